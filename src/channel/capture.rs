@@ -1,0 +1,157 @@
+//! Captures: one callback in a JSON file, to be verified again offline.
+//!
+//! The format is that of the captured vectors under `tests/vectors`; `kamid incident export` writes it too. A capture of
+//! ours never holds the channel's secret: it is verified with the configured channel of its name.
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Channel, Claim, Verdict};
+use crate::domain::{Callback, Millis, Rejection};
+
+/// One request, as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CapturedRequest {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Path and raw query.
+    pub target: String,
+    /// Names and values, in order.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// The body's exact bytes.
+    #[serde(default)]
+    pub body_b64: String,
+}
+
+/// The order as it stood.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CapturedOrder {
+    /// The number the gateway knows.
+    pub order_no: String,
+    /// What was due, in minor units.
+    pub amount_minor: i64,
+    /// In what.
+    pub currency: String,
+    /// Where it stood.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub status: String,
+}
+
+/// One capture.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Capture {
+    /// The channel's kind.
+    pub channel: String,
+    /// The channel's name in the configuration it was captured under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_name: Option<String>,
+    /// `notify`, for one callback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Seconds since the epoch, by the verifier's clock.
+    #[serde(default)]
+    pub now: Option<u64>,
+    /// Settings that stand in for the configured ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Map<String, Value>>,
+    /// The order; absent: no such order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<CapturedOrder>,
+    /// The callback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<CapturedRequest>,
+}
+
+/// What a payment says, in the vectors' words.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Extracted {
+    pub order_no: String,
+    pub amount_minor: i64,
+    pub currency: String,
+    pub gateway_trade_no: String,
+}
+
+/// What a gateway would be answered.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct CapturedAnswer {
+    pub status: u16,
+    pub body: &'static str,
+}
+
+/// What offline verification came to, in the vectors' words.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// `accept`, `hold`, `reject` or `ignore`.
+    pub verdict: &'static str,
+    /// Why, unless accepted.
+    pub reason: Option<&'static str>,
+    /// What the payment says, where it can be believed.
+    pub extracted: Option<Extracted>,
+    /// What the gateway hears.
+    pub answer: CapturedAnswer,
+    /// The signed text, secrets masked; only when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canonical: Option<String>,
+}
+
+/// A capture that cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum BadCapture {
+    /// No callback in it.
+    #[error("there is no callback in this capture (kind {0:?}): only kind \"notify\" can be verified")]
+    NoRequest(String),
+    /// The body is not base64.
+    #[error("body_b64 is not base64")]
+    Body,
+}
+
+/// Runs a captured callback through a channel and compares it with the captured order. Touches nothing else.
+///
+/// # Errors
+/// Where there is no callback in the capture.
+pub fn replay(capture: &Capture, channel: &dyn Channel, now: Millis, explain: bool) -> Result<Report, BadCapture> {
+    let request =
+        capture.request.as_ref().ok_or_else(|| BadCapture::NoRequest(capture.kind.clone().unwrap_or_default()))?;
+    let body = BASE64.decode(request.body_b64.as_bytes()).map_err(|_| BadCapture::Body)?;
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let callback = Callback { method: &request.method, path, query, headers: &request.headers, body: &body };
+    let mut extracted = None;
+    let (verdict, reason) = match channel.verify(&callback, now) {
+        Err(rejection) => ("reject", Some(rejection.as_str())),
+        Ok(Claim::Nothing(why)) => ("ignore", Some(why)),
+        Ok(Claim::Paid(payment)) => {
+            let currency = payment.paid.currency.to_string();
+            let judged = match &capture.order {
+                Some(order) if order.order_no == payment.number => {
+                    if order.currency != currency {
+                        ("hold", Some(Rejection::CurrencyMismatch.as_str()))
+                    } else if order.amount_minor != payment.paid.minor {
+                        ("hold", Some(Rejection::AmountMismatch.as_str()))
+                    } else {
+                        ("accept", None)
+                    }
+                }
+                _ => ("reject", Some(Rejection::OrderUnknown.as_str())),
+            };
+            extracted = Some(Extracted {
+                order_no: payment.number,
+                amount_minor: payment.paid.minor,
+                currency,
+                gateway_trade_no: payment.trade_no,
+            });
+            judged
+        }
+    };
+    let reply = channel.ack(if verdict == "reject" { Verdict::Refused } else { Verdict::Received });
+    Ok(Report {
+        verdict,
+        reason,
+        extracted,
+        answer: CapturedAnswer { status: reply.status, body: reply.body },
+        canonical: explain.then(|| channel.explain(&callback)).flatten(),
+    })
+}

@@ -1,0 +1,236 @@
+//! Gateways' bytes to [`Payment`]s and back: pure CPU, no I/O, no clock.
+//!
+//! A channel is one configured account at a payment gateway. A new kind is one file here and one line in [`KINDS`];
+//! routes, configuration, metrics and the load tester need nothing. No method of [`Channel`] has a default: a kind that
+//! forgets one does not compile. Invariant: nothing unsigned is believed, and the key, the algorithm and the account
+//! come from the configuration, never from the message.
+
+pub mod capture;
+mod epay;
+pub mod params;
+mod sandbox;
+mod sign;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::domain::{Call, Callback, Millis, Money, Payment, Rejection, Reply};
+use crate::settings::{Problem, Section};
+
+pub use sandbox::new as new_sandbox;
+
+/// What a genuine callback says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Money came.
+    Paid(Payment),
+    /// Genuine, but nothing to deliver; the word says why.
+    Nothing(&'static str),
+}
+
+/// What the gateway is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stands; do not repeat it.
+    Received,
+    /// Refused.
+    Refused,
+    /// We cannot say now; repeat it.
+    Unavailable,
+}
+
+/// What a channel needs to send a buyer to its gateway.
+#[derive(Debug, Clone)]
+pub struct Checkout<'a> {
+    /// Our number for this attempt.
+    pub number: &'a str,
+    /// What is due.
+    pub amount: Money,
+    /// What the gateway may show, instead of the channel's own subject. Never a buyer's text.
+    pub subject: Option<&'a str>,
+    /// Where the gateway calls back; no query.
+    pub notify_url: &'a str,
+    /// Where the buyer comes back; no token, no query.
+    pub return_url: &'a str,
+    /// Further parameters of the kind, such as `clientip`.
+    pub extra: &'a [(&'a str, &'a str)],
+}
+
+/// How the buyer pays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Step {
+    /// Go to this address.
+    Redirect {
+        /// Where.
+        url: String,
+    },
+    /// Show this text as a QR code.
+    Qr {
+        /// What the code holds.
+        text: String,
+    },
+    /// Post these fields to this address.
+    Form {
+        /// Where.
+        url: String,
+        /// The fields.
+        fields: BTreeMap<String, String>,
+    },
+}
+
+/// What a gateway answered when asked about a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It was paid. The caller compares the amount with what is due.
+    Paid(Payment),
+    /// It was not, or not yet.
+    Unpaid,
+    /// It was paid and given back.
+    Refunded,
+    /// The gateway does not know it.
+    Unknown,
+    /// The answer is about something else, or cannot be read.
+    Mismatch,
+}
+
+/// A callback made by [`Channel::forge`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Raw query.
+    pub query: String,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// One configured account at a payment gateway.
+pub trait Channel: Send + Sync {
+    /// What a request states, if the gateway signed it for our account.
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection>;
+    /// The answer in the gateway's own words. No failure text holds `success` or `ok`: gateways count that as received.
+    fn ack(&self, verdict: Verdict) -> Reply;
+    /// How a buyer pays an attempt.
+    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Step;
+    /// How to ask the gateway about a payment; `None` where it cannot be asked.
+    fn query(&self, number: &str, now: Millis) -> Option<Call>;
+    /// What the gateway's answer to [`Channel::query`] means.
+    fn answer(&self, number: &str, body: &[u8]) -> Answer;
+    /// How to give money back; `None` where only the merchant's console can.
+    fn refund(&self, payment: &Payment, now: Millis) -> Option<Call>;
+    /// The inverse of `verify`: a signed callback, for tests and load.
+    fn forge(&self, payment: &Payment, now: Millis) -> Request;
+    /// The text that was signed, with secrets masked, to compare with the gateway's.
+    fn explain(&self, callback: &Callback<'_>) -> Option<String>;
+    /// Largest query and body it reads, in bytes.
+    fn limits(&self) -> (usize, usize);
+}
+
+/// One kind of channel.
+pub struct Kind {
+    /// Its word in the configuration.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// Whether it exists in test mode only.
+    pub test_only: bool,
+    /// Reads its section; problems instead of a channel where it cannot.
+    pub build: fn(&str, &Section, &mut Vec<Problem>) -> Option<Arc<dyn Channel>>,
+}
+
+/// Every kind there is.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "epay_v1",
+        about: "易支付 V1, MD5: submit.php, GET or POST notification, query",
+        test_only: false,
+        build: epay::build,
+    },
+    Kind {
+        name: "sandbox",
+        about: "a gateway of our own to try things with, HMAC",
+        test_only: true,
+        build: sandbox::build,
+    },
+];
+
+/// The configured channels, by name.
+#[derive(Clone, Default)]
+pub struct Channels(BTreeMap<String, (&'static str, Arc<dyn Channel>)>);
+
+impl Channels {
+    /// Builds each section; every problem of every channel is reported.
+    ///
+    /// # Errors
+    /// What is wrong, with paths and lines.
+    pub fn build(sections: &[(String, Section)], test: bool) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut channels = Self::default();
+        for (name, section) in sections {
+            let Some(word) = section.text("kind", &mut problems) else {
+                section.require("kind", &format!("one of {}", kinds()), &mut problems);
+                continue;
+            };
+            let Some(kind) = KINDS.iter().find(|kind| kind.name == word) else {
+                section.reject("kind", format!("{word:?} is not a kind; one of {}", kinds()), &mut problems);
+                continue;
+            };
+            if kind.test_only && !test {
+                section.reject("kind", format!("{word} exists in test mode only"), &mut problems);
+                continue;
+            }
+            if let Some(channel) = (kind.build)(name, section, &mut problems) {
+                channels.0.insert(name.clone(), (kind.name, channel));
+            }
+        }
+        if problems.iter().all(|problem| problem.warning) { Ok(channels) } else { Err(problems) }
+    }
+
+    /// Adds one more.
+    pub fn insert(&mut self, name: &str, kind: &'static str, channel: Arc<dyn Channel>) {
+        self.0.insert(name.to_owned(), (kind, channel));
+    }
+
+    /// The channel of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Channel>> {
+        self.0.get(name).map(|(_, channel)| channel)
+    }
+
+    /// Names and kinds.
+    pub fn list(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.0.iter().map(|(name, (kind, _))| (name.as_str(), *kind))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn kinds() -> String {
+    KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a gateway's trade number is one we can keep: 1 to 128 of `[0-9A-Za-z_.:-]`.
+#[must_use]
+pub fn is_trade_no(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
+    (1..=128).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// Whether a text can be a payment number, ours or another shop's: 1 to 150 of `[0-9A-Za-z._|-]` (epay's own rule).
+#[must_use]
+pub fn is_number(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'|' | b'-');
+    (1..=150).contains(&text.len()) && text.bytes().all(fits)
+}

@@ -1,0 +1,125 @@
+//! A gateway of our own, for test mode: a form with an HMAC in a header. Its pay page has buttons; see `http/sandbox`.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+
+use super::{
+    Answer, Channel, Checkout, Claim, Request, Step, Verdict, is_number, is_trade_no,
+    params::{self, Params},
+    sign,
+};
+use crate::domain::{Call, Callback, Millis, Money, Payment, Rejection, Reply};
+use crate::settings::{Problem, Section};
+
+/// The header that carries the signature: lower-case hex of the HMAC-SHA256 of the body.
+const HEADER: &str = "x-sandbox-signature";
+/// A body's size.
+const BODY_BYTES: usize = 4096;
+
+struct Sandbox {
+    name: String,
+    key: hmac::Key,
+}
+
+/// A sandbox channel under that name, with that secret.
+#[must_use]
+pub fn new(name: &str, secret: &[u8]) -> Arc<dyn Channel> {
+    Arc::new(Sandbox { name: name.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, secret) })
+}
+
+pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
+    let key = s.secret("key", problems);
+    if key.is_none() {
+        s.require("key_file", "a file with the sandbox's secret (or key_env)", problems);
+    }
+    s.finish(&["kind", "key", "key_file", "key_env"], problems);
+    Some(new(name, key?.reveal().as_bytes()))
+}
+
+impl Channel for Sandbox {
+    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
+        if callback.method != "POST" || !callback.query.is_empty() {
+            return Err(Rejection::Unsupported);
+        }
+        if callback.body.len() > BODY_BYTES {
+            return Err(Rejection::TooLarge);
+        }
+        let given = callback.header(HEADER).filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
+        if !sign::equal(given, &sign::hmac_hex(&self.key, callback.body)) {
+            return Err(Rejection::BadSignature);
+        }
+        let params = Params::of(callback)?;
+        let (number, trade_no) = (params.need("number")?, params.need("trade_no")?);
+        if !is_number(number) || !is_trade_no(trade_no) {
+            return Err(Rejection::Malformed);
+        }
+        if params.need("account")? != self.name {
+            return Err(Rejection::MerchantMismatch);
+        }
+        if params.need("status")? != "paid" {
+            return Ok(Claim::Nothing("status_not_paid"));
+        }
+        let currency = params.need("currency")?.parse().map_err(|_| Rejection::CurrencyMismatch)?;
+        let paid = Money::parse(params.need("amount")?, currency).map_err(|_| Rejection::AmountMalformed)?;
+        Ok(Claim::Paid(Payment {
+            number: number.to_owned(),
+            trade_no: trade_no.to_owned(),
+            paid,
+            channel: self.name.clone(),
+            paid_at: None,
+        }))
+    }
+
+    fn ack(&self, verdict: Verdict) -> Reply {
+        match verdict {
+            Verdict::Received => Reply { status: 200, body: "success" },
+            Verdict::Refused => Reply { status: 400, body: "fail" },
+            Verdict::Unavailable => Reply { status: 503, body: "fail" },
+        }
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Step {
+        // The pay page is ours: it stands beside the callback's own address.
+        let base = checkout.notify_url.trim_end_matches("/notify");
+        Step::Redirect { url: format!("{base}/checkout/{}", checkout.number) }
+    }
+
+    fn query(&self, _number: &str, _now: Millis) -> Option<Call> {
+        None
+    }
+
+    fn answer(&self, _number: &str, _body: &[u8]) -> Answer {
+        Answer::Unknown
+    }
+
+    fn refund(&self, _payment: &Payment, _now: Millis) -> Option<Call> {
+        None
+    }
+
+    fn forge(&self, payment: &Payment, _now: Millis) -> Request {
+        let amount = payment.paid.to_string();
+        let body = params::encode([
+            ("account", self.name.as_str()),
+            ("number", &payment.number),
+            ("trade_no", &payment.trade_no),
+            ("amount", &amount),
+            ("currency", payment.paid.currency.as_str()),
+            ("status", "paid"),
+        ])
+        .into_bytes();
+        let headers = vec![
+            (HEADER.to_owned(), sign::hmac_hex(&self.key, &body)),
+            ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()),
+        ];
+        Request { method: "POST", query: String::new(), headers, body }
+    }
+
+    fn explain(&self, callback: &Callback<'_>) -> Option<String> {
+        Some(format!("HMAC-SHA256({{key}}, {:?})", String::from_utf8_lossy(callback.body)))
+    }
+
+    fn limits(&self) -> (usize, usize) {
+        (256, BODY_BYTES)
+    }
+}

@@ -1,0 +1,141 @@
+//! `kamid channel` and `kamid incident`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Context, Done, Failure, serve};
+use crate::channel::capture::{Capture, replay};
+use crate::channel::{Channels, KINDS};
+use crate::daemon;
+use crate::settings::Section;
+use crate::store::clock::Clock;
+use crate::vault::Vault;
+
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// List the channels of the running daemon
+    List,
+    /// List the kinds of channels there are
+    Kinds,
+    /// Run a captured callback offline and say what would happen
+    #[command(
+        after_help = "Examples:\n  kamid channel verify --capture tests/vectors/epay_v1/a01-integer-money.json\n  kamid channel verify --capture incident.json --channel alipay --explain"
+    )]
+    Verify {
+        /// The capture: one JSON file, as `kamid incident export` writes it
+        #[arg(long, value_name = "FILE")]
+        capture: PathBuf,
+        /// The configured channel to use instead of the capture's own settings
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+        /// Show the signed text too, secrets masked
+        #[arg(long)]
+        explain: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum IncidentCommand {
+    /// List incidents, newest first
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        /// Of this reason only: bad_signature, order_unknown, …
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Show one, with its request, what it means and what to do
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Write one as a capture, to be replayed with `kamid channel verify`
+    #[command(after_help = "Example:\n  kamid incident export 1a2b3c-19a1-7 > incident.json")]
+    Export {
+        /// Its id
+        id: String,
+    },
+}
+
+pub async fn run(context: &Context, command: ChannelCommand) -> Done {
+    match command {
+        ChannelCommand::List => context.show(
+            &context.client()?.get("/v1/channels", &[]).await?,
+            "channels",
+            &["name", "kind", "notify_url"],
+        ),
+        ChannelCommand::Kinds => {
+            let kinds: Vec<_> = KINDS.iter().map(|kind| json!({"kind": kind.name, "about": kind.about})).collect();
+            context.show(&json!({"kinds": kinds}), "kinds", &["kind", "about"])
+        }
+        ChannelCommand::Verify { capture, channel, explain } => verify(context, &capture, channel.as_deref(), explain),
+    }
+}
+
+/// The channels a capture brings, or those configured.
+fn channels(context: &Context, capture: &Capture, named: Option<&str>) -> Result<(Channels, String), Failure> {
+    let list = |problems: Vec<crate::settings::Problem>| {
+        Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    };
+    match (&capture.config, named) {
+        (Some(settings), None) => {
+            let mut settings = settings.clone();
+            settings.insert("kind".to_owned(), json!(capture.channel));
+            let section = Section::from_json("config", &settings);
+            let name = capture.channel.clone();
+            Ok((Channels::build(&[(name.clone(), section)], true).map_err(list)?, name))
+        }
+        _ => {
+            let config = serve::configuration(context)?;
+            let name = named.or(capture.channel_name.as_deref()).unwrap_or(&capture.channel).to_owned();
+            let ring = context.data.join("ring.json");
+            // Without a ring there is no sandbox secret; offline verification must not make one.
+            let channels = if ring.exists() {
+                let vault = Vault::load(&ring).map_err(|error| Failure::new(error.to_string()))?;
+                daemon::channels(&config, &vault).map_err(list)?
+            } else {
+                Channels::build(&config.channels, config.test).map_err(list)?
+            };
+            Ok((channels, name))
+        }
+    }
+}
+
+fn verify(context: &Context, file: &Path, named: Option<&str>, explain: bool) -> Done {
+    let fail = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| fail(&error))?;
+    let capture: Capture = serde_json::from_str(&text).map_err(|error| fail(&error))?;
+    let (channels, name) = channels(context, &capture, named)?;
+    let channel = channels.get(&name).ok_or_else(|| {
+        let known: Vec<&str> = channels.list().map(|(name, _)| name).collect();
+        Failure::new(format!("there is no channel {name:?} in the configuration; known: {}", known.join(", ")))
+    })?;
+    let now = capture.now.map_or_else(|| Clock::default().now(), |seconds| seconds * 1000);
+    let report = replay(&capture, channel.as_ref(), now, explain).map_err(|error| fail(&error))?;
+    context.out.fields(&serde_json::to_value(&report).unwrap_or_default());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn run_incident(context: &Context, command: IncidentCommand) -> Done {
+    let client = context.client()?;
+    match command {
+        IncidentCommand::List { limit, reason } => {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(reason.map(|reason| ("reason", reason)));
+            let columns = ["id", "reason", "channel", "address", "number", "status"];
+            context.show(&client.get("/v1/incidents", &query).await?, "incidents", &columns)
+        }
+        IncidentCommand::Show { id } => {
+            context.out.fields(&client.get(&format!("/v1/incidents/{id}"), &[]).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+        IncidentCommand::Export { id } => {
+            context.out.value(&client.get(&format!("/v1/incidents/{id}/capture"), &[]).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

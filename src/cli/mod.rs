@@ -1,0 +1,205 @@
+//! The commands: types for clap here, one file for each group. Everything but `serve`, `config` and `channel verify`
+//! goes through the admin API.
+//!
+//! Exit codes: 0 done, 1 refused or violations found, 2 wrong usage, 64 the configuration is wrong, 69 no daemon.
+
+mod channel;
+mod keys;
+mod order;
+mod output;
+mod product;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use serde_json::Value;
+
+use crate::client::{Client, ClientError};
+use output::Output;
+
+/// Delivers digital keys (卡密) by itself: a signed payment callback becomes a delivered key, exactly once.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:\n  kamid serve\n  kamid product add demo --price 9.90\n  kamid keys import demo keys.txt\n  kamid order new demo --contact me@example.com"
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+struct Global {
+    /// Configuration file; without one, config.toml in the data directory, if there is one, or the defaults
+    #[arg(long, global = true, env = "KAMID_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Data directory
+    #[arg(long, global = true, env = "KAMID_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Admin address of another machine's daemon, such as http://10.0.0.5:9180
+    #[arg(long, global = true, env = "KAMID_ADMIN", value_name = "URL")]
+    admin: Option<String>,
+    /// File with the operator's token (or the token itself in KAMID_TOKEN)
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    #[command(
+        after_help = "Example:\n  kamid serve --data ./shop\nWithout any configuration it runs in test mode with an embedded Redis."
+    )]
+    Serve,
+    /// Products: what is sold
+    #[command(subcommand)]
+    Product(product::ProductCommand),
+    /// Keys: import, stock, void, restore
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Orders: make, pay, list, show, review
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// Payments without an order of their own: extra and orphan ones
+    #[command(subcommand)]
+    Orphan(order::OrphanCommand),
+    /// Failed callbacks and what else an operator should see
+    #[command(subcommand)]
+    Incident(channel::IncidentCommand),
+    /// Count everything again from Redis itself and list what does not add up
+    #[command(after_help = "Example:\n  kamid audit --json\nExit code 1 if there is any violation.")]
+    Audit,
+    /// Channels: accounts at payment gateways
+    #[command(subcommand)]
+    Channel(channel::ChannelCommand),
+    /// The configuration
+    #[command(subcommand)]
+    Config(serve::ConfigCommand),
+    /// Shell completions
+    #[command(after_help = "Example:\n  kamid completions bash > /etc/bash_completion.d/kamid")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Why a command did not do it, and the exit code for it.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1 }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let code = match error {
+            ClientError::NotRunning(_) | ClientError::Unreachable { .. } => 69,
+            _ => 1,
+        };
+        Self { message: error.to_string(), code }
+    }
+}
+
+type Done = Result<ExitCode, Failure>;
+
+/// What a command works with.
+struct Context {
+    global: Global,
+    data: PathBuf,
+    out: Output,
+}
+
+impl Context {
+    fn client(&self) -> Result<Client, Failure> {
+        Ok(Client::find(&self.data, self.global.admin.as_deref(), self.global.token_file.as_deref())?)
+    }
+
+    fn show(&self, value: &Value, list: &str, columns: &[&str]) -> Done {
+        self.out.list(value, list, columns);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            Output { json }.error(&failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Done {
+    let Cli { global, command } = cli;
+    let data = match &global.data {
+        Some(data) => data.clone(),
+        None => dirs::state_dir()
+            .or_else(dirs::data_local_dir)
+            .ok_or_else(|| Failure::new("there is no home for a data directory here: name one with --data"))?
+            .join("kamid"),
+    };
+    let context = Context { out: Output { json: global.json }, global, data };
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::new(error.to_string()))?;
+    let done = runtime.block_on(async {
+        match command {
+            Command::Serve => serve::serve(&context).await,
+            Command::Product(command) => product::run(&context, command).await,
+            Command::Keys(command) => keys::run(&context, command).await,
+            Command::Order(command) => order::run(&context, command).await,
+            Command::Orphan(command) => order::run_orphan(&context, command).await,
+            Command::Incident(command) => channel::run_incident(&context, command).await,
+            Command::Audit => audit(&context).await,
+            Command::Channel(command) => channel::run(&context, command).await,
+            Command::Config(command) => serve::config(&context, &command),
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Cli::command(), "kamid", &mut std::io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    });
+    // A reader of standard input may still wait for a key press; the process ends all the same.
+    runtime.shutdown_background();
+    done
+}
+
+async fn audit(context: &Context) -> Done {
+    let bar = output::spinner("counting");
+    let report = context.client()?.get("/v1/audit", &[]).await;
+    bar.finish_and_clear();
+    let report = report?;
+    let violations = report["violations"].as_array().map_or(0, Vec::len);
+    if context.out.json {
+        context.out.value(&report);
+    } else {
+        context.out.list(&report, "violations", &["kind", "what", "detail"]);
+        let number = |name: &str| report[name].as_u64().unwrap_or(0);
+        context.out.line(&format!(
+            "{} products, {} orders, {} keys, {} payments: {}",
+            number("products"),
+            number("orders"),
+            number("keys"),
+            number("payments"),
+            if violations == 0 { "everything adds up".to_owned() } else { format!("{violations} violations") },
+        ));
+    }
+    Ok(if violations == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

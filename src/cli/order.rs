@@ -1,0 +1,265 @@
+//! `kamid order` and `kamid orphan`.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{Context, Done, Failure, output};
+use crate::client::Client;
+
+/// Orders made at once.
+const AT_ONCE: u64 = 16;
+
+#[derive(Debug, Subcommand)]
+pub enum OrderCommand {
+    /// Make an order as the operator: no buyer's limit concerns it
+    #[command(
+        after_help = "Examples:\n  kamid order new steam-10 --contact me@example.com\n  kamid order new steam-10 --count 1000 --json > orders.ndjson"
+    )]
+    New {
+        /// Product
+        product: String,
+        /// Keys
+        #[arg(long, default_value_t = 1)]
+        quantity: u32,
+        /// The buyer's contact
+        #[arg(long, default_value = "operator")]
+        contact: String,
+        /// Channel to pay through; may be left out where there is only one
+        #[arg(long)]
+        channel: Option<String>,
+        /// How many such orders
+        #[arg(long, default_value_t = 1)]
+        count: u64,
+    },
+    /// Pay an order through its sandbox channel (test mode)
+    #[command(after_help = "Example:\n  kamid order pay 07MIBQ3K2XZ0A1B2C3D4")]
+    Pay {
+        /// Order or payment number
+        id: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// List orders: the newest, or by state, contact or trade number
+    #[command(
+        after_help = "Examples:\n  kamid order list --state held\n  kamid order list --contact me@example.com\n  kamid order list --trade-no 2025112316003140799"
+    )]
+    List {
+        /// pending, delivered, owed, held, expired, rejected or refunded
+        #[arg(long)]
+        state: Option<String>,
+        /// The buyer's contact
+        #[arg(long)]
+        contact: Option<String>,
+        /// The gateway's number
+        #[arg(long)]
+        trade_no: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Show an order with its payments and its history
+    Show {
+        /// Order or payment number
+        id: String,
+        /// Its keys too
+        #[arg(long)]
+        keys: bool,
+    },
+    /// State that an order was paid
+    MarkPaid {
+        #[command(flatten)]
+        act: Act,
+        /// The gateway's number of that payment
+        #[arg(long)]
+        trade_no: Option<String>,
+    },
+    /// Deliver an owed order if there is stock
+    Redeliver {
+        /// Order or payment number
+        id: String,
+    },
+    /// Mark an order as refunded; its keys are burned
+    Refund(Act),
+    /// Give a fresh key for a bad one, which is burned
+    Replace {
+        #[command(flatten)]
+        act: Act,
+        /// Place of the bad key in the order, from 1
+        #[arg(long, default_value_t = 1)]
+        position: usize,
+    },
+    /// Deliver a held order
+    Approve(Act),
+    /// Refuse a held payment
+    Reject(Act),
+    /// Ask the gateway whether an order was paid, and settle it if it was
+    Query {
+        /// Order or payment number
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Act {
+    /// Order or payment number
+    id: String,
+    /// Why: it stands in the order's history
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct How {
+    /// The same callback twice, then a second payment
+    #[arg(long)]
+    twice: bool,
+    /// One minor unit less than is due
+    #[arg(long)]
+    less: bool,
+    /// After it expired
+    #[arg(long)]
+    late: bool,
+    /// A callback that nobody signed
+    #[arg(long)]
+    forge: bool,
+}
+
+impl How {
+    fn word(&self) -> &'static str {
+        match self {
+            Self { twice: true, .. } => "twice",
+            Self { less: true, .. } => "less",
+            Self { late: true, .. } => "late",
+            Self { forge: true, .. } => "forge",
+            _ => "once",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OrphanCommand {
+    /// List payments that wait for a person: second ones, and ones for unknown numbers
+    List,
+    /// Count such a payment for an order
+    #[command(
+        after_help = "Example:\n  kamid orphan adopt KO2511… 'alipay|2025112316003140799' --order 07MIBQ3K2XZ0A1B2C3D4"
+    )]
+    Adopt {
+        /// The id as listed
+        id: String,
+        /// The payment as listed: channel|trade number
+        payment: String,
+        /// The order it is for
+        #[arg(long)]
+        order: String,
+    },
+    /// Mark such a payment as paid back
+    Refund {
+        /// The id as listed
+        id: String,
+        /// The payment as listed: channel|trade number
+        payment: String,
+    },
+}
+
+pub async fn run(context: &Context, command: OrderCommand) -> Done {
+    let client = context.client()?;
+    let act = |id: String, action: &'static str, note: Value| {
+        let client = client.clone();
+        async move { client.post(&format!("/v1/orders/{id}/act/{action}"), &note).await }
+    };
+    let done = match command {
+        OrderCommand::New { product, quantity, contact, channel, count } => {
+            let wish = json!({"product": product, "quantity": quantity, "contact": contact, "channel": channel});
+            return new(context, client, wish, count).await;
+        }
+        OrderCommand::Pay { id, how } => {
+            client.post(&format!("/v1/orders/{id}/sandbox"), &json!({"how": how.word()})).await?
+        }
+        OrderCommand::List { state, contact, trade_no, limit } => {
+            let mut query = vec![("limit", limit.to_string())];
+            for (name, value) in [("state", state), ("contact", contact), ("trade_no", trade_no)] {
+                query.extend(value.map(|value| (name, value)));
+            }
+            let columns = ["id", "state", "product", "quantity", "amount", "currency", "contact", "created", "why"];
+            return context.show(&client.get("/v1/orders", &query).await?, "orders", &columns);
+        }
+        OrderCommand::Show { id, keys } => {
+            client.get(&format!("/v1/orders/{id}"), &[("keys", keys.to_string())]).await?
+        }
+        OrderCommand::MarkPaid { act: Act { id, reason }, trade_no } => {
+            act(id, "mark-paid", json!({"reason": reason, "trade_no": trade_no})).await?
+        }
+        OrderCommand::Replace { act: Act { id, reason }, position } => {
+            act(id, "replace", json!({"reason": reason, "position": position})).await?
+        }
+        OrderCommand::Redeliver { id } => act(id, "redeliver", json!({})).await?,
+        OrderCommand::Query { id } => act(id, "query", json!({})).await?,
+        OrderCommand::Refund(Act { id, reason }) => act(id, "refund", json!({"reason": reason})).await?,
+        OrderCommand::Approve(Act { id, reason }) => act(id, "approve", json!({"reason": reason})).await?,
+        OrderCommand::Reject(Act { id, reason }) => act(id, "reject", json!({"reason": reason})).await?,
+    };
+    context.out.fields(&done);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn new(context: &Context, client: Client, wish: Value, count: u64) -> Done {
+    if count == 1 {
+        let created = client.post("/v1/orders", &wish).await?;
+        if context.out.json {
+            context.out.compact(&created);
+        } else {
+            context.out.fields(&created);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bar = output::bar(count, false);
+    let mut jobs = JoinSet::new();
+    let (mut begun, mut failed) = (0, None);
+    loop {
+        if begun < count && failed.is_none() && (jobs.len() as u64) < AT_ONCE {
+            let (client, wish) = (client.clone(), wish.clone());
+            jobs.spawn(async move { client.post("/v1/orders", &wish).await });
+            begun += 1;
+            continue;
+        }
+        let Some(done) = jobs.join_next().await else { break };
+        match done.map_err(|error| Failure::new(error.to_string()))? {
+            Ok(created) => {
+                bar.inc(1);
+                let brief =
+                    json!({"id": created["id"], "token": created["token"], "payment_no": created["payment_no"]});
+                if context.out.json {
+                    context.out.compact(&brief);
+                } else {
+                    context.out.line(created["id"].as_str().unwrap_or_default());
+                }
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    bar.finish_and_clear();
+    failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+}
+
+pub async fn run_orphan(context: &Context, command: OrphanCommand) -> Done {
+    let client = context.client()?;
+    let done = match command {
+        OrphanCommand::List => {
+            let columns = ["kind", "id", "payment", "amount", "currency", "since"];
+            return context.show(&client.get("/v1/orphans", &[]).await?, "payments", &columns);
+        }
+        OrphanCommand::Adopt { id, payment, order } => {
+            client.post("/v1/orphans/adopt", &json!({"id": id, "payment": payment, "order": order})).await?
+        }
+        OrphanCommand::Refund { id, payment } => {
+            client.post("/v1/orphans/refund", &json!({"id": id, "payment": payment})).await?
+        }
+    };
+    context.out.fields(&done);
+    Ok(ExitCode::SUCCESS)
+}

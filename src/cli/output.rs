@@ -1,0 +1,115 @@
+//! Tables for people, JSON for programs, errors with what to do.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::domain::text::printable;
+
+/// How a command shows what it found.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// JSON instead of tables.
+    pub json: bool,
+}
+
+fn say(text: &str) {
+    // A reader that went away (`| head`) is no error of ours.
+    let _gone = writeln!(std::io::stdout(), "{text}");
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => printable(text, 200),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+impl Output {
+    /// One line for a person.
+    pub fn line(self, text: &str) {
+        if !self.json {
+            say(text);
+        }
+    }
+
+    /// A whole value as JSON.
+    pub fn value(self, value: &Value) {
+        say(&serde_json::to_string_pretty(value).unwrap_or_default());
+    }
+
+    /// A value on one line, for lists that grow.
+    pub fn compact(self, value: &Value) {
+        say(&value.to_string());
+    }
+
+    /// The list `name` inside a value: a table of these columns (`stock.pool` looks inside), or the value as JSON.
+    pub fn list(self, value: &Value, name: &str, columns: &[&str]) {
+        if self.json {
+            return self.value(value);
+        }
+        let rows = value[name].as_array().map(Vec::as_slice).unwrap_or_default();
+        if rows.is_empty() {
+            return say(&format!("no {}", name.replace('_', " ")));
+        }
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(columns.iter().map(|column| column.rsplit('.').next().unwrap_or(column).replace('_', " ")));
+        for row in rows {
+            let of = |column: &&str| cell(column.split('.').fold(row, |value, part| &value[part]));
+            table.add_row(columns.iter().map(of));
+        }
+        say(&table.trim_fmt());
+    }
+
+    /// One thing: its fields below each other, or JSON.
+    pub fn fields(self, value: &Value) {
+        if self.json {
+            return self.value(value);
+        }
+        let Value::Object(fields) = value else { return self.value(value) };
+        let width = fields.keys().map(String::len).max().unwrap_or(0);
+        for (name, value) in fields {
+            match value {
+                Value::Null => {}
+                Value::Array(items) if items.iter().any(Value::is_object) => {
+                    for item in items {
+                        say(&format!("{name:width$}  {}", printable(&item.to_string(), 500)));
+                    }
+                }
+                Value::Object(_) => say(&format!("{name:width$}  {}", printable(&value.to_string(), 500))),
+                other => say(&format!("{name:width$}  {}", cell(other))),
+            }
+        }
+    }
+
+    /// An error, on standard error.
+    pub fn error(self, message: &str) {
+        let text = if self.json { json!({"error": message}).to_string() } else { format!("kamid: {message}") };
+        let _gone = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
+/// Something that turns while work is done whose length is not known; nothing in a pipe.
+pub fn spinner(what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(what);
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    bar
+}
+
+/// A bar over a known length; nothing in a pipe.
+pub fn bar(length: u64, bytes: bool) -> ProgressBar {
+    if !std::io::stderr().is_terminal() || length == 0 {
+        return ProgressBar::hidden();
+    }
+    let template = if bytes { "{bar:30} {bytes}/{total_bytes} {eta}" } else { "{bar:30} {pos}/{len} {per_sec} {eta}" };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style)
+}

@@ -1,0 +1,170 @@
+//! `kamid product`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+use super::{Context, Done, Failure};
+use crate::domain::{Allowance, Take};
+use crate::shop::ProductPatch;
+
+const COLUMNS: [&str; 11] = [
+    "id",
+    "name",
+    "price",
+    "currency",
+    "take",
+    "stock.available",
+    "stock.reserved",
+    "stock.given",
+    "stock.owed",
+    "stock.voided",
+    "retired",
+];
+
+#[derive(Debug, Subcommand)]
+pub enum ProductCommand {
+    /// Add a product
+    #[command(
+        after_help = "Example:\n  kamid product add steam-10 --name \"Steam 10\" --price 68.00 --per-contact 3/24h"
+    )]
+    Add {
+        /// Its id: a-z, 0-9 and -
+        id: String,
+        #[command(flatten)]
+        fields: Fields,
+        /// Home slot, 0 to 63; by the id where left out
+        #[arg(long)]
+        slot: Option<u8>,
+    },
+    /// List products with their stock
+    List,
+    /// Show one product
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Change a product
+    #[command(after_help = "Example:\n  kamid product set steam-10 --price 66.00 --take payment")]
+    Set {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        fields: Fields,
+    },
+    /// Take a product off sale; what was ordered is still delivered
+    Retire {
+        /// Its id
+        id: String,
+        /// Put it back on sale
+        #[arg(long)]
+        undo: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TakeAt {
+    /// Reserved when the order is made
+    Order,
+    /// Drawn when the payment comes
+    Payment,
+}
+
+#[derive(Debug, Args)]
+pub struct Fields {
+    /// What buyers read
+    #[arg(long)]
+    name: Option<String>,
+    /// Price of one key, exact decimals: 9.90
+    #[arg(long)]
+    price: Option<String>,
+    /// Currency of the price: CNY
+    #[arg(long)]
+    currency: Option<String>,
+    /// When a key counts as taken
+    #[arg(long)]
+    take: Option<TakeAt>,
+    /// Most keys in one order
+    #[arg(long)]
+    per_order: Option<u32>,
+    /// Most keys for one address in a while: 5/24h; 0 for no limit
+    #[arg(long, value_parser = allowance)]
+    per_address: Option<Allowance>,
+    /// Most keys for one contact in a while: 5/24h; 0 for no limit
+    #[arg(long, value_parser = allowance)]
+    per_contact: Option<Allowance>,
+    /// Start of the sale: 2026-12-01T10:00:00+08:00; "none" to open it
+    #[arg(long, value_parser = moment)]
+    sale_from: Option<u64>,
+    /// End of the sale
+    #[arg(long, value_parser = moment)]
+    sale_until: Option<u64>,
+    /// Minutes an unpaid order lives
+    #[arg(long)]
+    expires_minutes: Option<u32>,
+}
+
+fn allowance(text: &str) -> Result<Allowance, String> {
+    if text == "0" {
+        return Ok(Allowance { keys: 0, hours: 1 });
+    }
+    let parts = text.split_once('/').and_then(|(keys, hours)| Some((keys, hours.strip_suffix('h')?)));
+    let parsed =
+        parts.and_then(|(keys, hours)| Some(Allowance { keys: keys.parse().ok()?, hours: hours.parse().ok()? }));
+    parsed.ok_or_else(|| "keys/hours, such as 5/24h".to_owned())
+}
+
+fn moment(text: &str) -> Result<u64, String> {
+    if text == "none" {
+        return Ok(0);
+    }
+    let at: jiff::Timestamp = text.parse().map_err(|_| "a moment such as 2026-12-01T10:00:00+08:00".to_owned())?;
+    u64::try_from(at.as_millisecond()).map_err(|_| "a moment after 1970".to_owned())
+}
+
+impl Fields {
+    fn patch(&self) -> ProductPatch {
+        ProductPatch {
+            name: self.name.clone(),
+            price: self.price.clone(),
+            currency: self.currency.clone(),
+            take: self.take.map(|take| match take {
+                TakeAt::Order => Take::Order,
+                TakeAt::Payment => Take::Payment,
+            }),
+            per_order: self.per_order,
+            per_address: self.per_address,
+            per_contact: self.per_contact,
+            sale_from: self.sale_from,
+            sale_until: self.sale_until,
+            expires_minutes: self.expires_minutes,
+            retired: None,
+            slot: None,
+        }
+    }
+}
+
+fn body(patch: &ProductPatch) -> Result<Value, Failure> {
+    serde_json::to_value(patch).map_err(|error| Failure::new(error.to_string()))
+}
+
+pub async fn run(context: &Context, command: ProductCommand) -> Done {
+    let client = context.client()?;
+    let product = match command {
+        ProductCommand::List => return context.show(&client.get("/v1/products", &[]).await?, "products", &COLUMNS),
+        ProductCommand::Show { id } => client.get(&format!("/v1/products/{id}"), &[]).await?,
+        ProductCommand::Add { id, fields, slot } => {
+            let mut wish = body(&ProductPatch { slot, ..fields.patch() })?;
+            wish["id"] = json!(id);
+            client.post("/v1/products", &wish).await?
+        }
+        ProductCommand::Set { id, fields } => {
+            client.patch(&format!("/v1/products/{id}"), &body(&fields.patch())?).await?
+        }
+        ProductCommand::Retire { id, undo } => {
+            client.patch(&format!("/v1/products/{id}"), &json!({"retired": !undo})).await?
+        }
+    };
+    context.out.fields(&product);
+    Ok(ExitCode::SUCCESS)
+}

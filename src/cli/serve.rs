@@ -1,0 +1,107 @@
+//! `kamid serve` and `kamid config`.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use super::{Context, Done, Failure};
+use crate::channel::Channels;
+use crate::config::{self, Config};
+use crate::daemon;
+use crate::settings::Problem;
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the complete default configuration, with comments
+    #[command(after_help = "Example:\n  kamid config default > config.toml")]
+    Default,
+    /// Check a configuration: every problem at once, with its path and line
+    #[command(after_help = "Example:\n  kamid config check --config config.toml\nExit code 64 if it cannot be used.")]
+    Check,
+}
+
+/// The configuration a command uses, with what may be better about it.
+fn load(context: &Context) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+    let beside = context.data.join("config.toml");
+    match &context.global.config {
+        Some(path) => Config::load(path),
+        None if beside.exists() => Config::load(&beside),
+        None => Ok((Config::defaults()?, Vec::new())),
+    }
+}
+
+fn wrong(problems: &[Problem]) -> Failure {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+    Failure { message: format!("the configuration cannot be used:\n{}", lines.join("\n")), code: 64 }
+}
+
+/// The configuration, or a failure that lists every problem.
+pub fn configuration(context: &Context) -> Result<Config, Failure> {
+    let (config, warnings) = load(context).map_err(|problems| wrong(&problems))?;
+    for warning in &warnings {
+        tracing::warn!(problem = %warning, "The configuration could be better.");
+    }
+    Ok(config)
+}
+
+pub async fn serve(context: &Context) -> Done {
+    start_log();
+    let config = configuration(context)?;
+    match daemon::serve(config, &context.data).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            let code = if matches!(error, daemon::DaemonError::Channels(_)) { 64 } else { 1 };
+            Err(Failure { message: error.to_string(), code })
+        }
+    }
+}
+
+/// Text on standard error; `KAMID_LOG` filters, `KAMID_LOG_FORMAT=json` writes lines of JSON.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("KAMID_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
+    if std::env::var("KAMID_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.json().init();
+    } else {
+        log.with_target(false).init();
+    }
+}
+
+pub fn config(context: &Context, command: &ConfigCommand) -> Done {
+    match command {
+        ConfigCommand::Default => {
+            let _gone = std::io::Write::write_all(&mut std::io::stdout(), config::DEFAULT.as_bytes());
+            Ok(ExitCode::SUCCESS)
+        }
+        ConfigCommand::Check => {
+            let (usable, mut problems) = match load(context) {
+                Ok((config, warnings)) => {
+                    let found = Channels::build(&config.channels, config.test).err().unwrap_or_default();
+                    (found.iter().all(|problem| problem.warning), [warnings, found].concat())
+                }
+                Err(problems) => (false, problems),
+            };
+            problems.sort_by_key(|problem| problem.line);
+            let path: Option<PathBuf> = context.global.config.clone();
+            let report = json!({"usable": usable, "file": path, "problems": problems});
+            if context.out.json {
+                context.out.value(&report);
+            } else {
+                for problem in &problems {
+                    context.out.line(&problem.to_string());
+                }
+                context.out.line(if usable {
+                    "The configuration can be used."
+                } else {
+                    "The configuration cannot be used."
+                });
+            }
+            Ok(if usable { ExitCode::SUCCESS } else { ExitCode::from(64) })
+        }
+    }
+}

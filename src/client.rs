@@ -1,0 +1,127 @@
+//! The admin API's client, for the command line: finds the daemon of a data directory, speaks JSON, explains failures.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+/// Why the daemon did not do it.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ClientError {
+    #[error("no daemon is running on {0}: start one with `kamid serve`, or name another with --data or --admin")]
+    NotRunning(String),
+    #[error("{path}: {source}")]
+    File { path: String, source: std::io::Error },
+    #[error("the daemon at {url} cannot be reached: {why}")]
+    Unreachable { url: String, why: String },
+    #[error("{detail}")]
+    Refused { status: u16, code: String, detail: String },
+    #[error("the daemon's answer cannot be read: {0}")]
+    Answer(String),
+}
+
+/// A daemon's admin side.
+#[derive(Clone)]
+pub struct Client {
+    base: String,
+    token: Zeroizing<String>,
+    http: reqwest::Client,
+}
+
+fn read(path: &Path) -> Result<String, ClientError> {
+    std::fs::read_to_string(path).map_err(|source| ClientError::File { path: path.display().to_string(), source })
+}
+
+impl Client {
+    /// The daemon at `admin`, or the one that serves `data`.
+    ///
+    /// # Errors
+    /// None runs there, or its token cannot be read.
+    pub fn find(data: &Path, admin: Option<&str>, token_file: Option<&Path>) -> Result<Self, ClientError> {
+        let base = if let Some(url) = admin {
+            url.trim_end_matches('/').to_owned()
+        } else {
+            let found = std::fs::read(data.join("daemon.json")).ok();
+            let at: Option<Value> = found.and_then(|text| serde_json::from_slice(&text).ok());
+            let url = at.as_ref().and_then(|at| at["admin"].as_str());
+            url.ok_or_else(|| ClientError::NotRunning(data.display().to_string()))?.to_owned()
+        };
+        let token = match std::env::var("KAMID_TOKEN") {
+            Ok(token) if token_file.is_none() => token,
+            _ => read(token_file.unwrap_or(&data.join("admin.token")))?,
+        };
+        let http = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build();
+        let http = http.map_err(|error| ClientError::Answer(error.to_string()))?;
+        Ok(Self { base, token: Zeroizing::new(token.trim().to_owned()), http })
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
+        let request = request.bearer_auth(self.token.as_str());
+        let response = request.send().await.map_err(|error| ClientError::Unreachable {
+            url: self.base.clone(),
+            why: if error.is_connect() {
+                "nothing listens there; is `kamid serve` running?".to_owned()
+            } else {
+                error.without_url().to_string()
+            },
+        })?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| ClientError::Answer(error.without_url().to_string()))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| ClientError::Answer(error.to_string()));
+        }
+        let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = String::from_utf8_lossy(&body);
+        let detail = problem["detail"].as_str().unwrap_or(&text).to_owned();
+        let code = problem["code"].as_str().unwrap_or_default().to_owned();
+        Err(ClientError::Refused { status: status.as_u16(), code, detail })
+    }
+
+    /// Reads something.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, ClientError> {
+        let pairs = query.iter().map(|(name, value)| (*name, value.as_str()));
+        let mark = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}{path}{mark}{}", self.base, crate::channel::params::encode(pairs));
+        self.send(self.http.get(url).timeout(Duration::from_secs(3600))).await
+    }
+
+    /// Reads something of a known shape.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        serde_json::from_value(self.get(path, &[]).await?).map_err(|error| ClientError::Answer(error.to_string()))
+    }
+
+    /// Asks for something to be done.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.send(self.http.post(format!("{}{path}", self.base)).json(body).timeout(Duration::from_secs(120))).await
+    }
+
+    /// Changes something.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.send(self.http.patch(format!("{}{path}", self.base)).json(body).timeout(Duration::from_secs(120))).await
+    }
+
+    /// Hands over a text.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn upload<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<T, ClientError> {
+        let request = self.http.post(format!("{}{path}", self.base)).header("content-type", "text/plain").body(body);
+        let value = self.send(request.timeout(Duration::from_secs(300))).await?;
+        serde_json::from_value(value).map_err(|error| ClientError::Answer(error.to_string()))
+    }
+}

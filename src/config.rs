@@ -1,0 +1,299 @@
+//! `config.toml` as checked values. The file in the repository is compiled in: its values are the defaults.
+//!
+//! Knows no module's insides: a channel's section is handed on as it is.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+use crate::settings::{Problem, Secret, Section};
+
+/// The complete, commented default configuration.
+pub const DEFAULT: &str = include_str!("../config.toml");
+
+/// Everything that can be set, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Listeners.
+    pub server: Server,
+    /// Redis.
+    pub store: StoreConfig,
+    /// What has a limit.
+    pub limits: Limits,
+    /// Test mode: data apart from the live data, and a sandbox channel.
+    pub test: bool,
+    /// The channels' sections by name; each kind reads its own.
+    pub channels: Vec<(String, Section)>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Buyers and gateways.
+    pub public: SocketAddr,
+    /// Operators.
+    pub admin: SocketAddr,
+    /// What buyers and gateways call, without a slash at the end.
+    pub public_url: String,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Seconds a stop waits for what is in flight.
+    pub drain_seconds: u64,
+}
+
+/// Whether a power cut may take back what was acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// `appendfsync always`: it may not.
+    Strict,
+    /// It may.
+    Relaxed,
+}
+
+impl std::str::FromStr for Durability {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "strict" => Ok(Self::Strict),
+            "relaxed" => Ok(Self::Relaxed),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Where Redis is.
+#[derive(Debug, Clone)]
+pub enum StoreUrl {
+    /// A `redis-server` of our own.
+    Embedded,
+    /// One that runs already; the URL may hold a password.
+    Remote(Secret),
+}
+
+/// `[store]`
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// Where Redis is.
+    pub url: StoreUrl,
+    /// The program that `embedded` starts.
+    pub redis_server: String,
+    /// What an acknowledgement promises.
+    pub durability: Durability,
+    /// Replicas that must have each payment before it is acknowledged.
+    pub replicas: u32,
+    /// Multiplexed connections.
+    pub connections: u32,
+    /// How long Redis may take to answer.
+    pub timeout_ms: u64,
+}
+
+/// `[limits]`; the reasons stand beside the defaults in `config.toml`.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Limits {
+    pub connections: usize,
+    pub body_bytes: usize,
+    pub query_bytes: usize,
+    pub headers: usize,
+    pub read_seconds: u64,
+    pub orders_per_minute: u32,
+    pub lookups_per_minute: u32,
+    pub rejected_per_minute: u32,
+    pub unpaid_per_address: u32,
+    pub unpaid_per_contact: u32,
+    pub order_quantity: u32,
+    pub order_attempts: u16,
+    pub contact_bytes: usize,
+    pub key_bytes: usize,
+    pub import_bytes: usize,
+    pub memory_percent: u64,
+    pub disk_free_bytes: u64,
+    pub keep_expired_hours: u64,
+    pub outbox_hours: u64,
+    pub incidents: usize,
+    pub incident_file_bytes: u64,
+    pub incidents_per_second: u32,
+    pub stream_clients: usize,
+}
+
+impl Config {
+    /// The defaults.
+    ///
+    /// # Errors
+    /// None in practice: a test reads the compiled-in file.
+    pub fn defaults() -> Result<Self, Vec<Problem>> {
+        Self::parse("", Path::new(""))
+    }
+
+    /// Reads a file; files named inside are relative to its folder.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn load(path: &Path) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let message = format!("cannot be read ({error}); `kamid config default > {}` writes one", path.display());
+            vec![Problem { path: path.display().to_string(), line: None, message, warning: false }]
+        })?;
+        let base = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        let mut problems = Vec::new();
+        let config = read(&text, &base, &mut problems);
+        match config {
+            Some(config) if problems.iter().all(|problem| problem.warning) => Ok((config, problems)),
+            _ => Err(problems),
+        }
+    }
+
+    /// Reads a text over the defaults.
+    ///
+    /// # Errors
+    /// All problems at once; warnings alone are none.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        match read(text, base, &mut problems) {
+            Some(config) if problems.iter().all(|problem| problem.warning) => Ok(config),
+            _ => Err(problems),
+        }
+    }
+}
+
+fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
+    let defaults = Section::from_toml(DEFAULT, Path::new(""), problems);
+    let given = Section::from_toml(text, base, problems);
+    let mut section = |name: &str| {
+        let fallback = defaults.section(name, problems);
+        given.section(name, problems).with_defaults(fallback)
+    };
+    let (server, store, limits, test) = (section("server"), section("store"), section("limits"), section("test"));
+    let channels = given.section("channel", problems).sections(problems);
+    for (name, _) in &channels {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        if name.is_empty() || name.len() > 32 || !name.bytes().all(fits) || name == "manual" {
+            given.reject(
+                "channel",
+                format!("{name:?} is no name for a channel: 1 to 32 of a-z, 0-9, - and _"),
+                problems,
+            );
+        }
+    }
+    let server = read_server(&server, problems);
+    let store = read_store(&store, problems);
+    let limits = read_limits(&limits, problems);
+    let mode = test.flag("mode", problems);
+    test.finish(&["mode"], problems);
+    given.finish(&["server", "store", "limits", "test", "channel"], problems);
+    Some(Config { server: server?, store: store?, limits, test: mode?, channels })
+}
+
+fn read_server(s: &Section, problems: &mut Vec<Problem>) -> Option<Server> {
+    let public = s.parsed("public", "an address with its port, such as 127.0.0.1:8080", problems);
+    let admin = s.parsed("admin", "an address with its port, such as 127.0.0.1:9180", problems);
+    let url = s.text("public_url", problems).map(|url| url.trim_end_matches('/').to_owned());
+    if let Some(url) = &url
+        && (!(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#', ' ']))
+    {
+        s.reject("public_url", "must be http(s)://host without a query: a gateway would sign what follows", problems);
+    }
+    let trusted_proxies = s.parsed_list("trusted_proxies", "networks such as \"10.0.0.0/8\"", problems);
+    let drain_seconds = s.whole("drain_seconds", 0..=300, problems);
+    s.finish(&["public", "admin", "public_url", "trusted_proxies", "drain_seconds"], problems);
+    let public: SocketAddr = public?;
+    Some(Server {
+        public,
+        admin: admin?,
+        public_url: url.unwrap_or_else(|| format!("http://{public}")),
+        trusted_proxies,
+        drain_seconds: drain_seconds?,
+    })
+}
+
+fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
+    let url = s.secret("url", problems).filter(|url| {
+        let known = ["embedded", "redis://", "rediss://", "unix://"];
+        let fits = known.iter().any(|start| url.reveal().starts_with(start));
+        if !fits {
+            s.reject("url", "must be \"embedded\" or begin with redis://, rediss:// or unix://", problems);
+        }
+        fits
+    });
+    // A bare address is no secret; the warning is for one with a password.
+    if url.as_ref().is_some_and(|url| !url.reveal().contains('@')) {
+        problems.retain(|problem| !(problem.warning && problem.path == "store.url"));
+    }
+    let redis_server = s.text("redis_server", problems);
+    let durability = s.parsed("durability", "\"strict\" or \"relaxed\"", problems);
+    let replicas = s.whole("replicas", 0..=16, problems);
+    let connections = s.whole("connections", 1..=8, problems);
+    let timeout_ms = s.whole("timeout_ms", 50..=60_000, problems);
+    let known = ["url", "url_file", "url_env", "redis_server", "durability", "replicas", "connections", "timeout_ms"];
+    s.finish(&known, problems);
+    let url = url?;
+    Some(StoreConfig {
+        url: if url.reveal() == "embedded" { StoreUrl::Embedded } else { StoreUrl::Remote(url) },
+        redis_server: redis_server?,
+        durability: durability?,
+        replicas: replicas?,
+        connections: connections?,
+        timeout_ms: timeout_ms?,
+    })
+}
+
+fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
+    const KNOWN: [&str; 23] = [
+        "connections",
+        "body_bytes",
+        "query_bytes",
+        "headers",
+        "read_seconds",
+        "orders_per_minute",
+        "lookups_per_minute",
+        "rejected_per_minute",
+        "unpaid_per_address",
+        "unpaid_per_contact",
+        "order_quantity",
+        "order_attempts",
+        "contact_bytes",
+        "key_bytes",
+        "import_bytes",
+        "memory_percent",
+        "disk_free_bytes",
+        "keep_expired_hours",
+        "outbox_hours",
+        "incidents",
+        "incident_file_bytes",
+        "incidents_per_second",
+        "stream_clients",
+    ];
+    // Zero stands in for what could not be read, so that the other problems are found too; the configuration is refused.
+    let mut number =
+        |key: &str, range| s.whole::<i64>(key, range, problems).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let limits = Limits {
+        connections: number("connections", 1..=1_000_000),
+        body_bytes: number("body_bytes", 1024..=1_048_576),
+        query_bytes: number("query_bytes", 256..=65_536),
+        headers: number("headers", 16..=256),
+        read_seconds: number("read_seconds", 1..=60) as u64,
+        orders_per_minute: number("orders_per_minute", 1..=1_000_000) as u32,
+        lookups_per_minute: number("lookups_per_minute", 1..=1_000_000) as u32,
+        rejected_per_minute: number("rejected_per_minute", 1..=1_000_000) as u32,
+        unpaid_per_address: number("unpaid_per_address", 1..=1_000_000) as u32,
+        unpaid_per_contact: number("unpaid_per_contact", 1..=1_000_000) as u32,
+        order_quantity: number("order_quantity", 1..=100_000) as u32,
+        order_attempts: number("order_attempts", 1..=1_000) as u16,
+        contact_bytes: number("contact_bytes", 8..=1024),
+        key_bytes: number("key_bytes", 1..=65_536),
+        import_bytes: number("import_bytes", 65_536..=67_108_864),
+        memory_percent: number("memory_percent", 10..=99) as u64,
+        disk_free_bytes: number("disk_free_bytes", 0..=i64::MAX) as u64,
+        keep_expired_hours: number("keep_expired_hours", 25..=8760) as u64,
+        outbox_hours: number("outbox_hours", 1..=720) as u64,
+        incidents: number("incidents", 1..=100_000),
+        incident_file_bytes: number("incident_file_bytes", 65_536..=i64::MAX) as u64,
+        incidents_per_second: number("incidents_per_second", 1..=10_000) as u32,
+        stream_clients: number("stream_clients", 1..=10_000),
+    };
+    s.finish(&KNOWN, problems);
+    limits
+}

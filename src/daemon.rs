@@ -1,0 +1,291 @@
+//! The composition root: what is built, started and drained, in order.
+//!
+//! Start: data lock → key ring and token → channels → listeners bound → Redis → shop → workers → listeners served.
+//! Stop: no new connections → what is in flight is answered → workers → Redis last.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use zeroize::Zeroizing;
+
+use crate::channel::{self, Channels};
+use crate::config::{Config, StoreUrl};
+use crate::http::{self, Web};
+use crate::settings::Problem;
+use crate::shop::{Parts, Shop};
+use crate::store::embedded::{DataLock, Embedded, EmbeddedError, make_private};
+use crate::store::{Store, StoreError};
+use crate::telemetry::Telemetry;
+use crate::vault::{self, Vault, VaultError};
+
+/// How long a Redis that is not ours may be away at the start.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum DaemonError {
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the configuration is wrong:\n{}", .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
+    Channels(Vec<Problem>),
+    #[error("server.{name} = {address}: {source}; another program may listen there")]
+    Listen { name: &'static str, address: SocketAddr, source: std::io::Error },
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Where a running daemon is found: `daemon.json` in its data directory.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Whereabouts {
+    /// Its process.
+    pub pid: u32,
+    /// Base URL of its public side.
+    pub public: String,
+    /// Base URL of its admin side.
+    pub admin: String,
+}
+
+impl Whereabouts {
+    /// Its file.
+    #[must_use]
+    pub fn file(data: &Path) -> PathBuf {
+        data.join("daemon.json")
+    }
+}
+
+/// The channels as configured; in test mode there is a `sandbox` too.
+///
+/// # Errors
+/// What is wrong with their sections.
+pub fn channels(config: &Config, vault: &Vault) -> Result<Channels, Vec<Problem>> {
+    let mut channels = Channels::build(&config.channels, config.test)?;
+    if config.test && channels.get("sandbox").is_none() {
+        channels.insert("sandbox", "sandbox", channel::new_sandbox("sandbox", &vault.sandbox_secret()));
+    }
+    Ok(channels)
+}
+
+/// Serves until SIGTERM or Ctrl-C, then drains.
+///
+/// # Errors
+/// Why it could not start.
+pub async fn serve(config: Config, data: &Path) -> Result<(), DaemonError> {
+    let began = Instant::now();
+    make_private(data)?;
+    let _lock = DataLock::take(data)?;
+    raise_file_limit();
+    let vault = Vault::load(&data.join("ring.json"))?;
+    let token = vault::load_token(&data.join("admin.token"))?;
+    let channels = channels(&config, &vault).map_err(DaemonError::Channels)?;
+    if channels.is_empty() {
+        tracing::warn!("No channel is configured: nobody can pay. See [channel.<name>] in `kamid config default`.");
+    }
+    let public = bind("public", config.server.public).await?;
+    let admin = bind("admin", config.server.admin).await?;
+    let embedded = match config.store.url {
+        StoreUrl::Embedded => Some(Embedded::new(data, &config.store.redis_server)?),
+        StoreUrl::Remote(_) => None,
+    };
+    let store = connect(&config, embedded.as_ref()).await?;
+    store.check_ring(vault.check_value()).await?;
+    let started = store.now();
+    let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
+    let public_url = if config.server.public_url.ends_with(":0") {
+        whereabouts.public.clone()
+    } else {
+        config.server.public_url.clone()
+    };
+    let telemetry = Arc::new(Telemetry::new(instance_name()?, Some(data), &config.limits));
+    let parts =
+        Parts { store, vault, channels, limits: config.limits.clone(), public_url, test: config.test, telemetry };
+    let shop = Arc::new(Shop::new(parts));
+    let _set = shop.own_url.set(whereabouts.public.clone());
+    shop.refresh_catalog().await?;
+    std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
+    greet(&shop, &whereabouts, data, began);
+    let running = Running::start(&config, shop, (public, admin), token, embedded, data, started);
+    wait_for_a_signal().await?;
+    running.drain(Duration::from_secs(config.server.drain_seconds)).await;
+    let _gone = std::fs::remove_file(Whereabouts::file(data));
+    tracing::info!("Stopped.");
+    Ok(())
+}
+
+async fn bind(name: &'static str, address: SocketAddr) -> Result<TcpListener, DaemonError> {
+    TcpListener::bind(address).await.map_err(|source| DaemonError::Listen { name, address, source })
+}
+
+fn url_of(listener: &TcpListener) -> std::io::Result<String> {
+    let mut address = listener.local_addr()?;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    Ok(format!("http://{address}"))
+}
+
+fn instance_name() -> Result<String, VaultError> {
+    Ok(format!("{:08x}", (vault::chance()? >> 96) as u32))
+}
+
+/// Starts or attaches to the embedded Redis and connects; a frozen or loading one is waited for, however long.
+async fn connect(config: &Config, embedded: Option<&Embedded>) -> Result<Store, DaemonError> {
+    let socket = embedded.map(Embedded::socket);
+    let fresh = match embedded {
+        Some(embedded) => embedded.start()?,
+        None => false,
+    };
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        let error = match Store::connect(&config.store, socket.as_deref(), config.test).await {
+            Ok(store) => return Ok(store),
+            Err(error) if error.retry() => error,
+            Err(error) => return Err(error.into()),
+        };
+        match embedded {
+            Some(embedded) if !embedded.alive()? => {
+                if fresh {
+                    return Err(embedded.diagnosis().into());
+                }
+                embedded.start()?;
+            }
+            None if began.elapsed() > PATIENCE => return Err(error.into()),
+            _ => {}
+        }
+        if began.elapsed() > Duration::from_secs(2) && !told {
+            told = true;
+            tracing::warn!(%error, "Waiting for Redis.");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What runs, and what stops it.
+struct Running {
+    listeners: JoinSet<()>,
+    workers: JoinSet<()>,
+    stop_listening: watch::Sender<bool>,
+    stop_working: watch::Sender<bool>,
+    embedded: Option<Embedded>,
+    shop: Arc<Shop>,
+}
+
+impl Running {
+    fn start(
+        config: &Config,
+        shop: Arc<Shop>,
+        (public, admin): (TcpListener, TcpListener),
+        token: Zeroizing<String>,
+        embedded: Option<Embedded>,
+        data: &Path,
+        started: u64,
+    ) -> Self {
+        let (stop_listening, listening) = watch::channel(false);
+        let (stop_working, working) = watch::channel(false);
+        let web = Arc::new(Web::new(Arc::clone(&shop), config.server.trusted_proxies.clone(), token));
+        let drain = Duration::from_secs(config.server.drain_seconds);
+        let mut workers = JoinSet::new();
+        if let Some(embedded) = embedded.clone() {
+            workers.spawn(embedded.supervise(working.clone()));
+        }
+        let disk = embedded.is_some().then(|| data.to_owned());
+        workers.spawn(Arc::clone(&shop).sweep_forever(working.clone(), disk));
+        workers.spawn(Arc::clone(&shop).outbox_forever(working.clone()));
+        workers.spawn(Arc::clone(&shop).snapshot_forever(started, working.clone()));
+        workers.spawn(Arc::clone(&shop).follow_forever(working.clone()));
+        workers.spawn(forget_addresses(Arc::clone(&web), working));
+        let mut listeners = JoinSet::new();
+        listeners.spawn(http::serve_public(public, Arc::clone(&web), listening.clone(), drain));
+        listeners.spawn(http::serve_admin(admin, web, listening, drain));
+        Self { listeners, workers, stop_listening, stop_working, embedded, shop }
+    }
+
+    async fn drain(mut self, patience: Duration) {
+        tracing::info!("Stopping: no new connections, what is in flight is answered.");
+        let _nobody = self.stop_listening.send(true);
+        let limit = patience + Duration::from_secs(1);
+        let _late = tokio::time::timeout(limit, async { while self.listeners.join_next().await.is_some() {} }).await;
+        let process = match &self.embedded {
+            Some(_) => self.shop.store.health().await.ok().map(|health| health.process),
+            None => None,
+        };
+        let _nobody = self.stop_working.send(true);
+        let _late =
+            tokio::time::timeout(Duration::from_secs(5), async { while self.workers.join_next().await.is_some() {} })
+                .await;
+        if let Some(embedded) = &self.embedded {
+            let known = Some(self.shop.health().process).filter(|pid| *pid > 0);
+            embedded.stop(process.or(known)).await;
+        }
+    }
+}
+
+async fn forget_addresses(web: Arc<Web>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(60)) => web.limiter.sweep(),
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+async fn wait_for_a_signal() -> std::io::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    // A second one ends the drain.
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::warn!("A second signal: leaving at once. Redis stays up, the next start attaches to it.");
+        std::process::exit(130);
+    });
+    Ok(())
+}
+
+/// Every connection is a file; the soft limit is often 1,024.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _kept = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// What is listening where, and what to try next.
+fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant) {
+    let took_ms = began.elapsed().as_millis() as u64;
+    tracing::info!(public = %at.public, admin = %at.admin, test = shop.test, took_ms, instance = %shop.telemetry.instance, "Listening.");
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let mode = if shop.test { "TEST MODE: no real money (set [test] mode = false to go live)" } else { "LIVE" };
+    let channels: Vec<String> = shop.channels.list().map(|(name, kind)| format!("{name} ({kind})")).collect();
+    let flag =
+        if std::env::var_os("KAMID_DATA").is_some() { String::new() } else { format!(" --data {}", data.display()) };
+    let text = format!(
+        "\n  kamid {}   {mode}\n\n  buyers, gateways   {}\n  operators          {}   (token: {})\n  data               {}\n  channels           {}\n\n  Try next, in another terminal:\n    kamid{flag} product add demo --price 9.90\n    printf 'KEY-1\\nKEY-2\\n' | kamid{flag} keys import demo -\n    kamid{flag} order new demo --contact me@example.com\n    kamid{flag} order pay <ID>\n\n  Ctrl-C stops in order.\n",
+        env!("CARGO_PKG_VERSION"),
+        at.public,
+        at.admin,
+        data.join("admin.token").display(),
+        data.display(),
+        channels.join(", "),
+    );
+    // A person reads this once; a pipe gets the log line above.
+    let _shown = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+}

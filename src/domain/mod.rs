@@ -1,0 +1,22 @@
+//! The trade's own words, as plain values: ids, money, products, orders, payments and an HTTP request as data.
+//!
+//! Pure: no clock, no I/O, no async. Everything else may use this room; this room uses none.
+//! Invariant: a value that exists is valid (an [`OrderId`] has 20 characters of its alphabet, [`Money`] is an integer).
+
+pub mod callback;
+pub mod ids;
+pub mod money;
+pub mod order;
+pub mod payment;
+pub mod product;
+pub mod text;
+
+pub use callback::{Call, Callback, Reply};
+pub use ids::{Attempt, OrderId, PaymentNo, Slot};
+pub use money::{Currency, Money};
+pub use order::{Order, OrderState, Take};
+pub use payment::{Due, Outcome, Payment, PaymentState, Rejection};
+pub use product::{Allowance, Product, ProductId, Stock};
+
+/// Milliseconds since the Unix epoch, by the store's clock.
+pub type Millis = u64;

@@ -1,0 +1,139 @@
+//! An order and the states it moves through.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Attempt, Due, Millis, Money, OrderId, Payment, PaymentState, ProductId};
+
+/// When a key is counted as taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Take {
+    /// Reserved when the order is made: who may order, gets.
+    Order,
+    /// Drawn when the payment comes: who pays first, gets; nobody can empty the shop by not paying.
+    Payment,
+}
+
+/// Where an order stands. It only moves forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderState {
+    /// Waits for its payment.
+    Pending,
+    /// Paid, and its keys are the buyer's.
+    Delivered,
+    /// Paid, waits for stock.
+    Owed,
+    /// Paid, waits for a person.
+    Held,
+    /// Was not paid in time.
+    Expired,
+    /// A person refused the payment.
+    Rejected,
+    /// The money went back.
+    Refunded,
+}
+
+impl OrderState {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Delivered, Self::Owed, Self::Held, Self::Expired, Self::Rejected, Self::Refunded];
+
+    /// The word for it, everywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Owed => "owed",
+            Self::Held => "held",
+            Self::Expired => "expired",
+            Self::Rejected => "rejected",
+            Self::Refunded => "refunded",
+        }
+    }
+}
+
+impl std::str::FromStr for OrderState {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
+    }
+}
+
+impl fmt::Display for OrderState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One product × quantity with an amount due.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Its number.
+    pub id: OrderId,
+    /// What.
+    pub product: ProductId,
+    /// How many keys.
+    pub quantity: u32,
+    /// What is due.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Keys counted against the pool for it.
+    pub reserved: u32,
+    /// The buyer's contact, sealed.
+    pub contact: Vec<u8>,
+    /// When it was made.
+    pub created: Millis,
+    /// When it stops being payable.
+    pub expires: Millis,
+    /// When its payment was settled.
+    pub paid: Option<Millis>,
+    /// When its keys became the buyer's.
+    pub delivered: Option<Millis>,
+    /// Why it is held.
+    pub why: Option<String>,
+    /// The ways to pay it, oldest first.
+    pub attempts: Vec<(Attempt, Due)>,
+    /// What people did to it, a line each.
+    pub log: String,
+    /// Names of the limits it counts against.
+    pub quotas: Vec<String>,
+    /// Names of the limits it counts against while unpaid.
+    pub caps: Vec<String>,
+}
+
+/// A payment as it stands with its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentRecord {
+    /// Channel that verified it.
+    pub channel: String,
+    /// The gateway's trade number.
+    pub trade_no: String,
+    /// What became of it.
+    pub state: PaymentState,
+    /// How much.
+    pub paid: Money,
+    /// When it came.
+    pub at: Millis,
+    /// The number it was paid under.
+    pub number: String,
+}
+
+impl PaymentRecord {
+    /// The payment it was, to be settled again for another order.
+    #[must_use]
+    pub fn payment(&self) -> Payment {
+        Payment {
+            number: self.number.clone(),
+            trade_no: self.trade_no.clone(),
+            paid: self.paid,
+            channel: self.channel.clone(),
+            paid_at: None,
+        }
+    }
+}

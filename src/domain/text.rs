@@ -1,0 +1,45 @@
+//! Foreign text, made safe to show.
+
+/// `text` without control, escape and bidirectional characters, cut to `most` characters: what a terminal or a log
+/// may be given of what a buyer or a gateway sent.
+#[must_use]
+pub fn printable(text: &str, most: usize) -> String {
+    let mut shown: String = text.chars().map(|c| if is_hostile(c) { '\u{fffd}' } else { c }).take(most).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The ends of a text and dots between: enough to recognise, too little to use.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    match letters.len() {
+        0 => String::new(),
+        1..=4 => "…".to_owned(),
+        n => format!(
+            "{}…{}",
+            printable(&letters[..2].iter().collect::<String>(), 2),
+            printable(&letters[n - 2..].iter().collect::<String>(), 2)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_do_not_reach_a_terminal() {
+        assert_eq!(printable("a\u{1b}[31mb\u{202e}c\n", 20), "a\u{fffd}[31mb\u{fffd}c\u{fffd}");
+        assert_eq!(printable("长名字", 2), "长名…");
+        assert_eq!(masked("buyer@example.test"), "bu…st");
+        assert_eq!(masked("abc"), "…");
+    }
+}

@@ -1,0 +1,253 @@
+//! The operators' API: a bearer token, loopback by default. Products, keys, stock, incidents, channels, the stream.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use data_encoding::BASE64;
+use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::problem::Problem;
+use super::{Web, admin_orders, stream};
+use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest};
+use crate::domain::{Callback, PaymentNo, Product, Stock};
+use crate::shop::{ImportReport, ProductPatch};
+use crate::telemetry::incident::Incident;
+use crate::vault::same_secret;
+
+pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
+    let stream_web = Arc::clone(&web);
+    let import = axum::extract::DefaultBodyLimit::max(web.shop.limits.import_bytes);
+    Router::new()
+        .route("/v1/info", get(info))
+        .route("/v1/products", get(products).post(add_product))
+        .route("/v1/products/{id}", get(product).patch(set_product))
+        .route("/v1/products/{id}/keys", post(import_keys).layer(import))
+        .route("/v1/products/{id}/void", post(void))
+        .route("/v1/products/{id}/restore", post(restore))
+        .route("/v1/incidents", get(incidents))
+        .route("/v1/incidents/{id}", get(incident))
+        .route("/v1/incidents/{id}/capture", get(capture))
+        .route("/v1/channels", get(channels))
+        .route("/v1/audit", get(audit))
+        .route("/v1/stream", get(move || async move { stream::follow(&stream_web, stop) }))
+        .route("/metrics", get(metrics))
+        .merge(admin_orders::routes())
+        .layer(middleware::from_fn_with_state(Arc::clone(&web), operators_only))
+        .route("/readyz", get(readyz))
+        .route("/healthz", get(|| async { "ok" }))
+        .fallback(|| async { Problem::not_found() })
+        .with_state(web)
+}
+
+async fn operators_only(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let given =
+        request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if given.is_some_and(|given| same_secret(given.trim(), &web.admin_token)) {
+        return next.run(request).await;
+    }
+    let detail = "This needs the operator's token: Authorization: Bearer <admin.token in the data directory>.";
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response()
+}
+
+async fn readyz(State(web): State<Arc<Web>>) -> Response {
+    if web.shop.ready() {
+        return "ready".into_response();
+    }
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Redis does not answer.").into_response()
+}
+
+async fn metrics(State(web): State<Arc<Web>>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.shop.telemetry.prometheus()).into_response()
+}
+
+async fn info(State(web): State<Arc<Web>>) -> Json<Value> {
+    Json(json!({
+        "kamid": env!("CARGO_PKG_VERSION"), "instance": web.shop.telemetry.instance, "test": web.shop.test,
+        "public": web.shop.own_url.get(), "public_url": web.shop.public_url, "ready": web.shop.ready(),
+        "full": web.shop.full(), "redis": web.shop.health(),
+    }))
+}
+
+fn with_stock(product: &Product, stock: &Stock) -> Value {
+    let mut value = serde_json::to_value(product).unwrap_or_default();
+    value["price"] = json!(product.price.to_string());
+    value["price_minor"] = json!(product.price.minor);
+    value["currency"] = json!(product.price.currency);
+    value["stock"] = serde_json::to_value(stock).unwrap_or_default();
+    value["stock"]["available"] = json!(stock.available());
+    value
+}
+
+async fn products(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
+    let list: Vec<Value> = web.shop.stock().await?.iter().map(|(product, stock)| with_stock(product, stock)).collect();
+    Ok(Json(json!({"products": list})))
+}
+
+async fn product(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let product = web.shop.product(&id)?;
+    let stock = web.shop.store.stock(&product).await.map_err(crate::shop::ShopError::from)?;
+    Ok(Json(with_stock(&product, &stock)))
+}
+
+#[derive(Deserialize)]
+struct NewProduct {
+    id: String,
+    #[serde(flatten)]
+    patch: Value,
+}
+
+fn patch_of(value: Value) -> Result<ProductPatch, Problem> {
+    serde_json::from_value(value).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid", error.to_string()))
+}
+
+async fn add_product(State(web): State<Arc<Web>>, Json(new): Json<NewProduct>) -> Result<Response, Problem> {
+    let product = web.shop.add_product(&new.id, &patch_of(new.patch)?).await?;
+    Ok((StatusCode::CREATED, Json(with_stock(&product, &Stock::default()))).into_response())
+}
+
+async fn set_product(
+    State(web): State<Arc<Web>>,
+    Path(id): Path<String>,
+    Json(patch): Json<Value>,
+) -> Result<Json<Value>, Problem> {
+    web.shop.set_product(&id, &patch_of(patch)?).await?;
+    product(State(web), Path(id)).await
+}
+
+#[derive(Deserialize)]
+struct ImportQuery {
+    #[serde(default = "first_line")]
+    first: u64,
+}
+
+fn first_line() -> u64 {
+    1
+}
+
+async fn import_keys(
+    State(web): State<Arc<Web>>,
+    Path(id): Path<String>,
+    Query(query): Query<ImportQuery>,
+    body: Bytes,
+) -> Result<Json<ImportReport>, Problem> {
+    Ok(Json(web.shop.import(&id, &body, query.first.max(1)).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VoidWish {
+    #[serde(default)]
+    count: u32,
+    #[serde(default)]
+    keys: String,
+}
+
+async fn void(
+    State(web): State<Arc<Web>>,
+    Path(id): Path<String>,
+    Json(wish): Json<VoidWish>,
+) -> Result<Json<Value>, Problem> {
+    let voided = web.shop.void(&id, wish.count, wish.keys.as_bytes()).await?;
+    Ok(Json(json!({"voided": voided})))
+}
+
+async fn restore(
+    State(web): State<Arc<Web>>,
+    Path(id): Path<String>,
+    Json(wish): Json<VoidWish>,
+) -> Result<Json<Value>, Problem> {
+    let restored = web.shop.restore(&id, wish.count).await?;
+    Ok(Json(json!({"restored": restored})))
+}
+
+async fn incidents(State(web): State<Arc<Web>>, Query(query): Query<HashMap<String, String>>) -> Json<Value> {
+    let most = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(100);
+    let reason = query.get("reason");
+    let list = web.shop.telemetry.incidents.newest(usize::MAX);
+    let list = list.iter().filter(|incident| reason.is_none_or(|reason| *reason == incident.reason)).take(most);
+    Json(
+        json!({"incidents": list.map(Incident::brief).collect::<Vec<_>>(), "only_counted": web.shop.telemetry.incidents.dropped()}),
+    )
+}
+
+fn find(web: &Web, id: &str) -> Result<Incident, Problem> {
+    web.shop.telemetry.incidents.get(id).ok_or_else(Problem::not_found)
+}
+
+async fn incident(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let incident = find(&web, &id)?;
+    let canonical = incident.request.as_ref().and_then(|request| {
+        let body = BASE64.decode(request.body_b64.as_bytes()).ok()?;
+        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        let callback = Callback { method: &request.method, path, query, headers: &request.headers, body: &body };
+        web.shop.channels.get(&incident.channel)?.explain(&callback)
+    });
+    let mut value = serde_json::to_value(&incident).unwrap_or_default();
+    value["canonical"] = json!(canonical);
+    Ok(Json(value))
+}
+
+/// The incident as a capture, which `kamid channel verify` replays once the configuration is mended.
+async fn capture(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Capture>, Problem> {
+    let incident = find(&web, &id)?;
+    let request = incident.request.filter(|request| !request.cut).ok_or_else(|| {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "no_request",
+            "This incident has no request, or it was too large to be kept whole.",
+        )
+    })?;
+    let kind = web.shop.channels.list().find(|(name, _)| *name == incident.channel).map_or("", |(_, kind)| kind);
+    let number = incident.number.parse::<PaymentNo>().ok();
+    let order = match number {
+        Some(no) => web.shop.store.order(no.order).await.map_err(crate::shop::ShopError::from)?,
+        None => None,
+    };
+    let order = order.zip(number).and_then(|(order, no)| {
+        let (_, due) = order.attempts.iter().find(|(attempt, _)| *attempt == no.attempt)?;
+        Some(CapturedOrder {
+            order_no: no.to_string(),
+            amount_minor: due.amount.minor,
+            currency: due.amount.currency.to_string(),
+            status: order.state.to_string(),
+        })
+    });
+    Ok(Json(Capture {
+        channel: kind.to_owned(),
+        channel_name: Some(incident.channel),
+        kind: Some("notify".to_owned()),
+        now: Some(incident.at / 1000),
+        config: None,
+        order,
+        request: Some(CapturedRequest {
+            method: request.method,
+            target: request.target,
+            headers: request.headers,
+            body_b64: request.body_b64,
+        }),
+    }))
+}
+
+async fn channels(State(web): State<Arc<Web>>) -> Json<Value> {
+    let list: Vec<Value> = web
+        .shop
+        .channels
+        .list()
+        .map(|(name, kind)| json!({"name": name, "kind": kind, "notify_url": format!("{}/pay/{name}/notify", web.shop.public_url)}))
+        .collect();
+    Json(json!({"channels": list}))
+}
+
+async fn audit(State(web): State<Arc<Web>>) -> Result<Response, Problem> {
+    let report = web.shop.store.audit().await.map_err(crate::shop::ShopError::from)?;
+    Ok(Json(report).into_response())
+}

@@ -1,0 +1,212 @@
+//! The operators' side of orders, and of payments without one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Web;
+use super::orders::{iso, with_token};
+use super::problem::Problem;
+use crate::domain::order::PaymentRecord;
+use crate::domain::{Order, OrderId, OrderState};
+use crate::shop::{Action, Buyer, Note, Pay, ShopError, Wanted};
+
+pub fn routes() -> Router<Arc<Web>> {
+    Router::new()
+        .route("/v1/orders", get(list).post(new))
+        .route("/v1/orders/{id}", get(show))
+        .route("/v1/orders/{id}/sandbox", post(sandbox))
+        .route("/v1/orders/{id}/act/{action}", post(act))
+        .route("/v1/orphans", get(orphans))
+        .route("/v1/orphans/adopt", post(adopt))
+        .route("/v1/orphans/refund", post(refund))
+}
+
+fn order_id(text: &str) -> Result<OrderId, Problem> {
+    // A payment number is as good: the order's number is its beginning.
+    let id = text.get(..20).filter(|_| text.len() == 22).unwrap_or(text);
+    id.parse().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid", format!("{error}")))
+}
+
+fn brief(web: &Web, order: &Order) -> Value {
+    json!({
+        "id": order.id.to_string(), "state": order.state, "product": order.product, "quantity": order.quantity,
+        "amount": order.amount.to_string(), "amount_minor": order.amount.minor, "currency": order.amount.currency,
+        "contact": web.shop.contact(order), "created_at": order.created, "created": iso(order.created),
+        "expires_at": order.expires, "paid_at": order.paid, "delivered_at": order.delivered, "why": order.why,
+    })
+}
+
+fn payment(record: &PaymentRecord) -> Value {
+    json!({
+        "channel": record.channel, "trade_no": record.trade_no, "state": record.state, "number": record.number,
+        "amount": record.paid.to_string(), "amount_minor": record.paid.minor, "currency": record.paid.currency,
+        "at": record.at, "time": iso(record.at),
+    })
+}
+
+async fn new(State(web): State<Arc<Web>>, Json(wanted): Json<Wanted>) -> Result<Response, Problem> {
+    let created = web.shop.order(&wanted, Buyer::Operator).await?;
+    Ok((StatusCode::CREATED, Json(with_token(&web.shop, &created)?)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Search {
+    state: Option<OrderState>,
+    contact: Option<String>,
+    trade_no: Option<String>,
+    #[serde(default = "fifty")]
+    limit: usize,
+}
+
+fn fifty() -> usize {
+    50
+}
+
+async fn list(State(web): State<Arc<Web>>, Query(search): Query<Search>) -> Result<Json<Value>, Problem> {
+    let limit = search.limit.clamp(1, 1000);
+    let ids = find(&web, &search, limit).await?;
+    let orders = web.shop.store.orders(&ids).await.map_err(ShopError::from)?;
+    let orders = orders.iter().flatten().filter(|order| search.state.is_none_or(|state| state == order.state));
+    let list: Vec<Value> = orders.take(limit).map(|order| brief(&web, order)).collect();
+    Ok(Json(json!({"orders": list})))
+}
+
+async fn find(web: &Web, search: &Search, limit: usize) -> Result<Vec<OrderId>, ShopError> {
+    let shop = &web.shop;
+    let store = &shop.store;
+    if let Some(contact) = &search.contact {
+        let name = store.names.hashed("contact", shop.vault.index("contact", contact.trim()));
+        return Ok(store.orders_of_contact(&name).await?);
+    }
+    if let Some(trade_no) = &search.trade_no {
+        let channels = shop.channels.list().map(|(name, _)| name).chain(["manual"]);
+        let mut ids = Vec::new();
+        for channel in channels {
+            ids.extend(shop.order_of_trade(channel, trade_no).await?);
+        }
+        return Ok(ids);
+    }
+    match search.state {
+        Some(OrderState::Pending) => Ok(store.due(u64::MAX >> 12, limit).await?),
+        Some(OrderState::Held) => {
+            let items = store.review(limit).await?;
+            Ok(items.iter().filter(|item| item.kind == "held").filter_map(|item| item.id.parse().ok()).collect())
+        }
+        Some(OrderState::Owed) => shop.owed(limit).await,
+        _ => {
+            let mut seen = std::collections::HashSet::new();
+            let events = store.recent(limit.saturating_mul(4)).await?;
+            Ok(events
+                .iter()
+                .filter_map(|event| event.order.parse().ok())
+                .filter(|id: &OrderId| seen.insert(*id))
+                .collect())
+        }
+    }
+}
+
+async fn show(
+    State(web): State<Arc<Web>>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Json<Value>, Problem> {
+    let id = order_id(&id)?;
+    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or_else(Problem::not_found)?;
+    let payments = web.shop.store.payments(id.as_str()).await.map_err(ShopError::from)?;
+    let mut value = brief(&web, &order);
+    value["payments"] = payments.iter().map(payment).collect();
+    value["attempts"] = order
+        .attempts
+        .iter()
+        .map(|(attempt, due)| json!({"payment_no": format!("{id}{}", attempt.as_str()), "channel": due.channel, "amount": due.amount.to_string()}))
+        .collect();
+    value["history"] = order
+        .log
+        .lines()
+        .filter_map(|line| {
+            let mut parts = line.splitn(3, '|');
+            let at: u64 = parts.next()?.parse().ok()?;
+            Some(json!({"at": at, "time": iso(at), "action": parts.next()?, "reason": parts.next()?}))
+        })
+        .collect();
+    value["page"] = json!(format!("{}/o/{id}?token={}", web.shop.public_url, web.shop.vault.token(id)));
+    value["reserved"] = json!(order.reserved);
+    // Keys only when they are asked for by name.
+    if query.get("keys").is_some_and(|wish| wish == "true") {
+        let keys = web.shop.open(&order).await?;
+        value["keys"] = keys.iter().map(|key| json!(key.as_str())).collect();
+    }
+    Ok(Json(value))
+}
+
+async fn act(
+    State(web): State<Arc<Web>>,
+    Path((id, action)): Path<(String, Action)>,
+    Json(note): Json<Note>,
+) -> Result<Json<Value>, Problem> {
+    let id = order_id(&id)?;
+    let result = web.shop.act(id, action, &note).await?;
+    Ok(Json(json!({"id": id.to_string(), "result": result})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct How {
+    how: Pay,
+}
+
+async fn sandbox(
+    State(web): State<Arc<Web>>,
+    Path(id): Path<String>,
+    Json(wish): Json<How>,
+) -> Result<Json<Value>, Problem> {
+    let id = order_id(&id)?;
+    let answers = web.shop.sandbox_pay(id, None, wish.how).await?;
+    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or_else(Problem::not_found)?;
+    Ok(Json(json!({"id": id.to_string(), "answers": answers, "state": order.state})))
+}
+
+async fn orphans(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
+    let list: Vec<Value> = web
+        .shop
+        .orphans()
+        .await?
+        .iter()
+        .map(|waiting| {
+            json!({
+                "kind": waiting.kind, "id": waiting.id, "payment": waiting.payment, "since": iso(waiting.since),
+                "amount": waiting.paid.map(|paid| paid.to_string()), "currency": waiting.paid.map(|paid| paid.currency),
+            })
+        })
+        .collect();
+    Ok(Json(json!({"payments": list})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    id: String,
+    payment: String,
+    #[serde(default)]
+    order: String,
+}
+
+async fn adopt(State(web): State<Arc<Web>>, Json(which): Json<Which>) -> Result<Json<Value>, Problem> {
+    let order = order_id(&which.order)?;
+    let result = web.shop.adopt(&which.id, &which.payment, order).await?;
+    Ok(Json(json!({"order": order.to_string(), "result": result})))
+}
+
+async fn refund(State(web): State<Arc<Web>>, Json(which): Json<Which>) -> Result<Json<Value>, Problem> {
+    let result = web.shop.refund_payment(&which.id, &which.payment).await?;
+    Ok(Json(json!({"id": which.id, "result": result})))
+}

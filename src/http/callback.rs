@@ -1,0 +1,168 @@
+//! The callback's way in: limit, read, verify, settle, answer, record. Three calls deep; nothing calls back up.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use data_encoding::BASE64;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+
+use super::problem::Problem;
+use super::{Client, Web};
+use crate::channel::{Channel, Claim, Verdict};
+use crate::domain::{Callback, Outcome, Rejection, Reply};
+use crate::shop::IncidentNote;
+use crate::store::StoreError;
+use crate::telemetry::Event;
+use crate::telemetry::incident::RawRequest;
+
+/// The channel that a path is the callback address of: `/pay/{channel}/notify`.
+pub fn channel_of(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("/pay/")?.strip_suffix("/notify")?;
+    (!name.contains('/')).then_some(name)
+}
+
+/// How one callback ended.
+struct Ending {
+    outcome: &'static str,
+    reason: Option<Rejection>,
+    verdict: Verdict,
+    number: String,
+}
+
+impl Ending {
+    fn new(outcome: &'static str, verdict: Verdict) -> Self {
+        Self { outcome, reason: None, verdict, number: String::new() }
+    }
+
+    fn rejected(reason: Rejection) -> Self {
+        Self { reason: Some(reason), ..Self::new("rejected", Verdict::Refused) }
+    }
+}
+
+/// Answers one callback.
+pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: Client) -> Response {
+    let started = Instant::now();
+    if web.limiter.blocked(client.0).is_some() {
+        web.shop.telemetry.record(Event::Callback {
+            channel: "",
+            outcome: "limited",
+            reason: None,
+            took: started.elapsed(),
+        });
+        return reply(&Reply { status: 429, body: "fail" });
+    }
+    let Some(channel) = web.shop.channels.get(name) else {
+        web.limiter.reject(client.0);
+        web.shop.telemetry.record(Event::Callback {
+            channel: "",
+            outcome: "no_channel",
+            reason: None,
+            took: started.elapsed(),
+        });
+        return Problem::not_found().into_response();
+    };
+    let (head, body) = request.into_parts();
+    let (query_bytes, body_bytes) = channel.limits();
+    let query = head.uri.query().unwrap_or_default();
+    let headers: Vec<(String, String)> = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    let read = if query.len() > query_bytes.min(web.shop.limits.query_bytes) {
+        Err(Rejection::TooLarge)
+    } else {
+        read(body, body_bytes, web.shop.limits.read_seconds).await
+    };
+    let (body, cut) = match &read {
+        Ok(body) => (body.as_ref(), None),
+        Err(reason) => (&b""[..], Some(*reason)),
+    };
+    let callback = Callback { method: head.method.as_str(), path: head.uri.path(), query, headers: &headers, body };
+    let ending = match cut {
+        Some(reason) => Ending::rejected(reason),
+        None => settle(web, channel.as_ref(), &callback).await,
+    };
+    let reply_data = channel.ack(ending.verdict);
+    if let Some(reason) = ending.reason {
+        note(web, name, &callback, client, &ending, reason, reply_data.status);
+    }
+    let took = started.elapsed();
+    web.shop.telemetry.record(Event::Callback { channel: name, outcome: ending.outcome, reason: ending.reason, took });
+    reply(&reply_data)
+}
+
+async fn settle(web: &Web, channel: &dyn Channel, callback: &Callback<'_>) -> Ending {
+    let payment = match channel.verify(callback, web.shop.store.now()) {
+        Err(reason) => return Ending::rejected(reason),
+        Ok(Claim::Nothing(_)) => return Ending::new("ignored", Verdict::Received),
+        Ok(Claim::Paid(payment)) => payment,
+    };
+    match web.shop.settle(&payment).await {
+        Ok(Outcome::Orphan(reason)) => {
+            Ending { reason: Some(reason), number: payment.number, ..Ending::new("orphan", Verdict::Refused) }
+        }
+        Ok(outcome) => Ending::new(outcome.as_str(), Verdict::Received),
+        Err(error) => {
+            let outcome = match error {
+                StoreError::Timeout => "timeout",
+                StoreError::Full(_) => "full",
+                _ => "unavailable",
+            };
+            if !error.retry() {
+                tracing::error!(%error, channel = %payment.channel, "A payment could not be settled; its gateway will repeat it.");
+            }
+            Ending::new(outcome, Verdict::Unavailable)
+        }
+    }
+}
+
+async fn read(body: Incoming, most: usize, seconds: u64) -> Result<Bytes, Rejection> {
+    let whole = Limited::new(body, most).collect();
+    match tokio::time::timeout(Duration::from_secs(seconds), whole).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge),
+        Ok(Err(_)) | Err(_) => Err(Rejection::Malformed),
+    }
+}
+
+/// An incident for the operator, and a charge for whoever sent it, unless the gateway itself signed it.
+fn note(
+    web: &Web,
+    name: &str,
+    callback: &Callback<'_>,
+    client: Client,
+    ending: &Ending,
+    reason: Rejection,
+    status: u16,
+) {
+    if ending.outcome != "orphan" {
+        web.limiter.reject(client.0);
+    }
+    let mark = if callback.query.is_empty() { "" } else { "?" };
+    web.shop.incident(IncidentNote {
+        channel: name,
+        reason: reason.as_str(),
+        advice: reason.advice(),
+        address: &client.0.to_string(),
+        number: &ending.number,
+        status,
+        request: Some(RawRequest {
+            method: callback.method.to_owned(),
+            target: format!("{}{mark}{}", callback.path, callback.query),
+            headers: callback.headers.to_vec(),
+            body_b64: BASE64.encode(callback.body),
+            cut: false,
+        }),
+    });
+}
+
+fn reply(reply: &Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

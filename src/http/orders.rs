@@ -1,0 +1,192 @@
+//! The buyers' API: products, orders, and another way to pay.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use data_encoding::HEXLOWER;
+use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::address::network;
+use super::problem::Problem;
+use super::{Client, Web};
+use crate::domain::{Millis, Order};
+use crate::shop::{Buyer, Created, Shop, Wanted};
+use crate::store::Once;
+
+/// How long an Idempotency-Key is remembered.
+const ONCE_MS: u64 = 24 * 3_600_000;
+/// After this long, a request that never ended may run again under its key.
+const PATIENCE_MS: u64 = 30_000;
+
+pub fn routes(web: Arc<Web>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/v1/products", get(products))
+        .route("/v1/orders", post(order))
+        .route("/v1/orders/{id}", get(show))
+        .route("/v1/orders/{id}/pay", post(pay))
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address takes another method.")
+        })
+        .layer(axum::extract::DefaultBodyLimit::max(web.shop.limits.body_bytes))
+        .with_state(web)
+}
+
+async fn products(State(web): State<Arc<Web>>, Extension(client): Extension<Client>) -> Result<Json<Value>, Problem> {
+    web.limiter.lookup(client.0).map_err(Problem::limited)?;
+    let now = web.shop.store.now();
+    let stock = web.shop.stock().await?;
+    let list: Vec<Value> = stock
+        .iter()
+        .filter(|(product, _)| !product.retired)
+        .map(|(product, stock)| {
+            json!({
+                "id": product.id, "name": product.name, "price": product.price.to_string(),
+                "price_minor": product.price.minor, "currency": product.price.currency,
+                "available": stock.available(), "on_sale": product.on_sale(now),
+                "sale_from": product.sale_from, "sale_until": product.sale_until, "per_order": product.per_order,
+            })
+        })
+        .collect();
+    let channels: Vec<&str> = web.shop.channels.list().map(|(name, _)| name).collect();
+    Ok(Json(json!({"products": list, "channels": channels})))
+}
+
+/// A new order as its buyer gets it: what was stored, its token and its page.
+pub fn with_token(shop: &Shop, created: &Created) -> Result<Value, Problem> {
+    let id = created.id.parse().map_err(|_| Problem::not_found())?;
+    let token = shop.vault.token(id);
+    let mut answer = serde_json::to_value(created).unwrap_or_default();
+    answer["page"] = json!(format!("{}/o/{}?token={token}", shop.public_url, created.id));
+    answer["token"] = json!(token);
+    Ok(answer)
+}
+
+fn read_json<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid", format!("The body is not the JSON expected: {error}"))
+    })
+}
+
+async fn order(
+    State(web): State<Arc<Web>>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    web.limiter.order(client.0).map_err(Problem::limited)?;
+    let wanted: Wanted = read_json(&body)?;
+    let buyer = Buyer::Address(network(client.0));
+    let created = match headers.get("idempotency-key") {
+        None => web.shop.order(&wanted, buyer).await?,
+        Some(key) => {
+            let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid", "An Idempotency-Key has 1 to 255 characters.")
+            })?;
+            once(&web.shop, key, network(client.0).to_string(), &wanted, buyer).await?
+        }
+    };
+    let answer = with_token(&web.shop, &created)?;
+    let cookie =
+        cookie(&created.id, answer["token"].as_str().unwrap_or_default(), web.shop.public_url.starts_with("https"));
+    let headers = [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())];
+    Ok((StatusCode::CREATED, headers, Json(answer)).into_response())
+}
+
+/// The cookie by which a buyer's browser finds its order again when it comes back from the gateway.
+pub fn cookie(id: &str, token: &str, secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    format!("o_{id}={token}; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax{secure}")
+}
+
+/// Runs a request once for a key of one address: another buyer's key of the same text is another key.
+async fn once(shop: &Shop, key: &str, address: String, wanted: &Wanted, buyer: Buyer) -> Result<Created, Problem> {
+    let name = shop.store.names.hashed("idem", shop.vault.index("idem", &format!("{address}|{key}")));
+    let body = serde_json::to_string(wanted).unwrap_or_default();
+    let body = HEXLOWER.encode(&shop.vault.index("body", &body));
+    let conflict = |status, detail: &str| Problem::new(status, "idempotency", detail);
+    match shop.store.once(&name, &body, PATIENCE_MS).await.map_err(crate::shop::ShopError::from)? {
+        Once::Run => {}
+        Once::Running => return Err(conflict(StatusCode::CONFLICT, "The first request under this key still runs.")),
+        Once::Other => {
+            return Err(conflict(StatusCode::UNPROCESSABLE_ENTITY, "This key was used for another request."));
+        }
+        Once::Done(answer) => {
+            return serde_json::from_str(&answer)
+                .map_err(|_| conflict(StatusCode::INTERNAL_SERVER_ERROR, "The first answer cannot be read any more."));
+        }
+    }
+    let created = shop.order(wanted, buyer).await;
+    let answer = created.as_ref().ok().and_then(|created| serde_json::to_string(created).ok());
+    shop.store.once_done(&name, answer.as_deref(), ONCE_MS).await.map_err(crate::shop::ShopError::from)?;
+    Ok(created?)
+}
+
+/// The token of a request: `Authorization: Bearer`, then `?token=`, then the order's cookie.
+pub fn token_of(id: &str, headers: &HeaderMap, query: &HashMap<String, String>) -> String {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let name = format!("o_{id}=");
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let cookie = cookies.flat_map(|text| text.split("; ")).find_map(|pair| pair.strip_prefix(name.as_str()));
+    bearer.or_else(|| query.get("token").map(String::as_str)).or(cookie).unwrap_or_default().trim().to_owned()
+}
+
+async fn looked_up(
+    web: &Web,
+    client: Client,
+    id: &str,
+    headers: &HeaderMap,
+    query: &HashMap<String, String>,
+) -> Result<Order, Problem> {
+    web.limiter.lookup(client.0).map_err(Problem::limited)?;
+    web.shop.order_for(id, &token_of(id, headers, query)).await.map_err(|error| match error {
+        crate::shop::ShopError::NotFound(_) => Problem::not_found(),
+        other => other.into(),
+    })
+}
+
+async fn show(
+    State(web): State<Arc<Web>>,
+    Extension(client): Extension<Client>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let order = looked_up(&web, client, &id, &headers, &query).await?;
+    let view = web.shop.view(&order).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PayWith {
+    channel: String,
+}
+
+async fn pay(
+    State(web): State<Arc<Web>>,
+    Extension(client): Extension<Client>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let wanted: PayWith = read_json(&body)?;
+    let order = looked_up(&web, client, &id, &headers, &query).await?;
+    let created = web.shop.pay_again(order.id, &wanted.channel).await?;
+    let answer = with_token(&web.shop, &created)?;
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// A moment as ISO 8601 in UTC.
+pub fn iso(at: Millis) -> String {
+    jiff::Timestamp::from_millisecond(at.cast_signed()).map_or_else(|_| String::new(), |at| format!("{at:.0}"))
+}

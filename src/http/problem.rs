@@ -1,0 +1,96 @@
+//! Errors as RFC 9457 problem details.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::shop::ShopError;
+use crate::store::StoreError;
+
+/// One problem.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    retry_seconds: Option<u64>,
+    more: Option<(&'static str, Value)>,
+}
+
+impl Problem {
+    /// A problem with its HTTP status, its word and what to tell.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), retry_seconds: None, more: None }
+    }
+
+    /// Nothing there, or not for this token: both look the same.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here, or not for you.")
+    }
+
+    /// Too many requests; when to come back.
+    pub fn limited(wait: std::time::Duration) -> Self {
+        let problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests from your address.");
+        Self { retry_seconds: Some(wait.as_secs() + 1), ..problem }
+    }
+}
+
+impl From<ShopError> for Problem {
+    fn from(error: ShopError) -> Self {
+        let text = error.to_string();
+        match error {
+            ShopError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", text),
+            ShopError::Invalid { field, .. } => {
+                Self { more: Some(("field", json!(field))), ..Self::new(StatusCode::BAD_REQUEST, "invalid", text) }
+            }
+            ShopError::Short(available) => Self {
+                more: Some(("available", json!(available))),
+                ..Self::new(StatusCode::CONFLICT, "out_of_stock", text)
+            },
+            ShopError::Limited(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "limit_reached", text),
+            ShopError::Conflict(_) => Self::new(StatusCode::CONFLICT, "conflict", text),
+            ShopError::Full(_) => {
+                Self { retry_seconds: Some(30), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "full", text) }
+            }
+            ShopError::Store(StoreError::Full(_)) => {
+                Self { retry_seconds: Some(30), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "full", text) }
+            }
+            ShopError::Store(error) if error.retry() => Self {
+                retry_seconds: Some(1),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store cannot answer now: try again.")
+            },
+            ShopError::Gateway(_) => Self::new(StatusCode::BAD_GATEWAY, "gateway", text),
+            ShopError::Store(_) | ShopError::Vault(_) => {
+                tracing::error!(error = %text, "A request failed inside.");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "Something is wrong here; the operator was told.",
+                )
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let mut body = json!({
+            "type": "about:blank", "title": title, "status": self.status.as_u16(), "code": self.code, "detail": self.detail,
+        });
+        if let Some((name, value)) = self.more {
+            body[name] = value;
+        }
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_seconds {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}

@@ -1,0 +1,48 @@
+//! kamid delivers digital keys (卡密) by itself: a signed payment callback becomes a delivered key, exactly once.
+//!
+//! # The rooms
+//!
+//! Arrows point down only; each outside package has one door.
+//!
+//! ```text
+//! domain      the trade's words, pure                          settings   text becomes values
+//!   ▲
+//! config   channel   vault   store   telemetry   outbound   client
+//!          bytes↔    seals   redis   metrics     HTTP out   admin API
+//!          Payment           bb8
+//!   ▲
+//! shop        the use cases: checkout, settle, deliver, stock, review, sweep
+//!   ▲
+//! http        listeners, limits (governor), routes, pages (hyper, axum)
+//!   ▲
+//! daemon      what is built, spawned and drained, in order
+//!   ▲
+//! cli         the commands
+//! ```
+//!
+//! # The life of a callback
+//!
+//! ```text
+//! socket ─ http::listen: cap, header time-out ─ http::callback: limit, body cap
+//!    1  channel.verify(&callback, now)     pure     Err(Rejection) ─┐
+//!    2  shop.settle(&payment)              one Redis round trip     │
+//!    3  channel.ack(verdict)               pure   ◄─────────────────┘
+//!    4  telemetry.record(…)                once, for every ending
+//! reply
+//! ```
+//!
+//! The callback path opens no key, sends nothing, reads neither configuration nor catalogue, and asks Redis once.
+
+pub mod channel;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod daemon;
+pub mod domain;
+pub mod http;
+pub mod outbound;
+pub mod settings;
+pub mod shop;
+pub mod store;
+pub mod telemetry;
+pub mod vault;

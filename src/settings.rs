@@ -1,0 +1,337 @@
+//! Settings as text becomes values: one reader for `config.toml`, for a channel's section and for a capture's `config`.
+//!
+//! Every problem is collected with its path and line instead of stopping at the first; a setting that nobody read is
+//! one too. A secret's text never enters a problem.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+/// One thing wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    /// Where: `channel.alipay.key_file`.
+    pub path: String,
+    /// Line in the file, from 1, where there is one.
+    pub line: Option<usize>,
+    /// What, and what to do.
+    pub message: String,
+    /// Whether the daemon can run all the same.
+    pub warning: bool,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.warning { "warning: " } else { "" };
+        match self.line {
+            Some(line) => write!(f, "line {line}: {kind}{}: {}", self.path, self.message),
+            None => write!(f, "{kind}{}: {}", self.path, self.message),
+        }
+    }
+}
+
+/// A text that must not be shown: a key, a password.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes a text as a secret.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text itself, for the one place that needs it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Value {
+    Text(Secret),
+    Whole(i64),
+    Flag(bool),
+    List(Vec<Value>),
+    Section(Section),
+    Other,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    value: Value,
+    line: Option<usize>,
+    read: Cell<bool>,
+}
+
+/// A table of settings, which remembers what was read of it.
+#[derive(Debug, Clone, Default)]
+pub struct Section {
+    path: String,
+    entries: BTreeMap<String, Entry>,
+    fallback: Option<Box<Section>>,
+    base: PathBuf,
+}
+
+impl Section {
+    /// Reads TOML; syntax errors become problems and what could be read is kept. Files named inside are relative to `base`.
+    #[must_use]
+    pub fn from_toml(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Self {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            problems.push(Problem {
+                path: "config".to_owned(),
+                line: error.span().map(|span| line_of(text, span.start)),
+                message: format!("not TOML: {}", error.message()),
+                warning: false,
+            });
+        }
+        from_table(table.get_ref(), text, String::new(), base)
+    }
+
+    /// Takes a JSON object, as captures have it.
+    #[must_use]
+    pub fn from_json(path: &str, object: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let entries = object
+            .iter()
+            .map(|(key, value)| {
+                let value = match value {
+                    serde_json::Value::String(text) => Value::Text(Secret::new(text.clone())),
+                    serde_json::Value::Number(number) => number.as_i64().map_or(Value::Other, Value::Whole),
+                    serde_json::Value::Bool(flag) => Value::Flag(*flag),
+                    _ => Value::Other,
+                };
+                (key.clone(), Entry { value, line: None, read: Cell::new(false) })
+            })
+            .collect();
+        Self { path: path.to_owned(), entries, ..Self::default() }
+    }
+
+    /// This section, with `defaults` for what it does not say.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: Section) -> Self {
+        self.fallback = Some(Box::new(defaults));
+        self
+    }
+
+    fn find(&self, key: &str) -> Option<&Entry> {
+        let found = self.entries.get(key);
+        if let Some(entry) = found {
+            entry.read.set(true);
+        }
+        found.or_else(|| self.fallback.as_ref()?.find(key))
+    }
+
+    fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        let line = self.entries.get(key).and_then(|entry| entry.line);
+        Problem { path, line, message: message.into(), warning: false }
+    }
+
+    /// Says that setting `key` is wrong.
+    pub fn reject(&self, key: &str, message: impl Into<String>, problems: &mut Vec<Problem>) {
+        problems.push(self.problem(key, message));
+    }
+
+    /// Whether the setting is there.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// A text; empty counts as absent.
+    pub fn text(&self, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
+        match &self.find(key)?.value {
+            Value::Text(text) if text.reveal().is_empty() => None,
+            Value::Text(text) => Some(text.reveal().to_owned()),
+            _ => self.wrong(key, "a text in quotes", problems),
+        }
+    }
+
+    fn wrong<T>(&self, key: &str, wanted: &str, problems: &mut Vec<Problem>) -> Option<T> {
+        problems.push(self.problem(key, format!("must be {wanted}")));
+        None
+    }
+
+    /// A text of some form, such as an address.
+    pub fn parsed<T>(&self, key: &str, wanted: &str, problems: &mut Vec<Problem>) -> Option<T>
+    where
+        T: std::str::FromStr,
+    {
+        let text = self.text(key, problems)?;
+        text.parse().ok().or_else(|| self.wrong(key, wanted, problems))
+    }
+
+    /// A list of texts of some form.
+    pub fn parsed_list<T>(&self, key: &str, wanted: &str, problems: &mut Vec<Problem>) -> Vec<T>
+    where
+        T: std::str::FromStr,
+    {
+        let Some(Entry { value: Value::List(items), .. }) = self.find(key) else {
+            if self.has(key) {
+                self.wrong::<()>(key, "a list", problems);
+            }
+            return Vec::new();
+        };
+        items
+            .iter()
+            .filter_map(|item| {
+                match item {
+                    Value::Text(text) => text.reveal().parse().ok(),
+                    _ => None,
+                }
+                .or_else(|| self.wrong(key, wanted, problems))
+            })
+            .collect()
+    }
+
+    /// A whole number within a range.
+    pub fn whole<T: TryFrom<i64>>(
+        &self,
+        key: &str,
+        range: RangeInclusive<i64>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<T> {
+        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+        match self.find(key)?.value {
+            Value::Whole(number) if range.contains(&number) => number.try_into().ok(),
+            _ => self.wrong(key, &wanted, problems),
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&self, key: &str, problems: &mut Vec<Problem>) -> Option<bool> {
+        match self.find(key)?.value {
+            Value::Flag(flag) => Some(flag),
+            _ => self.wrong(key, "true or false", problems),
+        }
+    }
+
+    /// A secret called `key`, out of `<key>_file`, the environment variable that `<key>_env` names, or, with a warning,
+    /// the settings themselves.
+    pub fn secret(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
+        let (file, env) = (format!("{key}_file"), format!("{key}_env"));
+        let secret = if let Some(path) = self.text(&file, problems) {
+            match std::fs::read_to_string(self.base.join(&path)) {
+                Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+                Err(error) => {
+                    return self.wrong(&file, &format!("a file that can be read ({path}: {error})"), problems);
+                }
+            }
+        } else if let Some(name) = self.text(&env, problems) {
+            match std::env::var(&name) {
+                Ok(text) => Some(Secret::new(text)),
+                Err(_) => {
+                    return self.wrong(&env, &format!("the name of a variable that is set ({name} is not)"), problems);
+                }
+            }
+        } else {
+            let inline = match self.find(key).map(|entry| &entry.value) {
+                Some(Value::Text(text)) => Some(text.clone()),
+                Some(_) => return self.wrong(key, "a text in quotes", problems),
+                None => None,
+            };
+            if inline.is_some() && self.entries.get(key).is_some_and(|entry| entry.line.is_some()) {
+                let message = format!("a secret in the configuration is read by whoever reads the file: prefer {file}");
+                problems.push(Problem { warning: true, ..self.problem(key, message) });
+            }
+            inline
+        };
+        if secret.as_ref().is_some_and(|secret| secret.reveal().trim().is_empty()) {
+            problems.push(self.problem(key, "is empty: anybody could sign with an empty secret"));
+            return None;
+        }
+        secret
+    }
+
+    /// A table inside; empty where absent.
+    pub fn section(&self, key: &str, problems: &mut Vec<Problem>) -> Section {
+        match self.find(key).map(|entry| &entry.value) {
+            Some(Value::Section(section)) => section.clone(),
+            None => Section { path: key.to_owned(), base: self.base.clone(), ..Self::default() },
+            Some(_) => self.wrong(key, "a table", problems).unwrap_or_default(),
+        }
+    }
+
+    /// The names and tables inside.
+    pub fn sections(&self, problems: &mut Vec<Problem>) -> Vec<(String, Section)> {
+        let keys: Vec<String> = self.entries.keys().cloned().collect();
+        keys.into_iter()
+            .map(|key| {
+                let section = self.section(&key, problems);
+                (key, section)
+            })
+            .collect()
+    }
+
+    /// Whether a text or number in this section is missing, as a problem.
+    pub fn require(&self, key: &str, why: &str, problems: &mut Vec<Problem>) {
+        problems.push(self.problem(key, format!("is missing: {why}")));
+    }
+
+    /// Reports what nobody read, with the known name that looks most like it.
+    pub fn finish(&self, known: &[&str], problems: &mut Vec<Problem>) {
+        for (key, entry) in &self.entries {
+            if entry.read.get() {
+                continue;
+            }
+            let near = known.iter().find(|name| alike(name, key));
+            let hint = near
+                .map_or_else(|| format!("known here: {}", known.join(", ")), |name| format!("did you mean {name}?"));
+            problems.push(self.problem(key, format!("is not a setting; {hint}")));
+        }
+    }
+}
+
+fn from_table(table: &DeTable<'_>, text: &str, path: String, base: &Path) -> Section {
+    let entries = table
+        .iter()
+        .map(|(key, value)| {
+            let name = key.get_ref().to_string();
+            let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let line = Some(line_of(text, key.span().start));
+            (name, Entry { value: from_value(value.get_ref(), text, below, base), line, read: Cell::new(false) })
+        })
+        .collect();
+    Section { path, entries, fallback: None, base: base.to_owned() }
+}
+
+fn from_value(value: &DeValue<'_>, text: &str, path: String, base: &Path) -> Value {
+    match value {
+        DeValue::String(string) => Value::Text(Secret::new(string.to_string())),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Other, Value::Whole)
+        }
+        DeValue::Boolean(flag) => Value::Flag(*flag),
+        DeValue::Array(items) => {
+            Value::List(items.iter().map(|item| from_value(item.get_ref(), text, path.clone(), base)).collect())
+        }
+        DeValue::Table(table) => Value::Section(from_table(table, text, path, base)),
+        DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
+    }
+}
+
+fn line_of(text: &str, byte: usize) -> usize {
+    text.bytes().take(byte).filter(|b| *b == b'\n').count() + 1
+}
+
+/// Whether two names differ by a slip: one letter more, less or other, or only by `-` and `_`.
+fn alike(known: &str, given: &str) -> bool {
+    let (a, b) = (known.as_bytes(), given.as_bytes());
+    let front = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let back = a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| x == y).count();
+    known.replace('_', "") == given.replace(['-', '_'], "")
+        || (a.len().abs_diff(b.len()) <= 1 && front + back + 2 > a.len().max(b.len()))
+}

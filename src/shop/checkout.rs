@@ -1,0 +1,261 @@
+//! A buyer's wish becomes an order, and an order gets ways to pay it.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Shop, ShopError};
+use crate::channel::{Checkout, Step};
+use crate::domain::{Attempt, Due, Millis, Order, OrderId, OrderState, PaymentNo, Product};
+use crate::store::{NewOrder, Reserved};
+use crate::telemetry::Event;
+use crate::vault;
+
+/// What a buyer wants.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Product id.
+    pub product: String,
+    /// Keys.
+    #[serde(default = "one")]
+    pub quantity: u32,
+    /// How to reach the buyer: an address, a number.
+    pub contact: String,
+    /// Channel to pay through; may be left out where there is only one.
+    #[serde(default)]
+    pub channel: Option<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Who orders.
+#[derive(Debug, Clone, Copy)]
+pub enum Buyer {
+    /// Somebody at an address (already cut to its network).
+    Address(IpAddr),
+    /// The operator, whom no buyer's limit concerns.
+    Operator,
+}
+
+/// An order as it was made. The token and the page's address are added by whoever shows it, never stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Created {
+    /// Order number.
+    pub id: String,
+    /// Number of the payment attempt.
+    pub payment_no: String,
+    /// Where it stands.
+    pub state: OrderState,
+    /// What is due, as text.
+    pub amount: String,
+    /// What is due, in minor units.
+    pub amount_minor: i64,
+    /// In what.
+    pub currency: String,
+    /// When it stops being payable, ms since the epoch.
+    pub expires_at: Millis,
+    /// How to pay.
+    pub pay: Step,
+}
+
+impl Shop {
+    /// Makes an order.
+    ///
+    /// # Errors
+    /// What is wrong with the wish, which limit is reached, how much is in stock, or why Redis cannot.
+    pub async fn order(&self, wanted: &Wanted, buyer: Buyer) -> Result<Created, ShopError> {
+        self.guard()?;
+        let now = self.store.now();
+        let (product, channel, contact) = self.check(wanted, now)?;
+        let amount =
+            product.price.times(wanted.quantity).ok_or_else(|| invalid("quantity", "the amount is too large"))?;
+        let id = OrderId::new(product.home(), now, vault::chance()?);
+        let expires = now + u64::from(product.expires_minutes) * 60_000;
+        let counted = match buyer {
+            Buyer::Address(address) => self.count(&product, wanted.quantity, id, &address, &contact, expires).await?,
+            Buyer::Operator => Counted::default(),
+        };
+        let sealed = self.vault.seal(contact.as_bytes())?;
+        let new = NewOrder {
+            id,
+            product: &product,
+            quantity: wanted.quantity,
+            amount,
+            attempt: Attempt::FIRST,
+            channel: &channel,
+            contact: &sealed,
+            created: now,
+            expires,
+            quotas: &counted.quotas,
+            caps: &counted.caps,
+        };
+        let result = self.store.reserve(&new).await;
+        if !matches!(result, Ok(Reserved::Created)) {
+            self.store.uncount(&counted.weights(wanted.quantity), id).await?;
+        }
+        match result? {
+            Reserved::Created => {}
+            Reserved::Short(available) => return Err(ShopError::Short(available)),
+            Reserved::Exists => return Err(ShopError::Conflict("try again: the number was taken".to_owned())),
+        }
+        let index = self.store.names.hashed("contact", self.vault.index("contact", &contact));
+        self.store.remember_contact(&index, id, now).await?;
+        self.telemetry.record(Event::Ordered { product: product.id.as_str() });
+        let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
+        self.created(&order, Attempt::FIRST)
+    }
+
+    fn check(&self, wanted: &Wanted, now: Millis) -> Result<(Product, String, String), ShopError> {
+        let product = self.product(&wanted.product)?;
+        if !product.on_sale(now) {
+            return Err(ShopError::Conflict("this product is not on sale now".to_owned()));
+        }
+        let most = product.per_order.min(self.limits.order_quantity);
+        if !(1..=most).contains(&wanted.quantity) {
+            return Err(invalid("quantity", &format!("from 1 to {most}")));
+        }
+        let contact = wanted.contact.trim();
+        if contact.is_empty() || contact.len() > self.limits.contact_bytes || contact.chars().any(char::is_control) {
+            return Err(invalid(
+                "contact",
+                &format!("1 to {} bytes, without control characters", self.limits.contact_bytes),
+            ));
+        }
+        let mut names = self.channels.list().map(|(name, _)| name);
+        let channel = match (&wanted.channel, names.next(), names.next()) {
+            (Some(name), ..) => name.clone(),
+            (None, Some(only), None) => only.to_owned(),
+            _ => return Err(invalid("channel", "is missing: there are several")),
+        };
+        self.channel(&channel)?;
+        Ok((product, channel, contact.to_owned()))
+    }
+
+    /// Counts an order against what limits its buyer; takes back what it counted when one limit is reached.
+    async fn count(
+        &self,
+        product: &Product,
+        quantity: u32,
+        id: OrderId,
+        address: &IpAddr,
+        contact: &str,
+        expires: Millis,
+    ) -> Result<Counted, ShopError> {
+        let name = |kind: &str, text: &str| self.store.names.hashed("quota", self.vault.index(kind, text));
+        let address = address.to_string();
+        let now = self.store.now();
+        let mut rules = vec![
+            (
+                "unpaid orders for this address",
+                name("unpaid address", &address),
+                1,
+                self.limits.unpaid_per_address,
+                expires,
+            ),
+            (
+                "unpaid orders for this contact",
+                name("unpaid contact", contact),
+                1,
+                self.limits.unpaid_per_contact,
+                expires,
+            ),
+        ];
+        let unpaid = rules.len();
+        for (what, text, allowance) in [
+            ("keys for this address", address.as_str(), product.per_address),
+            ("keys for this contact", contact, product.per_contact),
+        ] {
+            if let Some(allowance) = allowance {
+                let name = name(&format!("{what} of {}", product.id), text);
+                rules.push((what, name, quantity, allowance.keys, now + u64::from(allowance.hours) * 3_600_000));
+            }
+        }
+        let mut counted = Counted::default();
+        for (at, (what, name, weight, limit, until)) in rules.into_iter().enumerate() {
+            if !self.store.count(&name, id, weight, limit, until).await? {
+                self.store.uncount(&counted.weights(quantity), id).await?;
+                return Err(ShopError::Limited(format!("too many {what}: at most {limit}")));
+            }
+            let list = if at < unpaid { &mut counted.caps } else { &mut counted.quotas };
+            list.push(name);
+        }
+        Ok(counted)
+    }
+
+    /// One more way to pay a pending order.
+    ///
+    /// # Errors
+    /// The order is not payable any more, the channel does not exist, or too many were tried.
+    pub async fn pay_again(&self, id: OrderId, channel: &str) -> Result<Created, ShopError> {
+        self.channel(channel)?;
+        for _ in 0..5 {
+            let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
+            let next = order.attempts.len() as u16 + 1;
+            if next > self.limits.order_attempts {
+                return Err(ShopError::Limited(format!(
+                    "at most {} ways to pay one order",
+                    self.limits.order_attempts
+                )));
+            }
+            let due = Due { channel: channel.to_owned(), amount: order.amount };
+            match self.store.attempt(id, Attempt::number(next), &due).await? {
+                Some(true) => {
+                    let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
+                    return self.created(&order, Attempt::number(next));
+                }
+                Some(false) => return Err(ShopError::Conflict("this order cannot be paid any more".to_owned())),
+                None => {}
+            }
+        }
+        Err(ShopError::Conflict("others change this order: try again".to_owned()))
+    }
+
+    /// How an attempt of an order is paid.
+    pub(crate) fn created(&self, order: &Order, attempt: Attempt) -> Result<Created, ShopError> {
+        let due = order.attempts.iter().find(|(known, _)| *known == attempt).map(|(_, due)| due);
+        let due = due.ok_or(ShopError::NotFound("attempt"))?;
+        let number = PaymentNo { order: order.id, attempt }.to_string();
+        let notify_url = format!("{}/pay/{}/notify", self.public_url, due.channel);
+        let return_url = format!("{}/r/{}", self.public_url, order.id);
+        let checkout = Checkout {
+            number: &number,
+            amount: due.amount,
+            subject: None,
+            notify_url: &notify_url,
+            return_url: &return_url,
+            extra: &[],
+        };
+        let pay = self.channel(&due.channel)?.checkout(&checkout, self.store.now());
+        Ok(Created {
+            id: order.id.to_string(),
+            payment_no: number,
+            state: order.state,
+            amount: due.amount.to_string(),
+            amount_minor: due.amount.minor,
+            currency: due.amount.currency.to_string(),
+            expires_at: order.expires,
+            pay,
+        })
+    }
+}
+
+/// Names of the limits an order was counted against.
+#[derive(Debug, Default)]
+struct Counted {
+    caps: Vec<String>,
+    quotas: Vec<String>,
+}
+
+impl Counted {
+    fn weights(&self, quantity: u32) -> Vec<(String, u32)> {
+        let caps = self.caps.iter().map(|name| (name.clone(), 1));
+        caps.chain(self.quotas.iter().map(|name| (name.clone(), quantity))).collect()
+    }
+}
+
+fn invalid(field: &'static str, message: &str) -> ShopError {
+    ShopError::Invalid { field, message: message.to_owned() }
+}

@@ -1,0 +1,96 @@
+//! Goods are opened for who may see them.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{Shop, ShopError};
+use crate::domain::text::printable;
+use crate::domain::{Millis, Order, OrderId, OrderState};
+
+/// An order as its buyer sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrderView {
+    /// Order number.
+    pub id: String,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Product id.
+    pub product: String,
+    /// Product name.
+    pub name: String,
+    /// Keys ordered.
+    pub quantity: u32,
+    /// What is due, as text.
+    pub amount: String,
+    /// In minor units.
+    pub amount_minor: i64,
+    /// In what.
+    pub currency: String,
+    /// When it was made, ms.
+    pub created_at: Millis,
+    /// When it stops being payable, ms.
+    pub expires_at: Millis,
+    /// When it was paid.
+    pub paid_at: Option<Millis>,
+    /// When it was delivered.
+    pub delivered_at: Option<Millis>,
+    /// The keys, each by itself: never joined, since a key may hold any character.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<String>>,
+}
+
+impl Shop {
+    /// The order, if the token is its own. A wrong token and a missing order look alike.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`] for both.
+    pub async fn order_for(&self, id: &str, token: &str) -> Result<Order, ShopError> {
+        let id: OrderId = id.parse().map_err(|_| ShopError::NotFound("order"))?;
+        // Both are looked at whatever the first one says, so that the time it takes tells nothing either.
+        let order = self.store.order(id).await?;
+        let fits = self.vault.is_token(id, token);
+        order.filter(|_| fits).ok_or(ShopError::NotFound("order"))
+    }
+
+    /// The keys of a delivered order, opened.
+    ///
+    /// # Errors
+    /// A sealed key that cannot be opened: it is never left out in silence.
+    pub async fn open(&self, order: &Order) -> Result<Vec<Zeroizing<String>>, ShopError> {
+        let sealed = self.store.given(order.id).await?;
+        sealed.iter().map(|key| self.vault.open(&key.0).map_err(ShopError::from)).collect()
+    }
+
+    /// What the order's buyer may see.
+    ///
+    /// # Errors
+    /// As [`Shop::open`].
+    pub async fn view(&self, order: &Order) -> Result<OrderView, ShopError> {
+        let keys = match order.state {
+            OrderState::Delivered => Some(self.open(order).await?.iter().map(|key| key.as_str().to_owned()).collect()),
+            _ => None,
+        };
+        let name = self.catalog().get(&order.product).map(|product| product.name.clone()).unwrap_or_default();
+        Ok(OrderView {
+            id: order.id.to_string(),
+            state: order.state,
+            product: order.product.to_string(),
+            name,
+            quantity: order.quantity,
+            amount: order.amount.to_string(),
+            amount_minor: order.amount.minor,
+            currency: order.amount.currency.to_string(),
+            created_at: order.created,
+            expires_at: order.expires,
+            paid_at: order.paid,
+            delivered_at: order.delivered,
+            keys,
+        })
+    }
+
+    /// A buyer's contact, for the operator.
+    #[must_use]
+    pub fn contact(&self, order: &Order) -> String {
+        self.vault.open(&order.contact).map_or_else(|_| "?".to_owned(), |text| printable(&text, 256))
+    }
+}

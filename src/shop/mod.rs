@@ -1,0 +1,213 @@
+//! The use cases, as plain async functions over the rooms below: check out, settle, deliver, keep stock, review, sweep.
+//!
+//! Knows nothing of HTTP. Invariant: a payment becomes goods only through [`Shop::settle`], whoever brings it: a
+//! gateway's callback, its answer to a query, or a person.
+
+mod checkout;
+mod deliver;
+mod review;
+mod sandbox;
+mod settle;
+mod stock;
+pub mod sweep;
+pub mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+use crate::channel::{Channel, Channels};
+use crate::config::Limits;
+use crate::domain::{Product, ProductId};
+use crate::outbound::Outbound;
+use crate::store::{Health, Store, StoreError};
+use crate::telemetry::Telemetry;
+use crate::telemetry::incident::{Incident, RawRequest};
+use crate::vault::{Vault, VaultError};
+
+pub use checkout::{Buyer, Created, Wanted};
+pub use deliver::OrderView;
+pub use review::{Action, Note};
+pub use sandbox::Pay;
+pub use stock::{ImportReport, ProductPatch};
+
+/// Why a use case did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ShopError {
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    #[error("{field}: {message}")]
+    Invalid { field: &'static str, message: String },
+    #[error("only {0} in stock")]
+    Short(u64),
+    #[error("{0}")]
+    Limited(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("no new orders or keys for now: {0}; payments go on")]
+    Full(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Vault(String),
+    #[error("{0}")]
+    Gateway(String),
+}
+
+impl From<VaultError> for ShopError {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error.to_string())
+    }
+}
+
+/// What the use cases work with.
+pub struct Shop {
+    /// Redis.
+    pub store: Store,
+    /// Seals and tokens.
+    pub vault: Vault,
+    /// The configured channels.
+    pub channels: Channels,
+    /// What has a limit.
+    pub limits: Limits,
+    /// What buyers and gateways call.
+    pub public_url: String,
+    /// Test mode.
+    pub test: bool,
+    /// What happened.
+    pub telemetry: Arc<Telemetry>,
+    /// The one HTTP client.
+    pub outbound: Outbound,
+    /// Where our own public listener is, for the sandbox's callbacks.
+    pub own_url: OnceLock<String>,
+    /// Wakes the outbox worker.
+    pub outbox: Notify,
+    catalog: RwLock<Arc<BTreeMap<ProductId, Product>>>,
+    catalog_version: AtomicU64,
+    full: RwLock<Option<String>>,
+    health: RwLock<Health>,
+    ready: AtomicBool,
+    skew_ms: AtomicU64,
+    redis_us: AtomicU64,
+    behind: AtomicU64,
+}
+
+impl Shop {
+    /// Puts the rooms together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, vault, channels, limits, public_url, test, telemetry } = parts;
+        Self {
+            store,
+            vault,
+            channels,
+            limits,
+            public_url,
+            test,
+            telemetry,
+            outbound: Outbound::default(),
+            own_url: OnceLock::new(),
+            outbox: Notify::new(),
+            catalog: RwLock::default(),
+            catalog_version: AtomicU64::new(u64::MAX),
+            full: RwLock::new(None),
+            health: RwLock::default(),
+            ready: AtomicBool::new(false),
+            skew_ms: AtomicU64::new(0),
+            redis_us: AtomicU64::new(0),
+            behind: AtomicU64::new(0),
+        }
+    }
+
+    /// The catalogue as this instance knows it (at most about a second old).
+    #[must_use]
+    pub fn catalog(&self) -> Arc<BTreeMap<ProductId, Product>> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One product.
+    ///
+    /// # Errors
+    /// There is none of that id.
+    pub fn product(&self, id: &str) -> Result<Product, ShopError> {
+        let id: ProductId = id.parse().map_err(|_| ShopError::NotFound("product"))?;
+        self.catalog().get(&id).cloned().ok_or(ShopError::NotFound("product"))
+    }
+
+    /// A configured channel.
+    pub(crate) fn channel(&self, name: &str) -> Result<&Arc<dyn Channel>, ShopError> {
+        self.channels.get(name).ok_or_else(|| ShopError::Invalid {
+            field: "channel",
+            message: format!("one of {}", self.channels.list().map(|(name, _)| name).collect::<Vec<_>>().join(", ")),
+        })
+    }
+
+    /// Why no new orders or keys are taken now, if so.
+    #[must_use]
+    pub fn full(&self) -> Option<String> {
+        self.full.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How Redis was at the last look.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether Redis answered at the last look.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.ready.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn guard(&self) -> Result<(), ShopError> {
+        self.full().map_or(Ok(()), |why| Err(ShopError::Full(why)))
+    }
+
+    /// Notes an incident, unless too many came this second. `reason` is a word, `advice` a sentence.
+    pub fn incident(&self, note: IncidentNote<'_>) {
+        let now = self.store.now();
+        if !self.telemetry.incidents.has_room(now) {
+            return;
+        }
+        self.telemetry.record(crate::telemetry::Event::Incident(Box::new(Incident {
+            id: self.telemetry.incidents.next_id(now),
+            at: now,
+            channel: note.channel.to_owned(),
+            reason: note.reason.to_owned(),
+            advice: note.advice.to_owned(),
+            address: note.address.to_owned(),
+            number: note.number.to_owned(),
+            status: note.status,
+            request: note.request.map(RawRequest::trimmed),
+        })));
+    }
+}
+
+/// What [`Shop::new`] needs.
+#[allow(missing_docs)]
+pub struct Parts {
+    pub store: Store,
+    pub vault: Vault,
+    pub channels: Channels,
+    pub limits: Limits,
+    pub public_url: String,
+    pub test: bool,
+    pub telemetry: Arc<Telemetry>,
+}
+
+/// An incident to be.
+#[derive(Debug, Default)]
+#[allow(missing_docs)]
+pub struct IncidentNote<'a> {
+    pub channel: &'a str,
+    pub reason: &'a str,
+    pub advice: &'a str,
+    pub address: &'a str,
+    pub number: &'a str,
+    pub status: u16,
+    pub request: Option<RawRequest>,
+}

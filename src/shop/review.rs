@@ -1,0 +1,239 @@
+//! What a person does: accept, refuse, give back, replace, state a payment, use an orphan.
+
+use serde::{Deserialize, Serialize};
+
+use super::settle::{latest, payment_no};
+use super::{Shop, ShopError};
+use crate::channel::is_trade_no;
+use crate::domain::text::printable;
+use crate::domain::{Money, Order, OrderId, Payment};
+use crate::store::{Changed, ReviewItem, Reviewed};
+
+/// Longest history of one order, in bytes.
+const LOG_BYTES: usize = 8192;
+
+/// Why, and by whom.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Note {
+    /// Why; asked for wherever money moves.
+    pub reason: String,
+    /// The gateway's number of the payment, for `mark-paid`.
+    pub trade_no: Option<String>,
+    /// Place of the bad key in the order, from 1, for `replace`.
+    pub position: Option<usize>,
+}
+
+/// What is done to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Deliver a held order.
+    Approve,
+    /// Refuse a held payment.
+    Reject,
+    /// Mark as refunded; its keys are burned.
+    Refund,
+    /// State that it was paid.
+    MarkPaid,
+    /// Give a fresh key for a bad one.
+    Replace,
+    /// Try again to deliver an owed order, and show the keys' buyer the way again.
+    Redeliver,
+    /// Ask the gateway.
+    Query,
+}
+
+impl Shop {
+    /// Does it, and writes it into the order's history. Says in a word where the order stands then.
+    ///
+    /// # Errors
+    /// The order is not in a state for it, the reason is missing, or Redis cannot.
+    pub async fn act(&self, id: OrderId, action: Action, note: &Note) -> Result<String, ShopError> {
+        let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
+        if order.log.len() > LOG_BYTES {
+            return Err(ShopError::Conflict("this order's history is full".to_owned()));
+        }
+        let needs_reason = !matches!(action, Action::Redeliver | Action::Query);
+        if needs_reason && note.reason.trim().is_empty() {
+            return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
+        }
+        let word = serde_json::to_string(&action).unwrap_or_default();
+        let log = format!("{}|{}|{}\n", self.store.now(), word.trim_matches('"'), printable(note.reason.trim(), 200));
+        tracing::info!(order = %id, action = %word, reason = %printable(&note.reason, 200), "An operator acts.");
+        let result = match action {
+            Action::Approve => reviewed(self.store.approve(id, &log).await?),
+            Action::Reject => reviewed(self.store.reject(id, &log).await?),
+            Action::Refund => reviewed(self.store.refund(&order, &log).await?),
+            Action::MarkPaid => self.mark_paid(&order, note.trade_no.as_deref(), &log).await,
+            Action::Replace => self.replace(&order, note.position.unwrap_or(1), &log).await,
+            Action::Redeliver => self.redeliver(&order).await,
+            Action::Query => self.query(&order).await,
+        };
+        self.outbox.notify_one();
+        if matches!(action, Action::Reject | Action::Refund) {
+            self.restock(order.id.slot(), &order.product).await?;
+        }
+        result
+    }
+
+    async fn mark_paid(&self, order: &Order, trade_no: Option<&str>, log: &str) -> Result<String, ShopError> {
+        let (attempt, due) = latest(order)?;
+        // Under the channel's own name, so that the callback of the same payment, when it comes at last, is a replay.
+        let (channel, trade_no) = match trade_no {
+            Some(no) if is_trade_no(no) => (due.channel.clone(), no.to_owned()),
+            Some(_) => {
+                return Err(ShopError::Invalid {
+                    field: "trade_no",
+                    message: "1 to 128 of 0-9 A-Z a-z _ . : -".to_owned(),
+                });
+            }
+            None => ("manual".to_owned(), order.id.to_string()),
+        };
+        let name = self.trade_name(&channel, &trade_no);
+        let holder = self.store.claim_trades(&[(name, order.id.to_string())]).await?.pop().flatten();
+        if let Some(holder) = holder {
+            return Err(ShopError::Conflict(format!("this trade number stands with {holder} already")));
+        }
+        let number = payment_no(order.id, attempt);
+        let payment = Payment { number: number.clone(), trade_no, paid: due.amount, channel, paid_at: None };
+        let outcome = self.store.settle_as(&payment, &due.channel, log).await?;
+        self.after(&number, &outcome);
+        Ok(outcome.as_str().to_owned())
+    }
+
+    /// The name under which a trade number is claimed.
+    pub(super) fn trade_name(&self, channel: &str, trade_no: &str) -> String {
+        self.store.names.hashed("trade", self.vault.index("trade", &format!("{channel}|{trade_no}")))
+    }
+
+    async fn replace(&self, order: &Order, position: usize, log: &str) -> Result<String, ShopError> {
+        let given = self.store.given(order.id).await?;
+        let at = position.checked_sub(1);
+        let bad = at
+            .and_then(|at| given.get(at))
+            .ok_or_else(|| ShopError::Invalid { field: "position", message: format!("from 1 to {}", given.len()) })?;
+        match self.store.replace(order, position - 1, bad, log).await? {
+            Changed::Done => Ok("replaced".to_owned()),
+            Changed::Short => Err(ShopError::Short(0)),
+            Changed::Moved => Err(ShopError::Conflict("somebody else changed this order: look again".to_owned())),
+            Changed::WrongState(state) => Err(wrong_state(&state)),
+        }
+    }
+
+    async fn redeliver(&self, order: &Order) -> Result<String, ShopError> {
+        self.restock(order.id.slot(), &order.product).await?;
+        let order = self.store.order(order.id).await?.ok_or(ShopError::NotFound("order"))?;
+        Ok(order.state.as_str().to_owned())
+    }
+
+    /// An extra or orphan payment that waits for a person.
+    async fn waiting(&self, id: &str, payment: &str) -> Result<ReviewItem, ShopError> {
+        let items = self.store.review(10_000).await?;
+        let fits = |item: &ReviewItem| item.kind != "held" && item.id == id && item.payment == payment;
+        items.into_iter().find(fits).ok_or(ShopError::NotFound("payment"))
+    }
+
+    /// Marks an extra or orphan payment as paid back.
+    ///
+    /// # Errors
+    /// It waits no more.
+    pub async fn refund_payment(&self, id: &str, payment: &str) -> Result<String, ShopError> {
+        let item = self.waiting(id, payment).await?;
+        match self.store.finish_payment(&item, "refunded").await? {
+            None => Ok("refunded".to_owned()),
+            Some(state) => Err(wrong_state(&state)),
+        }
+    }
+
+    /// Counts an extra or orphan payment for an order. First the order, then the mark: a kill in between leaves both
+    /// visible, and the same call again finishes.
+    ///
+    /// # Errors
+    /// It waits no more, or the order is unknown.
+    pub async fn adopt(&self, id: &str, payment: &str, order: OrderId) -> Result<String, ShopError> {
+        let item = self.waiting(id, payment).await?;
+        let records = self.store.payments(id).await?;
+        let record = records.into_iter().find(|record| format!("{}|{}", record.channel, record.trade_no) == payment);
+        let record = record.ok_or(ShopError::NotFound("payment"))?;
+        let order = self.store.order(order).await?.ok_or(ShopError::NotFound("order"))?;
+        if order.id.as_str() == id {
+            return Err(ShopError::Conflict("it stands with this very order already".to_owned()));
+        }
+        let (attempt, due) = latest(&order)?;
+        let number = payment_no(order.id, attempt);
+        let payment = Payment { number: number.clone(), ..record.payment() };
+        self.store.move_trade(&self.trade_name(&payment.channel, &payment.trade_no), order.id).await?;
+        let log = format!("{}|adopt|{} of {}\n", self.store.now(), payment.paid, printable(id, 150));
+        let outcome = self.store.settle_as(&payment, &due.channel, &log).await?;
+        self.after(&number, &outcome);
+        self.store.finish_payment(&item, "adopted").await?;
+        Ok(outcome.as_str().to_owned())
+    }
+}
+
+fn reviewed(done: Reviewed) -> Result<String, ShopError> {
+    match done {
+        Reviewed::Delivered => Ok("delivered".to_owned()),
+        Reviewed::Owed => Ok("owed".to_owned()),
+        Reviewed::Rejected => Ok("rejected".to_owned()),
+        Reviewed::Refunded(_) => Ok("refunded".to_owned()),
+        Reviewed::WrongState(state) => Err(wrong_state(&state)),
+    }
+}
+
+fn wrong_state(state: &str) -> ShopError {
+    ShopError::Conflict(format!("it is {state} by now"))
+}
+
+/// A payment that waits for a person, as the operator sees it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Waiting {
+    /// `held`, `extra` or `orphan`.
+    pub kind: String,
+    /// Order or payment number.
+    pub id: String,
+    /// `channel|trade number`.
+    pub payment: String,
+    /// Since when, ms.
+    pub since: u64,
+    /// How much.
+    pub paid: Option<Money>,
+}
+
+impl Shop {
+    /// Extra and orphan payments.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn orphans(&self) -> Result<Vec<Waiting>, ShopError> {
+        let mut found = Vec::new();
+        for item in self.store.review(1000).await?.into_iter().filter(|item| item.kind != "held") {
+            let records = self.store.payments(&item.id).await?;
+            let record =
+                records.iter().find(|record| format!("{}|{}", record.channel, record.trade_no) == item.payment);
+            let ReviewItem { kind, id, payment, since } = item;
+            found.push(Waiting { kind, id, payment, since, paid: record.map(|record| record.paid) });
+        }
+        Ok(found)
+    }
+
+    /// The order that a trade number stands with.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn order_of_trade(&self, channel: &str, trade_no: &str) -> Result<Option<OrderId>, ShopError> {
+        let holder = self.store.order_of_trade(&self.trade_name(channel, trade_no)).await?;
+        Ok(holder.and_then(|id| id.parse().ok()))
+    }
+
+    /// Orders that wait for stock, oldest first in each product, at most `most` of each.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn owed(&self, most: usize) -> Result<Vec<OrderId>, ShopError> {
+        let catalog = self.catalog();
+        let products: Vec<_> = catalog.values().collect();
+        Ok(self.store.owed(&products, most).await?)
+    }
+}

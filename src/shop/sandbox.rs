@@ -1,0 +1,82 @@
+//! The sandbox's buttons: in test mode, callbacks as a gateway would send them, over real HTTP to our own listener.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::settle::{latest, payment_no};
+use super::{Shop, ShopError};
+use crate::domain::{Attempt, Call, Money, Order, OrderId, Payment};
+use crate::vault;
+
+/// How to pay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pay {
+    /// As it should be.
+    Once,
+    /// Two callbacks of one payment, then a second payment.
+    Twice,
+    /// One minor unit less than is due.
+    Less,
+    /// After the order expired.
+    Late,
+    /// A callback that nobody signed.
+    Forge,
+}
+
+impl Shop {
+    /// Sends the callbacks of one way to pay; says what the gateway heard of each.
+    ///
+    /// # Errors
+    /// Not in test mode, no such order, or our own listener does not answer.
+    pub async fn sandbox_pay(&self, id: OrderId, attempt: Option<Attempt>, how: Pay) -> Result<Vec<String>, ShopError> {
+        if !self.test {
+            return Err(ShopError::Conflict("only in test mode".to_owned()));
+        }
+        let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
+        let attempt = match attempt {
+            Some(attempt) => attempt,
+            None => latest(&order)?.0,
+        };
+        if how == Pay::Late {
+            self.store.release(id, order.expires, self.limits.keep_expired_hours * 3_600_000).await?;
+        }
+        let first = self.send(&order, attempt, how).await?;
+        Ok(match how {
+            Pay::Twice => vec![first.0, self.repeat(&first.1).await?, self.send(&order, attempt, how).await?.0],
+            _ => vec![first.0],
+        })
+    }
+
+    async fn send(&self, order: &Order, attempt: Attempt, how: Pay) -> Result<(String, Call), ShopError> {
+        let due = order.attempts.iter().find(|(known, _)| *known == attempt).map(|(_, due)| due);
+        let due = due.ok_or(ShopError::NotFound("attempt"))?;
+        let less = i64::from(how == Pay::Less);
+        let payment = Payment {
+            number: payment_no(order.id, attempt),
+            trade_no: format!("sandbox-{:x}", vault::chance()? >> 64),
+            paid: Money { minor: due.amount.minor - less, ..due.amount },
+            channel: due.channel.clone(),
+            paid_at: None,
+        };
+        let mut request = self.channel(&due.channel)?.forge(&payment, self.store.now());
+        if how == Pay::Forge {
+            // The amount is changed behind the signature's back.
+            let bent = |text: &str| text.replacen("paid", "PAID", 1).replacen("TRADE_SUCCESS", "TRADE_SUCCES5", 1);
+            request.query = bent(&request.query);
+            request.body = bent(&String::from_utf8_lossy(&request.body)).into_bytes();
+        }
+        let base =
+            self.own_url.get().ok_or_else(|| ShopError::Gateway("the public listener is not up yet".to_owned()))?;
+        let mark = if request.query.is_empty() { "" } else { "?" };
+        let url = format!("{base}/pay/{}/notify{mark}{}", due.channel, request.query);
+        let call = Call { method: request.method, url, headers: request.headers, body: request.body };
+        Ok((self.repeat(&call).await?, call))
+    }
+
+    async fn repeat(&self, call: &Call) -> Result<String, ShopError> {
+        let (status, body) = self.outbound.send(call, Duration::from_secs(10)).await.map_err(ShopError::Gateway)?;
+        Ok(format!("{status} {}", String::from_utf8_lossy(&body)))
+    }
+}

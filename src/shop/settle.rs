@@ -1,0 +1,77 @@
+//! A payment, whoever states it, becomes goods or a record.
+
+use std::time::Duration;
+
+use super::{IncidentNote, Shop, ShopError};
+use crate::channel::Answer;
+use crate::domain::{Attempt, Order, OrderId, Outcome, Payment, PaymentNo};
+use crate::store::StoreError;
+use crate::telemetry::{Event, snapshot::Delivery};
+
+impl Shop {
+    /// Settles one payment: one round trip, and what follows of it here (a wake-up, a count) costs none.
+    ///
+    /// # Errors
+    /// Redis cannot do it, or does not say whether it did: the same payment may be settled again.
+    pub async fn settle(&self, payment: &Payment) -> Result<Outcome, StoreError> {
+        let outcome = self.store.settle(payment, "").await?;
+        self.after(&payment.number, &outcome);
+        Ok(outcome)
+    }
+
+    /// What follows every settled payment.
+    pub(super) fn after(&self, number: &str, outcome: &Outcome) {
+        if let Outcome::Delivered(settled) = outcome {
+            self.telemetry.record(Event::Delivered(Delivery {
+                order: number.get(..20).unwrap_or(number).to_owned(),
+                product: settled.product.to_string(),
+                quantity: settled.quantity,
+                at: self.store.now(),
+                took_ms: 0,
+            }));
+        }
+        if !matches!(outcome, Outcome::Replayed(_)) {
+            self.outbox.notify_one();
+        }
+    }
+
+    /// Asks the gateway about an order's newest attempt and settles what was paid.
+    ///
+    /// # Errors
+    /// The channel cannot be asked, or the gateway does not answer.
+    pub async fn query(&self, order: &Order) -> Result<String, ShopError> {
+        let (attempt, due) = latest(order)?;
+        let channel = self.channel(&due.channel)?;
+        let number = PaymentNo { order: order.id, attempt }.to_string();
+        let Some(call) = channel.query(&number, self.store.now()) else {
+            return Err(ShopError::Conflict(format!("channel {} cannot be asked about payments", due.channel)));
+        };
+        let answer = self.outbound.perform(&call, Duration::from_secs(10)).await.map_err(ShopError::Gateway)?;
+        match channel.answer(&number, &answer) {
+            Answer::Paid(payment) => Ok(self.settle(&payment).await?.as_str().to_owned()),
+            Answer::Unpaid => Ok("unpaid".to_owned()),
+            Answer::Refunded => Ok("refunded".to_owned()),
+            Answer::Unknown => Ok("unknown".to_owned()),
+            Answer::Mismatch => {
+                self.incident(IncidentNote {
+                    channel: &due.channel,
+                    reason: "query_mismatch",
+                    advice: "The gateway's answer is about something else or cannot be read: look at the order in its console.",
+                    number: &number,
+                    ..IncidentNote::default()
+                });
+                Ok("mismatch".to_owned())
+            }
+        }
+    }
+}
+
+/// The newest way to pay an order.
+pub(super) fn latest(order: &Order) -> Result<(Attempt, &crate::domain::Due), ShopError> {
+    order.attempts.last().map(|(attempt, due)| (*attempt, due)).ok_or(ShopError::NotFound("attempt"))
+}
+
+/// The number of the newest attempt.
+pub(super) fn payment_no(id: OrderId, attempt: Attempt) -> String {
+    PaymentNo { order: id, attempt }.to_string()
+}

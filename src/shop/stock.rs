@@ -1,0 +1,366 @@
+//! Products, and keys on their way into and out of their pools.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+
+use super::{Shop, ShopError};
+use crate::domain::{Allowance, Currency, Millis, Money, Product, ProductId, Slot, Stock, Take};
+use crate::store::Chunk;
+use crate::vault;
+
+/// Keys in one chunk: a script over 250 keys blocks Redis for well under a millisecond.
+const CHUNK: usize = 250;
+/// Chunks under way at once.
+const CHUNKS_AT_ONCE: usize = 8;
+/// Line numbers named in a report, of each kind; the counts are always whole.
+const LINES_NAMED: usize = 1000;
+
+/// What is to be different about a product; what is absent stays.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct ProductPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Decimal text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub take: Option<Take>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_order: Option<u32>,
+    /// 0 keys: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_address: Option<Allowance>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_contact: Option<Allowance>,
+    /// ms; 0: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sale_from: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sale_until: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_minutes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired: Option<bool>,
+    /// Home slot, for a new product only; by its id where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u8>,
+}
+
+/// What became of an import, by line number, never by content.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct ImportReport {
+    /// Lines read.
+    pub lines: u64,
+    /// Keys that went into the pool.
+    pub imported: u64,
+    /// Keys that stand earlier in the same file.
+    pub repeated: u64,
+    /// Keys that were imported before, into whatever product.
+    pub known: u64,
+    /// Lines without a key.
+    pub blank: u64,
+    /// Lines that are too long.
+    pub too_long: u64,
+    /// Lines that are not UTF-8 text without control characters.
+    pub unreadable: u64,
+    /// Numbers of those lines, from 1: the first thousand of each.
+    pub repeated_lines: Vec<u64>,
+    /// See `repeated_lines`.
+    pub known_lines: Vec<u64>,
+    /// See `repeated_lines`.
+    pub too_long_lines: Vec<u64>,
+    /// See `repeated_lines`.
+    pub unreadable_lines: Vec<u64>,
+}
+
+impl ImportReport {
+    /// Takes another part's report in.
+    pub fn add(&mut self, part: &Self) {
+        self.lines += part.lines;
+        self.imported += part.imported;
+        self.repeated += part.repeated;
+        self.known += part.known;
+        self.blank += part.blank;
+        self.too_long += part.too_long;
+        self.unreadable += part.unreadable;
+        for (mine, theirs) in [
+            (&mut self.repeated_lines, &part.repeated_lines),
+            (&mut self.known_lines, &part.known_lines),
+            (&mut self.too_long_lines, &part.too_long_lines),
+            (&mut self.unreadable_lines, &part.unreadable_lines),
+        ] {
+            let room = LINES_NAMED.saturating_sub(mine.len());
+            mine.extend(theirs.iter().take(room));
+        }
+    }
+}
+
+fn name_line(lines: &mut Vec<u64>, count: &mut u64, line: u64) {
+    *count += 1;
+    if lines.len() < LINES_NAMED {
+        lines.push(line);
+    }
+}
+
+/// Lines of an import: a byte order mark, CRLF and blank lines are no keys.
+fn read_lines<'a>(body: &'a [u8], first: u64, most: usize, report: &mut ImportReport) -> Vec<(u64, &'a str)> {
+    let body = if first == 1 { body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body) } else { body };
+    let body = body.strip_suffix(b"\n").unwrap_or(body);
+    let mut seen = HashSet::new();
+    let mut keys = Vec::new();
+    if body.is_empty() {
+        return keys;
+    }
+    for (number, line) in (first..).zip(body.split(|b| *b == b'\n')) {
+        report.lines += 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii();
+        if line.is_empty() {
+            report.blank += 1;
+        } else if line.len() > most {
+            name_line(&mut report.too_long_lines, &mut report.too_long, number);
+        } else if let Some(key) = std::str::from_utf8(line).ok().filter(|key| !key.chars().any(char::is_control)) {
+            if seen.insert(key) {
+                keys.push((number, key));
+            } else {
+                name_line(&mut report.repeated_lines, &mut report.repeated, number);
+            }
+        } else {
+            name_line(&mut report.unreadable_lines, &mut report.unreadable, number);
+        }
+    }
+    keys
+}
+
+impl Shop {
+    /// Adds a product.
+    ///
+    /// # Errors
+    /// A field that is wrong, or an id that is taken.
+    pub async fn add_product(&self, id: &str, patch: &ProductPatch) -> Result<Product, ShopError> {
+        let id: ProductId = id.parse().map_err(|error| invalid("id", &format!("{error}")))?;
+        let slot = patch.slot.map_or_else(|| Slot::of_product(id.as_str()), Slot::new);
+        let product = Product {
+            name: id.to_string(),
+            id,
+            price: Money { minor: 0, currency: Currency::CNY },
+            take: Take::Order,
+            slot: slot.index(),
+            per_order: 100,
+            per_address: None,
+            per_contact: None,
+            sale_from: None,
+            sale_until: None,
+            expires_minutes: 15,
+            retired: false,
+            revision: 0,
+            created: self.store.now(),
+        };
+        if patch.price.is_none() {
+            return Err(invalid("price", "is missing"));
+        }
+        let product = patched(product, &ProductPatch { slot: None, ..patch.clone() })?;
+        if !self.store.save_product(&product).await? {
+            return Err(ShopError::Conflict("a product of this id exists: change it with `product set`".to_owned()));
+        }
+        self.refresh_catalog().await?;
+        Ok(product)
+    }
+
+    /// Changes a product.
+    ///
+    /// # Errors
+    /// A field that is wrong, or no such product.
+    pub async fn set_product(&self, id: &str, patch: &ProductPatch) -> Result<Product, ShopError> {
+        for _ in 0..5 {
+            self.refresh_catalog().await?;
+            let product = patched(self.product(id)?, patch)?;
+            if self.store.save_product(&product).await? {
+                self.refresh_catalog().await?;
+                return Ok(product);
+            }
+        }
+        Err(ShopError::Conflict("others change this product: try again".to_owned()))
+    }
+
+    /// Imports keys, one a line. `first` is the number of the body's first line in its file.
+    ///
+    /// # Errors
+    /// No such product, or Redis cannot: what was staged by then is finished by the sweep.
+    pub async fn import(&self, id: &str, body: &[u8], first: u64) -> Result<ImportReport, ShopError> {
+        self.guard()?;
+        let product = self.product(id)?;
+        let mut report = ImportReport::default();
+        let keys = read_lines(body, first, self.limits.key_bytes, &mut report);
+        let batch = format!("{:032x}", vault::chance()?);
+        let mut chunks = Vec::new();
+        for (at, lines) in keys.chunks(CHUNK).enumerate() {
+            let sealed = lines.iter().map(|(_, key)| self.vault.seal(key.as_bytes())).collect::<Result<_, _>>()?;
+            chunks.push((
+                lines,
+                Chunk { product: &product.id, slot: product.home(), batch: format!("{batch}.{at}"), keys: sealed },
+            ));
+        }
+        let jobs: Vec<_> = chunks.iter().map(|(_, chunk)| self.store.import(chunk)).collect();
+        let done: Vec<_> = stream::iter(jobs).buffered(CHUNKS_AT_ONCE).try_collect().await?;
+        for ((lines, _), report_of) in chunks.iter().zip(done) {
+            for ((number, _), ours) in lines.iter().zip(report_of.0) {
+                if ours {
+                    report.imported += 1;
+                } else {
+                    name_line(&mut report.known_lines, &mut report.known, *number);
+                }
+            }
+        }
+        metrics::counter!("kamid_keys_imported_total").increment(report.imported);
+        self.restock(product.home(), &product.id).await?;
+        Ok(report)
+    }
+
+    /// Settles owed orders of a product as far as stock goes.
+    ///
+    /// # Errors
+    /// Redis cannot; the mark in Redis stays, and a sweep does it.
+    pub async fn restock(&self, slot: Slot, product: &ProductId) -> Result<u64, ShopError> {
+        let mut settled = 0;
+        // Another instance may be at it too: then `more` comes without progress, and the sweep looks again.
+        for _ in 0..10_000 {
+            let (count, more) = self.store.restock(slot, product).await?;
+            settled += count;
+            if !more {
+                break;
+            }
+        }
+        if settled > 0 {
+            tracing::info!(%product, settled, "Delivered owed orders from new stock.");
+            self.outbox.notify_one();
+        }
+        Ok(settled)
+    }
+
+    /// Every product's numbers.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn stock(&self) -> Result<Vec<(Product, Stock)>, ShopError> {
+        let catalog = self.catalog();
+        let products: Vec<&Product> = catalog.values().collect();
+        let stocks = self.store.stocks(&products).await?;
+        Ok(products.into_iter().cloned().zip(stocks).collect())
+    }
+
+    /// Takes keys out of sale: the oldest `count`, or those in `named`, one a line. Says how many.
+    ///
+    /// # Errors
+    /// No such product, or Redis cannot.
+    pub async fn void(&self, id: &str, count: u32, named: &[u8]) -> Result<u64, ShopError> {
+        let product = self.product(id)?;
+        let mut left = count;
+        let mut voided = 0;
+        while left > 0 {
+            let part = self.store.void(&product, left.min(1000), &[]).await?;
+            voided += part;
+            left = if part == 0 { 0 } else { left - part as u32 };
+        }
+        let mut report = ImportReport::default();
+        let keys = read_lines(named, 1, self.limits.key_bytes, &mut report);
+        for lines in keys.chunks(100) {
+            let sealed: Vec<_> = lines.iter().flat_map(|(_, key)| self.vault.seals(key.as_bytes())).collect();
+            voided += self.store.void(&product, 0, &sealed).await?;
+        }
+        Ok(voided)
+    }
+
+    /// Puts voided keys back on sale. Says how many.
+    ///
+    /// # Errors
+    /// No such product, or Redis cannot.
+    pub async fn restore(&self, id: &str, count: u32) -> Result<u64, ShopError> {
+        let product = self.product(id)?;
+        let mut restored = 0;
+        while restored < u64::from(count) {
+            let part = self.store.restore(&product, (u64::from(count) - restored).min(1000) as u32).await?;
+            if part == 0 {
+                break;
+            }
+            restored += part;
+        }
+        self.restock(product.home(), &product.id).await?;
+        Ok(restored)
+    }
+}
+
+fn invalid(field: &'static str, message: &str) -> ShopError {
+    ShopError::Invalid { field, message: message.to_owned() }
+}
+
+/// The product with a patch applied, one revision on.
+fn patched(mut product: Product, patch: &ProductPatch) -> Result<Product, ShopError> {
+    if let Some(name) = &patch.name {
+        if name.trim().is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
+            return Err(invalid("name", "1 to 200 bytes, without control characters"));
+        }
+        product.name = name.trim().to_owned();
+    }
+    if let Some(currency) = &patch.currency {
+        let currency: Currency = currency.parse().map_err(|error| invalid("currency", &format!("{error}")))?;
+        if currency != product.price.currency && patch.price.is_none() {
+            return Err(invalid("price", "is needed with another currency"));
+        }
+        product.price.currency = currency;
+    }
+    if let Some(price) = &patch.price {
+        product.price =
+            Money::parse(price, product.price.currency).map_err(|error| invalid("price", &format!("{error}")))?;
+        if product.price.minor == 0 {
+            return Err(invalid("price", "must be more than nothing"));
+        }
+    }
+    if patch.slot.is_some() {
+        return Err(invalid("slot", "cannot be changed"));
+    }
+    let allowance = |allowance: Allowance| (allowance.keys > 0).then_some(allowance);
+    product.take = patch.take.unwrap_or(product.take);
+    product.per_order = patch.per_order.unwrap_or(product.per_order);
+    product.per_address = patch.per_address.map_or(product.per_address, allowance);
+    product.per_contact = patch.per_contact.map_or(product.per_contact, allowance);
+    product.sale_from = patch.sale_from.map_or(product.sale_from, |at| (at > 0).then_some(at));
+    product.sale_until = patch.sale_until.map_or(product.sale_until, |at| (at > 0).then_some(at));
+    product.expires_minutes = patch.expires_minutes.unwrap_or(product.expires_minutes);
+    product.retired = patch.retired.unwrap_or(product.retired);
+    if !(1..=100_000).contains(&product.per_order) {
+        return Err(invalid("per_order", "from 1 to 100000"));
+    }
+    if !(1..=43_200).contains(&product.expires_minutes) {
+        return Err(invalid("expires_minutes", "from 1 to 43200"));
+    }
+    if product.per_address.iter().chain(&product.per_contact).any(|a| !(1..=8760).contains(&a.hours)) {
+        return Err(invalid("per_contact", "hours from 1 to 8760"));
+    }
+    product.revision += 1;
+    Ok(product)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_by_number() {
+        let mut report = ImportReport::default();
+        let body = b"\xef\xbb\xbfA1\r\n\r\nA2\nA1\n\xff\nWAY-TOO-LONG\n  A3 \n";
+        let keys = read_lines(body, 1, 5, &mut report);
+        assert_eq!(keys, [(1, "A1"), (3, "A2"), (7, "A3")]);
+        assert_eq!((report.lines, report.blank, report.repeated, report.too_long, report.unreadable), (7, 1, 1, 1, 1));
+        assert_eq!(
+            (report.repeated_lines, report.unreadable_lines, report.too_long_lines),
+            (vec![4], vec![5], vec![6])
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! What happens by itself, once a second on every instance: orders expire, restocks and half-done imports are finished,
+//! the catalogue and Redis' health are looked at. Every step may be repeated by another instance at the same moment.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::watch;
+
+use super::{IncidentNote, Shop, ShopError};
+use crate::domain::OrderId;
+use crate::store::{Released, StoreError};
+use crate::telemetry::Event;
+
+/// A clock that jumped by more than this stops expiry until it was steady again.
+const SKEW_MS: u64 = 2000;
+/// A staged chunk older than this was left by a killed importer.
+const STAGED_MS: u64 = 10_000;
+/// Expired orders handled in one turn, from each slot.
+const EXPIRED_A_TURN: usize = 100;
+
+impl Shop {
+    /// Sweeps until told to stop.
+    pub async fn sweep_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>, disk: Option<std::path::PathBuf>) {
+        let mut steady = 0u32;
+        for turn in 0u64.. {
+            if turn.is_multiple_of(5) {
+                steady = if self.check_clock().await { steady + 1 } else { 0 };
+            }
+            let started = Instant::now();
+            match self.turn(steady > 0, disk.as_deref()).await {
+                Ok(()) => {
+                    if !self.ready.swap(true, Ordering::Relaxed) {
+                        tracing::info!("Redis answers: ready.");
+                    }
+                }
+                Err(error) => {
+                    if self.ready.swap(false, Ordering::Relaxed) || turn == 0 {
+                        tracing::error!(%error, "Redis does not answer: callbacks get 503 and are repeated by their gateways.");
+                    }
+                }
+            }
+            metrics::histogram!("kamid_sweep_seconds").record(started.elapsed().as_secs_f64());
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                _ = stop.changed() => return,
+            }
+        }
+    }
+
+    /// One turn of the sweep.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn turn(&self, expire: bool, disk: Option<&std::path::Path>) -> Result<(), ShopError> {
+        let asked = Instant::now();
+        let version = self.store.catalog_version().await?;
+        self.redis_us.store(asked.elapsed().as_micros() as u64, Ordering::Relaxed);
+        if version != self.catalog_version.load(Ordering::Relaxed) {
+            self.refresh_catalog().await?;
+        }
+        self.look_at_room(disk).await?;
+        if expire {
+            self.expire().await?;
+        }
+        for (slot, product) in self.store.marked().await? {
+            self.restock(slot, &product).await?;
+        }
+        let now = self.store.now();
+        self.store.recover(now.saturating_sub(STAGED_MS)).await?;
+        Ok(())
+    }
+
+    /// Reads the catalogue again.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn refresh_catalog(&self) -> Result<(), StoreError> {
+        let version = self.store.catalog_version().await?;
+        let products = self.store.products().await?;
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(products);
+        self.catalog_version.store(version, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether Redis' clock goes as ours does. One that jumped must not expire everybody's orders at once.
+    async fn check_clock(&self) -> bool {
+        match self.store.sync_clock().await {
+            Ok(skew) => {
+                self.skew_ms.store(skew, Ordering::Relaxed);
+                if skew > SKEW_MS {
+                    self.incident(IncidentNote {
+                        reason: "clock_skew",
+                        advice: "Redis' clock and this machine's disagree, or one of them stood still: check NTP. No order expires until they agree.",
+                        ..IncidentNote::default()
+                    });
+                }
+                skew <= SKEW_MS
+            }
+            Err(_) => false,
+        }
+    }
+
+    async fn look_at_room(&self, disk: Option<&std::path::Path>) -> Result<(), StoreError> {
+        let health = self.store.health().await?;
+        let percent = if health.max_bytes == 0 { 0 } else { health.used_bytes * 100 / health.max_bytes };
+        let free = disk.and_then(|path| rustix::fs::statvfs(path).ok()).map(|stat| stat.f_bavail * stat.f_frsize);
+        let why = if percent >= self.limits.memory_percent {
+            Some(format!("Redis uses {percent} % of its memory (maxmemory)"))
+        } else if free.is_some_and(|free| free < self.limits.disk_free_bytes) {
+            Some(format!("only {} MiB of disk are free", free.unwrap_or(0) / 1_048_576))
+        } else {
+            None
+        };
+        *self.health.write().unwrap_or_else(PoisonError::into_inner) = health;
+        let mut full = self.full.write().unwrap_or_else(PoisonError::into_inner);
+        if why.is_some() != full.is_some() {
+            match &why {
+                Some(why) => tracing::error!(%why, "New orders and imports are refused; payments go on. Make room."),
+                None => tracing::info!("There is room again: orders and imports go on."),
+            }
+        }
+        *full = why;
+        Ok(())
+    }
+
+    async fn expire(&self) -> Result<(), ShopError> {
+        let now = self.store.now();
+        let due = self.store.due(now, EXPIRED_A_TURN).await?;
+        let keep = self.limits.keep_expired_hours * 3_600_000;
+        let release = |id: OrderId| self.store.release(id, now, keep);
+        let mut released = stream::iter(due).map(release).buffer_unordered(32);
+        while let Some(result) = released.next().await {
+            if result? == Released::Expired {
+                self.telemetry.record(Event::Expired);
+                self.outbox.notify_one();
+            }
+        }
+        Ok(())
+    }
+}

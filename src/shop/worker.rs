@@ -1,0 +1,176 @@
+//! What follows changes at its own pace: the outbox worker, and the snapshot that all instances exchange each second.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
+
+use super::{IncidentNote, Shop, ShopError};
+use crate::domain::{Millis, Order, OrderId};
+use crate::store::{Event, Lease};
+use crate::telemetry::snapshot::{ProductStock, Surroundings};
+
+/// Events read from one slot at once.
+const EVENTS: usize = 512;
+/// Pause after a wake-up, so that a burst of payments is handled in a few large turns instead of many small ones.
+const GATHER: Duration = Duration::from_millis(200);
+/// How often it looks without being woken: for what other instances left.
+const POLL: Duration = Duration::from_secs(2);
+
+impl Shop {
+    /// Handles events until told to stop, then gives its slots back.
+    pub async fn outbox_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let who = Lease(self.telemetry.instance.clone());
+        loop {
+            tokio::select! {
+                () = self.outbox.notified() => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(POLL) => {}
+                _ = stop.changed() => break,
+            }
+            if let Err(error) = self.handle_events(&who).await {
+                tracing::debug!(%error, "The outbox has to wait.");
+            }
+        }
+        if let Ok(slots) = self.store.lease(&who).await {
+            let _gone = self.store.unlease(&slots).await;
+        }
+    }
+
+    async fn handle_events(&self, who: &Lease) -> Result<(), ShopError> {
+        let slots = self.store.lease(who).await?;
+        loop {
+            let unread = self.store.unread(&slots, EVENTS).await?;
+            let count: usize = unread.iter().map(|(_, events)| events.len()).sum();
+            self.behind.store(count as u64, Ordering::Relaxed);
+            if count == 0 {
+                return Ok(());
+            }
+            let events: Vec<&Event> = unread.iter().flat_map(|(_, events)| events).collect();
+            self.index_trades(&events).await?;
+            self.free_limits(&events).await?;
+            let last: Vec<_> = unread
+                .iter()
+                .filter_map(|(slot, events)| events.last().map(|event| (*slot, event.id.clone())))
+                .collect();
+            let keep = self.limits.outbox_hours * 3_600_000;
+            self.store.handled(&last, self.store.now().saturating_sub(keep)).await?;
+        }
+    }
+
+    /// One trade number at two orders cannot be seen by a script, which sees one slot: this index finds it.
+    async fn index_trades(&self, events: &[&Event]) -> Result<(), ShopError> {
+        let paid: Vec<&&Event> = events.iter().filter(|event| !event.payment.is_empty()).collect();
+        let names: Vec<(String, String)> = paid
+            .iter()
+            .filter_map(|event| {
+                let (channel, trade_no) = event.payment.split_once('|')?;
+                Some((self.trade_name(channel, trade_no), event.order.clone()))
+            })
+            .collect();
+        let holders = self.store.claim_trades(&names).await?;
+        for (event, holder) in paid.iter().zip(holders) {
+            let (channel, _) = event.payment.split_once('|').unwrap_or_default();
+            let note = |reason, advice: &str| {
+                self.incident(IncidentNote {
+                    channel,
+                    reason,
+                    advice,
+                    number: &event.order,
+                    status: 200,
+                    ..IncidentNote::default()
+                });
+            };
+            if let Some(holder) = holder.filter(|_| event.kind != "adopted" && event.kind != "refunded") {
+                let advice = format!(
+                    "This trade number stands with {holder} too: one payment may have bought twice. Look at it in the gateway's console."
+                );
+                note("trade_twice", &advice);
+            }
+            match event.kind.as_str() {
+                "extra" => note(
+                    "extra_payment",
+                    "A second payment for an order that has its own: give it back (`kamid orphan refund`) or use it for another (`kamid orphan adopt`).",
+                ),
+                "held" => note("held", "Paid, but not what was due: `kamid order approve`, `reject` or `refund`."),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A settled order counts no more as unpaid; an expired one counts against nothing.
+    async fn free_limits(&self, events: &[&Event]) -> Result<(), ShopError> {
+        let frees = |event: &&&Event| matches!(event.kind.as_str(), "delivered" | "owed" | "held" | "expired");
+        let orders = events
+            .iter()
+            .filter(frees)
+            .filter_map(|event| Some((event.order.parse::<OrderId>().ok()?, event.kind.as_str())));
+        let (ids, kinds): (Vec<OrderId>, Vec<&str>) = orders.unzip();
+        for (order, kind) in self.store.orders(&ids).await?.into_iter().zip(kinds) {
+            let Some(order) = order.filter(|order| !order.caps.is_empty() || !order.quotas.is_empty()) else {
+                continue;
+            };
+            self.store.uncount(&limits_of(&order, kind == "expired"), order.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes this instance's snapshot each second.
+    pub async fn snapshot_forever(self: Arc<Self>, started: Millis, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                _ = stop.changed() => return,
+            }
+            let stock = self.stock().await.unwrap_or_default();
+            let stock =
+                stock.into_iter().map(|(product, stock)| ProductStock { product: product.id.to_string(), stock });
+            let around = Surroundings {
+                kamid: env!("CARGO_PKG_VERSION").to_owned(),
+                test: self.test,
+                started,
+                ready: self.ready(),
+                redis_us: self.redis_us.load(Ordering::Relaxed),
+                skew_ms: self.skew_ms.load(Ordering::Relaxed),
+                outbox_behind: self.behind.load(Ordering::Relaxed),
+                stock: stock.collect(),
+                deliveries: self.telemetry.deliveries(),
+                redis: serde_json::to_value(self.health()).unwrap_or_default(),
+            };
+            let snapshot = self.telemetry.tick(self.store.now(), around);
+            let Ok(line) = serde_json::to_string(&snapshot) else { continue };
+            let _offline = self.store.publish(&line).await;
+            self.telemetry.publish(line);
+        }
+    }
+
+    /// Takes in what other instances publish.
+    pub async fn follow_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            if let Ok(mut lines) = self.store.subscribe().await {
+                loop {
+                    tokio::select! {
+                        line = lines.next() => match line {
+                            Some(line) => self.telemetry.publish(line),
+                            None => break,
+                        },
+                        _ = stop.changed() => return,
+                    }
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+                _ = stop.changed() => return,
+            }
+        }
+    }
+}
+
+/// The limits an order is to be taken out of, with what it counted.
+fn limits_of(order: &Order, expired: bool) -> Vec<(String, u32)> {
+    let caps = order.caps.iter().map(|name| (name.clone(), 1));
+    let quotas = order.quotas.iter().filter(|_| expired).map(|name| (name.clone(), order.quantity));
+    caps.chain(quotas).collect()
+}

@@ -1,0 +1,183 @@
+//! All of Redis: one method a verb, each one Lua script, so that what belongs together happens together or not at all.
+//!
+//! May touch `redis` and `bb8`, alone in the crate. Invariants: a callback is one round trip; a time-out is never
+//! retried, a lost connection once; no script builds a name. The names and scripts are listed in `lua/README.md`.
+
+pub mod audit;
+mod catalog;
+pub mod clock;
+pub mod embedded;
+mod error;
+mod index;
+mod link;
+mod names;
+mod orders;
+pub mod outbox;
+mod preflight;
+mod review;
+pub mod script;
+mod stock;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Cmd;
+
+use crate::config::{Durability, StoreConfig, StoreUrl};
+use crate::domain::Millis;
+use clock::Clock;
+pub use error::StoreError;
+pub use index::Once;
+pub use names::Names;
+pub use orders::{NewOrder, Released, Reserved};
+pub use outbox::{Event, Lease};
+pub use preflight::Health;
+pub use review::{Changed, ReviewItem, Reviewed};
+use script::{Reply, Script};
+pub use stock::{Chunk, ChunkReport};
+
+/// The store: a few multiplexed connections to one Redis, and the clock it gives.
+#[derive(Clone)]
+pub struct Store {
+    pool: bb8::Pool<link::Links>,
+    client: redis::Client,
+    /// Names of this shop's data.
+    pub names: Names,
+    /// The time scripts are given.
+    pub clock: Arc<Clock>,
+    replicas: u32,
+    wait_ms: u64,
+    durability: Durability,
+}
+
+impl Store {
+    /// Connects, checks Redis' settings, loads the scripts. `socket` is the embedded server's, where there is one.
+    ///
+    /// # Errors
+    /// A URL that cannot be used; settings under which payments could be lost.
+    pub async fn connect(
+        config: &StoreConfig,
+        socket: Option<&std::path::Path>,
+        test: bool,
+    ) -> Result<Self, StoreError> {
+        let url = match (&config.url, socket) {
+            (StoreUrl::Remote(url), _) => url.reveal().to_owned(),
+            (StoreUrl::Embedded, Some(socket)) => format!("unix://{}", socket.display()),
+            (StoreUrl::Embedded, None) => {
+                return Err(StoreError::Settings("the embedded Redis is not running".to_owned()));
+            }
+        };
+        let client = redis::Client::open(url).map_err(|_| {
+            StoreError::Settings("store.url cannot be read: it begins with redis://, rediss:// or unix:///".to_owned())
+        })?;
+        let timeout = Duration::from_millis(config.timeout_ms);
+        let links = link::Links::new(client.clone(), timeout, config.durability);
+        // The first link is dialled here, so that a refused preflight has its own words instead of a pool's time-out.
+        bb8::ManageConnection::connect(&links).await?;
+        let pool = bb8::Pool::builder()
+            .max_size(config.connections)
+            .min_idle(config.connections)
+            .connection_timeout(timeout)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .test_on_check_out(true)
+            .build(links)
+            .await?;
+        let store = Self {
+            pool,
+            client,
+            names: Names::new(test),
+            clock: Arc::new(Clock::default()),
+            replicas: config.replicas,
+            wait_ms: config.timeout_ms / 2,
+            durability: config.durability,
+        };
+        store.sync_clock().await?;
+        Ok(store)
+    }
+
+    /// Milliseconds since the epoch, by Redis' clock.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Reads Redis' clock again; says how far it stood from where it was expected, in ms.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn sync_clock(&self) -> Result<u64, StoreError> {
+        let (seconds, micros): (u64, u64) = self.ask(&redis::cmd("TIME")).await?;
+        Ok(self.clock.set(seconds * 1000 + micros / 1000))
+    }
+
+    /// Runs a command. Retried once when the link was lost before it answered: only for what may happen twice.
+    async fn ask<T: redis::FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
+        match self.ask_once(cmd).await {
+            Err(StoreError::Lost(_)) => self.ask_once(cmd).await,
+            other => other,
+        }
+    }
+
+    async fn ask_once<T: redis::FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
+        let mut link = self.checkout().await?;
+        let answer = link.run(cmd).await?;
+        T::from_redis_value(answer).map_err(|_| StoreError::Damaged("an answer of another shape".to_owned()))
+    }
+
+    /// Several commands in one write, each with its own answer.
+    async fn ask_all(&self, pipe: &redis::Pipeline) -> Result<Vec<redis::Value>, StoreError> {
+        if pipe.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut link = self.checkout().await?;
+        match link.run_all(pipe).await {
+            Err(StoreError::Lost(_)) => self.checkout().await?.run_all(pipe).await,
+            other => other,
+        }
+    }
+
+    /// A link of the pool; its place is given back at once, so that concurrent callers share one pipeline.
+    async fn checkout(&self) -> Result<link::Link, StoreError> {
+        let guard = self.pool.get().await?;
+        Ok(guard.clone())
+    }
+
+    /// Runs a script that changes something. Every script may run twice: the second run finds the first one's work.
+    /// With replicas configured, the answer waits until they have it, on the same connection.
+    async fn run(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<Reply, StoreError> {
+        let cmd = script.command(keys, args);
+        match self.run_once(script, &cmd).await {
+            Err(StoreError::Lost(_)) => self.run_once(script, &cmd).await,
+            other => other,
+        }
+    }
+
+    async fn run_once(&self, script: &Script, cmd: &Cmd) -> Result<Reply, StoreError> {
+        let mut link = self.checkout().await?;
+        match self.run_on(&mut link, cmd).await {
+            Err(StoreError::NoScript) => {
+                link.run(&script.load()).await?;
+                self.run_on(&mut link, cmd).await
+            }
+            other => other,
+        }
+        .and_then(Reply::try_from)
+    }
+
+    async fn run_on(&self, link: &mut link::Link, cmd: &Cmd) -> Result<redis::Value, StoreError> {
+        if self.replicas == 0 {
+            return link.run(cmd).await;
+        }
+        let mut pipe = redis::pipe();
+        pipe.add_command(cmd.clone()).cmd("WAIT").arg(self.replicas).arg(self.wait_ms);
+        let mut answers = link.run_all(&pipe).await?.into_iter();
+        let (answer, copies) = (answers.next(), answers.next());
+        match copies {
+            Some(redis::Value::Int(copies)) if copies >= i64::from(self.replicas) => {
+                answer.ok_or_else(|| StoreError::Damaged("no answer".to_owned()))
+            }
+            _ => Err(StoreError::TooFewCopies),
+        }
+    }
+}

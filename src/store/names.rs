@@ -1,0 +1,162 @@
+//! The names of our data in Redis. `lua/README.md` lists them; a test compares.
+
+use crate::domain::{OrderId, ProductId, Slot};
+use data_encoding::HEXLOWER;
+
+/// Levels of the record of everything ever imported; see `claim.lua`.
+pub const SEEN_LEVELS: u32 = 4;
+/// Members from which a bucket of that record is full: below Redis' default for compact integer sets (512).
+pub const SEEN_FULL: u32 = 480;
+
+/// Makes names under the schema version: `k1`, or `t1` in test mode, so that test orders never draw live keys.
+#[derive(Debug, Clone, Copy)]
+pub struct Names(&'static str);
+
+#[allow(missing_docs)]
+impl Names {
+    pub fn new(test: bool) -> Self {
+        Self(if test { "t1" } else { "k1" })
+    }
+
+    fn at(self, slot: Slot, rest: &str) -> String {
+        format!("{}:{{{slot}}}:{rest}", self.0)
+    }
+
+    pub fn order(self, id: OrderId) -> String {
+        self.at(id.slot(), &format!("order:{id}"))
+    }
+
+    pub fn given(self, id: OrderId) -> String {
+        self.at(id.slot(), &format!("given:{id}"))
+    }
+
+    /// Of any number, ours or not.
+    pub fn pay(self, number: &str) -> String {
+        self.at(Slot::of_number(number), &format!("pay:{number}"))
+    }
+
+    /// Of a number that may not be ours.
+    pub fn order_of(self, number: &str) -> String {
+        self.at(Slot::of_number(number), &format!("order:{number}"))
+    }
+
+    /// Of a number that may not be ours.
+    pub fn given_of(self, number: &str) -> String {
+        self.at(Slot::of_number(number), &format!("given:{number}"))
+    }
+
+    pub fn pool(self, slot: Slot, product: &ProductId) -> String {
+        self.at(slot, &format!("pool:{product}"))
+    }
+
+    pub fn stock(self, slot: Slot, product: &ProductId) -> String {
+        self.at(slot, &format!("stock:{product}"))
+    }
+
+    pub fn owed(self, slot: Slot, product: &ProductId) -> String {
+        self.at(slot, &format!("owed:{product}"))
+    }
+
+    pub fn voided(self, slot: Slot, product: &ProductId) -> String {
+        self.at(slot, &format!("voided:{product}"))
+    }
+
+    pub fn burned(self, slot: Slot, product: &ProductId) -> String {
+        self.at(slot, &format!("burned:{product}"))
+    }
+
+    pub fn staged(self, slot: Slot, batch: &str) -> String {
+        self.at(slot, &format!("staged:{batch}"))
+    }
+
+    pub fn staging(self, slot: Slot) -> String {
+        self.at(slot, "staging")
+    }
+
+    pub fn due(self, slot: Slot) -> String {
+        self.at(slot, "due")
+    }
+
+    pub fn outbox(self, slot: Slot) -> String {
+        self.at(slot, "outbox")
+    }
+
+    pub fn cursor(self, slot: Slot) -> String {
+        self.at(slot, "cursor")
+    }
+
+    pub fn lease(self, slot: Slot) -> String {
+        self.at(slot, "lease")
+    }
+
+    pub fn review(self, slot: Slot) -> String {
+        self.at(slot, "review")
+    }
+
+    pub fn marks(self, slot: Slot) -> String {
+        self.at(slot, "marks")
+    }
+
+    pub fn claims(self, slot: Slot) -> String {
+        self.at(slot, "claims")
+    }
+
+    /// The buckets a fingerprint may be in, one a level, each level with sixteen times the buckets of the one before.
+    pub fn seen(self, print: &Print) -> [String; SEEN_LEVELS as usize] {
+        std::array::from_fn(|level| {
+            let bucket = print.bucket & ((1u32 << (4 * level)) - 1);
+            self.at(print.slot, &format!("seen:{level}:{bucket:x}"))
+        })
+    }
+
+    /// Of a keyed hash: the slot is its first byte.
+    pub fn hashed(self, kind: &str, hash: [u8; 16]) -> String {
+        self.at(Slot::new(hash[0]), &format!("{kind}:{}", HEXLOWER.encode(&hash)))
+    }
+
+    pub fn products(self) -> String {
+        format!("{}:{{catalog}}:products", self.0)
+    }
+
+    pub fn version(self) -> String {
+        format!("{}:{{catalog}}:version", self.0)
+    }
+
+    pub fn ring(self) -> String {
+        format!("{}:{{catalog}}:ring", self.0)
+    }
+
+    /// The channel on which instances tell each other their snapshots.
+    pub fn snapshots(self) -> String {
+        format!("{}:snapshots", self.0)
+    }
+
+    /// All of one kind in every slot, for `SCAN`.
+    pub fn every(self, kind: &str) -> String {
+        format!("{}:{{*}}:{kind}:*", self.0)
+    }
+}
+
+/// A sealed key's fingerprint, cut into what names its bucket and what is kept there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Print {
+    /// Slot of its bucket.
+    pub slot: Slot,
+    /// 26 bits that choose the bucket.
+    pub bucket: u32,
+    /// 64 bits that are kept.
+    pub kept: i64,
+}
+
+impl Print {
+    /// Of the 12 bytes that [`crate::vault::Sealed::fingerprint`] gives.
+    pub fn of(fingerprint: &[u8]) -> Option<Self> {
+        let (head, kept) = fingerprint.split_first_chunk::<4>()?;
+        let head = u32::from_be_bytes(*head);
+        Some(Self {
+            slot: Slot::new((head & 63) as u8),
+            bucket: head >> 6,
+            kept: i64::from_be_bytes(*kept.first_chunk::<8>()?),
+        })
+    }
+}

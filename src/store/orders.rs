@@ -1,0 +1,339 @@
+//! Orders: made, looked up, settled, expired, paid another way.
+
+use redis::Value;
+
+use super::script::{self, bytes_of, items_of, text_of};
+use super::{Store, StoreError};
+use crate::domain::order::PaymentRecord;
+use crate::domain::payment::Settled;
+use crate::domain::{
+    Attempt, Due, Millis, Money, Order, OrderId, Outcome, Payment, PaymentNo, Product, ProductId, Rejection, Slot,
+};
+use crate::vault::Sealed;
+
+/// An order to be made.
+#[derive(Debug, Clone)]
+pub struct NewOrder<'a> {
+    /// Its number, in its product's home slot.
+    pub id: OrderId,
+    /// What is ordered.
+    pub product: &'a Product,
+    /// How many.
+    pub quantity: u32,
+    /// What is due.
+    pub amount: Money,
+    /// The first attempt.
+    pub attempt: Attempt,
+    /// Its channel.
+    pub channel: &'a str,
+    /// The buyer's contact, sealed.
+    pub contact: &'a Sealed,
+    /// When it was made.
+    pub created: Millis,
+    /// When it stops being payable.
+    pub expires: Millis,
+    /// Names of the limits it counts against, and those only while unpaid.
+    pub quotas: &'a [String],
+    /// See `quotas`.
+    pub caps: &'a [String],
+}
+
+/// What became of a new order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// It stands.
+    Created,
+    /// Its number is taken.
+    Exists,
+    /// Not enough in stock; this many are.
+    Short(u64),
+}
+
+/// What became of an order whose time may be up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// It expired now.
+    Expired,
+    /// Its time is not up.
+    Waiting,
+    /// It is not pending any more.
+    Past,
+}
+
+impl Store {
+    /// Makes an order.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn reserve(&self, new: &NewOrder<'_>) -> Result<Reserved, StoreError> {
+        let (slot, product) = (new.id.slot(), &new.product.id);
+        let n = self.names;
+        let keys = [
+            n.order(new.id),
+            n.due(slot),
+            n.stock(slot, product),
+            n.pool(slot, product),
+            n.owed(slot, product),
+            n.outbox(slot),
+        ];
+        let attempt = format!("a:{}", new.attempt.as_str());
+        let due = Due { channel: new.channel.to_owned(), amount: new.amount }.to_string();
+        let (quantity, expires) = (new.quantity.to_string(), new.expires.to_string());
+        let (minor, created) = (new.amount.minor.to_string(), new.created.to_string());
+        let (quotas, caps) = (new.quotas.join(" "), new.caps.join(" "));
+        let fields: Vec<(&[u8], &[u8])> = [
+            (&b"product"[..], product.as_str().as_bytes()),
+            (b"quantity", quantity.as_bytes()),
+            (b"amount", minor.as_bytes()),
+            (b"currency", new.amount.currency.as_str().as_bytes()),
+            (b"created", created.as_bytes()),
+            (b"expires", expires.as_bytes()),
+            (b"contact", &new.contact.0),
+            (b"quotas", quotas.as_bytes()),
+            (b"caps", caps.as_bytes()),
+            (attempt.as_bytes(), due.as_bytes()),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+        let count = (fields.len() * 2).to_string();
+        let take = match new.product.take {
+            crate::domain::Take::Order => "1",
+            crate::domain::Take::Payment => "0",
+        };
+        let mut args: Vec<&[u8]> = vec![
+            new.id.as_str().as_bytes(),
+            quantity.as_bytes(),
+            take.as_bytes(),
+            expires.as_bytes(),
+            count.as_bytes(),
+        ];
+        args.extend(fields.iter().flat_map(|(name, value)| [*name, *value]));
+        let reply = self.run(&script::RESERVE, &keys.each_ref().map(String::as_str), &args).await?;
+        match reply.tag.as_str() {
+            "created" => Ok(Reserved::Created),
+            "exists" => Ok(Reserved::Exists),
+            "short" => Ok(Reserved::Short(reply.text(0)?.parse().unwrap_or(0))),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    /// Settles one verified payment: the only round trip of a callback. Running it twice changes nothing.
+    ///
+    /// # Errors
+    /// Redis cannot do it, or does not say whether it did.
+    pub async fn settle(&self, payment: &Payment, log: &str) -> Result<Outcome, StoreError> {
+        self.settle_as(payment, &payment.channel, log).await
+    }
+
+    /// Settles a payment that a person states, for an attempt of whatever channel `as_channel` names.
+    ///
+    /// # Errors
+    /// As [`Store::settle`].
+    pub async fn settle_as(&self, payment: &Payment, as_channel: &str, log: &str) -> Result<Outcome, StoreError> {
+        let number = payment.number.as_str();
+        let ours = number.parse::<PaymentNo>();
+        let (id, attempt) = match &ours {
+            Ok(no) => (no.order.as_str(), no.attempt.as_str()),
+            Err(_) => (number, ""),
+        };
+        let slot = Slot::of_number(id);
+        let n = self.names;
+        let keys =
+            [n.order_of(id), n.pay(id), n.given_of(id), n.due(slot), n.outbox(slot), n.review(slot), n.marks(slot)];
+        let now = self.now().to_string();
+        let field = format!("{}|{}", payment.channel, payment.trade_no);
+        let due = Due { channel: as_channel.to_owned(), amount: payment.paid }.to_string();
+        let args: [&[u8]; 8] = [
+            now.as_bytes(),
+            id.as_bytes(),
+            attempt.as_bytes(),
+            field.as_bytes(),
+            due.as_bytes(),
+            as_channel.as_bytes(),
+            number.as_bytes(),
+            log.as_bytes(),
+        ];
+        let reply = self.run(&script::SETTLE, &keys.each_ref().map(String::as_str), &args).await?;
+        let settled = |at: usize| -> Result<Settled, StoreError> {
+            Ok(Settled { product: reply.parsed(at)?, quantity: reply.parsed(at + 1)?, created: reply.parsed(at + 2)? })
+        };
+        match reply.tag.as_str() {
+            "delivered" => Ok(Outcome::Delivered(settled(0)?)),
+            "owed" => Ok(Outcome::Owed(settled(0)?)),
+            "extra" => Ok(Outcome::Extra(settled(0)?)),
+            "held" if reply.text(0)? == "currency_mismatch" => {
+                Ok(Outcome::Held(Rejection::CurrencyMismatch, settled(1)?))
+            }
+            "held" => Ok(Outcome::Held(Rejection::AmountMismatch, settled(1)?)),
+            "replayed" => Ok(Outcome::Replayed(reply.parsed(0)?)),
+            "orphan" if reply.text(0)? == "channel_mismatch" => Ok(Outcome::Orphan(Rejection::ChannelMismatch)),
+            "orphan" => Ok(Outcome::Orphan(Rejection::OrderUnknown)),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    /// Expires an order if its time is up.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn release(&self, id: OrderId, now: Millis, keep_ms: u64) -> Result<Released, StoreError> {
+        let slot = id.slot();
+        let n = self.names;
+        let keys = [n.order(id), n.due(slot), n.outbox(slot), n.marks(slot)];
+        let (now, keep) = (now.to_string(), keep_ms.to_string());
+        let args: [&[u8]; 3] = [now.as_bytes(), id.as_str().as_bytes(), keep.as_bytes()];
+        let reply = self.run(&script::RELEASE, &keys.each_ref().map(String::as_str), &args).await?;
+        match reply.tag.as_str() {
+            "expired" => Ok(Released::Expired),
+            "waiting" => Ok(Released::Waiting),
+            "past" => Ok(Released::Past),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    /// Adds an attempt to a pending order: `None` when its number was taken meanwhile.
+    ///
+    /// # Errors
+    /// Redis cannot do it; `Ok(Some(false))` says that the order is closed.
+    pub async fn attempt(&self, id: OrderId, attempt: Attempt, due: &Due) -> Result<Option<bool>, StoreError> {
+        let (now, due) = (self.now().to_string(), due.to_string());
+        let args: [&[u8]; 3] = [now.as_bytes(), attempt.as_str().as_bytes(), due.as_bytes()];
+        let reply = self.run(&script::ATTEMPT, &[&self.names.order(id)], &args).await?;
+        match reply.tag.as_str() {
+            "added" => Ok(Some(true)),
+            "taken" => Ok(None),
+            "closed" => Ok(Some(false)),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    /// The order of that number.
+    ///
+    /// # Errors
+    /// Redis does not answer, or what stands there cannot be read.
+    pub async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        Ok(self.orders(&[id]).await?.pop().flatten())
+    }
+
+    /// Several orders in one round trip, in the order asked.
+    ///
+    /// # Errors
+    /// As [`Store::order`].
+    pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Option<Order>>, StoreError> {
+        let mut pipe = redis::pipe();
+        for id in ids {
+            pipe.cmd("HGETALL").arg(self.names.order(*id));
+        }
+        let answers = self.ask_all(&pipe).await?;
+        ids.iter().zip(&answers).map(|(id, value)| read_order(*id, value)).collect()
+    }
+
+    /// The payments that stand with a number, ours or not.
+    ///
+    /// # Errors
+    /// As [`Store::order`].
+    pub async fn payments(&self, id: &str) -> Result<Vec<PaymentRecord>, StoreError> {
+        let answer: Value = self.ask(redis::cmd("HGETALL").arg(self.names.pay(id))).await?;
+        fields(&answer).map(|(name, value)| read_payment(&name, value)).collect()
+    }
+
+    /// The sealed keys of an order.
+    ///
+    /// # Errors
+    /// As [`Store::order`].
+    pub async fn given(&self, id: OrderId) -> Result<Vec<Sealed>, StoreError> {
+        let keys: Vec<Vec<u8>> = self.ask(redis::cmd("LRANGE").arg(self.names.given(id)).arg(0).arg(-1)).await?;
+        Ok(keys.into_iter().map(Sealed).collect())
+    }
+
+    /// Pending orders whose time is up at `now`, at most `most` from each slot.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn due(&self, now: Millis, most: usize) -> Result<Vec<OrderId>, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in Slot::all() {
+            pipe.cmd("ZRANGE")
+                .arg(self.names.due(slot))
+                .arg("-inf")
+                .arg(now)
+                .arg("BYSCORE")
+                .arg("LIMIT")
+                .arg(0)
+                .arg(most);
+        }
+        let answers = self.ask_all(&pipe).await?;
+        Ok(answers.iter().flat_map(items_of).filter_map(|item| text_of(item)?.parse().ok()).collect())
+    }
+}
+
+/// Names and values of a hash, in either protocol's shape.
+pub(super) fn fields(value: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let pairs: Vec<(&Value, &Value)> = match value {
+        Value::Map(pairs) => pairs.iter().map(|(name, value)| (name, value)).collect(),
+        _ => items_of(value).chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect(),
+    };
+    pairs.into_iter().filter_map(|(name, value)| Some((text_of(name)?, value)))
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(what.to_owned())
+}
+
+/// An order as its hash has it.
+pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, StoreError> {
+    let all: std::collections::HashMap<String, &Value> = fields(value).collect();
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let text = |name: &str| all.get(name).and_then(|value| text_of(value));
+    let wrong = || damaged(&format!("order {id}"));
+    let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
+    let need = |name: &str| number(name).ok_or_else(wrong);
+    let list = |name: &str| text(name).map(|text| text.split(' ').map(str::to_owned).collect()).unwrap_or_default();
+    let product: ProductId = text("product").and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+    let currency = text("currency").and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+    let mut attempts: Vec<(Attempt, Due)> = all
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("a:")?.parse().ok()?, text_of(value)?.parse().ok()?)))
+        .collect();
+    attempts.sort_by_key(|(attempt, _)| *attempt);
+    Ok(Some(Order {
+        id,
+        product,
+        quantity: need("quantity")? as u32,
+        amount: Money { minor: need("amount")? as i64, currency },
+        state: text("state").and_then(|text| text.parse().ok()).ok_or_else(wrong)?,
+        reserved: need("reserved")? as u32,
+        contact: all.get("contact").and_then(|value| bytes_of(value)).unwrap_or_default().to_vec(),
+        created: need("created")?,
+        expires: need("expires")?,
+        paid: number("paid"),
+        delivered: number("delivered"),
+        why: text("why"),
+        attempts,
+        log: text("log").unwrap_or_default(),
+        quotas: list("quotas"),
+        caps: list("caps"),
+    }))
+}
+
+/// A payment record: `state|attempt|amount|currency|at|number` under `channel|trade number`.
+pub(super) fn read_payment(name: &str, value: &Value) -> Result<PaymentRecord, StoreError> {
+    let text = text_of(value).unwrap_or_default();
+    let wrong = || damaged(&format!("payment {name}"));
+    let (channel, trade_no) = name.split_once('|').ok_or_else(wrong)?;
+    let parts: Vec<&str> = text.splitn(6, '|').collect();
+    let [state, _attempt, minor, currency, at, number] = parts[..] else {
+        return Err(wrong());
+    };
+    Ok(PaymentRecord {
+        channel: channel.to_owned(),
+        trade_no: trade_no.to_owned(),
+        state: state.parse().map_err(|()| wrong())?,
+        paid: Money { minor: minor.parse().map_err(|_| wrong())?, currency: currency.parse().map_err(|_| wrong())? },
+        at: at.parse().map_err(|_| wrong())?,
+        number: number.to_owned(),
+    })
+}

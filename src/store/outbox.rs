@@ -1,0 +1,197 @@
+//! The outbox: a stream in each slot with one event for each change, written by the same script as the change.
+//!
+//! One instance at a time reads a slot, by a lease; what it has handled is a cursor beside the stream. An event may be
+//! handled twice (a lease that ran out), never not at all: the stream is trimmed by id below the cursor, never by length.
+
+use redis::Value;
+
+use super::script::{items_of, text_of};
+use super::{Store, StoreError, orders};
+use crate::domain::{Millis, Slot};
+
+/// How long a lease lasts without being renewed.
+const LEASE_MS: u64 = 10_000;
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its id in the stream: `<ms>-<n>`.
+    pub id: String,
+    /// What happened: `delivered`, `owed`, `expired`, …
+    pub kind: String,
+    /// The order's number, or the payment number where it is not ours; empty for a product's events.
+    pub order: String,
+    /// `channel|trade number`, for payments.
+    pub payment: String,
+}
+
+impl Event {
+    /// When it happened, by Redis' clock.
+    #[must_use]
+    pub fn at(&self) -> Millis {
+        self.id.split('-').next().and_then(|ms| ms.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// Who reads the outbox.
+#[derive(Debug, Clone)]
+pub struct Lease(pub String);
+
+fn events(value: &Value) -> Vec<Event> {
+    items_of(value)
+        .iter()
+        .filter_map(|entry| {
+            let parts = items_of(entry);
+            let mut event = Event {
+                id: text_of(parts.first()?)?,
+                kind: String::new(),
+                order: String::new(),
+                payment: String::new(),
+            };
+            for (name, value) in orders::fields(parts.get(1)?) {
+                let text = text_of(value).unwrap_or_default();
+                match name.as_str() {
+                    "event" => event.kind = text,
+                    "order" => event.order = text,
+                    "payment" => event.payment = text,
+                    _ => {}
+                }
+            }
+            Some(event)
+        })
+        .collect()
+}
+
+impl Store {
+    /// Takes or renews the lease of each slot; says which are ours.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn lease(&self, who: &Lease) -> Result<Vec<Slot>, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in Slot::all() {
+            let name = self.names.lease(slot);
+            pipe.cmd("SET").arg(&name).arg(&who.0).arg("NX").arg("PX").arg(LEASE_MS);
+            pipe.cmd("GET").arg(&name);
+        }
+        let answers = self.ask_all(&pipe).await?;
+        let ours: Vec<Slot> = Slot::all()
+            .zip(answers.chunks_exact(2))
+            .filter(|(_, answer)| text_of(&answer[1]).as_deref() == Some(who.0.as_str()))
+            .map(|(slot, _)| slot)
+            .collect();
+        let mut pipe = redis::pipe();
+        for slot in &ours {
+            pipe.cmd("PEXPIRE").arg(self.names.lease(*slot)).arg(LEASE_MS);
+        }
+        self.ask_all(&pipe).await?;
+        Ok(ours)
+    }
+
+    /// Gives the leases back, so that another instance need not wait.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn unlease(&self, slots: &[Slot]) -> Result<(), StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in slots {
+            pipe.cmd("DEL").arg(self.names.lease(*slot));
+        }
+        self.ask_all(&pipe).await.map(drop)
+    }
+
+    /// Events behind the cursors of these slots, oldest first, at most `most` a slot.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn unread(&self, slots: &[Slot], most: usize) -> Result<Vec<(Slot, Vec<Event>)>, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in slots {
+            pipe.cmd("GET").arg(self.names.cursor(*slot));
+        }
+        let cursors = self.ask_all(&pipe).await?;
+        let mut pipe = redis::pipe();
+        for (slot, cursor) in slots.iter().zip(&cursors) {
+            let from = text_of(cursor).map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+            pipe.cmd("XRANGE").arg(self.names.outbox(*slot)).arg(from).arg("+").arg("COUNT").arg(most);
+        }
+        let answers = self.ask_all(&pipe).await?;
+        Ok(slots
+            .iter()
+            .zip(&answers)
+            .map(|(slot, answer)| (*slot, events(answer)))
+            .filter(|(_, events)| !events.is_empty())
+            .collect())
+    }
+
+    /// Moves cursors to the last handled events and trims what is handled and older than `before`.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn handled(&self, last: &[(Slot, String)], before: Millis) -> Result<(), StoreError> {
+        let mut pipe = redis::pipe();
+        for (slot, id) in last {
+            pipe.cmd("SET").arg(self.names.cursor(*slot)).arg(id);
+            let at = id.split('-').next().and_then(|ms| ms.parse().ok()).unwrap_or(0);
+            pipe.cmd("XTRIM").arg(self.names.outbox(*slot)).arg("MINID").arg("~").arg(before.min(at));
+        }
+        self.ask_all(&pipe).await.map(drop)
+    }
+
+    /// The newest events of every slot, newest first, at most `most` in all.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn recent(&self, most: usize) -> Result<Vec<Event>, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in Slot::all() {
+            pipe.cmd("XREVRANGE").arg(self.names.outbox(slot)).arg("+").arg("-").arg("COUNT").arg(most);
+        }
+        let mut all: Vec<Event> = self.ask_all(&pipe).await?.iter().flat_map(events).collect();
+        all.sort_by_key(|event| std::cmp::Reverse(event.at()));
+        all.truncate(most);
+        Ok(all)
+    }
+
+    /// Where each slot's stream stands now: the id of its last event.
+    pub(super) async fn stream_ends(&self) -> Result<Vec<String>, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in Slot::all() {
+            pipe.cmd("XREVRANGE").arg(self.names.outbox(slot)).arg("+").arg("-").arg("COUNT").arg(1);
+        }
+        let answers = self.ask_all(&pipe).await?;
+        Ok(answers
+            .iter()
+            .map(|answer| events(answer).pop().map_or_else(|| "0-0".to_owned(), |event| event.id))
+            .collect())
+    }
+
+    /// Events of a slot behind an id, at most `most`.
+    pub(super) async fn events_after(&self, slot: Slot, id: &str, most: usize) -> Result<Vec<Event>, StoreError> {
+        let mut cmd = redis::cmd("XRANGE");
+        cmd.arg(self.names.outbox(slot)).arg(format!("({id}")).arg("+").arg("COUNT").arg(most);
+        Ok(events(&self.ask::<Value>(&cmd).await?))
+    }
+
+    /// Hands a text to all instances.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn publish(&self, text: &str) -> Result<(), StoreError> {
+        let _: i64 = self.ask(redis::cmd("PUBLISH").arg(self.names.snapshots()).arg(text)).await?;
+        Ok(())
+    }
+
+    /// Reads what instances publish, until the link breaks.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn subscribe(
+        &self,
+    ) -> Result<impl futures_util::Stream<Item = String> + Send + Unpin + use<>, StoreError> {
+        use futures_util::StreamExt as _;
+        let mut pubsub = self.client.get_async_pubsub().await?;
+        pubsub.subscribe(self.names.snapshots()).await?;
+        Ok(Box::pin(pubsub.into_on_message().filter_map(|message| async move { message.get_payload::<String>().ok() })))
+    }
+}

@@ -1,0 +1,169 @@
+//! What a person does with held, owed and delivered orders, and with payments that have no order.
+
+use super::script::{self, Reply, Script, items_of, text_of};
+use super::{Store, StoreError};
+use crate::domain::{Order, OrderId, Slot};
+use crate::vault::Sealed;
+
+/// What became of a person's decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reviewed {
+    /// The order is delivered.
+    Delivered,
+    /// The order waits for stock.
+    Owed,
+    /// The payment is refused.
+    Rejected,
+    /// The order is marked as refunded; so many keys were burned.
+    Refunded(u64),
+    /// It stands elsewhere by now; the word says where.
+    WrongState(String),
+}
+
+/// What became of replacing a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// A fresh key stands in its place.
+    Done,
+    /// No key is free.
+    Short,
+    /// Somebody else changed it meanwhile.
+    Moved,
+    /// The order is not delivered; the word says what it is.
+    WrongState(String),
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewItem {
+    /// `held`, `extra` or `orphan`.
+    pub kind: String,
+    /// Order number, or the whole payment number where it is not ours.
+    pub id: String,
+    /// `channel|trade number`; empty for a held order.
+    pub payment: String,
+    /// Since when, ms.
+    pub since: u64,
+}
+
+fn reviewed(reply: &Reply) -> Result<Reviewed, StoreError> {
+    match reply.tag.as_str() {
+        "delivered" => Ok(Reviewed::Delivered),
+        "owed" => Ok(Reviewed::Owed),
+        "rejected" => Ok(Reviewed::Rejected),
+        "refunded" => Ok(Reviewed::Refunded(reply.parsed(0)?)),
+        "wrong_state" => Ok(Reviewed::WrongState(reply.text(0)?)),
+        _ => Err(reply.unknown()),
+    }
+}
+
+impl Store {
+    /// Accepts a held payment.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn approve(&self, id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
+        let (slot, n) = (id.slot(), self.names);
+        let keys = [n.order(id), n.pay(id.as_str()), n.given(id), n.outbox(slot), n.review(slot), n.marks(slot)];
+        self.decide(&script::APPROVE, &keys, id, log).await
+    }
+
+    /// Refuses a held payment.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn reject(&self, id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
+        let (slot, n) = (id.slot(), self.names);
+        self.decide(&script::REJECT, &[n.order(id), n.outbox(slot), n.review(slot)], id, log).await
+    }
+
+    /// Marks an order as refunded and burns its keys.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn refund(&self, order: &Order, log: &str) -> Result<Reviewed, StoreError> {
+        let (id, slot, n) = (order.id, order.id.slot(), self.names);
+        let keys = [
+            n.order(id),
+            n.pay(id.as_str()),
+            n.given(id),
+            n.outbox(slot),
+            n.review(slot),
+            n.marks(slot),
+            n.burned(slot, &order.product),
+        ];
+        self.decide(&script::REFUND, &keys, id, log).await
+    }
+
+    async fn decide(&self, script: &Script, keys: &[String], id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
+        let now = self.now().to_string();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let args: [&[u8]; 3] = [now.as_bytes(), id.as_str().as_bytes(), log.as_bytes()];
+        reviewed(&self.run(script, &keys, &args).await?)
+    }
+
+    /// Replaces the key at `position` (from 0) of a delivered order and burns it.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn replace(
+        &self,
+        order: &Order,
+        position: usize,
+        bad: &Sealed,
+        log: &str,
+    ) -> Result<Changed, StoreError> {
+        let (id, slot, n) = (order.id, order.id.slot(), self.names);
+        let keys = [n.order(id), n.given(id), n.burned(slot, &order.product), n.outbox(slot)];
+        let position = position.to_string();
+        let args: [&[u8]; 4] = [position.as_bytes(), &bad.0, id.as_str().as_bytes(), log.as_bytes()];
+        let reply = self.run(&script::REPLACE, &keys.each_ref().map(String::as_str), &args).await?;
+        match reply.tag.as_str() {
+            "replaced" => Ok(Changed::Done),
+            "short" => Ok(Changed::Short),
+            "changed" => Ok(Changed::Moved),
+            "wrong_state" => Ok(Changed::WrongState(reply.text(0)?)),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    /// Finishes an extra or orphan payment: `to` is `refunded` or `adopted`. Says where it stands when it is neither.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn finish_payment(&self, item: &ReviewItem, to: &str) -> Result<Option<String>, StoreError> {
+        let (slot, n) = (Slot::of_number(&item.id), self.names);
+        let keys = [n.pay(&item.id), n.review(slot), n.outbox(slot)];
+        let args = [item.payment.as_bytes(), item.kind.as_bytes(), to.as_bytes(), item.id.as_bytes()];
+        let reply = self.run(&script::PAYMENT, &keys.each_ref().map(String::as_str), &args).await?;
+        match reply.tag.as_str() {
+            "done" => Ok(None),
+            "wrong_state" => Ok(Some(reply.text(0)?)),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    /// Everything that waits for a person, oldest first, at most `most` from each slot.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn review(&self, most: usize) -> Result<Vec<ReviewItem>, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in Slot::all() {
+            pipe.cmd("ZRANGE").arg(self.names.review(slot)).arg(0).arg(most.max(1) - 1).arg("WITHSCORES");
+        }
+        let mut items: Vec<ReviewItem> = Vec::new();
+        for answer in self.ask_all(&pipe).await? {
+            // RESP2 gives one flat list: member, score, member, score.
+            for pair in items_of(&answer).chunks_exact(2) {
+                let (Some(member), Some(score)) = (text_of(&pair[0]), text_of(&pair[1])) else { continue };
+                let mut parts = member.splitn(3, ':');
+                let mut part = || parts.next().unwrap_or_default().to_owned();
+                let since = score.parse::<f64>().unwrap_or_default() as u64;
+                items.push(ReviewItem { kind: part(), id: part(), payment: part(), since });
+            }
+        }
+        items.sort_by_key(|item| item.since);
+        Ok(items)
+    }
+}

@@ -1,0 +1,129 @@
+//! The Lua scripts, compiled in, and their replies. Every reply is `{tag, …}`; an unknown tag is a bug.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Value};
+
+use super::StoreError;
+
+const DRAW: &str = include_str!("../../lua/include/draw.lua");
+
+/// One script: its text as Redis gets it and the hash Redis knows it by.
+pub struct Script {
+    /// File name without `.lua`.
+    pub name: &'static str,
+    /// Text, with the shared functions behind the first line where it uses them.
+    pub text: String,
+    sha: String,
+}
+
+impl Script {
+    fn new(name: &'static str, source: &'static str) -> Self {
+        let (shebang, rest) = source.split_once('\n').unwrap_or((source, ""));
+        let shared = if rest.contains("draw(") || rest.contains("free(") { DRAW } else { "" };
+        let text = format!("{shebang}\n{shared}{rest}");
+        let sha = redis::Script::new(&text).get_hash().to_owned();
+        Self { name, text, sha }
+    }
+
+    /// The command that runs it.
+    pub fn command(&self, keys: &[&str], args: &[&[u8]]) -> Cmd {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&self.sha).arg(keys.len()).arg(keys);
+        for arg in args {
+            cmd.arg(*arg);
+        }
+        cmd
+    }
+
+    /// The command that makes it known.
+    pub fn load(&self) -> Cmd {
+        let mut cmd = redis::cmd("SCRIPT");
+        cmd.arg("LOAD").arg(&self.text);
+        cmd
+    }
+}
+
+macro_rules! scripts {
+    ($($constant:ident $name:literal),+ $(,)?) => {
+        $(#[doc = concat!("`lua/", $name, ".lua`")]
+        pub static $constant: LazyLock<Script> =
+            LazyLock::new(|| Script::new($name, include_str!(concat!("../../lua/", $name, ".lua"))));)+
+
+        /// All of them: loaded when a link is made, so that a syntax error stops the daemon, not the first sale.
+        pub fn all() -> Vec<&'static Script> {
+            vec![$(LazyLock::force(&$constant)),+]
+        }
+    };
+}
+
+scripts! {
+    RESERVE "reserve", SETTLE "settle", RELEASE "release", ATTEMPT "attempt", RESTOCK "restock", APPROVE "approve",
+    REJECT "reject", REFUND "refund", REPLACE "replace", PAYMENT "payment", STAGE "stage", CLAIM "claim",
+    COMMIT "commit", FINISH "finish", VOID "void", RESTORE "restore", CATALOG "catalog", QUOTA "quota", ONCE "once",
+}
+
+/// A script's reply, taken apart.
+pub struct Reply {
+    /// Its tag.
+    pub tag: String,
+    rest: Vec<Value>,
+}
+
+impl TryFrom<Value> for Reply {
+    type Error = StoreError;
+
+    fn try_from(value: Value) -> Result<Self, StoreError> {
+        let Value::Array(mut rest) = value else {
+            return Err(StoreError::Bug("a script's reply is no list".to_owned()));
+        };
+        if rest.is_empty() {
+            return Err(StoreError::Bug("a script's reply is empty".to_owned()));
+        }
+        let tag = text_of(&rest.remove(0)).ok_or_else(|| StoreError::Bug("a script's reply has no tag".to_owned()))?;
+        Ok(Self { tag, rest })
+    }
+}
+
+impl Reply {
+    /// The text behind the tag at that place, from 0.
+    pub fn text(&self, at: usize) -> Result<String, StoreError> {
+        self.rest.get(at).and_then(text_of).ok_or_else(|| self.unknown())
+    }
+
+    /// The text at that place as something.
+    pub fn parsed<T: std::str::FromStr>(&self, at: usize) -> Result<T, StoreError> {
+        self.text(at)?.parse().map_err(|_| self.unknown())
+    }
+
+    /// The error for a reply that cannot be.
+    pub fn unknown(&self) -> StoreError {
+        StoreError::Bug(format!("a script replied {:?}", self.tag))
+    }
+}
+
+/// A reply's text or number as text.
+pub fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        Value::SimpleString(text) => Some(text.clone()),
+        Value::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A reply's bytes.
+pub fn bytes_of(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// A reply's items.
+pub fn items_of(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(items) => items,
+        _ => &[],
+    }
+}

@@ -1,0 +1,288 @@
+//! Keys on their way into a pool, out of sale and back, and to owed orders.
+
+use std::collections::BTreeMap;
+
+use redis::Value;
+
+use super::names::{Names, Print, SEEN_FULL, SEEN_LEVELS};
+use super::script::{self, Script, items_of, text_of};
+use super::{Store, StoreError};
+use crate::domain::{Millis, OrderId, Product, ProductId, Slot, Stock};
+use crate::vault::Sealed;
+
+/// Most owed orders settled by one script.
+const RESTOCK_ORDERS: isize = 20;
+
+/// One chunk of an import: at most 250 sealed keys, each once.
+#[derive(Debug, Clone)]
+pub struct Chunk<'a> {
+    /// Product it goes to.
+    pub product: &'a ProductId,
+    /// Its home slot.
+    pub slot: Slot,
+    /// A name no other chunk has.
+    pub batch: String,
+    /// The keys.
+    pub keys: Vec<Sealed>,
+}
+
+/// What became of a chunk: for each key, whether it went into the pool (otherwise it was imported before).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkReport(pub Vec<bool>);
+
+impl Chunk<'_> {
+    fn owner(&self) -> String {
+        format!("{}|{}|{}", self.slot, self.product, self.batch)
+    }
+
+    fn member(&self) -> String {
+        format!("{}|{}", self.product, self.batch)
+    }
+
+    /// Positions of the keys by the slot of their fingerprint.
+    fn by_slot(&self) -> Result<BTreeMap<Slot, Vec<(usize, Print)>>, StoreError> {
+        let mut slots: BTreeMap<Slot, Vec<(usize, Print)>> = BTreeMap::new();
+        for (at, key) in self.keys.iter().enumerate() {
+            let print = key.fingerprint().and_then(Print::of);
+            let print = print.ok_or_else(|| StoreError::Damaged("a sealed key without fingerprint".to_owned()))?;
+            slots.entry(print.slot).or_default().push((at, print));
+        }
+        Ok(slots)
+    }
+}
+
+fn print_command(script: &Script, names: Names, owner: &str, slot: Slot, prints: &[(usize, Print)]) -> redis::Cmd {
+    let mut keys = vec![names.claims(slot)];
+    for (_, print) in prints {
+        keys.extend(names.seen(print));
+    }
+    let (full, levels) = (SEEN_FULL.to_string(), SEEN_LEVELS.to_string());
+    let kept: Vec<String> = prints.iter().map(|(_, print)| print.kept.to_string()).collect();
+    let mut args: Vec<&[u8]> = vec![owner.as_bytes(), full.as_bytes(), levels.as_bytes()];
+    args.extend(kept.iter().map(String::as_bytes));
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    script.command(&keys, &args)
+}
+
+impl Store {
+    /// Imports one chunk: stage, claim, commit. A kill anywhere leaves a staged chunk that [`Store::recover`] finishes.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn import(&self, chunk: &Chunk<'_>) -> Result<ChunkReport, StoreError> {
+        let (slot, n) = (chunk.slot, self.names);
+        let keys = [n.staged(slot, &chunk.batch), n.staging(slot)];
+        let (now, member) = (self.now().to_string(), chunk.member());
+        let mut args: Vec<&[u8]> = vec![now.as_bytes(), member.as_bytes()];
+        args.extend(chunk.keys.iter().map(|key| key.0.as_slice()));
+        self.run(&script::STAGE, &keys.each_ref().map(String::as_str), &args).await?;
+        self.finish_chunk(chunk).await
+    }
+
+    /// Claims and commits a staged chunk. Two may do it at once: they claim as one owner, and only the first commits.
+    async fn finish_chunk(&self, chunk: &Chunk<'_>) -> Result<ChunkReport, StoreError> {
+        let (slot, n, owner) = (chunk.slot, self.names, chunk.owner());
+        let groups = chunk.by_slot()?;
+        let mut pipe = redis::pipe();
+        for (slot, prints) in &groups {
+            pipe.add_command(print_command(&script::CLAIM, n, &owner, *slot, prints));
+        }
+        let mut ours = vec![false; chunk.keys.len()];
+        for (answer, prints) in self.ask_scripts(&pipe).await?.into_iter().zip(groups.values()) {
+            let reply = script::Reply::try_from(answer)?;
+            for (flag, (at, _)) in reply.text(0)?.bytes().zip(prints) {
+                ours[*at] = flag == b'1';
+            }
+        }
+        let keys = [
+            n.staged(slot, &chunk.batch),
+            n.staging(slot),
+            n.pool(slot, chunk.product),
+            n.stock(slot, chunk.product),
+            n.marks(slot),
+            n.outbox(slot),
+        ];
+        let flags: Vec<u8> = ours.iter().map(|ours| if *ours { b'1' } else { b'0' }).collect();
+        let member = chunk.member();
+        let args: [&[u8]; 3] = [member.as_bytes(), &flags, chunk.product.as_str().as_bytes()];
+        self.run(&script::COMMIT, &keys.each_ref().map(String::as_str), &args).await?;
+        let mut pipe = redis::pipe();
+        for (slot, prints) in &groups {
+            pipe.add_command(print_command(&script::FINISH, n, &owner, *slot, prints));
+        }
+        self.ask_scripts(&pipe).await?;
+        Ok(ChunkReport(ours))
+    }
+
+    /// Several script calls in one write; loads the scripts when Redis does not know them.
+    async fn ask_scripts(&self, pipe: &redis::Pipeline) -> Result<Vec<Value>, StoreError> {
+        match self.ask_all(pipe).await {
+            Err(StoreError::NoScript) => {
+                let mut link = self.checkout().await?;
+                for script in [&script::CLAIM, &script::FINISH] {
+                    link.run(&script.load()).await?;
+                }
+                self.ask_all(pipe).await
+            }
+            other => other,
+        }
+    }
+
+    /// Finishes chunks that were staged before `before` and never committed; says how many. (Claims of a chunk that was
+    /// committed but not finished stay claims: they go on refusing those keys, which is their use.)
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn recover(&self, before: Millis) -> Result<usize, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in Slot::all() {
+            pipe.cmd("ZRANGE")
+                .arg(self.names.staging(slot))
+                .arg("-inf")
+                .arg(before)
+                .arg("BYSCORE")
+                .arg("LIMIT")
+                .arg(0)
+                .arg(64);
+        }
+        let answers = self.ask_all(&pipe).await?;
+        let mut finished = 0;
+        for (slot, answer) in Slot::all().zip(&answers) {
+            for member in items_of(answer).iter().filter_map(text_of) {
+                let Some((product, batch)) = member.split_once('|') else { continue };
+                let Ok(product) = product.parse::<ProductId>() else { continue };
+                let staged = self.names.staged(slot, batch);
+                let keys: Vec<Vec<u8>> = self.ask(redis::cmd("LRANGE").arg(&staged).arg(0).arg(-1)).await?;
+                let keys = keys.into_iter().map(Sealed).collect();
+                self.finish_chunk(&Chunk { product: &product, slot, batch: batch.to_owned(), keys }).await?;
+                finished += 1;
+            }
+        }
+        Ok(finished)
+    }
+
+    /// A product's numbers now.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn stock(&self, product: &Product) -> Result<Stock, StoreError> {
+        Ok(self.stocks(&[product]).await?.pop().unwrap_or_default())
+    }
+
+    /// Several products' numbers, each taken at one moment.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn stocks(&self, products: &[&Product]) -> Result<Vec<Stock>, StoreError> {
+        let mut pipe = redis::pipe();
+        for product in products {
+            let (slot, id) = (product.home(), &product.id);
+            pipe.cmd("MULTI");
+            pipe.cmd("LLEN").arg(self.names.pool(slot, id));
+            pipe.cmd("HMGET").arg(self.names.stock(slot, id)).arg(&["reserved", "imported", "given", "voided"]);
+            pipe.cmd("LLEN").arg(self.names.owed(slot, id));
+            pipe.cmd("EXEC");
+        }
+        let answers = self.ask_all(&pipe).await?;
+        let stocks = answers.chunks_exact(5).map(|answer| {
+            let items = items_of(&answer[4]);
+            let number =
+                |value: Option<&Value>| value.and_then(text_of).and_then(|text| text.parse().ok()).unwrap_or(0);
+            let counts = items.get(1).map(items_of).unwrap_or_default();
+            Stock {
+                pool: number(items.first()),
+                reserved: number(counts.first()),
+                imported: number(counts.get(1)),
+                given: number(counts.get(2)),
+                voided: number(counts.get(3)),
+                owed: number(items.get(2)),
+            }
+        });
+        Ok(stocks.collect())
+    }
+
+    /// Settles owed orders of a product as far as stock goes; says how many, and whether more may follow.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn restock(&self, slot: Slot, product: &ProductId) -> Result<(u64, bool), StoreError> {
+        let n = self.names;
+        let owed = n.owed(slot, product);
+        let head: Vec<String> = self.ask(redis::cmd("LRANGE").arg(&owed).arg(0).arg(RESTOCK_ORDERS - 1)).await?;
+        let ids: Vec<OrderId> = head.iter().filter_map(|id| id.parse().ok()).collect();
+        let mut keys = vec![n.stock(slot, product), n.pool(slot, product), owed, n.outbox(slot), n.marks(slot)];
+        keys.extend(ids.iter().flat_map(|id| [n.order(*id), n.given(*id)]));
+        let now = self.now().to_string();
+        let mut args: Vec<&[u8]> = vec![now.as_bytes(), product.as_str().as_bytes()];
+        args.extend(ids.iter().map(|id| id.as_str().as_bytes()));
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let reply = self.run(&script::RESTOCK, &keys, &args).await?;
+        match reply.tag.as_str() {
+            "settled" => Ok((reply.parsed(0)?, false)),
+            "more" => Ok((reply.parsed(0)?, true)),
+            "idle" => Ok((0, false)),
+            _ => Err(reply.unknown()),
+        }
+    }
+
+    /// Products whose owed orders may be settled by now.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn marked(&self) -> Result<Vec<(Slot, ProductId)>, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in Slot::all() {
+            pipe.cmd("SMEMBERS").arg(self.names.marks(slot));
+        }
+        let answers = self.ask_all(&pipe).await?;
+        let members = |value: &Value| -> Vec<ProductId> {
+            let items = match value {
+                Value::Set(items) => items.as_slice(),
+                other => items_of(other),
+            };
+            items.iter().filter_map(|item| text_of(item)?.parse().ok()).collect()
+        };
+        Ok(Slot::all()
+            .zip(&answers)
+            .flat_map(|(slot, answer)| members(answer).into_iter().map(move |id| (slot, id)))
+            .collect())
+    }
+
+    /// Takes keys out of sale: the oldest `count` (at most 1,000), or the named ones. Says how many.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn void(&self, product: &Product, count: u32, named: &[Sealed]) -> Result<u64, StoreError> {
+        let (slot, id, n) = (product.home(), &product.id, self.names);
+        let keys = [n.pool(slot, id), n.stock(slot, id), n.voided(slot, id), n.owed(slot, id), n.outbox(slot)];
+        let count = count.to_string();
+        let mut args: Vec<&[u8]> = vec![id.as_str().as_bytes(), count.as_bytes()];
+        args.extend(named.iter().map(|key| key.0.as_slice()));
+        self.run(&script::VOID, &keys.each_ref().map(String::as_str), &args).await?.parsed(0)
+    }
+
+    /// Puts voided keys back on sale, at most 1,000. Says how many.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn restore(&self, product: &Product, count: u32) -> Result<u64, StoreError> {
+        let (slot, id, n) = (product.home(), &product.id, self.names);
+        let keys = [n.pool(slot, id), n.stock(slot, id), n.voided(slot, id), n.marks(slot), n.outbox(slot)];
+        let count = count.to_string();
+        let args: [&[u8]; 2] = [id.as_str().as_bytes(), count.as_bytes()];
+        self.run(&script::RESTORE, &keys.each_ref().map(String::as_str), &args).await?.parsed(0)
+    }
+
+    /// Orders that wait for stock, oldest first in each product, at most `most` of each.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn owed(&self, products: &[&Product], most: usize) -> Result<Vec<OrderId>, StoreError> {
+        let mut pipe = redis::pipe();
+        for product in products {
+            pipe.cmd("LRANGE").arg(self.names.owed(product.home(), &product.id)).arg(0).arg(most.max(1) - 1);
+        }
+        let answers = self.ask_all(&pipe).await?;
+        Ok(answers.iter().flat_map(items_of).filter_map(|item| text_of(item)?.parse().ok()).collect())
+    }
+}

@@ -1,0 +1,208 @@
+//! What happened, in one place: [`Telemetry::record`] logs, counts and keeps it for the snapshot.
+//!
+//! May touch `metrics`. Invariant: nothing recorded holds a key, a token, a signature's secret or an unmasked contact;
+//! every table here has a bound.
+
+pub mod incident;
+pub mod snapshot;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::sync::watch;
+
+use crate::config::Limits;
+use crate::domain::{Millis, Rejection};
+use incident::{Incident, IncidentLog};
+use snapshot::{Delivery, Fleet, Snapshot};
+
+/// Deliveries kept for the dashboard.
+const DELIVERIES: usize = 200;
+/// Longest latency told apart, in microseconds.
+const LONGEST_US: u64 = 60_000_000;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A callback was answered.
+    Callback {
+        /// Its channel; empty for an unknown one.
+        channel: &'a str,
+        /// `delivered`, `replayed`, `rejected`, `unavailable`, `limited`, `ignored`, …
+        outcome: &'static str,
+        /// Why, for the rejected.
+        reason: Option<Rejection>,
+        /// From its first byte to its answer.
+        took: Duration,
+    },
+    /// An order's keys became its buyer's.
+    Delivered(Delivery),
+    /// An order was made.
+    Ordered {
+        /// Product.
+        product: &'a str,
+    },
+    /// An order expired.
+    Expired,
+    /// Something an operator should see.
+    Incident(Box<Incident>),
+}
+
+#[derive(Default)]
+struct State {
+    counters: BTreeMap<String, u64>,
+    latency: BTreeMap<String, Histogram<u64>>,
+    deliveries: VecDeque<Delivery>,
+    fresh: Vec<String>,
+}
+
+/// Counters, histograms, the last incidents and deliveries of this instance, and the newest snapshot of every instance.
+pub struct Telemetry {
+    /// This instance's name.
+    pub instance: String,
+    state: Mutex<State>,
+    /// Failed callbacks, with their requests.
+    pub incidents: IncidentLog,
+    prometheus: PrometheusHandle,
+    fleet: watch::Sender<Fleet>,
+    seq: AtomicU64,
+}
+
+impl Telemetry {
+    /// Begins to count; incidents are also written under `data`.
+    ///
+    /// # Panics
+    /// Never: a second instance in one process keeps its own counters without a global recorder.
+    #[must_use]
+    pub fn new(instance: String, data: Option<&Path>, limits: &Limits) -> Self {
+        let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+        let builder = PrometheusBuilder::new();
+        let builder = builder
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &buckets)
+            .unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
+        let prometheus = recorder.handle();
+        let _second = metrics::set_global_recorder(recorder);
+        Self {
+            incidents: IncidentLog::new(&instance, data, limits),
+            instance,
+            state: Mutex::default(),
+            prometheus,
+            fleet: watch::Sender::new(Fleet::default()),
+            seq: AtomicU64::new(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of something: once, for every ending.
+    pub fn record(&self, event: Event<'_>) {
+        match event {
+            Event::Callback { channel, outcome, reason, took } => self.callback(channel, outcome, reason, took),
+            Event::Delivered(delivery) => {
+                metrics::counter!("kamid_keys_delivered_total").increment(u64::from(delivery.quantity));
+                metrics::histogram!("kamid_paid_to_delivered_seconds").record(delivery.took_ms as f64 / 1000.0);
+                let mut state = self.state();
+                if state.deliveries.len() >= DELIVERIES {
+                    state.deliveries.pop_front();
+                }
+                state.deliveries.push_back(delivery);
+            }
+            Event::Ordered { product } => {
+                metrics::counter!("kamid_orders_total", "product" => product.to_owned()).increment(1);
+                *self.state().counters.entry("orders".to_owned()).or_default() += 1;
+            }
+            Event::Expired => {
+                metrics::counter!("kamid_orders_expired_total").increment(1);
+                *self.state().counters.entry("expired".to_owned()).or_default() += 1;
+            }
+            Event::Incident(incident) => {
+                metrics::counter!("kamid_incidents_total", "reason" => incident.reason.clone()).increment(1);
+                tracing::warn!(id = %incident.id, reason = %incident.reason, channel = %incident.channel, address = %incident.address, "An incident was noted.");
+                let mut state = self.state();
+                if state.fresh.len() < 50 {
+                    state.fresh.push(incident.id.clone());
+                }
+                drop(state);
+                self.incidents.push(*incident);
+            }
+        }
+    }
+
+    fn callback(&self, channel: &str, outcome: &'static str, reason: Option<Rejection>, took: Duration) {
+        let why = reason.map_or("", Rejection::as_str);
+        let labels = [("channel", channel.to_owned()), ("outcome", outcome.to_owned()), ("reason", why.to_owned())];
+        metrics::counter!("kamid_callbacks_total", &labels).increment(1);
+        metrics::histogram!("kamid_callback_seconds").record(took.as_secs_f64());
+        let micros = took.as_micros() as u64;
+        tracing::debug!(channel, outcome, reason = why, micros, "Answered a callback.");
+        let mut state = self.state();
+        let key = if why.is_empty() { format!("{channel}/{outcome}") } else { format!("{channel}/{outcome}/{why}") };
+        *state.counters.entry(key).or_default() += 1;
+        if !state.latency.contains_key(channel)
+            && let Ok(histogram) = Histogram::new_with_bounds(1, LONGEST_US, 3)
+        {
+            state.latency.insert(channel.to_owned(), histogram);
+        }
+        if let Some(histogram) = state.latency.get_mut(channel) {
+            histogram.saturating_record(micros.max(1));
+        }
+    }
+
+    /// Everything for Prometheus, as text.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        self.prometheus.run_upkeep();
+        self.prometheus.render()
+    }
+
+    /// The last deliveries, newest last, masked.
+    #[must_use]
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.state().deliveries.iter().cloned().collect()
+    }
+
+    /// This second's snapshot: counters as they stand, histograms since the last one.
+    #[must_use]
+    pub fn tick(&self, now: Millis, rest: snapshot::Surroundings) -> Snapshot {
+        let mut state = self.state();
+        let latency = state.latency.iter_mut().filter(|(_, h)| !h.is_empty());
+        let latency = latency.map(|(channel, h)| {
+            let text = snapshot::encode(h);
+            h.reset();
+            (channel.clone(), text)
+        });
+        let latency = latency.collect();
+        let fresh = std::mem::take(&mut state.fresh);
+        let incidents = fresh.iter().filter_map(|id| self.incidents.get(id)).map(|i| i.brief()).collect();
+        Snapshot {
+            version: snapshot::FORMAT,
+            instance: self.instance.clone(),
+            seq: self.seq.fetch_add(1, Ordering::Relaxed),
+            at: now,
+            counters: state.counters.clone(),
+            latency,
+            incidents,
+            incidents_dropped: self.incidents.dropped(),
+            surroundings: rest,
+        }
+    }
+
+    /// Takes an instance's newest snapshot into the fleet's.
+    pub fn publish(&self, line: String) {
+        self.fleet.send_modify(|fleet| fleet.take(line));
+    }
+
+    /// Follows the fleet's snapshots.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Fleet> {
+        self.fleet.subscribe()
+    }
+}
