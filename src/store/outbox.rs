@@ -37,7 +37,7 @@ impl Event {
 #[derive(Debug, Clone)]
 pub struct Lease(pub String);
 
-fn events(value: &Value) -> Vec<Event> {
+pub(super) fn events(value: &Value) -> Vec<Event> {
     items_of(value)
         .iter()
         .filter_map(|entry| {
@@ -164,13 +164,6 @@ impl Store {
             .iter()
             .map(|answer| events(answer).pop().map_or_else(|| "0-0".to_owned(), |event| event.id))
             .collect())
-    }
-
-    /// Events of a slot behind an id, at most `most`.
-    pub(super) async fn events_after(&self, slot: Slot, id: &str, most: usize) -> Result<Vec<Event>, StoreError> {
-        let mut cmd = redis::cmd("XRANGE");
-        cmd.arg(self.names.outbox(slot)).arg(format!("({id}")).arg("+").arg("COUNT").arg(most);
-        Ok(events(&self.ask::<Value>(&cmd).await?))
     }
 
     /// Hands a text to all instances.

@@ -1,0 +1,132 @@
+//! The audit: counts everything again from Redis itself, on a live store, and lists what does not add up.
+//!
+//! Exact although orders go on meanwhile: every change writes its event into the slot's outbox in the same step. All
+//! orders are read once; then, slot by slot, those that changed since are read again until the events and the counters
+//! of one moment are known for exactly what was read.
+
+mod facts;
+mod keys;
+mod slot;
+
+use serde::Serialize;
+
+use super::{Store, StoreError};
+use crate::domain::{Product, Slot};
+use facts::Facts;
+
+/// Most violations listed; the count goes on.
+const LISTED: usize = 1000;
+
+/// One thing that does not add up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// `key_twice`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`.
+    pub kind: &'static str,
+    /// Of what: an order, a product.
+    pub what: String,
+    /// What stands there and what should.
+    pub detail: String,
+}
+
+/// What an audit found.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Products looked at.
+    pub products: u64,
+    /// Orders looked at.
+    pub orders: u64,
+    /// Keys looked at, wherever they are.
+    pub keys: u64,
+    /// Payments looked at.
+    pub payments: u64,
+    /// Violations in all.
+    pub count: u64,
+    /// The first thousand of them.
+    pub violations: Vec<Violation>,
+}
+
+impl Report {
+    fn add(&mut self, kind: &'static str, what: impl Into<String>, detail: impl Into<String>) {
+        self.count += 1;
+        if self.violations.len() < LISTED {
+            self.violations.push(Violation { kind, what: what.into(), detail: detail.into() });
+        }
+    }
+}
+
+impl Store {
+    /// Counts everything again and lists what does not add up.
+    ///
+    /// # Errors
+    /// Redis does not answer, or holds what cannot be read.
+    pub async fn audit(&self) -> Result<Report, StoreError> {
+        let mut report = Report::default();
+        let begun = self.stream_ends().await?;
+        let catalog = self.products().await?;
+        let products: Vec<&Product> = catalog.values().collect();
+        report.products = catalog.len() as u64;
+        let mut prints = keys::Prints::default();
+        self.meet_pools(&products, &mut prints).await?;
+        let mut facts = self.read_all_orders().await?;
+        for (slot, from) in Slot::all().zip(begun) {
+            let here: Vec<&Product> = catalog.values().filter(|product| product.home() == slot).collect();
+            self.audit_slot(slot, from, &here, &mut facts, &mut report).await?;
+        }
+        self.audit_orphans(&mut report).await?;
+        self.audit_keys(&products, &facts, prints, &mut report).await?;
+        report.orders = facts.len() as u64;
+        report.payments += facts.values().map(|order| u64::from(order.payments)).sum::<u64>();
+        for (id, order) in &facts {
+            for wrong in &order.wrong {
+                report.add(wrong.0, id.to_string(), wrong.1.clone());
+            }
+        }
+        Ok(report)
+    }
+
+    async fn read_all_orders(&self) -> Result<Facts, StoreError> {
+        let mut facts = Facts::new();
+        let pattern = self.names.every("order");
+        let mut cursor = 0u64;
+        loop {
+            let (next, names) = self.scan(cursor, &pattern).await?;
+            let ids: Vec<_> = names.iter().filter_map(|name| name.rsplit(':').next()?.parse().ok()).collect();
+            self.read_facts(&ids, &mut facts).await?;
+            cursor = next;
+            if cursor == 0 {
+                return Ok(facts);
+            }
+        }
+    }
+
+    async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
+        self.ask(redis::cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1000)).await
+    }
+
+    /// Payments for numbers we do not know must wait for a person, or have been finished by one.
+    async fn audit_orphans(&self, report: &mut Report) -> Result<(), StoreError> {
+        let pattern = self.names.every("pay");
+        let mut cursor = 0u64;
+        loop {
+            let (next, names) = self.scan(cursor, &pattern).await?;
+            for name in names {
+                let Some(id) = name.rsplit(':').next() else { continue };
+                for record in self.payments(id).await? {
+                    if record.state == crate::domain::PaymentState::Orphan {
+                        let member = format!("orphan:{id}:{}|{}", record.channel, record.trade_no);
+                        let review = self.names.review(Slot::of_number(id));
+                        let waits: Option<f64> = self.ask(redis::cmd("ZSCORE").arg(review).arg(&member)).await?;
+                        let still = self.payments(id).await?.contains(&record);
+                        if waits.is_none() && still {
+                            report.add("review", id, "an orphan payment that nobody is shown");
+                        }
+                    }
+                }
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
