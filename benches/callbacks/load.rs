@@ -38,7 +38,8 @@ pub async fn http(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usiz
         stream.set_nodelay(true).unwrap();
         streams.push(stream);
     }
-    run(streams, requests, whole_http, |answer| answer.starts_with(b"HTTP/1.1 200") && answer.ends_with(b"success")).await
+    run(streams, requests, whole_http, |answer| answer.starts_with(b"HTTP/1.1 200") && answer.ends_with(b"success"))
+        .await
 }
 
 /// Commands against a Redis socket; every answer must be `delivered`.

@@ -5,6 +5,8 @@
 //! Rounds go A B C A B C, so that a machine whose speed drifts slows all three; ratios are taken round by round.
 //! `cargo bench --bench callbacks`; `KAMID_BENCH_ROUNDS`, `KAMID_BENCH_CALLS` change its length.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod load;
 mod rig;
 
@@ -48,7 +50,11 @@ fn main() {
             let (ra, rb) = (callbacks.rate() / script.rate(), callbacks.rate() / hyper.rate());
             println!(
                 "{round:>5}   {:>11.0}   {:>6.2}   {:>6.2}   {:>13.0}   {:>12.0}   {ra:>5.2}   {rb:>5.2}",
-                callbacks.rate(), callbacks.millis(50.0), callbacks.millis(99.0), script.rate(), hyper.rate(),
+                callbacks.rate(),
+                callbacks.millis(50.0),
+                callbacks.millis(99.0),
+                script.rate(),
+                hyper.rate(),
             );
             a.push(ra);
             b.push(rb);

@@ -71,16 +71,22 @@ impl Rig {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let at: serde_json::Value = wait_for("the daemon", || serde_json::from_slice(&std::fs::read(data.join("daemon.json")).ok()?).ok());
+        let at: serde_json::Value =
+            wait_for("the daemon", || serde_json::from_slice(&std::fs::read(data.join("daemon.json")).ok()?).ok());
         let public = at["public"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
         let port_file = folder.path().join("hyper");
-        let hyper = Command::new(std::env::current_exe().unwrap()).env("KAMID_BENCH_HYPER", &port_file).stdin(Stdio::null()).spawn().unwrap();
+        let hyper = Command::new(std::env::current_exe().unwrap())
+            .env("KAMID_BENCH_HYPER", &port_file)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
         let hyper_address = wait_for("the bare server", || std::fs::read_to_string(&port_file).ok()?.parse().ok());
         let bare = Embedded::new(&folder.path().join("b"), "redis-server").unwrap();
         bare.start().unwrap();
         let stores = [store(&data.join("redis/redis.sock")).await, store(&bare.socket()).await];
         let mut problems = Vec::new();
-        let sections = Section::from_toml(CHANNEL, &data, &mut problems).section("channel", &mut problems).sections(&mut problems);
+        let sections =
+            Section::from_toml(CHANNEL, &data, &mut problems).section("channel", &mut problems).sections(&mut problems);
         let product = Product {
             id: "bench".parse().unwrap(),
             name: "bench".to_owned(),
@@ -110,7 +116,8 @@ impl Rig {
     async fn import(&self, store: &Store, keys: usize) {
         let jobs: Vec<_> = (0..keys.div_ceil(250))
             .map(|at| async move {
-                let keys = (0..250).map(|n| self.vault.seal(format!("KEY-{at:08}-{n:04}").as_bytes()).unwrap()).collect();
+                let keys =
+                    (0..250).map(|n| self.vault.seal(format!("KEY-{at:08}-{n:04}").as_bytes()).unwrap()).collect();
                 let chunk = Chunk { product: &self.product.id, slot: SLOT, batch: format!("bench.{at}"), keys };
                 store.import(&chunk).await.unwrap();
             })
@@ -172,7 +179,8 @@ impl Rig {
             .iter()
             .map(|id| {
                 let query = channel.forge(&self.payment(*id), 0).query;
-                format!("GET /pay/bench/notify?{query} HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n\r\n").into_bytes()
+                format!("GET /pay/bench/notify?{query} HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n\r\n")
+                    .into_bytes()
             })
             .collect()
     }
@@ -183,10 +191,26 @@ impl Rig {
         let now = self.stores[1].now().to_string();
         let call = |id: &OrderId| {
             let id = *id;
-            let names = [n.order(id), n.pay(id.as_str()), n.given(id), n.due(SLOT), n.outbox(SLOT), n.review(SLOT), n.marks(SLOT)];
+            let names = [
+                n.order(id),
+                n.pay(id.as_str()),
+                n.given(id),
+                n.due(SLOT),
+                n.outbox(SLOT),
+                n.review(SLOT),
+                n.marks(SLOT),
+            ];
             let (field, number) = (format!("bench|20251123{id}"), format!("{id}01"));
-            let args: [&[u8]; 8] =
-                [now.as_bytes(), id.as_str().as_bytes(), b"01", field.as_bytes(), b"bench|990|CNY", b"bench", number.as_bytes(), b""];
+            let args: [&[u8]; 8] = [
+                now.as_bytes(),
+                id.as_str().as_bytes(),
+                b"01",
+                field.as_bytes(),
+                b"bench|990|CNY",
+                b"bench",
+                number.as_bytes(),
+                b"",
+            ];
             script::SETTLE.command(&names.each_ref().map(String::as_str), &args).get_packed_command()
         };
         orders.iter().map(call).collect()
@@ -245,7 +269,10 @@ pub fn serve_bare_hyper(port_file: &str) {
             let service = hyper::service::service_fn(|_: hyper::Request<Incoming>| async {
                 Ok::<_, std::convert::Infallible>(hyper::Response::new(Full::new(Bytes::from_static(b"success"))))
             });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(stream), service));
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(hyper_util::rt::TokioIo::new(stream), service),
+            );
         }
     });
 }

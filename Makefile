@@ -1,0 +1,22 @@
+# make run: builds and serves on the embedded default. make test: every test. make bench: the figures of docs/performance.md.
+.PHONY: run test lint bench setup
+
+APT = $(shell [ "$$(id -u)" = 0 ] || echo sudo) apt-get
+
+run: setup
+	cargo build --release
+	./target/release/kamid serve
+
+test: setup
+	cargo test --workspace
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+bench: setup
+	cargo bench --bench callbacks
+
+# A real redis-server, which the daemon starts and the tests start too.
+setup:
+	@command -v redis-server >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq redis-server )

@@ -1,0 +1,456 @@
+//! The Lua scripts against a real Redis: their headers, every reply they can give, and that a repeat or a failure
+//! changes nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use kamid::domain::{Attempt, Due, OrderState, Payment, PaymentState, Take};
+use kamid::store::script;
+use kamid::store::{Changed, Chunk, ChunkReport, NewOrder, Once, Released, Reserved, ReviewItem, Reviewed};
+
+use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, payment, product};
+
+/// Commands that only read: the only ones before `-- Write.`.
+const READS: &str = "EXISTS HGET HGETALL HMGET LINDEX LLEN LPOS LRANGE SCARD SISMEMBER ZRANGE";
+/// What our names are made of.
+const KINDS: &str = "burned claims due given idem marks order outbox owed pay pool quota review seen staged staging \
+                     stock voided";
+
+/// Texts of the Lua files of a folder, by name without `.lua`.
+fn files(folder: &str) -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let paths = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|end| end == "lua"))
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).expect("a text"))
+        })
+        .collect()
+}
+
+/// Which part of a header a line belongs to.
+fn part(line: &str) -> usize {
+    let starts = ["-- KEYS[", "-- ARGV[", "-- returns "];
+    starts.iter().position(|start| line.starts_with(start)).map_or(0, |at| at + 1)
+}
+
+#[test]
+fn every_script_opens_with_its_contract() {
+    for (name, text) in files("lua") {
+        let shebang = text.lines().next().unwrap_or_default();
+        assert!(shebang == "#!lua" || shebang.starts_with("#!lua flags="), "{name}: {shebang}");
+        let header: Vec<&str> = text.lines().skip(1).take_while(|line| line.starts_with("--")).collect();
+        let parts: Vec<usize> = header.iter().map(|line| part(line)).collect();
+        assert!(parts.is_sorted(), "{name}: purpose, KEYS, ARGV, returns");
+        assert_eq!((parts.first(), parts.last()), (Some(&0), Some(&3)), "{name}: purpose first, replies last");
+        assert_eq!(parts.iter().filter(|part| **part == 3).count(), 1, "{name}: one line of replies");
+        let code: Vec<&str> = text.lines().skip(1 + header.len()).collect();
+        assert_eq!(code.iter().filter(|line| **line == "-- Write.").count(), 1, "{name}: one marker");
+        let code = code.join("\n");
+        for (at, word) in [(1, "KEYS"), (2, "ARGV")] {
+            let lines: Vec<&&str> = header.iter().filter(|line| part(line) == at).collect();
+            for (n, line) in (1..).zip(&lines) {
+                assert!(line.starts_with(&format!("-- {word}[{n}] ")), "{name}: {line}");
+                assert!(line.split_whitespace().count() > 3, "{name}: {line}");
+            }
+            let undeclared = (lines.len() + 1..30).find(|n| code.contains(&format!("{word}[{n}]")));
+            assert_eq!(undeclared, None, "{name}: an undeclared {word}");
+        }
+        let returns = header.last().and_then(|line| line.strip_prefix("-- returns ")).unwrap_or_default();
+        let tags = returns.split('|').filter_map(|reply| reply.split_whitespace().next());
+        for tag in tags.filter(|tag| !tag.starts_with('(')) {
+            assert!(code.contains(&format!("'{tag}'")), "{name} never replies {tag}");
+        }
+    }
+}
+
+#[test]
+fn a_script_reads_first_and_builds_no_name() {
+    for (name, text) in files("lua") {
+        let (read, _) = text.split_once("\n-- Write.\n").expect("the marker");
+        for call in read.split("redis.call('").skip(1) {
+            let command = call.split('\'').next().unwrap_or_default();
+            assert!(READS.split(' ').any(|read| read == command), "{name} calls {command} before it has decided");
+        }
+        assert!(!read.contains("draw("), "{name} draws before it has decided");
+        let code: Vec<&str> = text.lines().skip_while(|line| line.starts_with("--") || line.starts_with('#')).collect();
+        let code = code.join("\n");
+        for piece in ["k1:", "t1:", "{P}", "}:"] {
+            assert!(!code.contains(piece), "{name} builds a name: {piece}");
+        }
+        for kind in KINDS.split(' ') {
+            assert!(!code.contains(&format!(":{kind}:")), "{name} builds a name: {kind}");
+        }
+    }
+    for (name, text) in files("lua/include") {
+        assert!(!text.contains("KEYS") && !text.contains("ARGV"), "{name} must take parameters");
+    }
+}
+
+#[tokio::test]
+async fn every_file_is_compiled_in_and_loads() {
+    let mut compiled: Vec<&str> = script::all().into_iter().map(|script| script.name).collect();
+    compiled.sort_unstable();
+    assert_eq!(compiled, files("lua").into_keys().collect::<Vec<_>>());
+    let redis = TestRedis::start();
+    let mut link = redis.raw().await;
+    for script in script::all() {
+        let loaded: redis::RedisResult<String> = script.load().query_async(&mut link).await;
+        assert!(loaded.is_ok(), "{}: {loaded:?}", script.name);
+    }
+}
+
+fn bytes<'a>(texts: &[&'a str]) -> Vec<&'a [u8]> {
+    texts.iter().map(|text| text.as_bytes()).collect()
+}
+
+fn wrong(state: &str) -> Reviewed {
+    Reviewed::WrongState(state.to_owned())
+}
+
+/// Makes a call twice, each with its answer; the second must leave everything as it is.
+macro_rules! twice {
+    ($bench:expr, $call:expr, $first:expr, $second:expr) => {{
+        assert_eq!($call.await.unwrap(), $first, "the first run");
+        let before = $bench.dump().await;
+        assert_eq!($call.await.unwrap(), $second, "the second run");
+        assert_eq!($bench.dump().await, before, "the second run changed something");
+    }};
+}
+
+/// Makes a call once for each name while a string stands there; each must fail and write nothing.
+macro_rules! fails_whole {
+    ($bench:expr, $names:expr, $call:expr) => {
+        for name in $names {
+            $bench.poison(&name).await;
+            let before = $bench.dump().await;
+            let answer = $call.await;
+            assert!(answer.is_err(), "with a string at {name}: {answer:?}");
+            assert_eq!($bench.dump().await, before, "with a string at {name}, something was written");
+            $bench.heal(&name).await;
+        }
+    };
+}
+
+#[tokio::test]
+async fn reserve_counts_an_order_once() {
+    let bench = Bench::new(Take::Order, 3).await;
+    let (first, second) = (bench.draft(bench.id(), 2), bench.draft(bench.id(), 2));
+    twice!(bench, bench.store.reserve(&first), Reserved::Created, Reserved::Exists);
+    let stock = bench.stock().await;
+    assert_eq!((stock.pool, stock.reserved), (3, 2));
+    twice!(bench, bench.store.reserve(&second), Reserved::Short(1), Reserved::Short(1));
+}
+
+#[tokio::test]
+async fn settle_delivers_the_oldest_keys_once() {
+    let bench = Bench::new(Take::Order, 0).await;
+    let keys = bench.import(3).await;
+    let id = bench.order(2).await;
+    let paid = payment(id, "T1", cny(2 * PRICE));
+    twice!(bench, bench.settle(&paid), "delivered", "replayed settled");
+    assert_eq!(bench.store.given(id).await.unwrap(), keys[..2]);
+    let stock = bench.stock().await;
+    assert_eq!((stock.pool, stock.reserved, stock.given), (1, 0, 2));
+    let again = payment(id, "T2", cny(2 * PRICE));
+    twice!(bench, bench.settle(&again), "extra", "replayed extra");
+    assert_eq!(bench.lane().await, ["extra"]);
+}
+
+#[tokio::test]
+async fn settle_owes_what_is_not_there() {
+    let bench = Bench::new(Take::Payment, 1).await;
+    let (first, second) = (bench.order(1).await, bench.order(1).await);
+    twice!(bench, bench.settle(&payment(first, "T1", cny(PRICE))), "delivered", "replayed settled");
+    twice!(bench, bench.settle(&payment(second, "T2", cny(PRICE))), "owed", "replayed settled");
+    assert_eq!((bench.state(second).await, bench.stock().await.owed), (OrderState::Owed, 1));
+}
+
+#[tokio::test]
+async fn settle_holds_another_amount_or_currency_until_the_right_one_comes() {
+    let bench = Bench::new(Take::Order, 2).await;
+    let (id, other) = (bench.order(1).await, bench.order(1).await);
+    let short = payment(id, "T1", cny(PRICE - 1));
+    twice!(bench, bench.settle(&short), "held amount_mismatch", "replayed held");
+    assert_eq!(bench.stock().await.reserved, 1);
+    let long = payment(id, "T2", cny(PRICE + 1));
+    twice!(bench, bench.settle(&long), "extra", "replayed extra");
+    let mut foreign = payment(other, "T3", cny(PRICE));
+    foreign.paid.currency = "USD".parse().unwrap();
+    twice!(bench, bench.settle(&foreign), "held currency_mismatch", "replayed held");
+    let right = payment(id, "T4", cny(PRICE));
+    twice!(bench, bench.settle(&right), "delivered", "replayed settled");
+    let records = bench.store.payments(id.as_str()).await.unwrap();
+    let extra = records.iter().filter(|record| record.state == PaymentState::Extra).count();
+    assert_eq!((records.len(), extra), (3, 2));
+    let mut lane = bench.lane().await;
+    lane.sort();
+    assert_eq!(lane, ["extra", "extra", "held"]);
+}
+
+#[tokio::test]
+async fn settle_keeps_an_orphan_until_its_order_comes() {
+    let bench = Bench::new(Take::Order, 2).await;
+    let id = bench.id();
+    let early = payment(id, "T1", cny(PRICE));
+    twice!(bench, bench.settle(&early), "orphan order_unknown", "orphan order_unknown");
+    assert_eq!(bench.store.reserve(&bench.draft(id, 1)).await.unwrap(), Reserved::Created);
+    assert_eq!(bench.lane().await, ["orphan"]);
+    twice!(bench, bench.settle(&early), "delivered", "replayed settled");
+    assert!(bench.lane().await.is_empty());
+    let foreign = Payment { number: "shop-2_77|9".to_owned(), ..early };
+    twice!(bench, bench.settle(&foreign), "orphan order_unknown", "orphan order_unknown");
+    let next = bench.order(1).await;
+    let elsewhere = Payment { channel: "other".to_owned(), ..payment(next, "T1", cny(PRICE)) };
+    twice!(bench, bench.settle(&elsewhere), "orphan channel_mismatch", "orphan channel_mismatch");
+    assert_eq!(bench.state(next).await, OrderState::Pending);
+}
+
+#[tokio::test]
+async fn release_gives_a_reservation_back_once() {
+    let bench = Bench::new(Take::Order, 3).await;
+    let (id, paid) = (bench.order(2).await, bench.paid(1, 0).await);
+    let expires = bench.read(id).await.expires;
+    twice!(bench, bench.store.release(id, expires - 1, EXPIRES_MS), Released::Waiting, Released::Waiting);
+    assert_eq!(bench.stock().await.reserved, 2);
+    twice!(bench, bench.store.release(id, expires, EXPIRES_MS), Released::Expired, Released::Past);
+    assert_eq!((bench.state(id).await, bench.stock().await.reserved), (OrderState::Expired, 0));
+    twice!(bench, bench.store.release(paid, expires + EXPIRES_MS, EXPIRES_MS), Released::Past, Released::Past);
+}
+
+#[tokio::test]
+async fn attempt_adds_a_way_to_pay_while_the_order_is_open() {
+    let bench = Bench::new(Take::Order, 3).await;
+    let (id, paid, late) = (bench.order(1).await, bench.paid(1, 0).await, bench.id());
+    let (second, due) = (Attempt::number(2), Due { channel: CHANNEL.to_owned(), amount: cny(PRICE) });
+    twice!(bench, bench.store.attempt(id, second, &due), Some(true), None);
+    assert_eq!(bench.read(id).await.attempts.len(), 2);
+    twice!(bench, bench.store.attempt(paid, second, &due), Some(false), Some(false));
+    let draft = NewOrder { expires: bench.store.now() - 1, ..bench.draft(late, 1) };
+    assert_eq!(bench.store.reserve(&draft).await.unwrap(), Reserved::Created);
+    twice!(bench, bench.store.attempt(late, second, &due), Some(false), Some(false));
+}
+
+#[tokio::test]
+async fn restock_settles_the_oldest_first_in_parts() {
+    let bench = Bench::new(Take::Payment, 1).await;
+    let mut ids = Vec::new();
+    for _ in 0..26 {
+        ids.push(bench.order(1).await);
+    }
+    for id in &ids {
+        let said = bench.settle(&payment(*id, "T1", cny(PRICE))).await.unwrap();
+        assert_eq!(said, if *id == ids[0] { "delivered" } else { "owed" });
+    }
+    let (slot, product, n) = (bench.product.home(), &bench.product.id, bench.store.names);
+    let stale = [
+        n.stock(slot, product),
+        n.pool(slot, product),
+        n.owed(slot, product),
+        n.outbox(slot),
+        n.marks(slot),
+        n.order(ids[0]),
+        n.given(ids[0]),
+    ];
+    // A head that another instance has settled meanwhile: look again.
+    let args = bytes(&["1", product.as_str(), ids[0].as_str()]);
+    twice!(bench, bench.raw(&script::RESTOCK, &stale, &args), "more 0", "more 0");
+    bench.import(30).await;
+    assert_eq!(bench.store.restock(slot, product).await.unwrap(), (20, true));
+    for (at, id) in ids.iter().enumerate() {
+        assert_eq!(bench.state(*id).await, if at <= 20 { OrderState::Delivered } else { OrderState::Owed });
+    }
+    twice!(bench, bench.store.restock(slot, product), (5, false), (0, false));
+    assert!(bench.store.marked().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn restock_waits_for_enough() {
+    let bench = Bench::new(Take::Payment, 3).await;
+    let (first, second) = (bench.order(3).await, bench.order(3).await);
+    assert_eq!(bench.settle(&payment(first, "T1", cny(3 * PRICE))).await.unwrap(), "delivered");
+    assert_eq!(bench.settle(&payment(second, "T1", cny(3 * PRICE))).await.unwrap(), "owed");
+    bench.import(2).await;
+    twice!(bench, bench.store.restock(bench.product.home(), &bench.product.id), (0, false), (0, false));
+    assert_eq!(bench.state(second).await, OrderState::Owed);
+}
+
+#[tokio::test]
+async fn approve_and_reject_decide_a_held_order_once() {
+    let bench = Bench::new(Take::Payment, 2).await;
+    let (first, second, third) = (bench.paid(1, 1).await, bench.paid(1, 1).await, bench.paid(1, 1).await);
+    twice!(bench, bench.store.approve(first, "1|ok\n"), Reviewed::Delivered, wrong("delivered"));
+    assert_eq!(bench.store.payments(first.as_str()).await.unwrap()[0].state, PaymentState::Settled);
+    assert_eq!(bench.store.void(&bench.product, 10, &[]).await.unwrap(), 1);
+    twice!(bench, bench.store.approve(second, ""), Reviewed::Owed, wrong("owed"));
+    twice!(bench, bench.store.reject(third, ""), Reviewed::Rejected, wrong("rejected"));
+    assert!(bench.lane().await.is_empty());
+    let missing = bench.id();
+    twice!(bench, bench.store.approve(missing, ""), wrong("missing"), wrong("missing"));
+    twice!(bench, bench.store.reject(missing, ""), wrong("missing"), wrong("missing"));
+}
+
+#[tokio::test]
+async fn refund_burns_the_keys_once() {
+    let bench = Bench::new(Take::Payment, 2).await;
+    let (pending, late) = (bench.order(1).await, bench.order(2).await);
+    let delivered = bench.read(bench.paid(2, 0).await).await;
+    assert_eq!(bench.settle(&payment(late, "T1", cny(2 * PRICE))).await.unwrap(), "owed");
+    let (pending, late) = (bench.read(pending).await, bench.read(late).await);
+    twice!(bench, bench.store.refund(&delivered, ""), Reviewed::Refunded(2), wrong("refunded"));
+    twice!(bench, bench.store.refund(&late, ""), Reviewed::Refunded(0), wrong("refunded"));
+    twice!(bench, bench.store.refund(&pending, ""), wrong("pending"), wrong("pending"));
+    let stock = bench.stock().await;
+    assert_eq!((stock.pool, stock.given, stock.voided, stock.owed), (0, 0, 2, 0));
+    assert_eq!(bench.store.restore(&bench.product, 10).await.unwrap(), 0, "a burned key came back");
+}
+
+#[tokio::test]
+async fn replace_burns_one_key_for_another() {
+    let bench = Bench::new(Take::Payment, 2).await;
+    let pending = bench.read(bench.order(1).await).await;
+    let order = bench.read(bench.paid(1, 0).await).await;
+    let bad = bench.store.given(order.id).await.unwrap().remove(0);
+    twice!(bench, bench.store.replace(&order, 0, &bad, ""), Changed::Done, Changed::Moved);
+    let fresh = bench.store.given(order.id).await.unwrap().remove(0);
+    assert_ne!(fresh, bad);
+    twice!(bench, bench.store.replace(&order, 0, &fresh, ""), Changed::Short, Changed::Short);
+    let state = || Changed::WrongState("pending".to_owned());
+    twice!(bench, bench.store.replace(&pending, 0, &bad, ""), state(), state());
+}
+
+#[tokio::test]
+async fn payment_finishes_an_extra_payment_once() {
+    let bench = Bench::new(Take::Order, 1).await;
+    let id = bench.paid(1, 0).await;
+    assert_eq!(bench.settle(&payment(id, "T2", cny(PRICE))).await.unwrap(), "extra");
+    let item = bench.store.review(10).await.unwrap().remove(0);
+    let refunded = || Some("refunded".to_owned());
+    twice!(bench, bench.store.finish_payment(&item, "refunded"), None, refunded());
+    assert!(bench.lane().await.is_empty());
+    let missing = ReviewItem { payment: format!("{CHANNEL}|T3"), ..item };
+    let nowhere = || Some("missing".to_owned());
+    twice!(bench, bench.store.finish_payment(&missing, "refunded"), nowhere(), nowhere());
+}
+
+#[tokio::test]
+async fn import_pools_a_key_once_shop_wide() {
+    let bench = Bench::new(Take::Order, 0).await;
+    let chunk = bench.chunk(&[bench.key(), bench.key()]);
+    twice!(bench, bench.store.import(&chunk), ChunkReport(vec![true; 2]), ChunkReport(vec![false; 2]));
+    let other = product("other", Take::Order);
+    let again = Chunk { product: &other.id, slot: other.home(), batch: "again".to_owned(), keys: chunk.keys.clone() };
+    twice!(bench, bench.store.import(&again), ChunkReport(vec![false; 2]), ChunkReport(vec![false; 2]));
+    assert_eq!((bench.stock().await.pool, bench.store.stock(&other).await.unwrap().imported), (2, 0));
+}
+
+#[tokio::test]
+async fn an_import_takes_each_of_its_steps_once() {
+    let bench = Bench::new(Take::Order, 0).await;
+    let (slot, product, n) = (bench.product.home(), &bench.product.id, bench.store.names);
+    let (keys, member) = ([bench.key(), bench.key()], format!("{product}|b"));
+    let staged = [n.staged(slot, "b"), n.staging(slot)];
+    let sealed: [&[u8]; 4] = [b"1", member.as_bytes(), &keys[0].0, &keys[1].0];
+    twice!(bench, bench.raw(&script::STAGE, &staged, &sealed), "staged", "exists");
+
+    let bucket = n.claims(slot).replace("claims", "seen:0:0");
+    let (claims, ours) = ([n.claims(slot), bucket.clone(), bucket], bytes(&["a", "480", "1", "11", "12"]));
+    twice!(bench, bench.raw(&script::CLAIM, &claims, &ours), "claimed 11", "claimed 11");
+    let theirs = bytes(&["b", "480", "1", "11", "12"]);
+    twice!(bench, bench.raw(&script::CLAIM, &claims, &theirs), "claimed 00", "claimed 00");
+
+    let pool = [n.pool(slot, product), n.stock(slot, product), n.marks(slot), n.outbox(slot)];
+    let names = [staged.as_slice(), pool.as_slice()].concat();
+    let unlike = bytes(&[member.as_str(), "1", product.as_str()]);
+    twice!(bench, bench.raw(&script::COMMIT, &names, &unlike), "gone", "gone");
+    let one = bytes(&[member.as_str(), "10", product.as_str()]);
+    twice!(bench, bench.raw(&script::COMMIT, &names, &one), "committed 1", "gone");
+
+    twice!(bench, bench.raw(&script::FINISH, &claims, &ours), "finished", "finished");
+    twice!(bench, bench.raw(&script::CLAIM, &claims, &ours), "claimed 00", "claimed 00");
+}
+
+#[tokio::test]
+async fn a_staged_chunk_is_finished_by_whoever_finds_it() {
+    let bench = Bench::new(Take::Order, 0).await;
+    let (slot, n, keys) = (bench.product.home(), bench.store.names, [bench.key(), bench.key()]);
+    let member = format!("{}|b", bench.product.id);
+    let sealed: [&[u8]; 4] = [b"1", member.as_bytes(), &keys[0].0, &keys[1].0];
+    let staged = [n.staged(slot, "b"), n.staging(slot)];
+    assert_eq!(bench.raw(&script::STAGE, &staged, &sealed).await.unwrap(), "staged");
+    twice!(bench, bench.store.recover(1), 1, 0);
+    assert_eq!((bench.stock().await.pool, bench.stock().await.imported), (2, 2));
+}
+
+#[tokio::test]
+async fn void_and_restore_leave_reserved_keys_alone() {
+    let bench = Bench::new(Take::Order, 0).await;
+    let keys = bench.import(4).await;
+    bench.order(2).await;
+    twice!(bench, bench.store.void(&bench.product, 0, &keys[3..]), 1, 0);
+    twice!(bench, bench.store.void(&bench.product, 10, &[]), 1, 0);
+    twice!(bench, bench.store.void(&bench.product, 0, &keys[1..2]), 0, 0);
+    let stock = bench.stock().await;
+    assert_eq!((stock.pool, stock.reserved, stock.voided), (2, 2, 2));
+    twice!(bench, bench.store.restore(&bench.product, 10), 2, 0);
+    assert_eq!((bench.stock().await.pool, bench.stock().await.voided), (4, 0));
+}
+
+#[tokio::test]
+async fn catalog_quota_and_once_take_the_first() {
+    let bench = Bench::new(Take::Order, 0).await;
+    let (store, n) = (&bench.store, bench.store.names);
+    twice!(bench, store.save_product(&bench.product), true, false);
+    assert_eq!(store.catalog_version().await.unwrap(), 1);
+
+    let (name, id, other, until) = (n.hashed("quota", [1; 16]), bench.id(), bench.id(), store.now() + EXPIRES_MS);
+    twice!(bench, store.count(&name, id, 2, 3, until), true, true);
+    twice!(bench, store.count(&name, other, 2, 3, until), false, false);
+
+    let name = n.hashed("idem", [2; 16]);
+    twice!(bench, store.once(&name, "body", EXPIRES_MS), Once::Run, Once::Running);
+    twice!(bench, store.once(&name, "else", EXPIRES_MS), Once::Other, Once::Other);
+    store.once_done(&name, Some("answer"), EXPIRES_MS).await.unwrap();
+    let done = || Once::Done("answer".to_owned());
+    twice!(bench, store.once(&name, "body", EXPIRES_MS), done(), done());
+}
+
+#[tokio::test]
+async fn a_script_that_fails_has_written_nothing() {
+    let bench = Bench::new(Take::Payment, 2).await;
+    let (slot, product, n) = (bench.product.home(), &bench.product.id, bench.store.names);
+    let stocks = || [n.pool(slot, product), n.stock(slot, product), n.owed(slot, product)];
+    let new = bench.draft(bench.id(), 1);
+    fails_whole!(bench, stocks(), bench.store.reserve(&new));
+
+    let (id, late) = (bench.order(2).await, bench.order(1).await);
+    let paid = payment(id, "T1", cny(2 * PRICE));
+    fails_whole!(bench, stocks(), bench.settle(&paid));
+    fails_whole!(bench, [n.order(id), n.pay(id.as_str())], bench.settle(&paid));
+
+    assert_eq!(bench.settle(&paid).await.unwrap(), "delivered");
+    assert_eq!(bench.settle(&payment(late, "T1", cny(PRICE))).await.unwrap(), "owed");
+    bench.import(1).await;
+    fails_whole!(bench, stocks(), bench.store.restock(slot, product));
+    fails_whole!(bench, [n.order(late)], bench.store.restock(slot, product));
+
+    let order = bench.read(id).await;
+    fails_whole!(bench, [n.order(id), n.pay(id.as_str()), n.given(id)], bench.store.refund(&order, ""));
+    // After all that, what failed still works.
+    assert_eq!(bench.store.restock(slot, product).await.unwrap(), (1, false));
+    assert_eq!(bench.store.refund(&order, "").await.unwrap(), Reviewed::Refunded(2));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill() {
+    let mut bench = Bench::new(Take::Order, 2).await;
+    let id = bench.paid(1, 0).await;
+    let (before, process) = (bench.dump().await, bench.redis.pid());
+    bench.redis.kill();
+    bench.redis.restart();
+    assert_ne!(bench.redis.pid(), process);
+    (bench.store, bench.link) = (bench.redis.store().await, bench.redis.raw().await);
+    assert_eq!(bench.dump().await, before);
+    assert_eq!(bench.settle(&payment(id, "T1", cny(PRICE))).await.unwrap(), "replayed settled");
+}

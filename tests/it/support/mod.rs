@@ -1,0 +1,4 @@
+//! What tests start and talk to.
+
+pub mod redis;
+pub mod shop;

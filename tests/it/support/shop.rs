@@ -1,0 +1,231 @@
+//! A real daemon of a test's own: the binary, its data in a temporary folder, ports the system chose, and ways to talk to it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use kamid::channel::Channels;
+use kamid::domain::{Currency, Money, Payment};
+use kamid::settings::Section;
+use serde_json::{Value, json};
+
+/// The merchant key of the test channel.
+pub const KEY: &str = "2T9PRRx0wYIVkBjwDEklFFx89d6Ukl5h";
+const CHANNEL: &str = "[channel.pay]\nkind = \"epay_v1\"\ngateway_url = \"https://pay.example/\"\npid = \"1001\"\nkey_file = \"epay.key\"\n";
+/// How long anything may take before a test gives up: generous, the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks until there is something, or gives up.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A running daemon; ended with its Redis when dropped.
+pub struct Daemon {
+    pub data: PathBuf,
+    child: Option<Child>,
+    pub public: String,
+    admin: String,
+    token: String,
+    pub http: reqwest::Client,
+    channels: Channels,
+    keep: Option<tempfile::TempDir>,
+}
+
+impl Daemon {
+    /// One on an embedded Redis, with these further settings.
+    pub fn start(settings: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+        let mut daemon = Self::at(&folder.path().join("d"), settings);
+        daemon.keep = Some(folder);
+        daemon
+    }
+
+    /// One on that data directory.
+    pub fn at(data: &Path, settings: &str) -> Self {
+        std::fs::create_dir_all(data).unwrap();
+        let server = if settings.contains("[server]") {
+            ""
+        } else {
+            "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n"
+        };
+        std::fs::write(data.join("config.toml"), format!("{settings}\n{server}{CHANNEL}")).unwrap();
+        std::fs::write(data.join("epay.key"), KEY).unwrap();
+        let mut problems = Vec::new();
+        let section = Section::from_toml(CHANNEL, data, &mut problems).section("channel", &mut problems);
+        let channels = Channels::build(&section.sections(&mut problems), true).unwrap();
+        let mut daemon = Self {
+            data: data.to_owned(),
+            child: None,
+            public: String::new(),
+            admin: String::new(),
+            token: String::new(),
+            http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
+            channels,
+            keep: None,
+        };
+        daemon.run();
+        daemon
+    }
+
+    /// Starts the process (again) and waits until it listens.
+    pub fn run(&mut self) {
+        let _old = std::fs::remove_file(self.data.join("daemon.json"));
+        let log = std::fs::File::options().create(true).append(true).open(self.data.join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_kamid"))
+            .args(["serve", "--data"])
+            .arg(&self.data)
+            .env("KAMID_LOG", "trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let file = self.data.join("daemon.json");
+        let at: Value = wait_for("the daemon", || {
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "the daemon ended: {}", std::fs::read_to_string(self.data.join("log")).unwrap());
+            serde_json::from_slice(&std::fs::read(&file).ok()?).ok()
+        });
+        self.public = at["public"].as_str().unwrap().to_owned();
+        self.admin = at["admin"].as_str().unwrap().to_owned();
+        self.token = std::fs::read_to_string(self.data.join("admin.token")).unwrap();
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// `kill -9` of its embedded Redis.
+    pub fn kill_redis(&self) {
+        if let Some(pid) = self.redis_pid() {
+            let pid = rustix::process::Pid::from_raw(pid).unwrap();
+            let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+
+    /// The embedded Redis' process, from the file descriptors' owner of its socket: asked of Redis itself.
+    fn redis_pid(&self) -> Option<i32> {
+        let client = redis::Client::open(format!("unix://{}", self.data.join("redis/redis.sock").display())).ok()?;
+        let mut link = client.get_connection_with_timeout(Duration::from_secs(2)).ok()?;
+        let info: String = redis::cmd("INFO").arg("server").query(&mut link).ok()?;
+        info.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok())
+    }
+
+    /// Stops it in order; says whether it ended well.
+    pub fn stop(&mut self) -> bool {
+        let Some(mut child) = self.child.take() else { return false };
+        let _sent =
+            rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM);
+        child.wait().unwrap().success()
+    }
+
+    /// The command line, on this daemon.
+    pub fn cli(&self, args: &[&str], input: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kamid"));
+        command.args(args).arg("--data").arg(&self.data);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let _closed = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// The command line with `--json`, which must succeed.
+    pub fn json(&self, args: &[&str], input: &str) -> Value {
+        let done = self.cli(&[args, &["--json"]].concat(), input);
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).unwrap()
+    }
+
+    /// A product with this many keys named `prefix-n`.
+    pub fn product(&self, id: &str, extra: &[&str], keys: u32) {
+        let base = ["product", "add", id, "--price", "9.90"];
+        self.json(&[&base, extra].concat(), "");
+        if keys > 0 {
+            self.import(id, 0, keys);
+        }
+    }
+
+    /// Imports keys `from..from+count`.
+    pub fn import(&self, id: &str, from: u32, count: u32) -> Value {
+        let text: String = (from..from + count).map(|n| format!("PLAIN-{id}-{n:06}\n")).collect();
+        self.json(&["keys", "import", id, "-"], &text)
+    }
+
+    /// Asks the admin side.
+    pub async fn admin(&self, path: &str) -> Value {
+        let answer =
+            self.http.get(format!("{}{path}", self.admin)).bearer_auth(self.token.trim()).send().await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// Makes an order on the test channel as the operator: its id.
+    pub async fn order(&self, product: &str, quantity: u32) -> String {
+        let wish = json!({"product": product, "quantity": quantity, "contact": "buyer@example.test", "channel": "pay"});
+        let answer = self
+            .http
+            .post(format!("{}/v1/orders", self.admin))
+            .bearer_auth(self.token.trim())
+            .json(&wish)
+            .send()
+            .await
+            .unwrap();
+        let value: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        value["id"].as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+    }
+
+    /// Where an order stands.
+    pub async fn state(&self, id: &str) -> String {
+        self.admin(&format!("/v1/orders/{id}")).await["state"].as_str().unwrap_or("missing").to_owned()
+    }
+
+    /// The address of a signed callback for an order.
+    pub fn callback(&self, number: &str, trade_no: &str, minor: i64) -> String {
+        let payment = Payment {
+            number: number.to_owned(),
+            trade_no: trade_no.to_owned(),
+            paid: Money { minor, currency: Currency::CNY },
+            channel: "pay".to_owned(),
+            paid_at: None,
+        };
+        format!("/pay/pay/notify?{}", self.channels.get("pay").unwrap().forge(&payment, 0).query)
+    }
+
+    /// Sends a request to the public side: status and body; 0 where there was no whole answer.
+    pub async fn send(&self, path: &str) -> (u16, String) {
+        match self.http.get(format!("{}{path}", self.public)).send().await {
+            Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap_or_default()),
+            Err(_) => (0, String::new()),
+        }
+    }
+
+    /// Pays an order's first attempt.
+    pub async fn pay(&self, id: &str, trade_no: &str, minor: i64) -> (u16, String) {
+        self.send(&self.callback(&format!("{id}01"), trade_no, minor)).await
+    }
+
+    /// `kamid audit` finds nothing.
+    pub fn audit(&self) {
+        let report = self.json(&["audit"], "");
+        assert_eq!(report["count"], 0, "{report}");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.stop();
+        }
+    }
+}
