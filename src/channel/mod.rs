@@ -134,6 +134,9 @@ pub trait Channel: Send + Sync {
     fn limits(&self) -> (usize, usize);
 }
 
+/// Reads a channel's section: its name, its settings, and where problems go.
+pub type Build = fn(&str, &Section, &mut Vec<Problem>) -> Option<Arc<dyn Channel>>;
+
 /// One kind of channel.
 pub struct Kind {
     /// Its word in the configuration.
@@ -143,7 +146,7 @@ pub struct Kind {
     /// Whether it exists in test mode only.
     pub test_only: bool,
     /// Reads its section; problems instead of a channel where it cannot.
-    pub build: fn(&str, &Section, &mut Vec<Problem>) -> Option<Arc<dyn Channel>>,
+    pub build: Build,
 }
 
 /// Every kind there is.

@@ -104,7 +104,8 @@ impl Shop {
 
     async fn look_at_room(&self, disk: Option<&std::path::Path>) -> Result<(), StoreError> {
         let health = self.store.health().await?;
-        let percent = if health.max_bytes == 0 { 0 } else { health.used_bytes * 100 / health.max_bytes };
+        // Without maxmemory (0) there is no such limit.
+        let percent = (health.used_bytes * 100).checked_div(health.max_bytes).unwrap_or(0);
         let free = disk.and_then(|path| rustix::fs::statvfs(path).ok()).map(|stat| stat.f_bavail * stat.f_frsize);
         let why = if percent >= self.limits.memory_percent {
             Some(format!("Redis uses {percent} % of its memory (maxmemory)"))

@@ -145,6 +145,8 @@ impl Embedded {
             ("--no-appendfsync-on-rewrite", "no"),
             ("--maxmemory-policy", "noeviction"),
             ("--save", ""),
+            // A rewrite costs a flash sale half a core: not for a small file.
+            ("--auto-aof-rewrite-min-size", "256mb"),
             ("--hash-max-listpack-value", "512"),
             ("--maxclients", "10000"),
         ];

@@ -104,7 +104,8 @@ async fn ten_rounds_of_kill_9_lose_no_payment_and_sell_no_key_twice() {
         for _ in 0..60 {
             ids.push(shop.order("kill", 1).await);
         }
-        let pays = ids.iter().map(|id| shop.pay(id, &format!("K{round}-{id}"), 990));
+        let shop_ref = &shop;
+        let pays = ids.iter().map(|id| async move { shop_ref.pay(id, &format!("K{round}-{id}"), 990).await });
         let strike = async {
             tokio::time::sleep(std::time::Duration::from_millis(5 + 7 * round)).await;
             shop.kill_redis();
