@@ -1,6 +1,8 @@
 //! The integration tests: one binary, against real Redis servers and real daemons of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod layers;
+mod limits;
 mod lua;
 mod model;
 mod money;
