@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Callbacks allocate many short texts on several threads: glibc's allocator cost a tenth of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     kamid::cli::main()
 }

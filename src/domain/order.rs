@@ -101,10 +101,6 @@ pub struct Order {
     pub attempts: Vec<(Attempt, Due)>,
     /// What people did to it, a line each.
     pub log: String,
-    /// Names of the limits it counts against.
-    pub quotas: Vec<String>,
-    /// Names of the limits it counts against while unpaid.
-    pub caps: Vec<String>,
 }
 
 /// A payment as it stands with its order.

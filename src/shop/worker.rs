@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
 use super::{IncidentNote, Shop, ShopError};
-use crate::domain::{Millis, Order, OrderId};
+use crate::domain::{Millis, OrderId};
 use crate::store::{Event, Lease};
 use crate::telemetry::snapshot::{ProductStock, Surroundings};
 
@@ -16,6 +16,8 @@ use crate::telemetry::snapshot::{ProductStock, Surroundings};
 const EVENTS: usize = 512;
 /// Pause after a wake-up, so that a burst of payments is handled in a few large turns instead of many small ones.
 const GATHER: Duration = Duration::from_millis(200);
+/// Pause between turns: in a flash sale the callbacks come first, the index a little later.
+const PACE: Duration = Duration::from_millis(50);
 /// How often it looks without being woken: for what other instances left.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -56,6 +58,7 @@ impl Shop {
                 .collect();
             let keep = self.limits.outbox_hours * 3_600_000;
             self.store.handled(&last, self.store.now().saturating_sub(keep)).await?;
+            tokio::time::sleep(PACE).await;
         }
     }
 
@@ -108,12 +111,15 @@ impl Shop {
             .filter(frees)
             .filter_map(|event| Some((event.order.parse::<OrderId>().ok()?, event.kind.as_str())));
         let (ids, kinds): (Vec<OrderId>, Vec<&str>) = orders.unzip();
-        for (order, kind) in self.store.orders(&ids).await?.into_iter().zip(kinds) {
-            let Some(order) = order.filter(|order| !order.caps.is_empty() || !order.quotas.is_empty()) else {
-                continue;
-            };
-            self.store.uncount(&limits_of(&order, kind == "expired"), order.id).await?;
+        let mut gone: Vec<(String, String)> = Vec::new();
+        for ((id, (quantity, caps, quotas)), kind) in ids.iter().zip(self.store.limits_of(&ids).await?).zip(kinds) {
+            gone.extend(caps.into_iter().map(|name| (name, format!("{id}|1"))));
+            // What was bought goes on counting in its period; what expired was not bought.
+            if kind == "expired" {
+                gone.extend(quotas.into_iter().map(|name| (name, format!("{id}|{quantity}"))));
+            }
         }
+        self.store.uncount_members(&gone).await?;
         Ok(())
     }
 
@@ -166,11 +172,4 @@ impl Shop {
             }
         }
     }
-}
-
-/// The limits an order is to be taken out of, with what it counted.
-fn limits_of(order: &Order, expired: bool) -> Vec<(String, u32)> {
-    let caps = order.caps.iter().map(|name| (name.clone(), 1));
-    let quotas = order.quotas.iter().filter(|_| expired).map(|name| (name.clone(), order.quantity));
-    caps.chain(quotas).collect()
 }

@@ -50,9 +50,18 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn uncount(&self, names: &[(String, u32)], order: OrderId) -> Result<(), StoreError> {
+        let members: Vec<_> = names.iter().map(|(name, weight)| (name.clone(), format!("{order}|{weight}"))).collect();
+        self.uncount_members(&members).await
+    }
+
+    /// Takes members, each `order|weight`, out of their limits.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn uncount_members(&self, members: &[(String, String)]) -> Result<(), StoreError> {
         let mut pipe = redis::pipe();
-        for (name, weight) in names {
-            pipe.cmd("ZREM").arg(name).arg(format!("{order}|{weight}"));
+        for (name, member) in members {
+            pipe.cmd("ZREM").arg(name).arg(member);
         }
         self.ask_all(&pipe).await.map(drop)
     }

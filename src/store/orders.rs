@@ -229,6 +229,24 @@ impl Store {
         ids.iter().zip(&answers).map(|(id, value)| read_order(*id, value)).collect()
     }
 
+    /// The limits that orders count against: for each its quantity, `caps` and `quotas`; a forgotten order counts nothing.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn limits_of(&self, ids: &[OrderId]) -> Result<Vec<(u32, Vec<String>, Vec<String>)>, StoreError> {
+        let mut pipe = redis::pipe();
+        for id in ids {
+            pipe.cmd("HMGET").arg(self.names.order(*id)).arg(&["quantity", "caps", "quotas"]);
+        }
+        let answers = self.ask_all(&pipe).await?;
+        let read = |answer: &Value| {
+            let text = |at: usize| items_of(answer).get(at).and_then(text_of).unwrap_or_default();
+            let list = |at: usize| text(at).split_whitespace().map(str::to_owned).collect();
+            (text(0).parse().unwrap_or(0), list(1), list(2))
+        };
+        Ok(answers.iter().map(read).collect())
+    }
+
     /// The payments that stand with a number, ours or not.
     ///
     /// # Errors
@@ -291,7 +309,6 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
     let wrong = || damaged(&format!("order {id}"));
     let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
     let need = |name: &str| number(name).ok_or_else(wrong);
-    let list = |name: &str| text(name).map(|text| text.split(' ').map(str::to_owned).collect()).unwrap_or_default();
     let product: ProductId = text("product").and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
     let currency = text("currency").and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
     let mut attempts: Vec<(Attempt, Due)> = all
@@ -314,8 +331,6 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
         why: text("why"),
         attempts,
         log: text("log").unwrap_or_default(),
-        quotas: list("quotas"),
-        caps: list("caps"),
     }))
 }
 
