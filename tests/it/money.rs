@@ -72,7 +72,7 @@ async fn odd_payments_are_on_record_and_shown_to_a_person() {
         &[
             "order",
             "pay",
-            &shop.json(&["order", "new", "odd", "--channel", "sandbox"], "")["id"].as_str().unwrap().to_owned(),
+            shop.json(&["order", "new", "odd", "--channel", "sandbox"], "")["id"].as_str().unwrap(),
             "--late",
         ],
         "",
