@@ -28,9 +28,13 @@ if count <= 0 then
   return {'voided', 0}
 end
 if #keys > 0 then
+  -- A key that was named twice leaves the pool once.
+  count = 0
   for _, sealed in ipairs(keys) do
-    redis.call('LREM', pool, 1, sealed)
-    redis.call('RPUSH', voided, sealed)
+    if redis.call('LREM', pool, 1, sealed) == 1 then
+      redis.call('RPUSH', voided, sealed)
+      count = count + 1
+    end
   end
 else
   for _ = 1, count do

@@ -1,7 +1,7 @@
 //! `kamid serve` and `kamid config`.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -12,7 +12,7 @@ use super::{Context, Done, Failure};
 use crate::channel::Channels;
 use crate::config::{self, Config};
 use crate::daemon;
-use crate::settings::Problem;
+use crate::settings::{Problem, Section};
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -72,6 +72,17 @@ fn start_log() {
     }
 }
 
+/// What is wrong with the channels of a file that cannot be used for other reasons.
+fn channels_alone(context: &Context) -> Vec<Problem> {
+    let path = context.global.config.clone().unwrap_or_else(|| context.data.join("config.toml"));
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let mut known = Vec::new();
+    let file = Section::from_toml(&text, &base, &mut known);
+    let channels = file.section("channel", &mut known).sections(&mut known);
+    Channels::build(&channels, true).err().unwrap_or_default()
+}
+
 pub fn config(context: &Context, command: &ConfigCommand) -> Done {
     match command {
         ConfigCommand::Default => {
@@ -84,7 +95,7 @@ pub fn config(context: &Context, command: &ConfigCommand) -> Done {
                     let found = Channels::build(&config.channels, config.test).err().unwrap_or_default();
                     (found.iter().all(|problem| problem.warning), [warnings, found].concat())
                 }
-                Err(problems) => (false, problems),
+                Err(problems) => (false, [problems, channels_alone(context)].concat()),
             };
             problems.sort_by_key(|problem| problem.line);
             let path: Option<PathBuf> = context.global.config.clone();

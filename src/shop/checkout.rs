@@ -93,13 +93,13 @@ impl Shop {
             caps: &counted.caps,
         };
         let result = self.store.reserve(&new).await;
-        if !matches!(result, Ok(Reserved::Created)) {
-            self.store.uncount(&counted.weights(wanted.quantity), id).await?;
-        }
         match result? {
-            Reserved::Created => {}
-            Reserved::Short(available) => return Err(ShopError::Short(available)),
-            Reserved::Exists => return Err(ShopError::Conflict("try again: the number was taken".to_owned())),
+            // Its number comes from 100 bits of chance: one that stands is ours, made by a call whose answer was lost.
+            Reserved::Created | Reserved::Exists => {}
+            Reserved::Short(available) => {
+                self.store.uncount(&counted.weights(wanted.quantity), id).await?;
+                return Err(ShopError::Short(available));
+            }
         }
         let index = self.store.names.hashed("contact", self.vault.index("contact", &contact));
         self.store.remember_contact(&index, id, now).await?;

@@ -54,6 +54,8 @@ impl From<redis::RedisError> for StoreError {
             _ if error.is_connection_refusal() => Self::Unavailable(error.category().to_owned()),
             _ if error.is_unrecoverable_error() || error.is_io_error() => Self::Lost(error.category().to_owned()),
             _ if detail.contains("OOM") => Self::Full(detail),
+            // Without a code it is not Redis that spoke: a reply cut short, a driver that ended with its link.
+            _ if code.is_empty() => Self::Lost(error.category().to_owned()),
             _ => Self::Bug(if detail.is_empty() { error.category().to_owned() } else { detail }),
         }
     }
