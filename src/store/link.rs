@@ -23,7 +23,11 @@ impl Link {
     /// Runs one command.
     pub async fn run(&mut self, cmd: &Cmd) -> Result<Value, StoreError> {
         let answer = self.connection.req_packed_command(cmd).await;
-        self.judge(answer)
+        match self.judge(answer)? {
+            // An error of Redis comes as a value here: NOSCRIPT and LOADING above all.
+            Value::ServerError(error) => self.judge(Err(error.into())),
+            value => Ok(value),
+        }
     }
 
     /// Runs several commands in one write. One that fails fails all; those before it have run.

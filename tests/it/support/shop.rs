@@ -182,7 +182,13 @@ impl Daemon {
             .await
             .unwrap();
         let value: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-        value["id"].as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+        value["id"].as_str().unwrap_or_else(|| panic!("{value}\n{}", self.complaints())).to_owned()
+    }
+
+    /// What the daemon's log complains of.
+    fn complaints(&self) -> String {
+        let log = std::fs::read_to_string(self.data.join("log")).unwrap_or_default();
+        log.lines().filter(|line| line.contains("ERROR")).collect::<Vec<_>>().join("\n")
     }
 
     /// Where an order stands.
