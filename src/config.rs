@@ -88,6 +88,8 @@ pub struct StoreConfig {
     pub connections: u32,
     /// How long Redis may take to answer.
     pub timeout_ms: u64,
+    /// Certificates (PEM) that a `rediss://` server's must come from, instead of the well-known ones.
+    pub ca: Option<Secret>,
 }
 
 /// `[limits]`; the reasons stand beside the defaults in `config.toml`.
@@ -227,7 +229,18 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
     let replicas = s.whole("replicas", 0..=16, problems);
     let connections = s.whole("connections", 1..=8, problems);
     let timeout_ms = s.whole("timeout_ms", 50..=60_000, problems);
-    let known = ["url", "url_file", "url_env", "redis_server", "durability", "replicas", "connections", "timeout_ms"];
+    let ca = s.secret("ca", problems);
+    let known = [
+        "url",
+        "url_file",
+        "url_env",
+        "redis_server",
+        "durability",
+        "replicas",
+        "connections",
+        "timeout_ms",
+        "ca_file",
+    ];
     s.finish(&known, problems);
     let url = url?;
     Some(StoreConfig {
@@ -237,6 +250,7 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
         replicas: replicas?,
         connections: connections?,
         timeout_ms: timeout_ms?,
+        ca,
     })
 }
 

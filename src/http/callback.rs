@@ -120,7 +120,8 @@ async fn settle(web: &Web, channel: &dyn Channel, callback: &Callback<'_>) -> En
     }
 }
 
-async fn read(body: Incoming, most: usize, seconds: u64) -> Result<Bytes, Rejection> {
+/// A whole body, if it is no longer than `most` bytes and here within `seconds`.
+pub async fn read(body: Incoming, most: usize, seconds: u64) -> Result<Bytes, Rejection> {
     let whole = Limited::new(body, most).collect();
     match tokio::time::timeout(Duration::from_secs(seconds), whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),

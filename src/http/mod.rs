@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -32,6 +32,7 @@ use tower::ServiceExt as _;
 use crate::shop::Shop;
 use address::Proxies;
 use limit::Limiter;
+use problem::Problem;
 
 /// How long a request's head may take; it also ends idle keep-alive connections.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,7 +76,11 @@ pub async fn serve_public(listener: TcpListener, web: Arc<Web>, stop: watch::Rec
                 let channel = channel.to_owned();
                 return callback::answer(&web, &channel, request, client).await;
             }
-            route(router, request, client).await
+            let (head, body) = request.into_parts();
+            match callback::read(body, web.shop.limits.body_bytes, web.shop.limits.read_seconds).await {
+                Ok(body) => route(router, Request::from_parts(head, Body::from(body)), client).await,
+                Err(reason) => Problem::body(reason).into_response(),
+            }
         }
     };
     serve(listener, handle, bounds, stop, drain).await;
@@ -84,12 +89,13 @@ pub async fn serve_public(listener: TcpListener, web: Arc<Web>, stop: watch::Rec
 /// Serves operators, as [`serve_public`].
 pub async fn serve_admin(listener: TcpListener, web: Arc<Web>, stop: watch::Receiver<bool>, drain: Duration) {
     let router = admin::routes(web, stop.clone());
-    let handle = move |request: Request<Incoming>, peer: SocketAddr| route(router.clone(), request, Client(peer.ip()));
+    let handle = move |request: Request<Incoming>, peer: SocketAddr| {
+        route(router.clone(), request.map(Body::new), Client(peer.ip()))
+    };
     serve(listener, handle, Bounds { connections: 1024, headers: 64 }, stop, drain).await;
 }
 
-async fn route(router: Router, request: Request<Incoming>, client: Client) -> Response {
-    let mut request = request.map(Body::new);
+async fn route(router: Router, mut request: Request<Body>, client: Client) -> Response {
     request.extensions_mut().insert(client);
     match router.oneshot(request).await {
         Ok(response) => response,

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::domain::Rejection;
 use crate::shop::ShopError;
 use crate::store::StoreError;
 
@@ -27,6 +28,16 @@ impl Problem {
     /// Nothing there, or not for this token: both look the same.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here, or not for you.")
+    }
+
+    /// A body that was too long, or did not come whole in time.
+    pub fn body(reason: Rejection) -> Self {
+        match reason {
+            Rejection::TooLarge => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is longer than is taken here.")
+            }
+            _ => Self::new(StatusCode::REQUEST_TIMEOUT, "incomplete", "The body did not come whole in time."),
+        }
     }
 
     /// Too many requests; when to come back.

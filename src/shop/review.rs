@@ -97,8 +97,9 @@ impl Shop {
         }
         let number = payment_no(order.id, attempt);
         let payment = Payment { number: number.clone(), trade_no, paid: due.amount, channel, paid_at: None };
+        let began = std::time::Instant::now();
         let outcome = self.store.settle_as(&payment, &due.channel, log).await?;
-        self.after(&number, &outcome);
+        self.after(&number, &outcome, began);
         Ok(outcome.as_str().to_owned())
     }
 
@@ -165,8 +166,9 @@ impl Shop {
         let payment = Payment { number: number.clone(), ..record.payment() };
         self.store.move_trade(&self.trade_name(&payment.channel, &payment.trade_no), order.id).await?;
         let log = format!("{}|adopt|{} of {}\n", self.store.now(), payment.paid, printable(id, 150));
+        let began = std::time::Instant::now();
         let outcome = self.store.settle_as(&payment, &due.channel, &log).await?;
-        self.after(&number, &outcome);
+        self.after(&number, &outcome, began);
         self.store.finish_payment(&item, "adopted").await?;
         Ok(outcome.as_str().to_owned())
     }

@@ -1,6 +1,6 @@
 //! A payment, whoever states it, becomes goods or a record.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::Answer;
@@ -14,20 +14,21 @@ impl Shop {
     /// # Errors
     /// Redis cannot do it, or does not say whether it did: the same payment may be settled again.
     pub async fn settle(&self, payment: &Payment) -> Result<Outcome, StoreError> {
+        let began = Instant::now();
         let outcome = self.store.settle(payment, "").await?;
-        self.after(&payment.number, &outcome);
+        self.after(&payment.number, &outcome, began);
         Ok(outcome)
     }
 
-    /// What follows every settled payment.
-    pub(super) fn after(&self, number: &str, outcome: &Outcome) {
+    /// What follows every settled payment; `began` is when Redis was asked.
+    pub(super) fn after(&self, number: &str, outcome: &Outcome, began: Instant) {
         if let Outcome::Delivered(settled) = outcome {
             self.telemetry.record(Event::Delivered(Delivery {
                 order: number.get(..20).unwrap_or(number).to_owned(),
                 product: settled.product.to_string(),
                 quantity: settled.quantity,
                 at: self.store.now(),
-                took_ms: 0,
+                took_us: began.elapsed().as_micros() as u64,
             }));
         }
         if !matches!(outcome, Outcome::Replayed(_)) {

@@ -22,7 +22,7 @@ const PACE: Duration = Duration::from_millis(50);
 const POLL: Duration = Duration::from_secs(2);
 
 impl Shop {
-    /// Handles events until told to stop, then gives its slots back.
+    /// Handles events until told to stop, then gives the lease back.
     pub async fn outbox_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let who = Lease(self.telemetry.instance.clone());
         loop {
@@ -35,15 +35,14 @@ impl Shop {
                 tracing::debug!(%error, "The outbox has to wait.");
             }
         }
-        if let Ok(slots) = self.store.lease(&who).await {
-            let _gone = self.store.unlease(&slots).await;
+        if let Ok(true) = self.store.lease(&who).await {
+            let _gone = self.store.unlease().await;
         }
     }
 
     async fn handle_events(&self, who: &Lease) -> Result<(), ShopError> {
-        let slots = self.store.lease(who).await?;
-        loop {
-            let unread = self.store.unread(&slots, EVENTS).await?;
+        while self.store.lease(who).await? {
+            let unread = self.store.unread(EVENTS).await?;
             let count: usize = unread.iter().map(|(_, events)| events.len()).sum();
             self.behind.store(count as u64, Ordering::Relaxed);
             if count == 0 {
@@ -60,6 +59,7 @@ impl Shop {
             self.store.handled(&last, self.store.now().saturating_sub(keep)).await?;
             tokio::time::sleep(PACE).await;
         }
+        Ok(())
     }
 
     /// One trade number at two orders cannot be seen by a script, which sees one slot: this index finds it.

@@ -50,6 +50,20 @@ pub struct Store {
     durability: Durability,
 }
 
+/// The client of a URL; a `rediss://` one believes `store.ca_file` where there is one.
+fn client(url: String, config: &StoreConfig) -> Result<redis::Client, StoreError> {
+    let Some(ca) = config.ca.as_ref().filter(|_| url.starts_with("rediss://")) else {
+        return redis::Client::open(url).map_err(|_| {
+            StoreError::Settings("store.url cannot be read: it begins with redis://, rediss:// or unix:///".to_owned())
+        });
+    };
+    let certificates =
+        redis::TlsCertificates { client_tls: None, root_cert: Some(ca.reveal().as_bytes().to_vec()) };
+    redis::Client::build_with_tls(url, certificates).map_err(|_| {
+        StoreError::Settings("store.url or store.ca_file cannot be read: it takes certificates as PEM".to_owned())
+    })
+}
+
 impl Store {
     /// Connects, checks Redis' settings, loads the scripts. `socket` is the embedded server's, where there is one.
     ///
@@ -67,9 +81,7 @@ impl Store {
                 return Err(StoreError::Settings("the embedded Redis is not running".to_owned()));
             }
         };
-        let client = redis::Client::open(url).map_err(|_| {
-            StoreError::Settings("store.url cannot be read: it begins with redis://, rediss:// or unix:///".to_owned())
-        })?;
+        let client = client(url, config)?;
         let timeout = Duration::from_millis(config.timeout_ms);
         let links = link::Links::new(client.clone(), timeout, config.durability);
         // The first link is dialled here, so that a refused preflight has its own words instead of a pool's time-out.

@@ -85,8 +85,8 @@ impl Names {
         self.at(slot, "cursor")
     }
 
-    pub fn lease(self, slot: Slot) -> String {
-        self.at(slot, "lease")
+    pub fn lease(self) -> String {
+        format!("{}:{{catalog}}:lease", self.0)
     }
 
     pub fn review(self, slot: Slot) -> String {

@@ -108,7 +108,7 @@ impl Telemetry {
             Event::Callback { channel, outcome, reason, took } => self.callback(channel, outcome, reason, took),
             Event::Delivered(delivery) => {
                 metrics::counter!("kamid_keys_delivered_total").increment(u64::from(delivery.quantity));
-                metrics::histogram!("kamid_paid_to_delivered_seconds").record(delivery.took_ms as f64 / 1000.0);
+                metrics::histogram!("kamid_paid_to_delivered_seconds").record(delivery.took_us as f64 / 1e6);
                 let mut state = self.state();
                 if state.deliveries.len() >= DELIVERIES {
                     state.deliveries.pop_front();

@@ -30,8 +30,8 @@ pub struct Delivery {
     pub quantity: u32,
     /// When.
     pub at: Millis,
-    /// From the settled payment to the delivered keys, ms.
-    pub took_ms: u64,
+    /// From the verified payment to its keys standing durably with the order, in microseconds.
+    pub took_us: u64,
 }
 
 /// A product's stock, as the dashboard shows it.

@@ -76,6 +76,40 @@ async fn what_is_past_its_limits_gets_an_answer_and_a_counted_reason() {
     assert_eq!(shop.send("/pay/nobody/notify").await.0, 404);
 }
 
+/// Orders of one product by these contacts from these addresses, one key each: their statuses.
+async fn orders(shop: &Daemon, product: &str, buyers: &[(&str, [u8; 4], u32)]) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for (contact, address, quantity) in buyers {
+        let wish = json!({"product": product, "quantity": quantity, "contact": contact, "channel": "pay"});
+        let url = format!("{}/v1/orders", shop.public);
+        statuses.push(from(*address).post(url).json(&wish).send().await.unwrap().status().as_u16());
+    }
+    statuses
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_product_is_sold_within_its_window_and_within_each_buyers_allowance() {
+    let shop = Daemon::start("");
+    let (here, there) = ([127, 0, 0, 1], [127, 0, 0, 9]);
+    shop.product("later", &["--sale-from", "2999-01-01T00:00:00+08:00"], 5);
+    shop.product("over", &["--sale-until", "2020-01-01T00:00:00+08:00"], 5);
+    shop.product("now", &["--sale-from", "2020-01-01T00:00:00Z", "--sale-until", "2999-01-01T00:00:00Z"], 5);
+    for (product, status) in [("later", 409), ("over", 409), ("now", 201)] {
+        assert_eq!(orders(&shop, product, &[("a", here, 1)]).await, [status], "{product}");
+    }
+    shop.json(&["product", "set", "later", "--sale-from", "none"], "");
+    assert_eq!(orders(&shop, "later", &[("a", here, 1)]).await, [201]);
+    shop.product("few", &["--per-contact", "3/24h", "--per-order", "3"], 50);
+    // Four of one order, then two and two of one contact, wherever it comes from; another contact is another.
+    let wanted = [("a", here, 4), ("a", here, 2), ("a", there, 2), ("a", there, 1), ("b", here, 3)];
+    assert_eq!(orders(&shop, "few", &wanted).await, [400, 201, 429, 201, 201]);
+    shop.product("local", &["--per-address", "2/24h"], 50);
+    assert_eq!(orders(&shop, "local", &[("c", here, 2), ("d", here, 1), ("e", there, 2)]).await, [201, 429, 201]);
+    // What was refused reserves nothing.
+    assert_eq!(shop.admin("/v1/products/few").await["stock"]["reserved"], 6);
+    shop.audit();
+}
+
 async fn order(shop: &Daemon, key: Option<&str>, contact: &str) -> (u16, Value) {
     let wish = json!({"product": "idem", "quantity": 1, "contact": contact, "channel": "pay"});
     let mut request = shop.http.post(format!("{}/v1/orders", shop.public)).json(&wish);

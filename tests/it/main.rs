@@ -7,5 +7,6 @@ mod limits;
 mod lua;
 mod model;
 mod money;
+mod stores;
 mod support;
 mod vectors;

@@ -2,7 +2,9 @@
 
 use futures_util::future::join_all;
 
-use crate::support::shop::Daemon;
+use serde_json::json;
+
+use crate::support::shop::{CHANNEL, Daemon, channels, forged};
 
 const OK: (u16, &str) = (200, "success");
 
@@ -14,13 +16,7 @@ fn is(answer: &(u16, String), wanted: (u16, &str)) {
 async fn eight_identical_callbacks_at_once_over_two_daemons_give_one_set_of_keys() {
     let first = Daemon::start("");
     first.product("eight", &[], 400);
-    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
-    let data = folder.path().join("e");
-    std::fs::create_dir(&data).unwrap();
-    // Two daemons of one shop share Redis and the key ring.
-    std::fs::copy(first.data.join("ring.json"), data.join("ring.json")).unwrap();
-    let second =
-        Daemon::at(&data, &format!("[store]\nurl = \"unix://{}\"\n", first.data.join("redis/redis.sock").display()));
+    let second = first.second();
     for round in 0..200 {
         let id = first.order("eight", 2).await;
         let path = first.callback(&format!("{id}01"), &format!("T{round}"), 1980);
@@ -132,6 +128,55 @@ async fn ten_rounds_of_kill_9_lose_no_payment_and_sell_no_key_twice() {
     for id in &acknowledged {
         assert_eq!(shop.state(id).await, "delivered");
     }
+    shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_attempt_of_an_order_may_be_paid_with_what_is_due_for_it() {
+    let shop = Daemon::start(&CHANNEL.replace("channel.pay", "channel.other").replace("1001", "2002"));
+    shop.product("ways", &[], 10);
+    let wish = json!({"product": "ways", "quantity": 1, "contact": "a@example.test", "channel": "pay"});
+    let (status, first) = shop.post("/v1/orders", &wish).await;
+    assert_eq!(status, 201, "{first}");
+    let (id, token) = (first["id"].as_str().unwrap(), first["token"].as_str().unwrap());
+    let again = format!("/v1/orders/{id}/pay?token={token}");
+    let (status, second) = shop.post(&again, &json!({"channel": "other"})).await;
+    assert_eq!((status, second["payment_no"].as_str()), (201, Some(format!("{id}02").as_str())));
+    assert!(second["pay"]["url"].as_str().unwrap().contains("pid=2002"));
+    assert_eq!(shop.post(&format!("/v1/orders/{id}/pay?token=x"), &json!({"channel": "other"})).await.0, 404);
+    assert_eq!(shop.post(&again, &json!({"channel": "nobody"})).await.0, 400);
+    // Each number is bound to its own attempt's channel: the other's money for it is nobody's order.
+    is(&shop.send(&shop.callback_of("other", &format!("{id}01"), "E0", 990)).await, (400, "fail"));
+    assert_eq!(shop.state(id).await, "pending");
+    is(&shop.send(&shop.callback(&format!("{id}01"), "E1", 990)).await, OK);
+    assert_eq!(shop.state(id).await, "delivered");
+    is(&shop.send(&shop.callback_of("other", &format!("{id}02"), "E2", 990)).await, OK);
+    assert_eq!(shop.post(&again, &json!({"channel": "pay"})).await.0, 409, "nothing is left to pay");
+    let waiting = shop.admin("/v1/orphans").await;
+    let mut kinds: Vec<String> = waiting["payments"].as_array().unwrap().iter().map(|p| p["kind"].to_string()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["\"extra\"", "\"orphan\""]);
+    assert_eq!(shop.admin("/v1/products/ways").await["stock"]["given"], 1);
+    shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_currency_is_held_and_another_account_is_refused() {
+    let shop = Daemon::start(&format!("{}currency = \"USD\"\n", CHANNEL.replace("channel.pay", "channel.usd")));
+    shop.product("abroad", &[], 10);
+    let id = shop.order_through("usd", "abroad", 1).await;
+    is(&shop.send(&shop.callback_of("usd", &format!("{id}01"), "C1", 990)).await, OK);
+    let order = shop.admin(&format!("/v1/orders/{id}")).await;
+    assert_eq!((order["state"].as_str(), order["why"].as_str()), (Some("held"), Some("currency_mismatch")));
+    assert_eq!(shop.json(&["order", "approve", &id, "--reason", "the rate fits"], "")["result"], "delivered");
+    // The same key, another account: signed well, and not for us.
+    let id = shop.order("abroad", 1).await;
+    let theirs = channels(&CHANNEL.replace("1001", "1002"), &shop.data);
+    let path = format!("/pay/pay/notify?{}", forged(&theirs, "pay", &format!("{id}01"), "M1", 990));
+    is(&shop.send(&path).await, (400, "fail"));
+    assert_eq!(shop.state(&id).await, "pending");
+    shop.incidents("merchant_mismatch", 1).await;
+    shop.incidents("held", 1).await;
     shop.audit();
 }
 

@@ -38,17 +38,36 @@ pub const EXPIRES_MS: Millis = 600_000;
 pub struct TestRedis {
     folder: TempDir,
     socket: PathBuf,
+    settings: Vec<String>,
     child: Child,
 }
 
 impl TestRedis {
     /// Starts one and waits until it answers.
     pub fn start() -> Self {
+        Self::with(|_| Vec::new())
+    }
+
+    /// Starts one with these further settings, which may name files in its folder.
+    pub fn with(settings: impl FnOnce(&Path) -> Vec<String>) -> Self {
         // A short name: the path of a unix socket may have 107 bytes.
         let folder = tempfile::Builder::new().prefix("k").tempdir().expect("a temporary folder");
         let socket = folder.path().join("redis.sock");
-        let child = spawn(folder.path(), &socket);
-        Self { folder, socket, child }
+        let settings = settings(folder.path());
+        let child = spawn(folder.path(), &socket, &settings);
+        Self { folder, socket, settings, child }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Stops its process where it stands, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        use rustix::process::{Signal, kill_process};
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("a signal");
     }
 
     /// Where it listens.
@@ -75,6 +94,7 @@ impl TestRedis {
             replicas: 0,
             connections: 2,
             timeout_ms: 5000,
+            ca: None,
         };
         Store::connect(&config, None, true).await.expect("the store connects")
     }
@@ -97,7 +117,7 @@ impl TestRedis {
     /// Starts it again on the same files.
     pub fn restart(&mut self) {
         self.kill();
-        self.child = spawn(self.folder.path(), &self.socket);
+        self.child = spawn(self.folder.path(), &self.socket, &self.settings);
     }
 }
 
@@ -107,7 +127,12 @@ impl Drop for TestRedis {
     }
 }
 
-fn spawn(folder: &Path, socket: &Path) -> Child {
+/// A TCP port that nobody uses now.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+fn spawn(folder: &Path, socket: &Path, settings: &[String]) -> Child {
     let log = folder.join("redis.log");
     let out = File::options().create(true).append(true).open(&log).expect("a log file");
     let err = out.try_clone().expect("the log file again");
@@ -118,6 +143,7 @@ fn spawn(folder: &Path, socket: &Path) -> Child {
         .arg(socket)
         .arg("--dir")
         .arg(folder)
+        .args(settings)
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)
@@ -143,7 +169,8 @@ fn answers(socket: &Path) -> bool {
     stream.set_read_timeout(Some(Duration::from_secs(1))).is_ok()
         && stream.write_all(b"PING\r\n").is_ok()
         && stream.read_exact(&mut reply).is_ok()
-        && &reply == b"+PONG"
+        // One that asks for a password is ready too.
+        && matches!(&reply, b"+PONG" | b"-NOAU")
 }
 
 /// Everything that stands in a Redis: name → type, when it expires (ms, -1 never), content.

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 /// The merchant key of the test channel.
 pub const KEY: &str = "2T9PRRx0wYIVkBjwDEklFFx89d6Ukl5h";
-const CHANNEL: &str = "[channel.pay]\nkind = \"epay_v1\"\ngateway_url = \"https://pay.example/\"\npid = \"1001\"\nkey_file = \"epay.key\"\n";
+/// The test channel; further ones come with a test's own settings.
+pub const CHANNEL: &str = "[channel.pay]\nkind = \"epay_v1\"\ngateway_url = \"https://pay.example/\"\npid = \"1001\"\nkey_file = \"epay.key\"\n";
 /// How long anything may take before a test gives up: generous, the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -26,6 +27,25 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < PATIENCE, "{what}: not in time");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// The channels of a configuration.
+pub fn channels(text: &str, base: &Path) -> Channels {
+    let mut problems = Vec::new();
+    let section = Section::from_toml(text, base, &mut problems).section("channel", &mut problems);
+    Channels::build(&section.sections(&mut problems), true).unwrap()
+}
+
+/// The query of a payment that this channel signed.
+pub fn forged(channels: &Channels, channel: &str, number: &str, trade_no: &str, minor: i64) -> String {
+    let payment = Payment {
+        number: number.to_owned(),
+        trade_no: trade_no.to_owned(),
+        paid: Money { minor, currency: Currency::CNY },
+        channel: channel.to_owned(),
+        paid_at: None,
+    };
+    channels.get(channel).unwrap().forge(&payment, 0).query
 }
 
 /// A running daemon; ended with its Redis when dropped.
@@ -57,11 +77,10 @@ impl Daemon {
         } else {
             "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n"
         };
-        std::fs::write(data.join("config.toml"), format!("{settings}\n{server}{CHANNEL}")).unwrap();
+        let text = format!("{settings}\n{server}{CHANNEL}");
+        std::fs::write(data.join("config.toml"), &text).unwrap();
         std::fs::write(data.join("epay.key"), KEY).unwrap();
-        let mut problems = Vec::new();
-        let section = Section::from_toml(CHANNEL, data, &mut problems).section("channel", &mut problems);
-        let channels = Channels::build(&section.sections(&mut problems), true).unwrap();
+        let channels = channels(&text, data);
         let mut daemon = Self {
             data: data.to_owned(),
             child: None,
@@ -74,6 +93,23 @@ impl Daemon {
         };
         daemon.run();
         daemon
+    }
+
+    /// Another daemon of the same shop: its own data directory, this one's Redis and key ring.
+    pub fn second(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+        let data = folder.path().join("d");
+        std::fs::create_dir(&data).unwrap();
+        std::fs::copy(self.data.join("ring.json"), data.join("ring.json")).unwrap();
+        let socket = self.data.join("redis/redis.sock");
+        let mut daemon = Self::at(&data, &format!("[store]\nurl = \"unix://{}\"\n", socket.display()));
+        daemon.keep = Some(folder);
+        daemon
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// Starts the process (again) and waits until it listens.
@@ -170,9 +206,21 @@ impl Daemon {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
+    /// Asks the public side for something new: status and answer.
+    pub async fn post(&self, path: &str, wish: &Value) -> (u16, Value) {
+        let answer = self.http.post(format!("{}{path}", self.public)).json(wish).send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
+    }
+
     /// Makes an order on the test channel as the operator: its id.
     pub async fn order(&self, product: &str, quantity: u32) -> String {
-        let wish = json!({"product": product, "quantity": quantity, "contact": "buyer@example.test", "channel": "pay"});
+        self.order_through("pay", product, quantity).await
+    }
+
+    /// The same through another channel.
+    pub async fn order_through(&self, channel: &str, product: &str, quantity: u32) -> String {
+        let wish =
+            json!({"product": product, "quantity": quantity, "contact": "buyer@example.test", "channel": channel});
         let answer = self
             .http
             .post(format!("{}/v1/orders", self.admin))
@@ -191,6 +239,20 @@ impl Daemon {
         log.lines().filter(|line| line.contains("ERROR")).collect::<Vec<_>>().join("\n")
     }
 
+    /// Waits until so many incidents of a reason are shown.
+    pub async fn incidents(&self, reason: &str, count: usize) -> Vec<Value> {
+        let began = Instant::now();
+        loop {
+            let found = self.admin(&format!("/v1/incidents?reason={reason}")).await;
+            let list = found["incidents"].as_array().cloned().unwrap_or_default();
+            if list.len() == count {
+                return list;
+            }
+            assert!(began.elapsed() < PATIENCE, "{} incidents of {reason}, not {count}", list.len());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Where an order stands.
     pub async fn state(&self, id: &str) -> String {
         self.admin(&format!("/v1/orders/{id}")).await["state"].as_str().unwrap_or("missing").to_owned()
@@ -198,14 +260,12 @@ impl Daemon {
 
     /// The address of a signed callback for an order.
     pub fn callback(&self, number: &str, trade_no: &str, minor: i64) -> String {
-        let payment = Payment {
-            number: number.to_owned(),
-            trade_no: trade_no.to_owned(),
-            paid: Money { minor, currency: Currency::CNY },
-            channel: "pay".to_owned(),
-            paid_at: None,
-        };
-        format!("/pay/pay/notify?{}", self.channels.get("pay").unwrap().forge(&payment, 0).query)
+        self.callback_of("pay", number, trade_no, minor)
+    }
+
+    /// The same through another channel.
+    pub fn callback_of(&self, channel: &str, number: &str, trade_no: &str, minor: i64) -> String {
+        format!("/pay/{channel}/notify?{}", forged(&self.channels, channel, number, trade_no, minor))
     }
 
     /// Sends a request to the public side: status and body; 0 where there was no whole answer.
