@@ -1,5 +1,5 @@
 # make run: builds and serves on the embedded default. make test: every test. make bench: the figures of docs/performance.md.
-.PHONY: run test lint bench setup
+.PHONY: run test lint bench setup setup-tests
 
 APT = $(shell [ "$$(id -u)" = 0 ] || echo sudo) apt-get
 
@@ -7,7 +7,7 @@ run: setup
 	cargo build --release
 	./target/release/kamid serve
 
-test: setup
+test: setup-tests
 	cargo test --workspace
 
 lint:
@@ -20,3 +20,7 @@ bench: setup
 # A real redis-server, which the daemon starts and the tests start too.
 setup:
 	@command -v redis-server >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq redis-server )
+
+# A real browser for the buyer's pages.
+setup-tests: setup
+	@command -v chromedriver >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq chromium chromium-driver )

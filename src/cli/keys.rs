@@ -209,11 +209,6 @@ async fn import(context: &Context, client: Client, product: &str, file: &PathBuf
     total.blank = total.blank.wrapping_add(parts.report.blank);
     parts.report.blank = 0;
     total.add(&parts.report);
-    for lines in
-        [&mut total.repeated_lines, &mut total.known_lines, &mut total.too_long_lines, &mut total.unreadable_lines]
-    {
-        lines.sort_unstable();
-    }
     show(context, &total);
     Ok(ExitCode::SUCCESS)
 }

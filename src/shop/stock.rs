@@ -81,7 +81,7 @@ pub struct ImportReport {
 }
 
 impl ImportReport {
-    /// Takes another part's report in.
+    /// Takes another part's report in; parts may come in any order.
     pub fn add(&mut self, part: &Self) {
         self.lines += part.lines;
         self.imported += part.imported;
@@ -96,8 +96,9 @@ impl ImportReport {
             (&mut self.too_long_lines, &part.too_long_lines),
             (&mut self.unreadable_lines, &part.unreadable_lines),
         ] {
-            let room = LINES_NAMED.saturating_sub(mine.len());
-            mine.extend(theirs.iter().take(room));
+            mine.extend(theirs);
+            mine.sort_unstable();
+            mine.truncate(LINES_NAMED);
         }
     }
 }

@@ -1,12 +1,17 @@
-//! The integration tests: one binary, against real Redis servers and real daemons of its own.
+//! The integration tests: one binary, against real Redis servers, real daemons of its own, and a real browser.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod browser;
 mod config;
+mod floods;
+mod imports;
 mod layers;
+mod life;
 mod limits;
 mod lua;
 mod model;
 mod money;
+mod secrets;
 mod stores;
 mod support;
 mod vectors;

@@ -87,7 +87,8 @@ async fn a_redis_behind_tls_is_believed_only_with_its_own_certificates() {
     shop.audit();
     // Without them it is a stranger's.
     std::fs::create_dir(folder.join("e")).unwrap();
-    let text = format!("[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[store]\n{url}\ntimeout_ms = 500\n");
+    let text =
+        format!("[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[store]\n{url}\ntimeout_ms = 500\n");
     std::fs::write(folder.join("e/config.toml"), text).unwrap();
     let said = refused(&folder.join("e"));
     assert!(!said.contains("p-4711"), "{said}");
@@ -145,7 +146,8 @@ async fn with_little_disk_left_payments_go_on_and_orders_do_not() {
 
 /// A `redis-server` whose files cannot grow past what the file `room` beside it says (in blocks of 512 bytes): what a
 /// full disk is, for one process. The shell ignores the signal, so that the write fails as on a full disk.
-const CRAMPED: &str = "#!/bin/sh\ntrap '' XFSZ\nulimit -S -f \"$(cat \"$(dirname \"$0\")/room\")\"\nexec redis-server \"$@\"\n";
+const CRAMPED: &str =
+    "#!/bin/sh\ntrap '' XFSZ\nulimit -S -f \"$(cat \"$(dirname \"$0\")/room\")\"\nexec redis-server \"$@\"\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_loses_nothing_and_the_repeat_settles_when_there_is_room() {

@@ -1,5 +1,5 @@
 "use strict";
-// Waits for the order to change, then shows the page as the server makes it; copies a key when asked.
+// Waits for the order to change, then shows the page as the server makes it; copies keys when asked.
 const me = document.currentScript;
 const shown = document.getElementById("state").dataset.state;
 let pause = 400;
@@ -14,16 +14,25 @@ async function look() {
 if (["pending", "owed", "held", "expired"].includes(shown)) setTimeout(look, pause);
 // A token in the address would end up in histories and screenshots; the cookie has it.
 if (location.search) history.replaceState(null, "", location.pathname);
-for (const button of document.querySelectorAll("[data-copy]")) {
+for (const time of document.querySelectorAll("time")) {
+  time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang);
+}
+// `shows` is what is selected instead where the browser allows no clipboard.
+function copies(button, text, shows) {
   button.addEventListener("click", async () => {
-    try { await navigator.clipboard.writeText(button.dataset.copy); }
+    try { await navigator.clipboard.writeText(text); }
     catch {
       const range = document.createRange();
-      range.selectNodeContents(button.previousElementSibling);
+      range.selectNodeContents(shows);
       getSelection().removeAllRanges();
       getSelection().addRange(range);
       document.execCommand("copy");
     }
     button.textContent = me.dataset.copied;
   });
+}
+const single = [...document.querySelectorAll("[data-copy]")];
+for (const button of single) copies(button, button.dataset.copy, button.previousElementSibling);
+for (const button of document.querySelectorAll("[data-copy-all]")) {
+  copies(button, single.map((one) => one.dataset.copy).join("\n"), document.querySelector("ol"));
 }

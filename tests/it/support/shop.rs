@@ -153,7 +153,7 @@ impl Daemon {
     }
 
     /// The embedded Redis' process, from the file descriptors' owner of its socket: asked of Redis itself.
-    fn redis_pid(&self) -> Option<i32> {
+    pub fn redis_pid(&self) -> Option<i32> {
         let client = redis::Client::open(format!("unix://{}", self.data.join("redis/redis.sock").display())).ok()?;
         let mut link = client.get_connection_with_timeout(Duration::from_secs(2)).ok()?;
         let info: String = redis::cmd("INFO").arg("server").query(&mut link).ok()?;
@@ -162,10 +162,16 @@ impl Daemon {
 
     /// Stops it in order; says whether it ended well.
     pub fn stop(&mut self) -> bool {
-        let Some(mut child) = self.child.take() else { return false };
-        let _sent =
-            rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM);
-        child.wait().unwrap().success()
+        if let Some(child) = &self.child {
+            let pid = rustix::process::Pid::from_child(child);
+            let _sent = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        self.wait()
+    }
+
+    /// Waits until it has ended; says whether well.
+    pub fn wait(&mut self) -> bool {
+        self.child.take().is_some_and(|mut child| child.wait().unwrap().success())
     }
 
     /// The command line, on this daemon.
@@ -201,9 +207,24 @@ impl Daemon {
 
     /// Asks the admin side.
     pub async fn admin(&self, path: &str) -> Value {
-        let answer =
-            self.http.get(format!("{}{path}", self.admin)).bearer_auth(self.token.trim()).send().await.unwrap();
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        serde_json::from_slice(&self.admin_text(path).await).unwrap()
+    }
+
+    /// The same, as it comes.
+    pub async fn admin_text(&self, path: &str) -> Vec<u8> {
+        let ask = self.http.get(format!("{}{path}", self.admin)).bearer_auth(self.token.trim());
+        ask.send().await.unwrap().bytes().await.unwrap().to_vec()
+    }
+
+    /// A few seconds of the stream of snapshots.
+    pub async fn stream_line(&self) -> Vec<u8> {
+        let ask = self.http.get(format!("{}/v1/stream", self.admin)).bearer_auth(self.token.trim());
+        let mut answer = ask.send().await.unwrap();
+        let mut text = Vec::new();
+        while text.iter().filter(|byte| **byte == b'\n').count() < 3 {
+            text.extend_from_slice(&answer.chunk().await.unwrap().unwrap());
+        }
+        text
     }
 
     /// Asks the public side for something new: status and answer.

@@ -1,0 +1,53 @@
+//! How a daemon begins and ends: it attaches to the Redis that is there, never starts a second one, and drains.
+
+use std::time::Duration;
+
+use crate::support::shop::{Daemon, wait_for};
+
+fn signal(pid: i32, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_kill_9_the_next_daemon_attaches_to_the_same_redis_even_a_frozen_one() {
+    let mut shop = Daemon::start("");
+    shop.product("same", &[], 2);
+    let id = shop.order("same", 1).await;
+    let redis = shop.redis_pid().unwrap();
+    shop.kill();
+    signal(redis, rustix::process::Signal::STOP);
+    let thaw = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(1500));
+        signal(redis, rustix::process::Signal::CONT);
+    });
+    shop.run();
+    thaw.join().unwrap();
+    assert_eq!(shop.redis_pid(), Some(redis), "a second Redis was started on the same files");
+    assert_eq!(shop.pay(&id, "A1", 990).await, (200, "success".to_owned()));
+    shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_answers_what_is_in_flight_and_takes_redis_down_last() {
+    let mut shop = Daemon::start("[store]\ntimeout_ms = 20000\n");
+    shop.product("drain", &[], 2);
+    let id = shop.order("drain", 1).await;
+    let (redis, daemon) = (shop.redis_pid().unwrap(), shop.pid().cast_signed());
+    signal(redis, rustix::process::Signal::STOP);
+    let (answer, late) = tokio::join!(shop.pay(&id, "L1", 990), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        signal(daemon, rustix::process::Signal::TERM);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let late = shop.send("/healthz").await;
+        signal(redis, rustix::process::Signal::CONT);
+        late
+    });
+    assert_eq!(answer, (200, "success".to_owned()), "the payment in flight");
+    assert_eq!(late.0, 0, "a new connection while stopping");
+    assert!(shop.wait(), "a stop is a success");
+    wait_for("Redis to be gone", || (!std::path::Path::new(&format!("/proc/{redis}")).exists()).then_some(()));
+    shop.run();
+    assert_eq!(shop.state(&id).await, "delivered");
+    assert_ne!(shop.redis_pid(), Some(redis));
+    shop.audit();
+}
