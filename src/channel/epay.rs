@@ -289,6 +289,11 @@ impl Channel for Epay {
         Request { method: "GET", query: params::encode(fields), headers: Vec::new(), body: Vec::new() }
     }
 
+    fn names(&self, callback: &Callback<'_>) -> Option<String> {
+        let params = Params::of(callback).ok()?;
+        params.get("out_trade_no").filter(|number| is_number(number)).map(str::to_owned)
+    }
+
     fn explain(&self, callback: &Callback<'_>) -> Option<String> {
         let params = Params::of(callback).ok()?;
         Some(format!("{}{{key}}", canonical(params.iter())))

@@ -128,6 +128,9 @@ pub trait Channel: Send + Sync {
     fn refund(&self, payment: &Payment, now: Millis) -> Option<Call>;
     /// The inverse of `verify`: a signed callback, for tests and load.
     fn forge(&self, payment: &Payment, now: Millis) -> Request;
+    /// The payment number that a request names, believed by nobody: it helps a person to find the order that a failed
+    /// callback was about.
+    fn names(&self, callback: &Callback<'_>) -> Option<String>;
     /// The text that was signed, with secrets masked, to compare with the gateway's.
     fn explain(&self, callback: &Callback<'_>) -> Option<String>;
     /// Largest query and body it reads, in bytes.

@@ -115,6 +115,11 @@ impl Channel for Sandbox {
         Request { method: "POST", query: String::new(), headers, body }
     }
 
+    fn names(&self, callback: &Callback<'_>) -> Option<String> {
+        let params = Params::of(callback).ok()?;
+        params.get("number").filter(|number| is_number(number)).map(str::to_owned)
+    }
+
     fn explain(&self, callback: &Callback<'_>) -> Option<String> {
         Some(format!("HMAC-SHA256({{key}}, {:?})", String::from_utf8_lossy(callback.body)))
     }

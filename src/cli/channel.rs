@@ -126,7 +126,7 @@ pub async fn run_incident(context: &Context, command: IncidentCommand) -> Done {
         IncidentCommand::List { limit, reason } => {
             let mut query = vec![("limit", limit.to_string())];
             query.extend(reason.map(|reason| ("reason", reason)));
-            let columns = ["id", "reason", "channel", "address", "number", "status"];
+            let columns = ["at", "id", "reason", "channel", "address", "number", "status"];
             context.show(&client.get("/v1/incidents", &query).await?, "incidents", &columns)
         }
         IncidentCommand::Show { id } => {

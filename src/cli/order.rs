@@ -185,7 +185,7 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
             for (name, value) in [("state", state), ("contact", contact), ("trade_no", trade_no)] {
                 query.extend(value.map(|value| (name, value)));
             }
-            let columns = ["id", "state", "product", "quantity", "amount", "currency", "contact", "created", "why"];
+            let columns = ["id", "state", "product", "quantity", "amount", "currency", "contact", "created_at", "why"];
             return context.show(&client.get("/v1/orders", &query).await?, "orders", &columns);
         }
         OrderCommand::Show { id, keys } => {

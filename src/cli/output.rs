@@ -20,11 +20,32 @@ fn say(text: &str) {
     let _gone = writeln!(std::io::stdout(), "{text}");
 }
 
-fn cell(value: &Value) -> String {
+/// What a program wants twice and a person once.
+const FOR_PROGRAMS: [&str; 4] = ["amount_minor", "price_minor", "time", "created"];
+
+/// Whether a number of that name is a moment, in milliseconds since the epoch.
+fn is_moment(name: &str) -> bool {
+    matches!(name, "at" | "created" | "since" | "started" | "sale_from" | "sale_until") || name.ends_with("_at")
+}
+
+/// A moment in the reader's own time zone.
+fn moment(ms: i64) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned_datetime(jiff::tz::TimeZone::system());
+    Some(at.strftime("%F %T %z").to_string())
+}
+
+fn cell(name: &str, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => printable(text, 200),
-        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items.iter().map(|item| cell("", item)).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let shown = fields.iter().filter(|(name, value)| !value.is_null() && !FOR_PROGRAMS.contains(&name.as_str()));
+            shown.map(|(name, value)| format!("{name} {}", cell(name, value))).collect::<Vec<_>>().join(" · ")
+        }
+        Value::Number(number) if is_moment(name) => {
+            number.as_i64().and_then(moment).unwrap_or_else(|| number.to_string())
+        }
         other => other.to_string(),
     }
 }
@@ -60,7 +81,7 @@ impl Output {
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(columns.iter().map(|column| column.rsplit('.').next().unwrap_or(column).replace('_', " ")));
         for row in rows {
-            let of = |column: &&str| cell(column.split('.').fold(row, |value, part| &value[part]));
+            let of = |column: &&str| cell(column, column.split('.').fold(row, |value, part| &value[part]));
             table.add_row(columns.iter().map(of));
         }
         say(&table.trim_fmt());
@@ -73,16 +94,15 @@ impl Output {
         }
         let Value::Object(fields) = value else { return self.value(value) };
         let width = fields.keys().map(String::len).max().unwrap_or(0);
-        for (name, value) in fields {
-            match value {
-                Value::Null => {}
-                Value::Array(items) if items.iter().any(Value::is_object) => {
-                    for item in items {
-                        say(&format!("{name:width$}  {}", printable(&item.to_string(), 500)));
-                    }
-                }
-                Value::Object(_) => say(&format!("{name:width$}  {}", printable(&value.to_string(), 500))),
-                other => say(&format!("{name:width$}  {}", cell(other))),
+        let again = |name: &str| FOR_PROGRAMS.contains(&name) && (name != "created" || fields.contains_key("created_at"));
+        for (name, value) in fields.iter().filter(|(name, _)| !again(name)) {
+            let lines = match value {
+                Value::Null => &[],
+                Value::Array(items) => items.as_slice(),
+                one => std::slice::from_ref(one),
+            };
+            for line in lines {
+                say(&format!("{name:width$}  {}", cell(name, line)));
             }
         }
     }

@@ -82,12 +82,15 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
         Err(reason) => (&b""[..], Some(*reason)),
     };
     let callback = Callback { method: head.method.as_str(), path: head.uri.path(), query, headers: &headers, body };
-    let ending = match cut {
+    let mut ending = match cut {
         Some(reason) => Ending::rejected(reason),
         None => settle(web, channel.as_ref(), &callback).await,
     };
     let reply_data = channel.ack(ending.verdict);
     if let Some(reason) = ending.reason {
+        if ending.number.is_empty() {
+            ending.number = channel.names(&callback).unwrap_or_default();
+        }
         note(web, name, &callback, client, &ending, reason, reply_data.status);
     }
     let took = started.elapsed();

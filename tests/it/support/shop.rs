@@ -71,13 +71,22 @@ impl Daemon {
 
     /// One on that data directory.
     pub fn at(data: &Path, settings: &str) -> Self {
+        Self::configured(data, &format!("{settings}\n{CHANNEL}"))
+    }
+
+    /// One without any channel but the sandbox of test mode.
+    pub fn bare(data: &Path) -> Self {
+        Self::configured(data, "")
+    }
+
+    fn configured(data: &Path, settings: &str) -> Self {
         std::fs::create_dir_all(data).unwrap();
         let server = if settings.contains("[server]") {
             ""
         } else {
             "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n"
         };
-        let text = format!("{settings}\n{server}{CHANNEL}");
+        let text = format!("{server}{settings}");
         std::fs::write(data.join("config.toml"), &text).unwrap();
         std::fs::write(data.join("epay.key"), KEY).unwrap();
         let channels = channels(&text, data);

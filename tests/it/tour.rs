@@ -1,0 +1,89 @@
+//! The READMEs' tours, word for word: what they say is typed, and what is said back is compared.
+
+use std::process::Command;
+
+use crate::support::shop::Daemon;
+
+/// One command and the lines that follow it.
+struct Step {
+    command: String,
+    said: Vec<String>,
+}
+
+/// The steps of all `console` blocks of a text.
+fn steps(text: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for block in text.split("```console\n").skip(1) {
+        for line in block.split("```").next().unwrap().lines() {
+            match line.strip_prefix("$ ") {
+                Some(command) => steps.push(Step { command: command.to_owned(), said: Vec::new() }),
+                None => steps.last_mut().unwrap().said.push(line.to_owned()),
+            }
+        }
+    }
+    steps
+}
+
+/// Whether a line is what the tour shows: columns may be wider or narrower, `…` stands for anything.
+fn alike(shown: &str, line: &str) -> bool {
+    let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (shown, mut rest) = (squeeze(shown), squeeze(line));
+    let parts: Vec<&str> = shown.split('…').collect();
+    for (at, part) in parts.iter().map(|part| part.trim()).enumerate() {
+        match rest.find(part) {
+            Some(0) => rest = rest[part.len()..].to_owned(),
+            Some(found) if at > 0 => rest = rest[found + part.len()..].to_owned(),
+            _ => return false,
+        }
+    }
+    shown.ends_with('…') || rest.is_empty()
+}
+
+/// Every line that the tour shows comes, in its order; a lone `…` leaves any number out.
+fn follows(shown: &[String], lines: &[&str]) -> bool {
+    match shown.split_first() {
+        None => lines.is_empty(),
+        Some((first, more)) if first == "…" => (0..=lines.len()).any(|at| follows(more, &lines[at..])),
+        Some((first, more)) => lines.split_first().is_some_and(|(line, rest)| alike(first, line) && follows(more, rest)),
+    }
+}
+
+/// The order number that the tours use.
+const SHOWN: &str = "K6MWU8L8131LSGKH47IN";
+
+fn walk(readme: &str) {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    // A tour's daemon has no channel but its sandbox.
+    let shop = Daemon::bare(&folder.path().join("d"));
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_kamid"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut id = SHOWN.to_owned();
+    let steps = steps(readme);
+    assert!(steps.len() > 5);
+    for Step { command, said } in steps {
+        let command = command.replace(SHOWN, &id);
+        if command.starts_with("alias ") {
+            continue;
+        }
+        let shell = Command::new("sh").arg("-c").arg(&command).env("PATH", &path).env("KAMID_DATA", &shop.data).output();
+        let done = shell.unwrap();
+        assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        if command.contains("order new") {
+            id = text.lines().find_map(|line| line.strip_prefix("id ")).unwrap().trim().to_owned();
+        }
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        let said: Vec<String> = said
+            .iter()
+            .map(|line| line.replace(SHOWN, &id).replace("http://127.0.0.1:8080", &shop.public))
+            .map(|line| line.replace("2026-11-25 08:00:30 +0800", "…"))
+            .collect();
+        assert!(follows(&said, &lines), "$ {command}\nshown:\n{}\nsaid:\n{text}", said.join("\n"));
+    }
+}
+
+#[test]
+fn the_tours_of_both_readmes_are_true() {
+    walk(include_str!("../../README.md"));
+    walk(include_str!("../../README.zh.md"));
+}
