@@ -219,7 +219,7 @@ impl Rig {
     /// Waits until the daemon has handled what follows the callbacks, so that it does not work while another is measured.
     pub async fn quiet(&self) {
         for _ in 0..200 {
-            let unread = self.stores[0].unread(&[SLOT], 1).await.unwrap();
+            let unread = self.stores[0].unread(1).await.unwrap();
             if unread.is_empty() {
                 return;
             }

@@ -40,7 +40,8 @@ fn cell(name: &str, value: &Value) -> String {
         Value::String(text) => printable(text, 200),
         Value::Array(items) => items.iter().map(|item| cell("", item)).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => {
-            let shown = fields.iter().filter(|(name, value)| !value.is_null() && !FOR_PROGRAMS.contains(&name.as_str()));
+            let shown =
+                fields.iter().filter(|(name, value)| !value.is_null() && !FOR_PROGRAMS.contains(&name.as_str()));
             shown.map(|(name, value)| format!("{name} {}", cell(name, value))).collect::<Vec<_>>().join(" · ")
         }
         Value::Number(number) if is_moment(name) => {
@@ -94,7 +95,8 @@ impl Output {
         }
         let Value::Object(fields) = value else { return self.value(value) };
         let width = fields.keys().map(String::len).max().unwrap_or(0);
-        let again = |name: &str| FOR_PROGRAMS.contains(&name) && (name != "created" || fields.contains_key("created_at"));
+        let again =
+            |name: &str| FOR_PROGRAMS.contains(&name) && (name != "created" || fields.contains_key("created_at"));
         for (name, value) in fields.iter().filter(|(name, _)| !again(name)) {
             let lines = match value {
                 Value::Null => &[],

@@ -16,7 +16,7 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     retry_seconds: Option<u64>,
-    more: Option<(&'static str, Value)>,
+    more: Option<Box<(&'static str, Value)>>,
 }
 
 impl Problem {
@@ -53,11 +53,12 @@ impl From<ShopError> for Problem {
         let text = error.to_string();
         match error {
             ShopError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", text),
-            ShopError::Invalid { field, .. } => {
-                Self { more: Some(("field", json!(field))), ..Self::new(StatusCode::BAD_REQUEST, "invalid", text) }
-            }
+            ShopError::Invalid { field, .. } => Self {
+                more: Some(Box::new(("field", json!(field)))),
+                ..Self::new(StatusCode::BAD_REQUEST, "invalid", text)
+            },
             ShopError::Short(available) => Self {
-                more: Some(("available", json!(available))),
+                more: Some(Box::new(("available", json!(available)))),
                 ..Self::new(StatusCode::CONFLICT, "out_of_stock", text)
             },
             ShopError::Limited(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "limit_reached", text),
@@ -91,7 +92,7 @@ impl IntoResponse for Problem {
         let mut body = json!({
             "type": "about:blank", "title": title, "status": self.status.as_u16(), "code": self.code, "detail": self.detail,
         });
-        if let Some((name, value)) = self.more {
+        if let Some((name, value)) = self.more.map(|more| *more) {
             body[name] = value;
         }
         let mut response = Response::new(Body::from(body.to_string()));

@@ -44,7 +44,9 @@ fn follows(shown: &[String], lines: &[&str]) -> bool {
     match shown.split_first() {
         None => lines.is_empty(),
         Some((first, more)) if first == "…" => (0..=lines.len()).any(|at| follows(more, &lines[at..])),
-        Some((first, more)) => lines.split_first().is_some_and(|(line, rest)| alike(first, line) && follows(more, rest)),
+        Some((first, more)) => {
+            lines.split_first().is_some_and(|(line, rest)| alike(first, line) && follows(more, rest))
+        }
     }
 }
 
@@ -65,7 +67,8 @@ fn walk(readme: &str) {
         if command.starts_with("alias ") {
             continue;
         }
-        let shell = Command::new("sh").arg("-c").arg(&command).env("PATH", &path).env("KAMID_DATA", &shop.data).output();
+        let shell =
+            Command::new("sh").arg("-c").arg(&command).env("PATH", &path).env("KAMID_DATA", &shop.data).output();
         let done = shell.unwrap();
         assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
         let text = String::from_utf8_lossy(&done.stdout).into_owned();
