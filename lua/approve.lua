@@ -28,7 +28,7 @@ end
 redis.call('ZREM', review, 'held:' .. id)
 redis.call('HSET', order, 'state', verdict, 'log', (o[7] or '') .. log)
 if verdict == 'delivered' then
-  draw(pool, given, stock, quantity)
+  draw(pool, given, quantity)
   redis.call('HSET', order, 'delivered', now)
 else
   redis.call('RPUSH', owed, id)

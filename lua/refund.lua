@@ -37,7 +37,6 @@ for _ = 1, keys do
   redis.call('LMOVE', given, burned, 'LEFT', 'RIGHT')
 end
 if keys > 0 then
-  redis.call('HINCRBY', stock, 'given', -keys)
   redis.call('HINCRBY', stock, 'voided', keys)
 end
 redis.call('HSET', order, 'state', 'refunded', 'log', (o[5] or '') .. log)

@@ -32,7 +32,7 @@ local rest = redis.call('LLEN', owed) - #plan
 -- Write.
 for _, p in ipairs(plan) do
   redis.call('LPOP', owed)
-  draw(pool, p[2], stock, p[3])
+  draw(pool, p[2], p[3])
   redis.call('HSET', p[1], 'state', 'delivered', 'delivered', now)
   redis.call('XADD', outbox, '*', 'event', 'delivered', 'order', p[4])
 end

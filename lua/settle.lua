@@ -86,7 +86,7 @@ if log ~= '' then
   redis.call('HSET', order, 'log', (o[10] or '') .. log)
 end
 if verdict == 'delivered' then
-  draw(pool, given, stock, quantity)
+  draw(pool, given, quantity)
   redis.call('HSET', order, 'state', 'delivered', 'reserved', 0, 'paid', now, 'delivered', now)
 elseif verdict == 'owed' then
   redis.call('RPUSH', owed, id)

@@ -77,11 +77,11 @@ pub fn channels(config: &Config, vault: &Vault) -> Result<Channels, Vec<Problem>
     Ok(channels)
 }
 
-/// Serves until SIGTERM or Ctrl-C, then drains.
+/// Serves until SIGTERM or Ctrl-C, then drains. `shell` is how a person calls this program for that data directory.
 ///
 /// # Errors
 /// Why it could not start.
-pub async fn serve(config: Config, data: &Path) -> Result<(), DaemonError> {
+pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), DaemonError> {
     let began = Instant::now();
     make_private(data)?;
     let _lock = DataLock::take(data)?;
@@ -114,7 +114,7 @@ pub async fn serve(config: Config, data: &Path) -> Result<(), DaemonError> {
     let _set = shop.own_url.set(whereabouts.public.clone());
     shop.refresh_catalog().await?;
     std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
-    greet(&shop, &whereabouts, data, began);
+    greet(&shop, &whereabouts, data, began, shell);
     let running = Running::start(&config, shop, (public, admin), token, embedded, data, started);
     wait_for_a_signal().await?;
     running.drain(Duration::from_secs(config.server.drain_seconds)).await;
@@ -266,26 +266,23 @@ fn raise_file_limit() {
     let _kept = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// What is listening where, and what to try next.
-fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant) {
+/// What is listening where, and what to try next: a person reads a text, a pipe gets a line of the log.
+fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant, shell: &str) {
     let took_ms = began.elapsed().as_millis() as u64;
-    tracing::info!(public = %at.public, admin = %at.admin, test = shop.test, took_ms, instance = %shop.telemetry.instance, "Listening.");
     if !std::io::stderr().is_terminal() {
+        let instance = &shop.telemetry.instance;
+        tracing::info!(public = %at.public, admin = %at.admin, test = shop.test, took_ms, %instance, "Listening.");
         return;
     }
-    let mode = if shop.test { "TEST MODE: no real money (set [test] mode = false to go live)" } else { "LIVE" };
+    let mode = if shop.test { "TEST MODE: no real money" } else { "LIVE" };
     let channels: Vec<String> = shop.channels.list().map(|(name, kind)| format!("{name} ({kind})")).collect();
-    let flag =
-        if std::env::var_os("KAMID_DATA").is_some() { String::new() } else { format!(" --data {}", data.display()) };
     let text = format!(
-        "\n  kamid {}   {mode}\n\n  buyers, gateways   {}\n  operators          {}   (token: {})\n  data               {}\n  channels           {}\n\n  Try next, in another terminal:\n    kamid{flag} product add demo --price 9.90\n    printf 'KEY-1\\nKEY-2\\n' | kamid{flag} keys import demo -\n    kamid{flag} order new demo --contact me@example.com\n    kamid{flag} order pay <ID>\n\n  Ctrl-C stops in order.\n",
+        "\n  kamid {}   {mode}   ready after {took_ms} ms\n\n  buyers, gateways   {}\n  operators          {}   (token: admin.token below)\n  data               {}\n  channels           {}\n\n  Try next, in another terminal:\n    {shell} product add demo --price 9.90\n    printf 'KEY-1\\nKEY-2\\n' | {shell} keys import demo -\n    {shell} order new demo --contact me@example.com\n    {shell} order pay <ID>\n\n  Ctrl-C stops in order.\n\n",
         env!("CARGO_PKG_VERSION"),
         at.public,
         at.admin,
-        data.join("admin.token").display(),
         data.display(),
         channels.join(", "),
     );
-    // A person reads this once; a pipe gets the log line above.
     let _shown = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
 }

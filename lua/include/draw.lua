@@ -1,7 +1,8 @@
--- draw moves n keys from the left of a pool to the end of an order's list, oldest first, and counts them as given.
+-- draw moves n keys from the left of a pool to the end of an order's list, oldest first. What was given is not counted
+-- beside it: it is what was imported and is neither in the pool nor voided.
 -- One key moves without its bytes passing through Lua; more go in chunks, because `unpack` fails at about 8,000 items.
 -- The caller has checked that the pool holds n keys.
-local function draw(pool, given, stock, n)
+local function draw(pool, given, n)
   if n == 1 then
     redis.call('LMOVE', pool, given, 'LEFT', 'RIGHT')
   else
@@ -12,7 +13,6 @@ local function draw(pool, given, stock, n)
       left = left - #chunk
     end
   end
-  redis.call('HINCRBY', stock, 'given', n)
 end
 -- free is what an order without a live reservation may draw: pool minus reserved, and nothing while an older order waits.
 local function free(pool, stock, owed)

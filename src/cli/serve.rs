@@ -51,7 +51,12 @@ pub fn configuration(context: &Context) -> Result<Config, Failure> {
 pub async fn serve(context: &Context) -> Done {
     start_log();
     let config = configuration(context)?;
-    match daemon::serve(config, &context.data).await {
+    let program = std::env::args().next().unwrap_or_else(|| "kamid".to_owned());
+    let shell = match &context.global.data {
+        Some(data) if std::env::var_os("KAMID_DATA").is_none() => format!("{program} --data {}", data.display()),
+        _ => program,
+    };
+    match daemon::serve(config, &context.data, &shell).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             let code = if matches!(error, daemon::DaemonError::Channels(_)) { 64 } else { 1 };

@@ -41,6 +41,9 @@ impl Preflight {
         if major < 7 {
             return Err(StoreError::Settings("Redis 7.0 or newer is needed (or Valkey)".to_owned()));
         }
+        if info.get("redis_mode").is_some_and(|mode| mode == "cluster") {
+            return Err(StoreError::Settings("this Redis runs in cluster mode: kamid needs a single one".to_owned()));
+        }
         let role = super::preflight::info(link, "replication").await?.get("role").cloned().unwrap_or_default();
         if role == "slave" {
             return Err(StoreError::Unavailable("this Redis is a replica; point store.url at its master".to_owned()));

@@ -179,7 +179,7 @@ impl Store {
             let (slot, id) = (product.home(), &product.id);
             pipe.cmd("MULTI");
             pipe.cmd("LLEN").arg(self.names.pool(slot, id));
-            pipe.cmd("HMGET").arg(self.names.stock(slot, id)).arg(&["reserved", "imported", "given", "voided"]);
+            pipe.cmd("HMGET").arg(self.names.stock(slot, id)).arg(&["reserved", "imported", "voided"]);
             pipe.cmd("LLEN").arg(self.names.owed(slot, id));
             pipe.cmd("EXEC");
         }
@@ -189,14 +189,9 @@ impl Store {
             let number =
                 |value: Option<&Value>| value.and_then(text_of).and_then(|text| text.parse().ok()).unwrap_or(0);
             let counts = items.get(1).map(items_of).unwrap_or_default();
-            Stock {
-                pool: number(items.first()),
-                reserved: number(counts.first()),
-                imported: number(counts.get(1)),
-                given: number(counts.get(2)),
-                voided: number(counts.get(3)),
-                owed: number(items.get(2)),
-            }
+            let (pool, imported, voided) = (number(items.first()), number(counts.get(1)), number(counts.get(2)));
+            let given = u64::saturating_sub(imported, pool + voided);
+            Stock { pool, reserved: number(counts.first()), imported, given, voided, owed: number(items.get(2)) }
         });
         Ok(stocks.collect())
     }

@@ -172,6 +172,8 @@ impl Telemetry {
     /// This second's snapshot: counters as they stand, histograms since the last one.
     #[must_use]
     pub fn tick(&self, now: Millis, rest: snapshot::Surroundings) -> Snapshot {
+        // Or every sample would stay in memory until somebody asks for the metrics.
+        self.prometheus.run_upkeep();
         let mut state = self.state();
         let latency = state.latency.iter_mut().filter(|(_, h)| !h.is_empty());
         let latency = latency.map(|(channel, h)| {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use redis::Value;
 
 use super::Report;
 use super::facts::Facts;
@@ -146,13 +145,14 @@ impl Store {
                 let at = read.saturating_sub(usize::try_from(gone).unwrap_or(usize::MAX));
                 let mut pipe = redis::pipe();
                 pipe.cmd("MULTI");
-                pipe.cmd("HMGET").arg(&stock).arg(&["given", "voided"]);
+                pipe.cmd("HGET").arg(&stock).arg("imported");
+                pipe.cmd("LLEN").arg(&pool);
                 pipe.cmd("LRANGE").arg(&pool).arg(at).arg(at + CHUNK - 1);
                 pipe.cmd("EXEC");
                 let answers = self.ask_all(&pipe).await?;
                 let both = answers.last().map(items_of).unwrap_or_default();
-                let counts = both.first().map(items_of).unwrap_or_default();
-                let left: u64 = counts.iter().filter_map(|v: &Value| text_of(v)?.parse::<u64>().ok()).sum();
+                let number = |at: usize| both.get(at).and_then(text_of).and_then(|text| text.parse::<u64>().ok());
+                let left = number(0).unwrap_or(0).saturating_sub(number(1).unwrap_or(0));
                 let first = *start.get_or_insert(left);
                 let Some(now_gone) = left.checked_sub(first).filter(|now| *now >= gone) else {
                     continue 'again;
@@ -162,7 +162,7 @@ impl Store {
                     // More left than was reckoned with: this piece begins too far right.
                     continue;
                 }
-                let keys = both.get(1).map(items_of).unwrap_or_default();
+                let keys = both.get(2).map(items_of).unwrap_or_default();
                 keys.iter().filter_map(bytes_of).for_each(|sealed| take(&pool, sealed));
                 read += keys.len();
                 if keys.len() < CHUNK {

@@ -30,7 +30,6 @@ struct Counts {
     voided_keys: u64,
     reserved: u64,
     imported: u64,
-    given: u64,
     voided: u64,
     owed: Vec<String>,
 }
@@ -88,7 +87,7 @@ impl Store {
             pipe.cmd("LLEN").arg(n.pool(slot, id));
             pipe.cmd("LLEN").arg(n.voided(slot, id));
             pipe.cmd("LLEN").arg(n.burned(slot, id));
-            pipe.cmd("HMGET").arg(n.stock(slot, id)).arg(&["reserved", "imported", "given", "voided"]);
+            pipe.cmd("HMGET").arg(n.stock(slot, id)).arg(&["reserved", "imported", "voided"]);
             pipe.cmd("LRANGE").arg(n.owed(slot, id)).arg(0).arg(-1);
         }
         pipe.cmd("EXEC");
@@ -101,8 +100,7 @@ impl Store {
                 voided_keys: number(part.get(1)) + number(part.get(2)),
                 reserved: number(stock.first()),
                 imported: number(stock.get(1)),
-                given: number(stock.get(2)),
-                voided: number(stock.get(3)),
+                voided: number(stock.get(2)),
                 owed: texts(part.get(4)).collect(),
             }
         };
@@ -174,14 +172,13 @@ fn compare(slot: Slot, products: &[&Product], moment: &Moment, facts: &Facts, re
             }
         };
         let Counts { pool, voided_keys, imported, voided, .. } = counts;
-        let all = pool + counts.given + voided;
+        let all = pool + given + voided;
         check(
             "counts",
             *imported == all,
-            format!("imported {imported}, but pool {pool} + given {} + voided {voided} = {all}", counts.given),
+            format!("imported {imported}, but pool {pool} + given to orders {given} + voided {voided} = {all}"),
         );
         check("counts", voided == voided_keys, format!("voided {voided}, but {voided_keys} keys are out of sale"));
-        check("counts", counts.given == given, format!("given {}, but orders hold {given}", counts.given));
         check(
             "reserved",
             counts.reserved == reserved,
