@@ -30,7 +30,8 @@ fn main() {
         return;
     }
     let (rounds, calls) = (setting("KAMID_BENCH_ROUNDS", 5), setting("KAMID_BENCH_CALLS", 30_000));
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // One thread for the load: more would take the two cores from those that are measured.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async move {
         let rig = Rig::start(calls * (rounds + 1)).await;
         println!("{CONNECTIONS} connections, {calls} calls a round, {rounds} rounds, appendfsync always\n");

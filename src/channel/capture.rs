@@ -3,6 +3,8 @@
 //! The format is that of the captured vectors under `tests/vectors`; `kamid incident export` writes it too. A capture of
 //! ours never holds the channel's secret: it is verified with the configured channel of its name.
 
+use std::borrow::Cow;
+
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -98,6 +100,12 @@ pub struct Report {
     pub canonical: Option<String>,
 }
 
+/// Kept headers, as a callback has them.
+#[must_use]
+pub fn borrowed(headers: &[(String, String)]) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    headers.iter().map(|(name, value)| (Cow::Borrowed(name.as_str()), Cow::Borrowed(value.as_str()))).collect()
+}
+
 /// A capture that cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum BadCapture {
@@ -118,7 +126,8 @@ pub fn replay(capture: &Capture, channel: &dyn Channel, now: Millis, explain: bo
         capture.request.as_ref().ok_or_else(|| BadCapture::NoRequest(capture.kind.clone().unwrap_or_default()))?;
     let body = BASE64.decode(request.body_b64.as_bytes()).map_err(|_| BadCapture::Body)?;
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
-    let callback = Callback { method: &request.method, path, query, headers: &request.headers, body: &body };
+    let headers = borrowed(&request.headers);
+    let callback = Callback { method: &request.method, path, query, headers: &headers, body: &body };
     let mut extracted = None;
     let (verdict, reason) = match channel.verify(&callback, now) {
         Err(rejection) => ("reject", Some(rejection.as_str())),

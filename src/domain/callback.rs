@@ -1,5 +1,7 @@
 //! HTTP as plain data, so that a channel knows nothing of any HTTP library.
 
+use std::borrow::Cow;
+
 /// A request from a gateway, as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Callback<'a> {
@@ -10,7 +12,7 @@ pub struct Callback<'a> {
     /// Raw query, without the question mark.
     pub query: &'a str,
     /// Names and values as they came, in order.
-    pub headers: &'a [(String, String)],
+    pub headers: &'a [(Cow<'a, str>, Cow<'a, str>)],
     /// The body's bytes.
     pub body: &'a [u8],
 }
@@ -19,7 +21,7 @@ impl<'a> Callback<'a> {
     /// The first header of that name (any case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::problem::Problem;
 use super::{Web, admin_orders, stream};
-use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest};
+use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, borrowed};
 use crate::domain::{Callback, PaymentNo, Product, Stock};
 use crate::shop::{ImportReport, ProductPatch};
 use crate::telemetry::incident::Incident;
@@ -188,7 +188,8 @@ async fn incident(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result
     let canonical = incident.request.as_ref().and_then(|request| {
         let body = BASE64.decode(request.body_b64.as_bytes()).ok()?;
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
-        let callback = Callback { method: &request.method, path, query, headers: &request.headers, body: &body };
+        let headers = borrowed(&request.headers);
+        let callback = Callback { method: &request.method, path, query, headers: &headers, body: &body };
         web.shop.channels.get(&incident.channel)?.explain(&callback)
     });
     let mut value = serde_json::to_value(&incident).unwrap_or_default();

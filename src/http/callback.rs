@@ -1,5 +1,6 @@
 //! The callback's way in: limit, read, verify, settle, answer, record. Three calls deep; nothing calls back up.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -67,10 +68,10 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
     let (head, body) = request.into_parts();
     let (query_bytes, body_bytes) = channel.limits();
     let query = head.uri.query().unwrap_or_default();
-    let headers: Vec<(String, String)> = head
+    let headers: Vec<(Cow<'_, str>, Cow<'_, str>)> = head
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| (Cow::Borrowed(name.as_str()), String::from_utf8_lossy(value.as_bytes())))
         .collect();
     let read = if query.len() > query_bytes.min(web.shop.limits.query_bytes) {
         Err(Rejection::TooLarge)
@@ -157,7 +158,7 @@ fn note(
         request: Some(RawRequest {
             method: callback.method.to_owned(),
             target: format!("{}{mark}{}", callback.path, callback.query),
-            headers: callback.headers.to_vec(),
+            headers: callback.headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             body_b64: BASE64.encode(callback.body),
             cut: false,
         }),

@@ -53,12 +53,55 @@ pub enum Event<'a> {
     Incident(Box<Incident>),
 }
 
+/// How often one kind of ending came, and the handle of its metric: looking one up by its labels at each callback
+/// would cost more than counting.
+struct Tally {
+    outcome: &'static str,
+    reason: &'static str,
+    count: u64,
+    metric: metrics::Counter,
+}
+
+/// What one channel's callbacks came to.
+struct Endings {
+    tallies: Vec<Tally>,
+    latency: Histogram<u64>,
+    seconds: metrics::Histogram,
+}
+
 #[derive(Default)]
 struct State {
     counters: BTreeMap<String, u64>,
-    latency: BTreeMap<String, Histogram<u64>>,
+    endings: BTreeMap<String, Endings>,
     deliveries: VecDeque<Delivery>,
     fresh: Vec<String>,
+}
+
+impl Tally {
+    /// `channel/outcome[/reason]`
+    fn name(&self, channel: &str) -> String {
+        let mark = if self.reason.is_empty() { "" } else { "/" };
+        format!("{channel}/{}{mark}{}", self.outcome, self.reason)
+    }
+}
+
+impl Endings {
+    fn new() -> Option<Self> {
+        let latency = Histogram::new_with_bounds(1, LONGEST_US, 3).ok()?;
+        Some(Self { tallies: Vec::new(), latency, seconds: metrics::histogram!("kamid_callback_seconds") })
+    }
+
+    fn tally(&mut self, channel: &str, outcome: &'static str, reason: &'static str) -> &mut Tally {
+        let known = self.tallies.iter().position(|tally| tally.outcome == outcome && tally.reason == reason);
+        let at = known.unwrap_or_else(|| {
+            let labels =
+                [("channel", channel.to_owned()), ("outcome", outcome.to_owned()), ("reason", reason.to_owned())];
+            let metric = metrics::counter!("kamid_callbacks_total", &labels);
+            self.tallies.push(Tally { outcome, reason, count: 0, metric });
+            self.tallies.len() - 1
+        });
+        &mut self.tallies[at]
+    }
 }
 
 /// Counters, histograms, the last incidents and deliveries of this instance, and the newest snapshot of every instance.
@@ -137,22 +180,21 @@ impl Telemetry {
     }
 
     fn callback(&self, channel: &str, outcome: &'static str, reason: Option<Rejection>, took: Duration) {
-        let why = reason.map_or("", Rejection::as_str);
-        let labels = [("channel", channel.to_owned()), ("outcome", outcome.to_owned()), ("reason", why.to_owned())];
-        metrics::counter!("kamid_callbacks_total", &labels).increment(1);
-        metrics::histogram!("kamid_callback_seconds").record(took.as_secs_f64());
+        let reason = reason.map_or("", Rejection::as_str);
         let micros = took.as_micros() as u64;
-        tracing::debug!(channel, outcome, reason = why, micros, "Answered a callback.");
+        tracing::debug!(channel, outcome, reason, micros, "Answered a callback.");
         let mut state = self.state();
-        let key = if why.is_empty() { format!("{channel}/{outcome}") } else { format!("{channel}/{outcome}/{why}") };
-        *state.counters.entry(key).or_default() += 1;
-        if !state.latency.contains_key(channel)
-            && let Ok(histogram) = Histogram::new_with_bounds(1, LONGEST_US, 3)
+        if !state.endings.contains_key(channel)
+            && let Some(endings) = Endings::new()
         {
-            state.latency.insert(channel.to_owned(), histogram);
+            state.endings.insert(channel.to_owned(), endings);
         }
-        if let Some(histogram) = state.latency.get_mut(channel) {
-            histogram.saturating_record(micros.max(1));
+        if let Some(endings) = state.endings.get_mut(channel) {
+            endings.latency.saturating_record(micros.max(1));
+            endings.seconds.record(took.as_secs_f64());
+            let tally = endings.tally(channel, outcome, reason);
+            tally.count += 1;
+            tally.metric.increment(1);
         }
     }
 
@@ -175,13 +217,15 @@ impl Telemetry {
         // Or every sample would stay in memory until somebody asks for the metrics.
         self.prometheus.run_upkeep();
         let mut state = self.state();
-        let latency = state.latency.iter_mut().filter(|(_, h)| !h.is_empty());
-        let latency = latency.map(|(channel, h)| {
-            let text = snapshot::encode(h);
-            h.reset();
-            (channel.clone(), text)
-        });
-        let latency = latency.collect();
+        let mut counters = state.counters.clone();
+        let mut latency = BTreeMap::new();
+        for (channel, endings) in &mut state.endings {
+            counters.extend(endings.tallies.iter().map(|tally| (tally.name(channel), tally.count)));
+            if !endings.latency.is_empty() {
+                latency.insert(channel.clone(), snapshot::encode(&endings.latency));
+                endings.latency.reset();
+            }
+        }
         let fresh = std::mem::take(&mut state.fresh);
         let incidents = fresh.iter().filter_map(|id| self.incidents.get(id)).map(|i| i.brief()).collect();
         Snapshot {
@@ -189,7 +233,7 @@ impl Telemetry {
             instance: self.instance.clone(),
             seq: self.seq.fetch_add(1, Ordering::Relaxed),
             at: now,
-            counters: state.counters.clone(),
+            counters,
             latency,
             incidents,
             incidents_dropped: self.incidents.dropped(),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-
 use super::Report;
 use super::facts::Facts;
 use crate::domain::Product;
