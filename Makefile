@@ -21,6 +21,7 @@ bench: setup
 setup:
 	@command -v redis-server >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq redis-server )
 
-# A real browser for the buyer's pages.
+# A real browser for the buyer's pages, and curl for the README's tour.
 setup-tests: setup
-	@command -v chromedriver >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq chromium chromium-driver )
+	@( command -v chromedriver && command -v curl ) >/dev/null || \
+		( $(APT) update -qq && $(APT) install -y -qq chromium chromium-driver curl )

@@ -60,6 +60,9 @@ end
 if was then
   redis.call('ZREM', review, 'orphan:' .. id .. ':' .. payment)
 end
+if log ~= '' then
+  redis.call('HSET', order, 'log', (o[10] or '') .. log)
+end
 if verdict == 'extra' then
   redis.call('ZADD', review, now, 'extra:' .. id .. ':' .. payment)
   redis.call('XADD', outbox, '*', 'event', 'extra', 'order', id, 'payment', payment)
@@ -81,9 +84,6 @@ elseif state == 'held' then
       redis.call('ZADD', review, now, 'extra:' .. id .. ':' .. other[i])
     end
   end
-end
-if log ~= '' then
-  redis.call('HSET', order, 'log', (o[10] or '') .. log)
 end
 if verdict == 'delivered' then
   draw(pool, given, quantity)

@@ -21,6 +21,12 @@ pub enum ClientError {
     Refused { status: u16, code: String, detail: String },
     #[error("the daemon's answer cannot be read: {0}")]
     Answer(String),
+    #[error("{0:?} is no id: letters, digits and . _ | : - only")]
+    NoId(String),
+    #[error(
+        "{0} is not a kamid's admin address: is it the public one? (the default admin address is http://127.0.0.1:9180)"
+    )]
+    NotAdmin(String),
 }
 
 /// A daemon's admin side.
@@ -33,6 +39,18 @@ pub struct Client {
 
 fn read(path: &Path) -> Result<String, ClientError> {
     std::fs::read_to_string(path).map_err(|source| ClientError::File { path: path.display().to_string(), source })
+}
+
+/// An id as a part of a path: a text that could lead elsewhere is refused.
+///
+/// # Errors
+/// [`ClientError::NoId`].
+pub fn part(id: &str) -> Result<&str, ClientError> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'|' | b':' | b'-');
+    if id.is_empty() || id.len() > 200 || id.bytes().all(|b| b == b'.') || !id.bytes().all(fits) {
+        return Err(ClientError::NoId(id.to_owned()));
+    }
+    Ok(id)
 }
 
 impl Client {
@@ -69,6 +87,9 @@ impl Client {
             },
         })?;
         let status = response.status();
+        if response.headers().get("x-kamid").is_none_or(|side| side != "admin") {
+            return Err(ClientError::NotAdmin(self.base.clone()));
+        }
         let body = response.bytes().await.map_err(|error| ClientError::Answer(error.without_url().to_string()))?;
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| ClientError::Answer(error.to_string()));

@@ -180,13 +180,34 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
             );
         }
     }
+    let listeners = server.clone();
     let server = read_server(&server, problems);
     let store = read_store(&store, problems);
     let limits = read_limits(&limits, problems);
     let mode = test.flag("mode", problems);
     test.finish(&["mode"], problems);
+    if mode == Some(false) {
+        warn_before_going_live(&listeners, server.as_ref(), channels.is_empty(), problems);
+    }
     given.finish(&["server", "store", "limits", "test", "channel"], problems);
     Some(Config { server: server?, store: store?, limits, test: mode?, channels })
+}
+
+/// What is allowed, and will not work with real money.
+fn warn_before_going_live(s: &Section, server: Option<&Server>, no_channels: bool, problems: &mut Vec<Problem>) {
+    let local = |url: &str| url.contains("://127.") || url.contains("://localhost") || url.contains("://0.0.0.0");
+    if server.is_some_and(|server| local(&server.public_url)) {
+        s.warn(
+            "public_url",
+            "is this machine's own address: no gateway can call back there. Set what the world calls",
+            problems,
+        );
+    } else if server.is_some_and(|server| server.public_url.starts_with("http://")) {
+        s.warn("public_url", "is not https: tokens and keys would cross the net in the clear", problems);
+    }
+    if no_channels {
+        s.warn("channel", "there is none: nobody can pay. Add a [channel.<name>] section", problems);
+    }
 }
 
 fn read_server(s: &Section, problems: &mut Vec<Problem>) -> Option<Server> {
@@ -201,10 +222,13 @@ fn read_server(s: &Section, problems: &mut Vec<Problem>) -> Option<Server> {
     let trusted_proxies = s.parsed_list("trusted_proxies", "networks such as \"10.0.0.0/8\"", problems);
     let drain_seconds = s.whole("drain_seconds", 0..=300, problems);
     s.finish(&["public", "admin", "public_url", "trusted_proxies", "drain_seconds"], problems);
-    let public: SocketAddr = public?;
+    let (public, admin): (SocketAddr, SocketAddr) = (public?, admin?);
+    if public == admin && public.port() != 0 {
+        s.reject("admin", "is the public address too: give each its own port", problems);
+    }
     Some(Server {
         public,
-        admin: admin?,
+        admin,
         public_url: url.unwrap_or_else(|| format!("http://{public}")),
         trusted_proxies,
         drain_seconds: drain_seconds?,
@@ -213,6 +237,10 @@ fn read_server(s: &Section, problems: &mut Vec<Problem>) -> Option<Server> {
 
 fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
     let url = s.secret("url", problems).filter(|url| {
+        // A bare address is no secret; the warning is for one with a password.
+        if !url.reveal().contains('@') {
+            problems.retain(|problem| !(problem.warning && problem.path == "store.url"));
+        }
         let known = ["embedded", "redis://", "rediss://", "unix://"];
         let fits = known.iter().any(|start| url.reveal().starts_with(start));
         if !fits {
@@ -220,10 +248,6 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
         }
         fits
     });
-    // A bare address is no secret; the warning is for one with a password.
-    if url.as_ref().is_some_and(|url| !url.reveal().contains('@')) {
-        problems.retain(|problem| !(problem.warning && problem.path == "store.url"));
-    }
     let redis_server = s.text("redis_server", problems);
     let durability = s.parsed("durability", "\"strict\" or \"relaxed\"", problems);
     let replicas = s.whole("replicas", 0..=16, problems);

@@ -86,11 +86,13 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     make_private(data)?;
     let _lock = DataLock::take(data)?;
     raise_file_limit();
-    let vault = Vault::load(&data.join("ring.json"))?;
+    let ring = data.join("ring.json");
+    let new_ring = !ring.exists() && std::env::var_os("KAMID_RING").is_none();
+    let vault = Vault::load(&ring)?;
     let token = vault::load_token(&data.join("admin.token"))?;
     let channels = channels(&config, &vault).map_err(DaemonError::Channels)?;
-    if channels.is_empty() {
-        tracing::warn!("No channel is configured: nobody can pay. See [channel.<name>] in `kamid config default`.");
+    for warning in &channels.warnings {
+        tracing::warn!(problem = %warning, "The configuration could be better.");
     }
     let public = bind("public", config.server.public).await?;
     let admin = bind("admin", config.server.admin).await?;
@@ -99,7 +101,13 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
         StoreUrl::Remote(_) => None,
     };
     let store = connect(&config, embedded.as_ref()).await?;
-    store.check_ring(vault.check_value()).await?;
+    if let Err(error) = store.check_ring(vault.check_value()).await {
+        if new_ring {
+            // Nothing was sealed with it: left behind, it would pass for the right one.
+            let _gone = std::fs::remove_file(&ring);
+        }
+        return Err(error.into());
+    }
     let started = store.now();
     let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
     let public_url = if config.server.public_url.ends_with(":0") {
@@ -276,8 +284,14 @@ fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant, shell: &str
     }
     let mode = if shop.test { "TEST MODE: no real money" } else { "LIVE" };
     let channels: Vec<String> = shop.channels.list().map(|(name, kind)| format!("{name} ({kind})")).collect();
+    let next = if shop.test {
+        "product add demo --price 9.90\nkeys import demo keys.txt\norder new demo --contact me@example.com\norder pay <ID>"
+    } else {
+        "channel list\nproduct list\nkeys stock\nincident list"
+    };
+    let next: String = next.lines().map(|line| format!("    {shell} {line}\n")).collect();
     let text = format!(
-        "\n  kamid {}   {mode}   ready after {took_ms} ms\n\n  buyers, gateways   {}\n  operators          {}   (token: admin.token below)\n  data               {}\n  channels           {}\n\n  Try next, in another terminal:\n    {shell} product add demo --price 9.90\n    printf 'KEY-1\\nKEY-2\\n' | {shell} keys import demo -\n    {shell} order new demo --contact me@example.com\n    {shell} order pay <ID>\n\n  Ctrl-C stops in order.\n\n",
+        "\n  kamid {}   {mode}   ready after {took_ms} ms\n\n  buyers, gateways   {}\n  operators          {}   (token: admin.token below)\n  data               {}\n  channels           {}\n\n  Try next, in another terminal:\n{next}\n  Ctrl-C stops in order.\n\n",
         env!("CARGO_PKG_VERSION"),
         at.public,
         at.admin,

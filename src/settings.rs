@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -145,6 +146,23 @@ impl Section {
         problems.push(self.problem(key, message));
     }
 
+    /// Says that setting `key` could be better.
+    pub fn warn(&self, key: &str, message: impl Into<String>, problems: &mut Vec<Problem>) {
+        problems.push(Problem { warning: true, ..self.problem(key, message) });
+    }
+
+    /// Says that setting `key` is missing, unless something is wrong with it already.
+    pub fn require(&self, key: &str, why: &str, problems: &mut Vec<Problem>) {
+        let missing = self.problem(key, format!("is missing: {why}"));
+        let told = |problem: &Problem| {
+            !problem.warning
+                && problem.path.strip_prefix(&missing.path).is_some_and(|rest| matches!(rest, "" | "_file" | "_env"))
+        };
+        if !problems.iter().any(told) {
+            problems.push(missing);
+        }
+    }
+
     /// Whether the setting is there.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
@@ -224,7 +242,11 @@ impl Section {
     pub fn secret(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
         let (file, env) = (format!("{key}_file"), format!("{key}_env"));
         let secret = if let Some(path) = self.text(&file, problems) {
-            match std::fs::read_to_string(self.base.join(&path)) {
+            let whole = self.base.join(&path);
+            if std::fs::metadata(&whole).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
+                self.warn(&file, format!("others on this machine can read {path}: chmod 600 {path}"), problems);
+            }
+            match std::fs::read_to_string(&whole) {
                 Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
                 Err(error) => {
                     return self.wrong(&file, &format!("a file that can be read ({path}: {error})"), problems);
@@ -274,11 +296,6 @@ impl Section {
                 (key, section)
             })
             .collect()
-    }
-
-    /// Whether a text or number in this section is missing, as a problem.
-    pub fn require(&self, key: &str, why: &str, problems: &mut Vec<Problem>) {
-        problems.push(self.problem(key, format!("is missing: {why}")));
     }
 
     /// Reports what nobody read, with the known name that looks most like it.

@@ -75,6 +75,9 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#']) => {
             s.reject("gateway_url", "must be http(s)://host/ without a query", problems);
         }
+        Some(url) if url.starts_with("http://") && !url.contains("//127.0.0.1") && !url.contains("//localhost") => {
+            s.warn("gateway_url", "is not https: `kamid order query` sends the merchant key over it", problems);
+        }
         Some(_) => {}
     }
     let pid = s.text("pid", problems);
@@ -83,7 +86,11 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     }
     let key = s.secret("key", problems);
     if key.is_none() {
-        s.require("key_file", "a file with the merchant key (or key_env); without it anybody could sign", problems);
+        s.require(
+            "key",
+            "key_file names a file with the merchant key (or key_env); without it anybody could sign",
+            problems,
+        );
     }
     let pay_type = s.text("pay_type", problems);
     let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
@@ -193,6 +200,10 @@ impl Channel for Epay {
             Verdict::Refused => Reply { status: 400, body: "fail" },
             Verdict::Unavailable => Reply { status: 503, body: "fail" },
         }
+    }
+
+    fn takes(&self, currency: Currency) -> bool {
+        currency == self.currency
     }
 
     fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Step {

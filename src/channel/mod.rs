@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::{Call, Callback, Millis, Money, Payment, Rejection, Reply};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply};
 use crate::settings::{Problem, Section};
 
 pub use sandbox::new as new_sandbox;
@@ -118,6 +118,8 @@ pub trait Channel: Send + Sync {
     fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection>;
     /// The answer in the gateway's own words. No failure text holds `success` or `ok`: gateways count that as received.
     fn ack(&self, verdict: Verdict) -> Reply;
+    /// Whether it can be paid in this currency: an order in another would be paid and held, always.
+    fn takes(&self, currency: Currency) -> bool;
     /// How a buyer pays an attempt.
     fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Step;
     /// How to ask the gateway about a payment; `None` where it cannot be asked.
@@ -170,7 +172,11 @@ pub const KINDS: &[Kind] = &[
 
 /// The configured channels, by name.
 #[derive(Clone, Default)]
-pub struct Channels(BTreeMap<String, (&'static str, Arc<dyn Channel>)>);
+pub struct Channels {
+    all: BTreeMap<String, (&'static str, Arc<dyn Channel>)>,
+    /// What could be better about their settings.
+    pub warnings: Vec<Problem>,
+}
 
 impl Channels {
     /// Builds each section; every problem of every channel is reported.
@@ -194,32 +200,30 @@ impl Channels {
                 continue;
             }
             if let Some(channel) = (kind.build)(name, section, &mut problems) {
-                channels.0.insert(name.clone(), (kind.name, channel));
+                channels.all.insert(name.clone(), (kind.name, channel));
             }
         }
-        if problems.iter().all(|problem| problem.warning) { Ok(channels) } else { Err(problems) }
+        if problems.iter().all(|problem| problem.warning) {
+            Ok(Self { warnings: problems, ..channels })
+        } else {
+            Err(problems)
+        }
     }
 
     /// Adds one more.
     pub fn insert(&mut self, name: &str, kind: &'static str, channel: Arc<dyn Channel>) {
-        self.0.insert(name.to_owned(), (kind, channel));
+        self.all.insert(name.to_owned(), (kind, channel));
     }
 
     /// The channel of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Channel>> {
-        self.0.get(name).map(|(_, channel)| channel)
+        self.all.get(name).map(|(_, channel)| channel)
     }
 
     /// Names and kinds.
     pub fn list(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.0.iter().map(|(name, (kind, _))| (name.as_str(), *kind))
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.iter().map(|(name, (kind, _))| (name.as_str(), *kind))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     params::{self, Params},
     sign,
 };
-use crate::domain::{Call, Callback, Millis, Money, Payment, Rejection, Reply};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply};
 use crate::settings::{Problem, Section};
 
 /// The header that carries the signature: lower-case hex of the HMAC-SHA256 of the body.
@@ -31,7 +31,7 @@ pub fn new(name: &str, secret: &[u8]) -> Arc<dyn Channel> {
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
     let key = s.secret("key", problems);
     if key.is_none() {
-        s.require("key_file", "a file with the sandbox's secret (or key_env)", problems);
+        s.require("key", "key_file names a file with the sandbox's secret (or key_env)", problems);
     }
     s.finish(&["kind", "key", "key_file", "key_env"], problems);
     Some(new(name, key?.reveal().as_bytes()))
@@ -77,6 +77,10 @@ impl Channel for Sandbox {
             Verdict::Refused => Reply { status: 400, body: "fail" },
             Verdict::Unavailable => Reply { status: 503, body: "fail" },
         }
+    }
+
+    fn takes(&self, _currency: Currency) -> bool {
+        true
     }
 
     fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Step {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Context, Done, Failure, serve};
 use crate::channel::capture::{Capture, replay};
 use crate::channel::{Channels, KINDS};
+use crate::client::part;
 use crate::daemon;
 use crate::settings::Section;
 use crate::store::clock::Clock;
@@ -17,8 +18,10 @@ use crate::vault::Vault;
 #[derive(Debug, Subcommand)]
 pub enum ChannelCommand {
     /// List the channels of the running daemon
+    #[command(after_help = "Example:\n  kamid channel list")]
     List,
     /// List the kinds of channels there are
+    #[command(after_help = "Example:\n  kamid channel kinds")]
     Kinds,
     /// Run a captured callback offline and say what would happen
     #[command(
@@ -40,6 +43,7 @@ pub enum ChannelCommand {
 #[derive(Debug, Subcommand)]
 pub enum IncidentCommand {
     /// List incidents, newest first
+    #[command(after_help = "Example:\n  kamid incident list --reason bad_signature")]
     List {
         /// At most so many
         #[arg(long, default_value_t = 50)]
@@ -49,6 +53,7 @@ pub enum IncidentCommand {
         reason: Option<String>,
     },
     /// Show one, with its request, what it means and what to do
+    #[command(after_help = "Example:\n  kamid incident show 1a2b3c-19a1-7")]
     Show {
         /// Its id
         id: String,
@@ -130,11 +135,11 @@ pub async fn run_incident(context: &Context, command: IncidentCommand) -> Done {
             context.show(&client.get("/v1/incidents", &query).await?, "incidents", &columns)
         }
         IncidentCommand::Show { id } => {
-            context.out.fields(&client.get(&format!("/v1/incidents/{id}"), &[]).await?);
+            context.out.fields(&client.get(&format!("/v1/incidents/{}", part(&id)?), &[]).await?);
             Ok(ExitCode::SUCCESS)
         }
         IncidentCommand::Export { id } => {
-            context.out.value(&client.get(&format!("/v1/incidents/{id}/capture"), &[]).await?);
+            context.out.value(&client.get(&format!("/v1/incidents/{}/capture", part(&id)?), &[]).await?);
             Ok(ExitCode::SUCCESS)
         }
     }

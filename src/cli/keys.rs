@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::BuildHasher as _;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, IsTerminal as _, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,11 +13,11 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{Context, Done, Failure, output};
-use crate::client::Client;
+use crate::client::{Client, part};
 use crate::shop::ImportReport;
 
 /// Bytes of one request; the daemon takes up to `limits.import_bytes`.
-const PART_BYTES: usize = 1_048_576;
+const PART_BYTES: usize = 262_144;
 /// Longest line read; what is longer is reported, not kept.
 const LINE_BYTES: u64 = 131_072;
 /// Requests under way at once.
@@ -36,6 +36,7 @@ pub enum KeysCommand {
         file: PathBuf,
     },
     /// Stock of every product
+    #[command(after_help = "Example:\n  kamid keys stock --json")]
     Stock,
     /// Take keys out of sale: the oldest, or those in a file
     #[command(after_help = "Example:\n  kamid keys void steam-10 --count 5")]
@@ -49,13 +50,14 @@ pub enum KeysCommand {
         #[arg(long, value_name = "FILE", conflicts_with = "count")]
         file: Option<PathBuf>,
     },
-    /// Put voided keys back on sale
+    /// Put voided keys back on sale, those voided last first
+    #[command(after_help = "Example:\n  kamid keys restore steam-10 --count 5")]
     Restore {
         /// Product
         product: String,
-        /// How many
-        #[arg(long, default_value_t = u32::MAX)]
-        count: u32,
+        /// How many; all where left out
+        #[arg(long)]
+        count: Option<u32>,
     },
 }
 
@@ -84,13 +86,19 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
             if count == 0 && keys.is_empty() {
                 return Err(Failure::new("say which keys: --count N or --file FILE"));
             }
-            let done =
-                client.post(&format!("/v1/products/{product}/void"), &json!({"count": count, "keys": keys})).await?;
+            let done = client
+                .post(&format!("/v1/products/{}/void", part(&product)?), &json!({"count": count, "keys": keys}))
+                .await?;
             context.out.fields(&done);
             Ok(ExitCode::SUCCESS)
         }
         KeysCommand::Restore { product, count } => {
-            let done = client.post(&format!("/v1/products/{product}/restore"), &json!({"count": count})).await?;
+            let done = client
+                .post(
+                    &format!("/v1/products/{}/restore", part(&product)?),
+                    &json!({"count": count.unwrap_or(u32::MAX)}),
+                )
+                .await?;
             context.out.fields(&done);
             Ok(ExitCode::SUCCESS)
         }
@@ -100,6 +108,8 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
 /// Reads a file a part at a time: whole lines, and the number of the first.
 struct Parts {
     input: Box<dyn BufRead + Send>,
+    /// Nothing more comes: a terminal would wait for another key press.
+    ended: bool,
     line: u64,
     seen: HashSet<(u64, u64)>,
     hashers: (RandomState, RandomState),
@@ -118,10 +128,11 @@ impl Parts {
     fn next(&mut self) -> std::io::Result<Option<Part>> {
         let mut part = Part { first: self.line + 1, text: Vec::new(), read: 0 };
         let mut line = Vec::new();
-        while part.text.len() < PART_BYTES {
+        while part.text.len() < PART_BYTES && !self.ended {
             line.clear();
             let read = self.input.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line)? as u64;
             if read == 0 {
+                self.ended = true;
                 break;
             }
             part.read += read;
@@ -172,15 +183,20 @@ impl Parts {
 async fn import(context: &Context, client: Client, product: &str, file: &PathBuf) -> Done {
     let fail = |error: std::io::Error| Failure::new(format!("{}: {error}", file.display()));
     let (input, length): (Box<dyn BufRead + Send>, u64) = if file.as_os_str() == "-" {
+        if std::io::stdin().is_terminal() && !context.out.json {
+            context.out.line("One key a line; Ctrl-D ends.");
+        }
         (Box::new(BufReader::new(std::io::stdin())), 0)
     } else {
         let opened = File::open(file).map_err(fail)?;
         let length = opened.metadata().map_or(0, |meta| meta.len());
         (Box::new(BufReader::with_capacity(262_144, opened)), length)
     };
+    let keys = format!("/v1/products/{}/keys", part(product)?);
     let bar = output::bar(length, true);
     let mut parts = Parts {
         input,
+        ended: false,
         line: 0,
         seen: HashSet::new(),
         hashers: (RandomState::new(), RandomState::new()),
@@ -191,9 +207,9 @@ async fn import(context: &Context, client: Client, product: &str, file: &PathBuf
     loop {
         let next = if jobs.len() < PARTS_AT_ONCE { parts.next().map_err(fail)? } else { None };
         match next {
-            Some(part) => {
-                let (client, path) = (client.clone(), format!("/v1/products/{product}/keys?first={}", part.first));
-                jobs.spawn(async move { Ok((client.upload::<ImportReport>(&path, part.text).await?, part.read)) });
+            Some(next) => {
+                let (client, path) = (client.clone(), format!("{keys}?first={}", next.first));
+                jobs.spawn(async move { Ok((client.upload::<ImportReport>(&path, next.text).await?, next.read)) });
             }
             None => match jobs.join_next().await {
                 Some(done) => {
@@ -210,7 +226,8 @@ async fn import(context: &Context, client: Client, product: &str, file: &PathBuf
     parts.report.blank = 0;
     total.add(&parts.report);
     show(context, &total);
-    Ok(ExitCode::SUCCESS)
+    let nothing = total.imported == 0 && total.unreadable + total.too_long > 0;
+    Ok(ExitCode::from(u8::from(nothing)))
 }
 
 fn show(context: &Context, report: &ImportReport) {
@@ -222,7 +239,7 @@ fn show(context: &Context, report: &ImportReport) {
         ("twice in the file", report.repeated, &report.repeated_lines),
         ("imported before", report.known, &report.known_lines),
         ("too long", report.too_long, &report.too_long_lines),
-        ("not readable as UTF-8 text", report.unreadable, &report.unreadable_lines),
+        ("not UTF-8 text, or with control characters", report.unreadable, &report.unreadable_lines),
         ("blank", report.blank, &Vec::new()),
     ] {
         if count > 0 {
@@ -231,5 +248,8 @@ fn show(context: &Context, report: &ImportReport) {
             let lines = if named.is_empty() { String::new() } else { format!(" (lines {}{more})", named.join(", ")) };
             context.out.line(&format!("  {count} {what}{lines}"));
         }
+    }
+    if report.unreadable > 0 {
+        context.out.line("  A file in GBK or UTF-16 is converted with: iconv -f GBK -t UTF-8 keys.txt");
     }
 }

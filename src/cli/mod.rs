@@ -60,28 +60,28 @@ enum Command {
     )]
     Serve,
     /// Products: what is sold
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  kamid product add demo --price 9.90")]
     Product(product::ProductCommand),
     /// Keys: import, stock, void, restore
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  kamid keys import demo keys.txt")]
     Keys(keys::KeysCommand),
     /// Orders: make, pay, list, show, review
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  kamid order new demo --contact me@example.com")]
     Order(order::OrderCommand),
     /// Payments without an order of their own: extra and orphan ones
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  kamid orphan list")]
     Orphan(order::OrphanCommand),
     /// Failed callbacks and what else an operator should see
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  kamid incident list")]
     Incident(channel::IncidentCommand),
     /// Count everything again from Redis itself and list what does not add up
     #[command(after_help = "Example:\n  kamid audit --json\nExit code 1 if there is any violation.")]
     Audit,
     /// Channels: accounts at payment gateways
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  kamid channel list")]
     Channel(channel::ChannelCommand),
     /// The configuration
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  kamid config check --config config.toml")]
     Config(serve::ConfigCommand),
     /// Shell completions
     #[command(after_help = "Example:\n  kamid completions bash > /etc/bash_completion.d/kamid")]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{Context, Done, Failure, output};
-use crate::client::Client;
+use crate::client::{Client, part};
 
 /// Orders made at once.
 const AT_ONCE: u64 = 16;
@@ -31,7 +31,7 @@ pub enum OrderCommand {
         #[arg(long)]
         channel: Option<String>,
         /// How many such orders
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
         count: u64,
     },
     /// Pay an order through its sandbox channel (test mode)
@@ -48,7 +48,7 @@ pub enum OrderCommand {
     )]
     List {
         /// pending, delivered, owed, held, expired, rejected or refunded
-        #[arg(long)]
+        #[arg(long, value_parser = ["pending", "delivered", "owed", "held", "expired", "rejected", "refunded"])]
         state: Option<String>,
         /// The buyer's contact
         #[arg(long)]
@@ -57,10 +57,11 @@ pub enum OrderCommand {
         #[arg(long)]
         trade_no: Option<String>,
         /// At most so many
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
     /// Show an order with its payments and its history
+    #[command(after_help = "Example:\n  kamid order show 07MIBQ3K2XZ0A1B2C3D4 --keys")]
     Show {
         /// Order or payment number
         id: String,
@@ -69,6 +70,9 @@ pub enum OrderCommand {
         keys: bool,
     },
     /// State that an order was paid
+    #[command(
+        after_help = "Example:\n  kamid order mark-paid 07MIBQ3K2XZ0A1B2C3D4 --trade-no 2025112316003140799 --reason \"seen in the console\""
+    )]
     MarkPaid {
         #[command(flatten)]
         act: Act,
@@ -77,13 +81,20 @@ pub enum OrderCommand {
         trade_no: Option<String>,
     },
     /// Deliver an owed order if there is stock
+    #[command(after_help = "Example:\n  kamid order redeliver 07MIBQ3K2XZ0A1B2C3D4")]
     Redeliver {
         /// Order or payment number
         id: String,
     },
     /// Mark an order as refunded; its keys are burned
+    #[command(
+        after_help = "Example:\n  kamid order refund 07MIBQ3K2XZ0A1B2C3D4 --reason \"paid back in the console\"\nIt moves no money: pay back at the gateway first."
+    )]
     Refund(Act),
     /// Give a fresh key for a bad one, which is burned
+    #[command(
+        after_help = "Example:\n  kamid order replace 07MIBQ3K2XZ0A1B2C3D4 --position 2 --reason \"already used\""
+    )]
     Replace {
         #[command(flatten)]
         act: Act,
@@ -92,10 +103,17 @@ pub enum OrderCommand {
         position: usize,
     },
     /// Deliver a held order
+    #[command(
+        after_help = "Example:\n  kamid order approve 07MIBQ3K2XZ0A1B2C3D4 --reason \"one fen short, let it be\""
+    )]
     Approve(Act),
     /// Refuse a held payment
+    #[command(
+        after_help = "Example:\n  kamid order reject 07MIBQ3K2XZ0A1B2C3D4 --reason \"half the price\"\nPay back at the gateway, then: kamid order refund."
+    )]
     Reject(Act),
     /// Ask the gateway whether an order was paid, and settle it if it was
+    #[command(after_help = "Example:\n  kamid order query 07MIBQ3K2XZ0A1B2C3D4")]
     Query {
         /// Order or payment number
         id: String,
@@ -143,6 +161,7 @@ impl How {
 #[derive(Debug, Subcommand)]
 pub enum OrphanCommand {
     /// List payments that wait for a person: second ones, and ones for unknown numbers
+    #[command(after_help = "Example:\n  kamid orphan list")]
     List,
     /// Count such a payment for an order
     #[command(
@@ -158,6 +177,7 @@ pub enum OrphanCommand {
         order: String,
     },
     /// Mark such a payment as paid back
+    #[command(after_help = "Example:\n  kamid orphan refund KO2511… 'alipay|2025112316003140799'")]
     Refund {
         /// The id as listed
         id: String,
@@ -170,7 +190,7 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
     let client = context.client()?;
     let act = |id: String, action: &'static str, note: Value| {
         let client = client.clone();
-        async move { client.post(&format!("/v1/orders/{id}/act/{action}"), &note).await }
+        async move { client.post(&format!("/v1/orders/{}/act/{action}", part(&id)?), &note).await }
     };
     let done = match command {
         OrderCommand::New { product, quantity, contact, channel, count } => {
@@ -178,7 +198,7 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
             return new(context, client, wish, count).await;
         }
         OrderCommand::Pay { id, how } => {
-            client.post(&format!("/v1/orders/{id}/sandbox"), &json!({"how": how.word()})).await?
+            client.post(&format!("/v1/orders/{}/sandbox", part(&id)?), &json!({"how": how.word()})).await?
         }
         OrderCommand::List { state, contact, trade_no, limit } => {
             let mut query = vec![("limit", limit.to_string())];
@@ -189,7 +209,7 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
             return context.show(&client.get("/v1/orders", &query).await?, "orders", &columns);
         }
         OrderCommand::Show { id, keys } => {
-            client.get(&format!("/v1/orders/{id}"), &[("keys", keys.to_string())]).await?
+            client.get(&format!("/v1/orders/{}", part(&id)?), &[("keys", keys.to_string())]).await?
         }
         OrderCommand::MarkPaid { act: Act { id, reason }, trade_no } => {
             act(id, "mark-paid", json!({"reason": reason, "trade_no": trade_no})).await?

@@ -29,23 +29,24 @@ fn is_moment(name: &str) -> bool {
 }
 
 /// A moment in the reader's own time zone.
-fn moment(ms: i64) -> Option<String> {
+fn moment(ms: i64, short: bool) -> Option<String> {
     let at = jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned_datetime(jiff::tz::TimeZone::system());
-    Some(at.strftime("%F %T %z").to_string())
+    Some(at.strftime(if short { "%F %T" } else { "%F %T %z" }).to_string())
 }
 
-fn cell(name: &str, value: &Value) -> String {
+/// Text of a value; `short` for a table's cell.
+fn cell(name: &str, value: &Value, short: bool) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => printable(text, 200),
-        Value::Array(items) => items.iter().map(|item| cell("", item)).collect::<Vec<_>>().join(", "),
+        Value::String(text) => printable(text, if short { 200 } else { 8192 }),
+        Value::Array(items) => items.iter().map(|item| cell("", item, short)).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => {
             let shown =
                 fields.iter().filter(|(name, value)| !value.is_null() && !FOR_PROGRAMS.contains(&name.as_str()));
-            shown.map(|(name, value)| format!("{name} {}", cell(name, value))).collect::<Vec<_>>().join(" · ")
+            shown.map(|(name, value)| format!("{name} {}", cell(name, value, short))).collect::<Vec<_>>().join(" · ")
         }
         Value::Number(number) if is_moment(name) => {
-            number.as_i64().and_then(moment).unwrap_or_else(|| number.to_string())
+            number.as_i64().and_then(|ms| moment(ms, short)).unwrap_or_else(|| number.to_string())
         }
         other => other.to_string(),
     }
@@ -82,7 +83,7 @@ impl Output {
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(columns.iter().map(|column| column.rsplit('.').next().unwrap_or(column).replace('_', " ")));
         for row in rows {
-            let of = |column: &&str| cell(column, column.split('.').fold(row, |value, part| &value[part]));
+            let of = |column: &&str| cell(column, column.split('.').fold(row, |value, part| &value[part]), true);
             table.add_row(columns.iter().map(of));
         }
         say(&table.trim_fmt());
@@ -104,7 +105,7 @@ impl Output {
                 one => std::slice::from_ref(one),
             };
             for line in lines {
-                say(&format!("{name:width$}  {}", cell(name, line)));
+                say(&format!("{name:width$}  {}", cell(name, line, false)));
             }
         }
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 use super::{Context, Done, Failure};
+use crate::client::part;
 use crate::domain::{Allowance, Take};
 use crate::shop::ProductPatch;
 
@@ -34,12 +35,14 @@ pub enum ProductCommand {
         #[command(flatten)]
         fields: Fields,
         /// Home slot, 0 to 63; by the id where left out
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u8).range(0..64))]
         slot: Option<u8>,
     },
     /// List products with their stock
+    #[command(after_help = "Example:\n  kamid product list --json")]
     List,
     /// Show one product
+    #[command(after_help = "Example:\n  kamid product show steam-10")]
     Show {
         /// Its id
         id: String,
@@ -53,6 +56,7 @@ pub enum ProductCommand {
         fields: Fields,
     },
     /// Take a product off sale; what was ordered is still delivered
+    #[command(after_help = "Example:\n  kamid product retire steam-10")]
     Retire {
         /// Its id
         id: String,
@@ -78,13 +82,13 @@ pub struct Fields {
     /// Price of one key, exact decimals: 9.90
     #[arg(long)]
     price: Option<String>,
-    /// Currency of the price: CNY
+    /// Currency of the price [new: CNY]
     #[arg(long)]
     currency: Option<String>,
-    /// When a key counts as taken
+    /// When a key counts as taken [new: order]
     #[arg(long)]
     take: Option<TakeAt>,
-    /// Most keys in one order
+    /// Most keys in one order [new: 100]
     #[arg(long)]
     per_order: Option<u32>,
     /// Most keys for one address in a while: 5/24h; 0 for no limit
@@ -99,7 +103,7 @@ pub struct Fields {
     /// End of the sale
     #[arg(long, value_parser = moment)]
     sale_until: Option<u64>,
-    /// Minutes an unpaid order lives
+    /// Minutes an unpaid order lives [new: 15]
     #[arg(long)]
     expires_minutes: Option<u32>,
 }
@@ -152,17 +156,17 @@ pub async fn run(context: &Context, command: ProductCommand) -> Done {
     let client = context.client()?;
     let product = match command {
         ProductCommand::List => return context.show(&client.get("/v1/products", &[]).await?, "products", &COLUMNS),
-        ProductCommand::Show { id } => client.get(&format!("/v1/products/{id}"), &[]).await?,
+        ProductCommand::Show { id } => client.get(&format!("/v1/products/{}", part(&id)?), &[]).await?,
         ProductCommand::Add { id, fields, slot } => {
             let mut wish = body(&ProductPatch { slot, ..fields.patch() })?;
             wish["id"] = json!(id);
             client.post("/v1/products", &wish).await?
         }
         ProductCommand::Set { id, fields } => {
-            client.patch(&format!("/v1/products/{id}"), &body(&fields.patch())?).await?
+            client.patch(&format!("/v1/products/{}", part(&id)?), &body(&fields.patch())?).await?
         }
         ProductCommand::Retire { id, undo } => {
-            client.patch(&format!("/v1/products/{id}"), &json!({"retired": !undo})).await?
+            client.patch(&format!("/v1/products/{}", part(&id)?), &json!({"retired": !undo})).await?
         }
     };
     context.out.fields(&product);

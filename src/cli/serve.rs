@@ -34,6 +34,13 @@ fn load(context: &Context) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
     }
 }
 
+/// Every problem of a file, those of its channels too.
+fn all_problems(context: &Context, problems: Vec<Problem>) -> Vec<Problem> {
+    let mut all = [problems, channels_alone(context)].concat();
+    all.sort_by_key(|problem| problem.line);
+    all
+}
+
 fn wrong(problems: &[Problem]) -> Failure {
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
     Failure { message: format!("the configuration cannot be used:\n{}", lines.join("\n")), code: 64 }
@@ -41,7 +48,7 @@ fn wrong(problems: &[Problem]) -> Failure {
 
 /// The configuration, or a failure that lists every problem.
 pub fn configuration(context: &Context) -> Result<Config, Failure> {
-    let (config, warnings) = load(context).map_err(|problems| wrong(&problems))?;
+    let (config, warnings) = load(context).map_err(|problems| wrong(&all_problems(context, problems)))?;
     for warning in &warnings {
         tracing::warn!(problem = %warning, "The configuration could be better.");
     }
@@ -95,14 +102,13 @@ pub fn config(context: &Context, command: &ConfigCommand) -> Done {
             Ok(ExitCode::SUCCESS)
         }
         ConfigCommand::Check => {
-            let (usable, mut problems) = match load(context) {
-                Ok((config, warnings)) => {
-                    let found = Channels::build(&config.channels, config.test).err().unwrap_or_default();
-                    (found.iter().all(|problem| problem.warning), [warnings, found].concat())
-                }
-                Err(problems) => (false, [problems, channels_alone(context)].concat()),
+            let (usable, problems) = match load(context) {
+                Ok((config, warnings)) => match Channels::build(&config.channels, config.test) {
+                    Ok(channels) => (true, [warnings, channels.warnings].concat()),
+                    Err(found) => (false, [warnings, found].concat()),
+                },
+                Err(problems) => (false, all_problems(context, problems)),
             };
-            problems.sort_by_key(|problem| problem.line);
             let path: Option<PathBuf> = context.global.config.clone();
             let report = json!({"usable": usable, "file": path, "problems": problems});
             if context.out.json {

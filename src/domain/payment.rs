@@ -122,7 +122,7 @@ impl Rejection {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::BadSignature => {
-                "The signature does not fit the channel's key: compare the key here with the one in the merchant's console; many from one address are a forger."
+                "The signature does not fit the channel's key: compare the key here with the one in the merchant's console; many from one address are a forger. Who paid meanwhile: `kamid order query ID` once the key is right."
             }
             Self::MissingSignature => "There is no signature: not from the gateway, or a proxy dropped the query.",
             Self::MissingField => {

@@ -12,7 +12,7 @@ pub fn printable(text: &str, most: usize) -> String {
 }
 
 fn is_hostile(c: char) -> bool {
-    c.is_control()
+    (c.is_control() && c != '\t')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::{Web, admin_orders, stream};
 use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, borrowed};
 use crate::domain::{Callback, PaymentNo, Product, Stock};
-use crate::shop::{ImportReport, ProductPatch};
+use crate::shop::{ImportReport, ProductPatch, ShopError};
 use crate::telemetry::incident::Incident;
 use crate::vault::same_secret;
 
@@ -45,6 +45,11 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/readyz", get(readyz))
         .route("/healthz", get(|| async { "ok" }))
         .fallback(|| async { Problem::not_found() })
+        .layer(middleware::map_response(|mut response: Response| async {
+            // By this the command line tells the admin side from the public one.
+            response.headers_mut().insert("x-kamid", header::HeaderValue::from_static("admin"));
+            response
+        }))
         .with_state(web)
 }
 
@@ -156,8 +161,9 @@ async fn void(
     Path(id): Path<String>,
     Json(wish): Json<VoidWish>,
 ) -> Result<Json<Value>, Problem> {
-    let voided = web.shop.void(&id, wish.count, wish.keys.as_bytes()).await?;
-    Ok(Json(json!({"voided": voided})))
+    let (voided, named) = web.shop.void(&id, wish.count, wish.keys.as_bytes()).await?;
+    let not_in_pool = named.map(|named| named.saturating_sub(voided));
+    Ok(Json(json!({"voided": voided, "keys_named": named, "not_in_pool": not_in_pool})))
 }
 
 async fn restore(
@@ -180,7 +186,7 @@ async fn incidents(State(web): State<Arc<Web>>, Query(query): Query<HashMap<Stri
 }
 
 fn find(web: &Web, id: &str) -> Result<Incident, Problem> {
-    web.shop.telemetry.incidents.get(id).ok_or_else(Problem::not_found)
+    web.shop.telemetry.incidents.get(id).ok_or_else(|| ShopError::NotFound("incident").into())
 }
 
 async fn incident(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {

@@ -15,7 +15,7 @@ use super::Web;
 use super::orders::{iso, with_token};
 use super::problem::Problem;
 use crate::domain::order::PaymentRecord;
-use crate::domain::{Order, OrderId, OrderState};
+use crate::domain::{Order, OrderId, OrderState, PaymentNo};
 use crate::shop::{Action, Buyer, Note, Pay, ShopError, Wanted};
 
 pub fn routes() -> Router<Arc<Web>> {
@@ -120,7 +120,7 @@ async fn show(
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<Value>, Problem> {
     let id = order_id(&id)?;
-    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or_else(Problem::not_found)?;
+    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or(ShopError::NotFound("order"))?;
     let payments = web.shop.store.payments(id.as_str()).await.map_err(ShopError::from)?;
     let mut value = brief(&web, &order);
     value["payments"] = payments.iter().map(payment).collect();
@@ -169,9 +169,10 @@ async fn sandbox(
     Path(id): Path<String>,
     Json(wish): Json<How>,
 ) -> Result<Json<Value>, Problem> {
+    let attempt = id.parse::<PaymentNo>().ok().map(|no| no.attempt);
     let id = order_id(&id)?;
-    let answers = web.shop.sandbox_pay(id, None, wish.how).await?;
-    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or_else(Problem::not_found)?;
+    let answers = web.shop.sandbox_pay(id, attempt, wish.how).await?;
+    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or(ShopError::NotFound("order"))?;
     Ok(Json(json!({"id": id.to_string(), "answers": answers, "state": order.state})))
 }
 

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use data_encoding::BASE64;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 
-use super::problem::Problem;
 use super::{Client, Web};
 use crate::channel::{Channel, Claim, Verdict};
+use crate::domain::text::printable;
 use crate::domain::{Callback, Outcome, Rejection, Reply};
 use crate::shop::IncidentNote;
 use crate::store::StoreError;
@@ -56,14 +56,30 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
         return reply(&Reply { status: 429, body: "fail" });
     }
     let Some(channel) = web.shop.channels.get(name) else {
-        web.limiter.reject(client.0);
+        charge(web, client);
         web.shop.telemetry.record(Event::Callback {
             channel: "",
             outcome: "no_channel",
             reason: None,
             took: started.elapsed(),
         });
-        return Problem::not_found().into_response();
+        web.shop.incident(IncidentNote {
+            channel: &printable(name, 32),
+            reason: "no_such_channel",
+            advice: "A callback came for a channel that is not configured: compare the notify address in the gateway's console with `kamid channel list`.",
+            address: &client.0.to_string(),
+            status: 404,
+            // Without its body, which is not read for nobody; it counts as a stranger's all the same.
+            request: Some(RawRequest {
+                method: request.method().to_string(),
+                target: request.uri().to_string(),
+                headers: Vec::new(),
+                body_b64: String::new(),
+                cut: true,
+            }),
+            ..IncidentNote::default()
+        });
+        return reply(&Reply { status: 404, body: "fail" });
     };
     let (head, body) = request.into_parts();
     let (query_bytes, body_bytes) = channel.limits();
@@ -134,6 +150,21 @@ pub async fn read(body: Incoming, most: usize, seconds: u64) -> Result<Bytes, Re
     }
 }
 
+/// Charges an address for a rejected callback; when that blocks it, an operator should know, since a gateway or a proxy
+/// that is not trusted may share the address with a forger.
+fn charge(web: &Web, client: Client) {
+    if !web.limiter.reject(client.0) {
+        return;
+    }
+    web.shop.incident(IncidentNote {
+        reason: "address_blocked",
+        advice: "Too many rejected callbacks came from this address: it hears 429 until they stop, genuine ones too. If it is your own proxy's, name it in server.trusted_proxies; if it is the gateway's, see why its callbacks are rejected.",
+        address: &client.0.to_string(),
+        status: 429,
+        ..IncidentNote::default()
+    });
+}
+
 /// An incident for the operator, and a charge for whoever sent it, unless the gateway itself signed it.
 fn note(
     web: &Web,
@@ -145,7 +176,7 @@ fn note(
     status: u16,
 ) {
     if ending.outcome != "orphan" {
-        web.limiter.reject(client.0);
+        charge(web, client);
     }
     let mark = if callback.query.is_empty() { "" } else { "?" };
     web.shop.incident(IncidentNote {

@@ -16,12 +16,17 @@ use crate::config::Limits;
 /// Most addresses remembered at once; past it the oldest knowledge is dropped.
 const ADDRESSES: usize = 65_536;
 
+/// An operator hears of one blocked address once in this time, and of so many addresses.
+const TOLD_AGAIN: Duration = Duration::from_secs(600);
+const TOLD: usize = 100;
+
 /// Keyed limiters, and the table of those who are blocked until then.
 pub struct Limiter {
     orders: DefaultKeyedRateLimiter<IpAddr>,
     lookups: DefaultKeyedRateLimiter<IpAddr>,
     rejected: DefaultKeyedRateLimiter<IpAddr>,
     blocked: Mutex<HashMap<IpAddr, Instant>>,
+    told: Mutex<HashMap<IpAddr, Instant>>,
 }
 
 fn per_minute(count: u32) -> DefaultKeyedRateLimiter<IpAddr> {
@@ -45,6 +50,7 @@ impl Limiter {
             lookups: per_minute(limits.lookups_per_minute),
             rejected: per_minute(limits.rejected_per_minute),
             blocked: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -78,18 +84,30 @@ impl Limiter {
         left
     }
 
-    /// Charges a rejected callback, and blocks its address when there were too many.
-    pub fn reject(&self, address: IpAddr) {
-        let Err(wait) = charge(&self.rejected, address) else { return };
+    /// Charges a rejected callback, and blocks its address when there were too many. Says whether it was not blocked
+    /// lately: then an operator should hear of it.
+    pub fn reject(&self, address: IpAddr) -> bool {
+        let Err(wait) = charge(&self.rejected, address) else { return false };
         let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if blocked.len() >= ADDRESSES {
             blocked.retain(|_, until| *until > now);
         }
-        if blocked.len() < ADDRESSES {
-            // At least a second: the next token would otherwise let every other forgery in.
-            blocked.insert(network(address), now + wait.max(Duration::from_secs(1)));
+        if blocked.len() >= ADDRESSES {
+            return false;
         }
+        // At least a second: the next token would otherwise let every other forgery in.
+        blocked.insert(network(address), now + wait.max(Duration::from_secs(1)));
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= TOLD {
+            told.retain(|_, since| now.duration_since(*since) < TOLD_AGAIN);
+        }
+        let lately = told.get(&network(address)).is_some_and(|since| now.duration_since(*since) < TOLD_AGAIN);
+        if lately || told.len() >= TOLD {
+            return false;
+        }
+        told.insert(network(address), now);
+        true
     }
 
     /// Forgets addresses that have not been seen for a while.

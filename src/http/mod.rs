@@ -98,7 +98,7 @@ pub async fn serve_admin(listener: TcpListener, web: Arc<Web>, stop: watch::Rece
 async fn route(router: Router, mut request: Request<Body>, client: Client) -> Response {
     request.extensions_mut().insert(client);
     match router.oneshot(request).await {
-        Ok(response) => response,
+        Ok(response) => problem::told(response).await,
         Err(never) => match never {},
     }
 }

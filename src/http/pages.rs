@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Form, Json, Router};
 use minijinja::{Environment, Value, context};
 use serde::Deserialize;
@@ -44,6 +44,7 @@ pub fn routes(web: Arc<Web>) -> Router {
     Router::new()
         .route("/o/{id}", get(page))
         .route("/o/{id}/state", get(state))
+        .route("/o/{id}/pay", post(another_way))
         .route("/r/{id}", get(back))
         .route("/o.js", get(script))
         .route("/pay/{channel}/checkout/{number}", get(sandbox).post(sandbox_pay))
@@ -113,14 +114,38 @@ async fn page(
         Step::Qr { .. } | Step::Form { .. } => None,
     });
     let expires = iso(order.expires);
+    let tried = order.attempts.last().map(|(_, due)| due.channel.as_str());
+    let others = web.shop.channels_for(order.amount.currency);
+    let others = others.filter(|name| order.state == OrderState::Pending && Some(*name) != tried);
+    let others: Vec<String> = others.map(str::to_owned).collect();
     let values =
-        context! { order => Value::from(minijinja::value::Serde(&view)), pay_url, expires, title => view.name };
+        context! { others, order => Value::from(minijinja::value::Serde(&view)), pay_url, expires, title => view.name };
     let mut response = render(&web, "order.html", &headers, StatusCode::OK, values);
     let cookie = cookie(&id, &token, web.shop.public_url.starts_with("https"));
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     Ok(response)
+}
+
+#[derive(Deserialize)]
+struct Way {
+    channel: String,
+}
+
+/// The buyer chose another channel: the page then leads there.
+async fn another_way(
+    State(web): State<Arc<Web>>,
+    Extension(client): Extension<Client>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(way): Form<Way>,
+) -> Result<Response, Problem> {
+    web.limiter.lookup(client.0).map_err(Problem::limited)?;
+    // Only by cookie, which the browser sends from our own pages alone.
+    let order = web.shop.order_for(&id, &token_of(&id, &headers, &HashMap::new())).await?;
+    web.shop.pay_again(order.id, &way.channel).await?;
+    Ok(Redirect::to(&format!("/o/{id}")).into_response())
 }
 
 async fn state(

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::domain::Rejection;
+use crate::domain::text::printable;
 use crate::shop::ShopError;
 use crate::store::StoreError;
 
@@ -46,6 +47,18 @@ impl Problem {
             Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests from your address.");
         Self { retry_seconds: Some(wait.as_secs() + 1), ..problem }
     }
+}
+
+/// What axum refuses by itself is told in plain text; here it becomes a problem as every other.
+pub async fn told(response: Response) -> Response {
+    let status = response.status();
+    let plain =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !status.is_client_error() || !plain {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    Problem::new(status, "invalid", printable(&String::from_utf8_lossy(&text), 500)).into_response()
 }
 
 impl From<ShopError> for Problem {

@@ -130,7 +130,7 @@ impl Shop {
             (None, Some(only), None) => only.to_owned(),
             _ => return Err(invalid("channel", "is missing: there are several")),
         };
-        self.channel(&channel)?;
+        self.channel_for(&channel, product.price.currency)?;
         Ok((product, channel, contact.to_owned()))
     }
 
@@ -190,9 +190,9 @@ impl Shop {
     /// # Errors
     /// The order is not payable any more, the channel does not exist, or too many were tried.
     pub async fn pay_again(&self, id: OrderId, channel: &str) -> Result<Created, ShopError> {
-        self.channel(channel)?;
         for _ in 0..5 {
             let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
+            self.channel_for(channel, order.amount.currency)?;
             let next = order.attempts.len() as u16 + 1;
             if next > self.limits.order_attempts {
                 return Err(ShopError::Limited(format!(

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Product, ProductId};
+use crate::domain::{Currency, Product, ProductId};
 use crate::outbound::Outbound;
 use crate::store::{Health, Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -41,7 +41,7 @@ pub enum ShopError {
     NotFound(&'static str),
     #[error("{field}: {message}")]
     Invalid { field: &'static str, message: String },
-    #[error("only {0} in stock")]
+    #[error("not enough in stock: {0} free")]
     Short(u64),
     #[error("{0}")]
     Limited(String),
@@ -143,6 +143,21 @@ impl Shop {
             field: "channel",
             message: format!("one of {}", self.channels.list().map(|(name, _)| name).collect::<Vec<_>>().join(", ")),
         })
+    }
+
+    /// The same, if an amount in that currency can be paid through it.
+    pub(crate) fn channel_for(&self, name: &str, currency: Currency) -> Result<&Arc<dyn Channel>, ShopError> {
+        let channel = self.channel(name)?;
+        if channel.takes(currency) {
+            return Ok(channel);
+        }
+        Err(ShopError::Invalid { field: "channel", message: format!("{name} cannot be paid in {currency}") })
+    }
+
+    /// The channels that an amount in that currency can be paid through.
+    pub fn channels_for(&self, currency: Currency) -> impl Iterator<Item = &str> {
+        let fits = move |name: &&str| self.channels.get(name).is_some_and(|channel| channel.takes(currency));
+        self.channels.list().map(|(name, _)| name).filter(fits)
     }
 
     /// Why no new orders or keys are taken now, if so.

@@ -66,7 +66,11 @@ impl Shop {
             Action::Reject => reviewed(self.store.reject(id, &log).await?),
             Action::Refund => reviewed(self.store.refund(&order, &log).await?),
             Action::MarkPaid => self.mark_paid(&order, note.trade_no.as_deref(), &log).await,
-            Action::Replace => self.replace(&order, note.position.unwrap_or(1), &log).await,
+            Action::Replace => {
+                let position = note.position.unwrap_or(1);
+                let log = log.replacen("|replace|", &format!("|replace key {position}|"), 1);
+                self.replace(&order, position, &log).await
+            }
             Action::Redeliver => self.redeliver(&order).await,
             Action::Query => self.query(&order).await,
         };
@@ -185,7 +189,7 @@ fn reviewed(done: Reviewed) -> Result<String, ShopError> {
 }
 
 fn wrong_state(state: &str) -> ShopError {
-    ShopError::Conflict(format!("it is {state} by now"))
+    ShopError::Conflict(format!("it is {state}: this cannot be done to it"))
 }
 
 /// A payment that waits for a person, as the operator sees it.

@@ -18,7 +18,7 @@ const CHUNKS_AT_ONCE: usize = 8;
 const LINES_NAMED: usize = 1000;
 
 /// What is to be different about a product; what is absent stays.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct ProductPatch {
@@ -68,7 +68,7 @@ pub struct ImportReport {
     pub blank: u64,
     /// Lines that are too long.
     pub too_long: u64,
-    /// Lines that are not UTF-8 text without control characters.
+    /// Lines that are not UTF-8 text, or hold control characters other than a tab.
     pub unreadable: u64,
     /// Numbers of those lines, from 1: the first thousand of each.
     pub repeated_lines: Vec<u64>,
@@ -126,7 +126,9 @@ fn read_lines<'a>(body: &'a [u8], first: u64, most: usize, report: &mut ImportRe
             report.blank += 1;
         } else if line.len() > most {
             name_line(&mut report.too_long_lines, &mut report.too_long, number);
-        } else if let Some(key) = std::str::from_utf8(line).ok().filter(|key| !key.chars().any(char::is_control)) {
+        } else if let Some(key) =
+            std::str::from_utf8(line).ok().filter(|key| !key.chars().any(|c| c.is_control() && c != '\t'))
+        {
             if seen.insert(key) {
                 keys.push((number, key));
             } else {
@@ -146,6 +148,9 @@ impl Shop {
     /// A field that is wrong, or an id that is taken.
     pub async fn add_product(&self, id: &str, patch: &ProductPatch) -> Result<Product, ShopError> {
         let id: ProductId = id.parse().map_err(|error| invalid("id", &format!("{error}")))?;
+        if patch.slot.is_some_and(|slot| slot >= crate::domain::ids::SLOTS) {
+            return Err(invalid("slot", "from 0 to 63"));
+        }
         let slot = patch.slot.map_or_else(|| Slot::of_product(id.as_str()), Slot::new);
         let product = Product {
             name: id.to_string(),
@@ -179,6 +184,9 @@ impl Shop {
     /// # Errors
     /// A field that is wrong, or no such product.
     pub async fn set_product(&self, id: &str, patch: &ProductPatch) -> Result<Product, ShopError> {
+        if *patch == ProductPatch::default() {
+            return Err(invalid("product", "nothing is to be changed"));
+        }
         for _ in 0..5 {
             self.refresh_catalog().await?;
             let product = patched(self.product(id)?, patch)?;
@@ -256,11 +264,11 @@ impl Shop {
         Ok(products.into_iter().cloned().zip(stocks).collect())
     }
 
-    /// Takes keys out of sale: the oldest `count`, or those in `named`, one a line. Says how many.
+    /// Takes keys out of sale: the oldest `count`, or those in `named`, one a line. Says how many, of how many named.
     ///
     /// # Errors
     /// No such product, or Redis cannot.
-    pub async fn void(&self, id: &str, count: u32, named: &[u8]) -> Result<u64, ShopError> {
+    pub async fn void(&self, id: &str, count: u32, named: &[u8]) -> Result<(u64, Option<u64>), ShopError> {
         let product = self.product(id)?;
         let mut left = count;
         let mut voided = 0;
@@ -275,7 +283,7 @@ impl Shop {
             let sealed: Vec<_> = lines.iter().flat_map(|(_, key)| self.vault.seals(key.as_bytes())).collect();
             voided += self.store.void(&product, 0, &sealed).await?;
         }
-        Ok(voided)
+        Ok((voided, (!named.is_empty()).then_some(keys.len() as u64)))
     }
 
     /// Puts voided keys back on sale. Says how many.
@@ -333,6 +341,9 @@ fn patched(mut product: Product, patch: &ProductPatch) -> Result<Product, ShopEr
     product.per_contact = patch.per_contact.map_or(product.per_contact, allowance);
     product.sale_from = patch.sale_from.map_or(product.sale_from, |at| (at > 0).then_some(at));
     product.sale_until = patch.sale_until.map_or(product.sale_until, |at| (at > 0).then_some(at));
+    if product.sale_from.zip(product.sale_until).is_some_and(|(from, until)| from >= until) {
+        return Err(invalid("sale_until", "must be after sale_from"));
+    }
     product.expires_minutes = patch.expires_minutes.unwrap_or(product.expires_minutes);
     product.retired = patch.retired.unwrap_or(product.retired);
     if !(1..=100_000).contains(&product.per_order) {

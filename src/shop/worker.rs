@@ -141,6 +141,7 @@ impl Shop {
                 redis_us: self.redis_us.load(Ordering::Relaxed),
                 skew_ms: self.skew_ms.load(Ordering::Relaxed),
                 outbox_behind: self.behind.load(Ordering::Relaxed),
+                waiting: self.store.waiting().await.unwrap_or_default(),
                 stock: stock.collect(),
                 deliveries: self.telemetry.deliveries(),
                 redis: serde_json::to_value(self.health()).unwrap_or_default(),

@@ -143,6 +143,19 @@ impl Store {
         }
     }
 
+    /// How much waits for a person.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn waiting(&self) -> Result<u64, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in Slot::all() {
+            pipe.cmd("ZCARD").arg(self.names.review(slot));
+        }
+        let counts = self.ask_all(&pipe).await?;
+        Ok(counts.iter().filter_map(text_of).filter_map(|count| count.parse::<u64>().ok()).sum())
+    }
+
     /// Everything that waits for a person, oldest first, at most `most` from each slot.
     ///
     /// # Errors

@@ -77,6 +77,23 @@ struct State {
     fresh: Vec<String>,
 }
 
+/// What stands now, for whoever watches the metrics.
+fn gauge(rest: &snapshot::Surroundings) {
+    for stock in &rest.stock {
+        for (kind, keys) in [
+            ("pool", stock.stock.pool),
+            ("reserved", stock.stock.reserved),
+            ("given", stock.stock.given),
+            ("voided", stock.stock.voided),
+        ] {
+            metrics::gauge!("kamid_stock_keys", "product" => stock.product.clone(), "kind" => kind).set(keys as f64);
+        }
+        metrics::gauge!("kamid_owed_orders", "product" => stock.product.clone()).set(stock.stock.owed as f64);
+    }
+    metrics::gauge!("kamid_review_waiting").set(rest.waiting as f64);
+    metrics::gauge!("kamid_redis_ready").set(f64::from(u8::from(rest.ready)));
+}
+
 impl Tally {
     /// `channel/outcome[/reason]`
     fn name(&self, channel: &str) -> String {
@@ -216,6 +233,7 @@ impl Telemetry {
     pub fn tick(&self, now: Millis, rest: snapshot::Surroundings) -> Snapshot {
         // Or every sample would stay in memory until somebody asks for the metrics.
         self.prometheus.run_upkeep();
+        gauge(&rest);
         let mut state = self.state();
         let mut counters = state.counters.clone();
         let mut latency = BTreeMap::new();

@@ -61,6 +61,8 @@ pub struct Surroundings {
     pub skew_ms: u64,
     /// Events in the outbox that nobody handled yet, as far as this instance read.
     pub outbox_behind: u64,
+    /// Held orders, extra and orphan payments that wait for a person.
+    pub waiting: u64,
     /// Stock of every product.
     pub stock: Vec<ProductStock>,
     /// The last deliveries.

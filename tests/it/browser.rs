@@ -127,6 +127,9 @@ async fn a_buyer_pays_in_a_browser_and_gets_the_keys_without_a_reload() {
     let (id, page) = order(&shop, "pay").await;
     browser.goto(&page).await.unwrap();
     assert_eq!(text(&browser, "#state").await, "等待付款");
+    browser.find(Locator::Css("button[value=sandbox]")).await.unwrap().click().await.unwrap();
+    let pay = browser.wait().at_most(PATIENCE).for_element(Locator::Css("a.pay[href*='/pay/sandbox/']")).await.unwrap();
+    assert!(pay.attr("href").await.unwrap().unwrap().ends_with(&format!("{id}02")), "another attempt");
     let paid = std::time::Instant::now();
     assert_eq!(other.send(&other.callback(&format!("{id}01"), "B1", 1980)).await, (200, "success".to_owned()));
     assert!(text(&browser, "ol li code").await.starts_with("PLAIN-page-"));

@@ -25,6 +25,36 @@ fn every_problem_is_told_at_once_with_its_line_and_no_secret() {
 }
 
 #[test]
+fn what_cannot_work_with_real_money_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |text: &str| {
+        let file = folder.path().join("live.toml");
+        std::fs::write(&file, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kamid"));
+        let done = command.args(["config", "check", "--config"]).arg(&file).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
+    };
+    let (code, said) = check("[test]\nmode = false\n");
+    assert_eq!(code, Some(0));
+    for part in ["server.public_url: is this machine's own address", "channel: there is none"] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    std::fs::write(folder.path().join("k"), "SECRETKEY").unwrap();
+    let channel =
+        "[channel.p]\nkind = \"epay_v1\"\npid = \"1\"\nkey_file = \"k\"\ngateway_url = \"http://pay.example/\"\n";
+    let (code, said) =
+        check(&format!("[test]\nmode = false\n[server]\npublic_url = \"https://shop.example\"\n{channel}"));
+    assert_eq!(code, Some(0));
+    for part in ["channel.p.gateway_url: is not https", "channel.p.key_file: others on this machine can read k"] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    assert!(!said.contains("public_url"), "{said}");
+    let (code, said) = check("[server]\npublic = \"127.0.0.1:8080\"\nadmin = \"127.0.0.1:8080\"\n");
+    assert_eq!(code, Some(64));
+    assert!(said.contains("line 3: server.admin"), "{said}");
+}
+
+#[test]
 fn the_printed_default_is_the_file_and_can_be_used() {
     let done = Command::new(env!("CARGO_BIN_EXE_kamid")).args(["config", "default"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&done.stdout), include_str!("../../config.toml"));

@@ -27,6 +27,21 @@ async fn after_kill_9_the_next_daemon_attaches_to_the_same_redis_even_a_frozen_o
     shop.audit();
 }
 
+#[test]
+fn without_its_ring_a_shop_is_not_served_and_no_other_ring_is_left_behind() {
+    let mut shop = Daemon::start("");
+    let ring = shop.data.join("ring.json");
+    let right = std::fs::read(&ring).unwrap();
+    assert!(shop.stop());
+    std::fs::remove_file(&ring).unwrap();
+    let refused = shop.cli(&["serve"], "");
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another key ring"));
+    assert!(!ring.exists(), "it would pass for the right one");
+    std::fs::write(&ring, right).unwrap();
+    shop.run();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_answers_what_is_in_flight_and_takes_redis_down_last() {
     let mut shop = Daemon::start("[store]\ntimeout_ms = 20000\n");

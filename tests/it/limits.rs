@@ -48,6 +48,7 @@ async fn a_forger_is_stopped_and_the_honest_gateway_is_not() {
     let incidents = shop.admin("/v1/incidents?reason=bad_signature").await;
     let listed = incidents["incidents"].as_array().unwrap();
     assert!(!listed.is_empty() && listed.iter().all(|incident| incident["address"] == "127.0.0.2"));
+    assert_eq!(shop.incidents("address_blocked", 1).await[0]["address"], "127.0.0.2", "told once, not each time");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,7 +74,8 @@ async fn what_is_past_its_limits_gets_an_answer_and_a_counted_reason() {
         many = many.header(format!("x-{n}"), "1");
     }
     assert_eq!(many.send().await.unwrap().status().as_u16(), 431);
-    assert_eq!(shop.send("/pay/nobody/notify").await.0, 404);
+    assert_eq!(shop.send("/pay/nobody/notify").await, (404, "fail".to_owned()));
+    assert_eq!(shop.incidents("no_such_channel", 1).await[0]["channel"], "nobody");
 }
 
 /// Orders of one product by these contacts from these addresses, one key each: their statuses.

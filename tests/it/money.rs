@@ -163,9 +163,19 @@ async fn every_attempt_of_an_order_may_be_paid_with_what_is_due_for_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_currency_is_held_and_another_account_is_refused() {
-    let shop = Daemon::start(&format!("{}currency = \"USD\"\n", CHANNEL.replace("channel.pay", "channel.usd")));
+    let other = CHANNEL.replace("channel.pay", "channel.usd");
+    let mut shop = Daemon::start(&other);
     shop.product("abroad", &[], 10);
     let id = shop.order_through("usd", "abroad", 1).await;
+    // The account's currency was written down wrong, and is mended while the order waits.
+    assert!(shop.stop());
+    let file = shop.data.join("config.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace(&other, &format!("{other}currency = \"USD\"\n"));
+    std::fs::write(&file, text).unwrap();
+    shop.run();
+    let wish = json!({"product": "abroad", "contact": "x", "channel": "usd"});
+    let (status, refused) = shop.post("/v1/orders", &wish).await;
+    assert_eq!((status, refused["field"].as_str()), (400, Some("channel")), "no order that could only be held");
     is(&shop.send(&shop.callback_of("usd", &format!("{id}01"), "C1", 990)).await, OK);
     let order = shop.admin(&format!("/v1/orders/{id}")).await;
     assert_eq!((order["state"].as_str(), order["why"].as_str()), (Some("held"), Some("currency_mismatch")));
