@@ -15,7 +15,7 @@
 //!   ▲
 //! http        listeners, limits (governor), routes, pages (hyper, axum)
 //!   ▲
-//! daemon      what is built, spawned and drained, in order
+//! daemon      what is built, spawned and drained, in order       hammer   the load tester: speaks HTTP alone
 //!   ▲
 //! cli         the commands
 //! ```
@@ -39,6 +39,7 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod domain;
+pub mod hammer;
 pub mod http;
 pub mod outbound;
 pub mod settings;

@@ -29,7 +29,7 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
-    let (rounds, calls) = (setting("KAMID_BENCH_ROUNDS", 5), setting("KAMID_BENCH_CALLS", 30_000));
+    let (rounds, calls) = (setting("KAMID_BENCH_ROUNDS", 40), setting("KAMID_BENCH_CALLS", 4_000));
     // One thread for the load: more would take the two cores from those that are measured.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async move {

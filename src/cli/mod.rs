@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 refused or violations found, 2 wrong usage, 64 the configuration is wrong, 69 no daemon.
 
 mod channel;
+mod hammer;
 mod keys;
 mod order;
 mod output;
@@ -77,6 +78,11 @@ enum Command {
     /// Count everything again from Redis itself and list what does not add up
     #[command(after_help = "Example:\n  kamid audit --json\nExit code 1 if there is any violation.")]
     Audit,
+    /// Load a daemon with signed callbacks, then audit that nothing was lost or sold twice
+    #[command(
+        after_help = "Examples:\n  kamid hammer --rate 2000 --for 30s\n  kamid hammer --connections 64 --for 20s --visits 500000\n  kamid hammer --rate 500 --mix paid=90,duplicate=5,forged=3,unknown=2\nExit code 1 if there is any violation. It makes a product, keys and orders of its own, in test mode only unless told otherwise."
+    )]
+    Hammer(hammer::HammerArgs),
     /// Channels: accounts at payment gateways
     #[command(subcommand, after_help = "Example:\n  kamid channel list")]
     Channel(channel::ChannelCommand),
@@ -168,6 +174,7 @@ fn run(cli: Cli) -> Done {
             Command::Orphan(command) => order::run_orphan(&context, command).await,
             Command::Incident(command) => channel::run_incident(&context, command).await,
             Command::Audit => audit(&context).await,
+            Command::Hammer(args) => hammer::run(&context, &args).await,
             Command::Channel(command) => channel::run(&context, command).await,
             Command::Config(command) => serve::config(&context, &command),
             Command::Completions { shell } => {

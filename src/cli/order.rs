@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use super::{Context, Done, Failure, output};
 use crate::client::{Client, part};
 
-/// Orders made at once.
-const AT_ONCE: u64 = 16;
+/// Orders made by one request, and such requests under way at once.
+const BATCH: u64 = 250;
+const BATCHES: usize = 3;
 
 #[derive(Debug, Subcommand)]
 pub enum OrderCommand {
@@ -112,6 +113,11 @@ pub enum OrderCommand {
         after_help = "Example:\n  kamid order reject 07MIBQ3K2XZ0A1B2C3D4 --reason \"half the price\"\nPay back at the gateway, then: kamid order refund."
     )]
     Reject(Act),
+    /// Let an unpaid order expire now; a payment that comes later is still delivered if there is stock
+    #[command(
+        after_help = "Example:\n  kamid order expire 07MIBQ3K2XZ0A1B2C3D4 --reason \"the buyer changed his mind\""
+    )]
+    Expire(Act),
     /// Ask the gateway whether an order was paid, and settle it if it was
     #[command(after_help = "Example:\n  kamid order query 07MIBQ3K2XZ0A1B2C3D4")]
     Query {
@@ -221,6 +227,7 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
         OrderCommand::Query { id } => act(id, "query", json!({})).await?,
         OrderCommand::Refund(Act { id, reason }) => act(id, "refund", json!({"reason": reason})).await?,
         OrderCommand::Approve(Act { id, reason }) => act(id, "approve", json!({"reason": reason})).await?,
+        OrderCommand::Expire(Act { id, reason }) => act(id, "expire", json!({"reason": reason})).await?,
         OrderCommand::Reject(Act { id, reason }) => act(id, "reject", json!({"reason": reason})).await?,
     };
     context.out.fields(&done);
@@ -238,32 +245,26 @@ async fn new(context: &Context, client: Client, wish: Value, count: u64) -> Done
         return Ok(ExitCode::SUCCESS);
     }
     let bar = output::bar(count, false);
-    let mut jobs = JoinSet::new();
-    let (mut begun, mut failed) = (0, None);
-    loop {
-        if begun < count && failed.is_none() && (jobs.len() as u64) < AT_ONCE {
-            let (client, wish) = (client.clone(), wish.clone());
-            jobs.spawn(async move { client.post("/v1/orders", &wish).await });
-            begun += 1;
-            continue;
-        }
-        let Some(done) = jobs.join_next().await else { break };
-        match done.map_err(|error| Failure::new(error.to_string()))? {
-            Ok(created) => {
-                bar.inc(1);
+    let sizes = (0..count).step_by(BATCH as usize).map(|at| BATCH.min(count - at));
+    let ask = |size: u64| {
+        let (client, wish) = (&client, &wish);
+        async move { Ok::<_, Failure>((size, client.post(&format!("/v1/orders?count={size}"), wish).await?)) }
+    };
+    let mut batches = stream::iter(sizes).map(ask).buffered(BATCHES);
+    while let Some((size, answer)) = batches.try_next().await? {
+        bar.inc(size);
+        for created in answer["orders"].as_array().into_iter().flatten() {
+            if context.out.json {
                 let brief =
                     json!({"id": created["id"], "token": created["token"], "payment_no": created["payment_no"]});
-                if context.out.json {
-                    context.out.compact(&brief);
-                } else {
-                    context.out.line(created["id"].as_str().unwrap_or_default());
-                }
+                context.out.compact(&brief);
+            } else {
+                context.out.line(created["id"].as_str().unwrap_or_default());
             }
-            Err(error) => failed = Some(error),
         }
     }
     bar.finish_and_clear();
-    failed.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
+    Ok(ExitCode::SUCCESS)
 }
 
 pub async fn run_orphan(context: &Context, command: OrphanCommand) -> Done {

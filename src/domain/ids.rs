@@ -61,7 +61,8 @@ impl fmt::Display for Slot {
 }
 
 /// The number of an order: 2 characters of slot, 8 of time (ms in base 36), 10 of chance.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct OrderId([u8; 20]);
 
 impl OrderId {
@@ -108,6 +109,14 @@ impl std::str::FromStr for OrderId {
     fn from_str(text: &str) -> Result<Self, BadId> {
         let bytes = text.as_bytes().try_into().map_err(|_| BadId)?;
         is_ours(text).then_some(Self(bytes)).ok_or(BadId)
+    }
+}
+
+impl TryFrom<String> for OrderId {
+    type Error = BadId;
+
+    fn try_from(text: String) -> Result<Self, BadId> {
+        text.parse()
     }
 }
 

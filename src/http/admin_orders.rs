@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,11 +17,13 @@ use super::orders::{iso, with_token};
 use super::problem::Problem;
 use crate::domain::order::PaymentRecord;
 use crate::domain::{Order, OrderId, OrderState, PaymentNo};
-use crate::shop::{Action, Buyer, Note, Pay, ShopError, Wanted};
+use crate::shop::{Action, Buyer, Created, Note, Pay, ShopError, Wanted};
+use crate::store::Look;
 
 pub fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/v1/orders", get(list).post(new))
+        .route("/v1/orders/look", post(look))
         .route("/v1/orders/{id}", get(show))
         .route("/v1/orders/{id}/sandbox", post(sandbox))
         .route("/v1/orders/{id}/act/{action}", post(act))
@@ -52,9 +55,62 @@ fn payment(record: &PaymentRecord) -> Value {
     })
 }
 
-async fn new(State(web): State<Arc<Web>>, Json(wanted): Json<Wanted>) -> Result<Response, Problem> {
-    let created = web.shop.order(&wanted, Buyer::Operator).await?;
-    Ok((StatusCode::CREATED, Json(with_token(&web.shop, &created)?)).into_response())
+/// Orders made at once by one request for several.
+const AT_ONCE: usize = 64;
+
+#[derive(Deserialize)]
+struct Several {
+    count: Option<usize>,
+}
+
+/// One order; with `?count=N` a list of that many like it, each told in short.
+async fn new(
+    State(web): State<Arc<Web>>,
+    Query(several): Query<Several>,
+    Json(wanted): Json<Wanted>,
+) -> Result<Response, Problem> {
+    let Some(count) = several.count else {
+        let created = web.shop.order(&wanted, Buyer::Operator).await?;
+        return Ok((StatusCode::CREATED, Json(with_token(&web.shop, &created)?)).into_response());
+    };
+    if !(1..=1000).contains(&count) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "count: from 1 to 1000"));
+    }
+    let jobs = stream::iter(0..count).map(|_| web.shop.order(&wanted, Buyer::Operator));
+    let made: Vec<Created> = jobs.buffered(AT_ONCE).try_collect().await?;
+    let orders: Result<Vec<Value>, Problem> = made
+        .iter()
+        .map(|created| {
+            let whole = with_token(&web.shop, created)?;
+            Ok(json!({
+                "id": whole["id"], "token": whole["token"], "payment_no": whole["payment_no"],
+                "amount_minor": whole["amount_minor"], "currency": whole["currency"],
+            }))
+        })
+        .collect();
+    Ok((StatusCode::CREATED, Json(json!({"orders": orders?}))).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ids {
+    ids: Vec<OrderId>,
+}
+
+/// Where up to a thousand orders stand, each at one moment, with how many keys they hold and what was paid for them.
+async fn look(State(web): State<Arc<Web>>, Json(wish): Json<Ids>) -> Result<Json<Value>, Problem> {
+    if wish.ids.len() > 1000 {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "ids: at most 1000"));
+    }
+    let looks = web.shop.store.looks(&wish.ids).await.map_err(ShopError::from)?;
+    let one = |look: &Look| {
+        let payments: Vec<Value> = look.payments.iter().map(payment).collect();
+        json!({
+            "id": look.id.to_string(), "state": look.order.as_ref().map(|order| order.state),
+            "quantity": look.order.as_ref().map_or(0, |order| order.quantity), "keys": look.keys, "payments": payments,
+        })
+    };
+    Ok(Json(json!({"orders": looks.iter().map(one).collect::<Vec<_>>()})))
 }
 
 #[derive(Deserialize)]

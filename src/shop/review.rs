@@ -7,7 +7,7 @@ use super::{Shop, ShopError};
 use crate::channel::is_trade_no;
 use crate::domain::text::printable;
 use crate::domain::{Money, Order, OrderId, Payment};
-use crate::store::{Changed, ReviewItem, Reviewed};
+use crate::store::{Changed, Released, ReviewItem, Reviewed};
 
 /// Longest history of one order, in bytes.
 const LOG_BYTES: usize = 8192;
@@ -40,6 +40,8 @@ pub enum Action {
     Replace,
     /// Try again to deliver an owed order, and show the keys' buyer the way again.
     Redeliver,
+    /// Let an unpaid order expire now.
+    Expire,
     /// Ask the gateway.
     Query,
 }
@@ -72,6 +74,7 @@ impl Shop {
                 self.replace(&order, position, &log).await
             }
             Action::Redeliver => self.redeliver(&order).await,
+            Action::Expire => self.expire_now(&order).await,
             Action::Query => self.query(&order).await,
         };
         self.outbox.notify_one();
@@ -130,6 +133,15 @@ impl Shop {
         self.restock(order.id.slot(), &order.product).await?;
         let order = self.store.order(order.id).await?.ok_or(ShopError::NotFound("order"))?;
         Ok(order.state.as_str().to_owned())
+    }
+
+    /// Expires an order before its time.
+    pub(super) async fn expire_now(&self, order: &Order) -> Result<String, ShopError> {
+        let keep = self.limits.keep_expired_hours * 3_600_000;
+        match self.store.release(order.id, order.expires, keep).await? {
+            Released::Expired => Ok("expired".to_owned()),
+            Released::Waiting | Released::Past => Err(wrong_state(order.state.as_str())),
+        }
     }
 
     /// An extra or orphan payment that waits for a person.

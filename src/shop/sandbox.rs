@@ -40,7 +40,7 @@ impl Shop {
             None => latest(&order)?.0,
         };
         if how == Pay::Late {
-            self.store.release(id, order.expires, self.limits.keep_expired_hours * 3_600_000).await?;
+            let _past = self.expire_now(&order).await;
         }
         let first = self.send(&order, attempt, how).await?;
         Ok(match how {

@@ -25,6 +25,7 @@ use redis::Cmd;
 
 use crate::config::{Durability, StoreConfig, StoreUrl};
 use crate::domain::Millis;
+pub use audit::Look;
 use clock::Clock;
 pub use error::StoreError;
 pub use index::Once;

@@ -14,7 +14,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Each room with the rooms it may use; what stands lower knows nothing of what stands higher.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("domain", &["domain"]),
     ("settings", &[]),
     ("config", &["settings"]),
@@ -28,7 +28,12 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("shop", &["channel", "config", "domain", "outbound", "shop", "store", "telemetry", "vault"]),
     ("http", &["channel", "config", "domain", "http", "shop", "store", "telemetry", "vault"]),
     ("daemon", &["channel", "config", "domain", "http", "settings", "shop", "store", "telemetry", "vault"]),
-    ("cli", &["channel", "cli", "client", "config", "daemon", "domain", "settings", "shop", "store", "vault"]),
+    // Through the daemon's own HTTP, never Redis.
+    ("hammer", &["channel", "client", "domain", "hammer"]),
+    (
+        "cli",
+        &["channel", "hammer", "cli", "client", "config", "daemon", "domain", "settings", "shop", "store", "vault"],
+    ),
 ];
 
 /// Outside packages and the only rooms that may name them.

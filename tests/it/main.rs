@@ -4,6 +4,7 @@
 mod browser;
 mod config;
 mod floods;
+mod hammer;
 mod imports;
 mod incidents;
 mod layers;

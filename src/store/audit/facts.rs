@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::order::PaymentRecord;
 use crate::domain::{Order, OrderId, OrderState, PaymentState, ProductId};
 use crate::store::orders::{read_order, read_payment};
 use crate::store::script::items_of;
@@ -65,23 +66,8 @@ impl OrderFacts {
 impl Store {
     /// Reads orders, each with its keys and payments at one moment; a missing one is forgotten.
     pub(super) async fn read_facts(&self, ids: &[OrderId], facts: &mut Facts) -> Result<(), StoreError> {
-        for batch in ids.chunks(BATCH) {
-            let mut pipe = redis::pipe();
-            for id in batch {
-                self.add_order(&mut pipe, *id);
-            }
-            let answers = self.ask_all(&pipe).await?;
-            for (id, answer) in batch.iter().zip(answers.chunks_exact(5)) {
-                take_order(*id, items_of(&answer[4]), facts)?;
-            }
-        }
+        self.looks(ids).await?.into_iter().for_each(|look| take(look, facts));
         Ok(())
-    }
-
-    fn add_order(&self, pipe: &mut redis::Pipeline, id: OrderId) {
-        pipe.cmd("MULTI");
-        self.add_reads(pipe, id);
-        pipe.cmd("EXEC");
     }
 
     /// The three reads that an order's facts are made of.
@@ -92,28 +78,71 @@ impl Store {
     }
 }
 
+/// An order, its keys and its payments at one moment.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Its number.
+    pub id: OrderId,
+    /// The order; `None` where there is none of that number.
+    pub order: Option<Order>,
+    /// Keys it holds.
+    pub keys: usize,
+    /// What was paid under its number.
+    pub payments: Vec<PaymentRecord>,
+}
+
+impl Look {
+    /// Reads the answers to [`Store::add_reads`].
+    fn read(id: OrderId, answers: &[redis::Value]) -> Result<Self, StoreError> {
+        let [order, given, payments] = answers else {
+            return Err(StoreError::Damaged(format!("order {id}")));
+        };
+        let keys = match given {
+            redis::Value::Int(length) => usize::try_from(*length).unwrap_or(0),
+            _ => 0,
+        };
+        let payments =
+            orders::fields(payments).map(|(name, value)| read_payment(&name, value)).collect::<Result<_, _>>()?;
+        Ok(Self { id, order: read_order(id, order)?, keys, payments })
+    }
+}
+
+impl Store {
+    /// Several orders, each at one moment.
+    ///
+    /// # Errors
+    /// Redis does not answer, or what stands there cannot be read.
+    pub async fn looks(&self, ids: &[OrderId]) -> Result<Vec<Look>, StoreError> {
+        let mut looks = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(BATCH) {
+            let mut pipe = redis::pipe();
+            for id in batch {
+                pipe.cmd("MULTI");
+                self.add_reads(&mut pipe, *id);
+                pipe.cmd("EXEC");
+            }
+            let answers = self.ask_all(&pipe).await?;
+            for (id, answer) in batch.iter().zip(answers.chunks_exact(5)) {
+                looks.push(Look::read(*id, items_of(&answer[4]))?);
+            }
+        }
+        Ok(looks)
+    }
+}
+
 /// Takes the answers to those reads in.
 pub fn take_order(id: OrderId, answers: &[redis::Value], facts: &mut Facts) -> Result<(), StoreError> {
-    let [order, given, payments] = answers else {
-        return Err(StoreError::Damaged(format!("order {id}")));
-    };
-    let Some(order) = read_order(id, order)? else {
-        facts.remove(&id);
-        return Ok(());
-    };
-    let given = match given {
-        redis::Value::Int(length) => usize::try_from(*length).unwrap_or(0),
-        _ => 0,
-    };
-    let mut states = Vec::new();
-    let mut extras = Vec::new();
-    for (name, value) in orders::fields(payments) {
-        let record = read_payment(&name, value)?;
-        if record.state == PaymentState::Extra {
-            extras.push(format!("extra:{id}:{name}"));
-        }
-        states.push(record.state);
-    }
-    facts.insert(id, OrderFacts::of(&order, given, &states, extras));
+    take(Look::read(id, answers)?, facts);
     Ok(())
+}
+
+fn take(look: Look, facts: &mut Facts) {
+    let Look { id, order: Some(order), keys, payments } = look else {
+        facts.remove(&look.id);
+        return;
+    };
+    let states: Vec<PaymentState> = payments.iter().map(|record| record.state).collect();
+    let extras = payments.iter().filter(|record| record.state == PaymentState::Extra);
+    let extras = extras.map(|record| format!("extra:{id}:{}|{}", record.channel, record.trade_no)).collect();
+    facts.insert(id, OrderFacts::of(&order, keys, &states, extras));
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{Store, StoreError};
 use crate::domain::{Product, Slot};
 use facts::Facts;
+pub use facts::Look;
 
 /// Most violations listed; the count goes on.
 const LISTED: usize = 1000;

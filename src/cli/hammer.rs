@@ -1,0 +1,191 @@
+//! `kamid hammer`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::{Context, Done, Failure, output, serve};
+use crate::daemon;
+use crate::hammer::{self, HammerError, Kind, Load, MOST, Mix, Pace, Report, Schedule, Shape, Stats, Target, Wish};
+use crate::vault::Vault;
+
+impl From<HammerError> for Failure {
+    fn from(error: HammerError) -> Self {
+        match error {
+            HammerError::Client(error) => error.into(),
+            other => Self::new(other.to_string()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Spread {
+    /// Evenly
+    Steady,
+    /// As independent buyers come
+    Poisson,
+    /// Many at one instant, then nothing (--burst)
+    Burst,
+    /// From nothing to the rate
+    Ramp,
+}
+
+#[derive(Debug, Args)]
+pub struct HammerArgs {
+    /// Requests a second, each due at its own instant (open loop); without it, as fast as answers come (closed loop)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// How long, in seconds: 30s, 2m
+    #[arg(long = "for", default_value = "10s", value_parser = seconds)]
+    lasts: Duration,
+    /// How an open loop's requests are spread
+    #[arg(long, default_value = "steady")]
+    shape: Spread,
+    /// Requests at one instant, for --shape burst
+    #[arg(long, default_value_t = 100)]
+    burst: u32,
+    /// Connections: most requests under way at once [open loop: 256, closed loop: 64]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    connections: Option<u32>,
+    /// Kinds and shares: paid=90,duplicate=5,forged=3,wrong-amount=1,unknown=1,late=1,out-of-order=1,slow=1
+    #[arg(long, default_value = "paid=1")]
+    mix: Mix,
+    /// Visits made ready for a closed loop; it ends early when they are used up
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=MOST))]
+    visits: u64,
+    /// Keys in each order
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    quantity: u32,
+    /// Keys in stock; enough for every order where left out
+    #[arg(long)]
+    stock: Option<u64>,
+    /// Channel to pay through
+    #[arg(long)]
+    channel: Option<String>,
+    /// What chance begins with; the same seed is the same load
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Write the latencies' distribution for HdrHistogram's plotters
+    #[arg(long, value_name = "FILE")]
+    hgrm: Option<PathBuf>,
+    /// Do not audit afterwards
+    #[arg(long)]
+    no_audit: bool,
+    /// Load a daemon that is in live mode
+    #[arg(long)]
+    yes_this_is_live: bool,
+    /// Load a daemon on another machine
+    #[arg(long)]
+    allow_remote: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text
+        .strip_suffix('s')
+        .map_or_else(|| text.strip_suffix('m').map_or((text, 1.0), |number| (number, 60.0)), |number| (number, 1.0));
+    let seconds: f64 = number.parse().map_err(|_| "seconds or minutes, such as 30s or 2m".to_owned())?;
+    let seconds = seconds * unit;
+    if (0.1..=7200.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("from 0.1s to 2h".to_owned())
+    }
+}
+
+impl HammerArgs {
+    fn load(&self, seed: u64) -> Result<Load, Failure> {
+        let shape = match self.shape {
+            Spread::Steady => Shape::Steady,
+            Spread::Poisson => Shape::Poisson,
+            Spread::Burst => Shape::Burst(self.burst.max(1)),
+            Spread::Ramp => Shape::Ramp,
+        };
+        let (pace, wanted, connections) = match self.rate {
+            Some(rate) => {
+                let schedule = Schedule { shape, rate: f64::from(rate), lasts: self.lasts, seed };
+                // A tenth more than is due on average: chance may bring more.
+                (Pace::Open(schedule), schedule.count() + schedule.count() / 10 + 10, 256)
+            }
+            None => (Pace::Closed(self.lasts), self.visits, 64),
+        };
+        if wanted > MOST {
+            return Err(Failure::new(format!("{wanted} requests are too many: at most {MOST}")));
+        }
+        let visits: Vec<Kind> = self.mix.visits(usize::try_from(wanted).unwrap_or(usize::MAX), seed);
+        Ok(Load { visits, pace, connections: self.connections.unwrap_or(connections) as usize, seed })
+    }
+}
+
+pub async fn run(context: &Context, args: &HammerArgs) -> Done {
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..) >> 16);
+    let load = args.load(seed)?;
+    let config = serve::configuration(context)?;
+    let ring = context.data.join("ring.json");
+    let channels = if ring.exists() {
+        let vault = Vault::load(&ring).map_err(|error| Failure::new(error.to_string()))?;
+        daemon::channels(&config, &vault)
+    } else {
+        crate::channel::Channels::build(&config.channels, config.test)
+    };
+    let channels = channels
+        .map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    let wish = Wish {
+        channel: args.channel.clone(),
+        quantity: args.quantity,
+        stock: args.stock,
+        live: args.yes_this_is_live,
+        remote: args.allow_remote,
+        seed,
+    };
+    let bar = output::bar(100, false);
+    let progress = |what: &'static str, done: u64, of: u64| {
+        bar.set_message(what);
+        bar.set_position(100 * done / of.max(1));
+    };
+    let target = Target::prepare(context.client()?, &channels, &wish, &load.visits, &progress).await?;
+    bar.finish_and_clear();
+    let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
+    let watch = tokio::spawn(watch(Arc::clone(&stats), Arc::clone(&stop), context.out.json));
+    let report = hammer::run(&target, &load, &stats, &stop, !args.no_audit).await;
+    watch.abort();
+    let report = report?;
+    finish(context, args, &report)
+}
+
+/// Ctrl-C ends the load early, and it still reports; a line a second says how it goes.
+async fn watch(stats: Arc<Stats>, stop: Arc<AtomicBool>, quiet: bool) {
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut before = 0;
+    loop {
+        tokio::select! {
+            _ = interrupt.as_mut(), if !stop.load(Ordering::Relaxed) => {
+                stop.store(true, Ordering::Relaxed);
+            }
+            () = tokio::time::sleep(Duration::from_secs(1)) => {
+                let totals = stats.totals();
+                if !quiet && totals.answered > before {
+                    let p99 = totals.latency.value_at_quantile(0.99) as f64 / 1000.0;
+                    let _gone = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!(
+                        "{:>8}/s   {:>9} answered   p99 {p99:.2} ms\n", totals.answered - before, totals.answered));
+                }
+                before = totals.answered;
+            }
+        }
+    }
+}
+
+fn finish(context: &Context, args: &HammerArgs, report: &Report) -> Done {
+    if let Some(file) = &args.hgrm {
+        std::fs::write(file, report.hgrm()).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    }
+    if context.out.json {
+        context.out.value(&report.json());
+    } else {
+        context.out.line(report.text().trim_end());
+    }
+    Ok(if report.violations() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

@@ -1,0 +1,195 @@
+//! What the gateway was told, held against what is stored. Nothing is taken on trust: every order is looked up.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::HammerError;
+use super::engine::Sent;
+use super::mix::{Request, Ticket};
+use super::stats::Heard;
+use super::target::Target;
+use crate::domain::{OrderState, PaymentState};
+
+/// Most violations listed; the count goes on.
+const LISTED: usize = 1000;
+/// Orders looked up by one request.
+const BATCH: usize = 500;
+
+/// One thing that must not be.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Violation {
+    /// `lost`, `unrecorded`, `unpaid`, `quantity`, `believed`, `refused`, `throttled`, `contradiction`, `stock`, or a kind
+    /// of the daemon's own audit.
+    pub kind: String,
+    /// Order number, product.
+    pub what: String,
+    /// What stands there and what should.
+    pub detail: String,
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Audit {
+    /// Orders looked up.
+    pub orders: u64,
+    /// Where they stand.
+    pub states: std::collections::BTreeMap<String, u64>,
+    /// Payments that were acknowledged with success.
+    pub acknowledged: u64,
+    /// Orders for which the sender heard nothing certain.
+    pub uncertain: u64,
+    /// Violations in all.
+    pub count: u64,
+    /// The first thousand of them.
+    pub violations: Vec<Violation>,
+}
+
+/// An order as the admin side tells of it.
+#[derive(Debug, Deserialize)]
+struct Look {
+    id: String,
+    state: Option<OrderState>,
+    quantity: u64,
+    keys: u64,
+    payments: Vec<Paid>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Paid {
+    trade_no: String,
+    state: PaymentState,
+}
+
+impl Audit {
+    fn add(&mut self, kind: &str, what: &str, detail: String) {
+        self.count += 1;
+        if self.violations.len() < LISTED {
+            self.violations.push(Violation { kind: kind.to_owned(), what: what.to_owned(), detail });
+        }
+    }
+
+    /// Holds one visit against its order.
+    fn visit(&mut self, target: &Target, visit: u32, sent: &Sent, look: &Look) {
+        let heard = |request| sent.get(&Ticket { visit, request }).map(Vec::as_slice).unwrap_or_default();
+        let told = |request| heard(request).contains(&Heard::Success);
+        let paid = |request| {
+            let trade = target.trade(Ticket { visit, request });
+            look.payments.iter().find(|payment| payment.trade_no == trade)
+        };
+        self.orders += 1;
+        let state = look.state.map_or("none", OrderState::as_str);
+        *self.states.entry(state.to_owned()).or_default() += 1;
+        for request in [Request::Right, Request::Less] {
+            self.answers(target, visit, request, heard(request));
+            if !told(request) {
+                continue;
+            }
+            self.acknowledged += 1;
+            if paid(request).is_none() {
+                self.add("unrecorded", &look.id, format!("{request:?} was told success, and no payment stands there"));
+            }
+        }
+        let kept = matches!(look.state, Some(OrderState::Delivered | OrderState::Owed | OrderState::Held));
+        if (told(Request::Right) || told(Request::Less)) && !kept {
+            self.add("lost", &look.id, format!("paid and told success, and the order is {state}"));
+        }
+        if heard(Request::Right).iter().any(|heard| heard.unknown()) && !told(Request::Right) {
+            self.uncertain += 1;
+        }
+        let sold = matches!(look.state, Some(OrderState::Delivered | OrderState::Owed));
+        if sold && (heard(Request::Right).is_empty() || paid(Request::Right).is_none()) {
+            self.add("unpaid", &look.id, format!("the order is {state}, and was never paid right"));
+        }
+        if told(Request::Bent) || paid(Request::Bent).is_some() {
+            self.add("believed", &look.id, "a forged callback was believed".to_owned());
+        }
+        let due = if look.state == Some(OrderState::Delivered) { look.quantity } else { 0 };
+        if look.keys != due {
+            self.add("quantity", &look.id, format!("{state} with {} keys of {}", look.keys, look.quantity));
+        }
+        self.stranger(heard(Request::Stranger), paid(Request::Stranger), look);
+    }
+
+    /// A number nobody gave: refused, and its money on record all the same.
+    fn stranger(&mut self, heard: &[Heard], paid: Option<&Paid>, look: &Look) {
+        if heard.contains(&Heard::Success) {
+            self.add("believed", &look.id, "a payment for a number nobody gave was told success".to_owned());
+        }
+        if heard.contains(&Heard::Refused) && paid.is_none_or(|paid| paid.state != PaymentState::Orphan) {
+            self.add("unrecorded", &look.id, "a genuine payment for an unknown number is not kept".to_owned());
+        }
+    }
+
+    /// A genuine callback is never refused nor throttled, and its repeats hear the same.
+    fn answers(&mut self, target: &Target, visit: u32, request: Request, heard: &[Heard]) {
+        let id = target.order(visit as usize);
+        if heard.contains(&Heard::Refused) {
+            self.add("refused", id, format!("{request:?}, which is genuine, was refused"));
+        }
+        if heard.contains(&Heard::Limited) {
+            self.add("throttled", id, format!("{request:?}, which is genuine, was answered 429"));
+        }
+        let mut certain = heard.iter().filter(|heard| !heard.unknown());
+        if let Some(first) = certain.next()
+            && certain.any(|other| other != first)
+        {
+            self.add("contradiction", id, format!("the same callback heard {heard:?}"));
+        }
+    }
+}
+
+/// Looks up every order of a run and counts the shop again.
+///
+/// # Errors
+/// The daemon is not ready within `patience`, or its answers cannot be read.
+pub async fn audit(target: &Target, sent: &Sent, patience: Duration) -> Result<Audit, HammerError> {
+    wait_until_ready(target, patience).await?;
+    let mut visits: Vec<u32> = sent.keys().map(|ticket| ticket.visit).collect();
+    visits.sort_unstable();
+    visits.dedup();
+    let mut audit = Audit::default();
+    let mut given = 0;
+    for batch in visits.chunks(BATCH) {
+        let ids: Vec<&str> = batch.iter().map(|visit| target.order(*visit as usize)).collect();
+        let answer = target.client.post("/v1/orders/look", &json!({"ids": ids})).await?;
+        let looks: Vec<Look> = serde_json::from_value(answer["orders"].clone())
+            .map_err(|error| HammerError::Wrong(format!("the daemon's orders cannot be read: {error}")))?;
+        let looks: HashMap<&str, &Look> = looks.iter().map(|look| (look.id.as_str(), look)).collect();
+        for visit in batch {
+            match looks.get(target.order(*visit as usize)) {
+                Some(look) => {
+                    given += look.keys;
+                    audit.visit(target, *visit, sent, look);
+                }
+                None => audit.add("lost", target.order(*visit as usize), "the order is gone".to_owned()),
+            }
+        }
+    }
+    let stock = target.client.get(&format!("/v1/products/{}", target.product), &[]).await?;
+    if stock["stock"]["given"] != given {
+        audit.add("stock", &target.product, format!("given {}, and orders hold {given}", stock["stock"]["given"]));
+    }
+    let whole = target.client.get("/v1/audit", &[]).await?;
+    for violation in whole["violations"].as_array().into_iter().flatten() {
+        let text = |name: &str| violation[name].as_str().unwrap_or_default().to_owned();
+        audit.add(&text("kind"), &text("what"), text("detail"));
+    }
+    Ok(audit)
+}
+
+async fn wait_until_ready(target: &Target, patience: Duration) -> Result<(), HammerError> {
+    let began = Instant::now();
+    loop {
+        let info: Result<Value, _> = target.client.get("/v1/info", &[]).await;
+        if info.as_ref().is_ok_and(|info| info["ready"] == true) {
+            return Ok(());
+        }
+        if began.elapsed() > patience {
+            return Err(HammerError::Wrong("the daemon is not ready again: nothing could be audited".to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,197 @@
+//! What is sent: kinds of visits with their shares, and the requests that each is made of.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One kind of visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// One signed callback for one order.
+    Paid,
+    /// The same callback twice.
+    Duplicate,
+    /// One byte changed after signing; its order is never paid.
+    Forged,
+    /// One minor unit less than is due, and nothing else.
+    WrongAmount,
+    /// Signed well, for a number that nobody gave.
+    Unknown,
+    /// After the order expired.
+    Late,
+    /// First too little, then what is due, then the first one again.
+    OutOfOrder,
+    /// Sent in small pieces.
+    Slow,
+}
+
+impl Kind {
+    /// All of them, in the order they are shown.
+    pub const ALL: [Self; 8] = [
+        Self::Paid,
+        Self::Duplicate,
+        Self::Forged,
+        Self::WrongAmount,
+        Self::Unknown,
+        Self::Late,
+        Self::OutOfOrder,
+        Self::Slow,
+    ];
+
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::Duplicate => "duplicate",
+            Self::Forged => "forged",
+            Self::WrongAmount => "wrong-amount",
+            Self::Unknown => "unknown",
+            Self::Late => "late",
+            Self::OutOfOrder => "out-of-order",
+            Self::Slow => "slow",
+        }
+    }
+
+    /// The requests a visit is made of, in order.
+    #[must_use]
+    pub const fn requests(self) -> &'static [Request] {
+        match self {
+            Self::Paid | Self::Late | Self::Slow => &[Request::Right],
+            Self::Duplicate => &[Request::Right, Request::Right],
+            Self::Forged => &[Request::Bent],
+            Self::WrongAmount => &[Request::Less],
+            Self::Unknown => &[Request::Stranger],
+            Self::OutOfOrder => &[Request::Less, Request::Right, Request::Less],
+        }
+    }
+
+    /// Whether an order is made for it.
+    #[must_use]
+    pub const fn has_order(self) -> bool {
+        !matches!(self, Self::Unknown)
+    }
+}
+
+/// One request, as far as its visit goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Request {
+    /// What is due, signed.
+    Right,
+    /// One minor unit less, signed, under a trade number of its own.
+    Less,
+    /// What is due, and a byte changed after signing.
+    Bent,
+    /// For a number that nobody gave, signed.
+    Stranger,
+}
+
+/// A request of a run: which visit, and which of its requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// Place of its visit among all.
+    pub visit: u32,
+    /// What is sent.
+    pub request: Request,
+}
+
+/// Shares of kinds, in parts of their sum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mix(Vec<(Kind, u32)>);
+
+impl Mix {
+    /// One kind alone.
+    #[must_use]
+    pub fn only(kind: Kind) -> Self {
+        Self(vec![(kind, 1)])
+    }
+
+    /// Kinds of `visits` visits: exact shares, in a random order that the seed decides.
+    #[must_use]
+    pub fn visits(&self, visits: usize, seed: u64) -> Vec<Kind> {
+        let whole: u64 = self.0.iter().map(|(_, share)| u64::from(*share)).sum();
+        let mut kinds = Vec::with_capacity(visits);
+        let mut passed = 0;
+        for (kind, share) in &self.0 {
+            passed += u64::from(*share);
+            let upto = (visits as u64 * passed / whole.max(1)) as usize;
+            kinds.resize(upto, *kind);
+        }
+        fastrand::Rng::with_seed(seed).shuffle(&mut kinds);
+        kinds
+    }
+}
+
+/// The requests of all visits, in the order they are sent. A visit's own keep their order; its later ones come a little
+/// after, between those of others.
+#[must_use]
+pub fn tickets(visits: &[Kind], seed: u64) -> Vec<Ticket> {
+    let mut chance = fastrand::Rng::with_seed(seed ^ 0x9e37_79b9_7f4a_7c15);
+    let mut placed: Vec<(u64, Ticket)> = Vec::with_capacity(visits.len());
+    for (visit, kind) in (0u32..).zip(visits) {
+        let mut place = u64::from(visit) * 4;
+        for request in kind.requests() {
+            placed.push((place, Ticket { visit, request: *request }));
+            place += chance.u64(1..=400);
+        }
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, ticket)| ticket).collect()
+}
+
+/// A text that is no mix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("kinds with shares, such as paid=90,duplicate=5,forged=5; kinds: {}", Kind::ALL.map(Kind::as_str).join(", "))]
+pub struct BadMix;
+
+impl FromStr for Mix {
+    type Err = BadMix;
+
+    fn from_str(text: &str) -> Result<Self, BadMix> {
+        let mut shares = Vec::new();
+        for part in text.split(',') {
+            let (word, share) = part.trim().split_once('=').ok_or(BadMix)?;
+            let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == word.trim()).ok_or(BadMix)?;
+            let share: u32 = share.trim().parse().map_err(|_| BadMix)?;
+            if share > 1_000_000 || shares.iter().any(|(known, _)| *known == kind) {
+                return Err(BadMix);
+            }
+            shares.push((kind, share));
+        }
+        if shares.iter().all(|(_, share)| *share == 0) { Err(BadMix) } else { Ok(Self(shares)) }
+    }
+}
+
+impl fmt::Display for Mix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(|(kind, share)| format!("{}={share}", kind.as_str())).collect();
+        f.write_str(&parts.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_exact_and_a_visits_requests_keep_their_order() {
+        let mix: Mix = "paid=90,duplicate=5,forged=3,out-of-order=2".parse().unwrap();
+        let visits = mix.visits(1000, 1);
+        let of = |kind| visits.iter().filter(|known| **known == kind).count();
+        assert_eq!((of(Kind::Paid), of(Kind::Duplicate), of(Kind::Forged), of(Kind::OutOfOrder)), (900, 50, 30, 20));
+        let tickets = tickets(&visits, 1);
+        assert_eq!(tickets.len(), 900 + 100 + 30 + 60);
+        for (visit, kind) in (0u32..).zip(&visits) {
+            let mine: Vec<Request> = tickets.iter().filter(|t| t.visit == visit).map(|t| t.request).collect();
+            assert_eq!(mine, kind.requests());
+        }
+        assert_eq!(tickets, super::tickets(&mix.visits(1000, 1), 1));
+        assert_eq!(mix.to_string().parse(), Ok(mix));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", "paid", "paid=x", "paid=0", "nobody=1", "paid=1,paid=2", "paid=-1"] {
+            assert_eq!(text.parse::<Mix>(), Err(BadMix), "{text}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `kamid hammer`: load of signed callbacks that does not lie, and an audit of what became of it.
+//!
+//! Speaks to a daemon as the world does: callbacks over its public HTTP, preparation and audit over its admin HTTP, never
+//! Redis. `schedule` and `mix` are pure: what is due when, and what it is. `engine` sends it; `stats` counts; `audit` holds
+//! what the gateway was told against what is stored. Invariant: an open-loop request's latency counts from the instant it
+//! was due, not from when a connection was free for it: a server that stalls is not excused by a load that waits for it.
+
+pub mod audit;
+pub mod engine;
+pub mod mix;
+pub mod report;
+pub mod schedule;
+pub mod stats;
+pub mod target;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::client::ClientError;
+
+pub use audit::Audit;
+pub use engine::{Load, Pace};
+pub use mix::{Kind, Mix};
+pub use report::Report;
+pub use schedule::{Schedule, Shape};
+pub use stats::Stats;
+pub use target::{Target, Wish};
+
+/// Most requests of one run.
+pub const MOST: u64 = 20_000_000;
+
+/// Why a run did not happen.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum HammerError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("{0} is in live mode: real money. Hammer a daemon in test mode, or say --yes-this-is-live")]
+    Live(String),
+    #[error("{0} is not on this machine: load it only if it is yours, and say --allow-remote")]
+    Remote(String),
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// Runs a load against a prepared target and audits what became of it.
+///
+/// # Errors
+/// The daemon's admin side does not answer the audit.
+pub async fn run(
+    target: &Target,
+    load: &Load,
+    stats: &Arc<Stats>,
+    stop: &Arc<AtomicBool>,
+    audited: bool,
+) -> Result<Report, HammerError> {
+    let sent = engine::run(target, load, Arc::clone(stats), Arc::clone(stop)).await;
+    let audit = if audited { Some(audit::audit(target, &sent, Duration::from_secs(60)).await?) } else { None };
+    Ok(Report::new(target, load, stats, audit))
+}

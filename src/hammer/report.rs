@@ -1,0 +1,171 @@
+//! What a run came to: a text for people, JSON for programs, an `.hgrm` file for plotters.
+
+use std::fmt::Write as _;
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use super::audit::Audit;
+use super::engine::{Load, Pace};
+use super::stats::{Stats, Totals};
+use super::target::Target;
+
+/// Percentiles that are shown.
+const SHOWN: [(&str, f64); 5] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9), ("max", 100.0)];
+
+/// A finished run.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What was measured.
+    pub totals: Totals,
+    /// What the audit found; `None` where none was wanted.
+    pub audit: Option<Audit>,
+    offered: Option<f64>,
+    channel: String,
+    seed: u64,
+}
+
+fn millis(histogram: &Histogram<u64>, percentile: f64) -> f64 {
+    histogram.value_at_percentile(percentile) as f64 / 1000.0
+}
+
+fn percentiles(histogram: &Histogram<u64>) -> Value {
+    let mut all = serde_json::Map::new();
+    for (name, percentile) in SHOWN {
+        all.insert(name.to_owned(), json!(millis(histogram, percentile)));
+    }
+    all.insert("mean".to_owned(), json!(histogram.mean() / 1000.0));
+    Value::Object(all)
+}
+
+impl Report {
+    pub(super) fn new(target: &Target, load: &Load, stats: &Stats, audit: Option<Audit>) -> Self {
+        let offered = match load.pace {
+            Pace::Open(schedule) => Some(schedule.count() as f64 / schedule.lasts.as_secs_f64()),
+            Pace::Closed(_) => None,
+        };
+        Self { totals: stats.totals(), audit, offered, channel: target.channel.to_string(), seed: load.seed }
+    }
+
+    /// Whether anything was found that must not be.
+    #[must_use]
+    pub fn violations(&self) -> u64 {
+        self.audit.as_ref().map_or(0, |audit| audit.count)
+    }
+
+    /// Whether the load itself was too late to be believed: its own lateness is more than a tenth of what it measured.
+    #[must_use]
+    pub fn bottleneck(&self) -> bool {
+        self.offered.is_some()
+            && millis(&self.totals.lag, 99.0) > (millis(&self.totals.latency, 99.0) / 10.0).max(5.0)
+            && self.totals.rate() < self.offered.unwrap_or(0.0) * 0.95
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let heard: Vec<Value> = self
+            .totals
+            .heard
+            .iter()
+            .map(|((request, heard), count)| {
+                json!({"request": format!("{request:?}").to_lowercase(), "heard": heard.as_str(), "count": count})
+            })
+            .collect();
+        let seconds: Vec<Value> = self
+            .totals
+            .seconds
+            .iter()
+            .map(|second| {
+                json!({
+                    "answered": second.answered, "success": second.success,
+                    "p50_ms": millis(&second.latency, 50.0), "p99_ms": millis(&second.latency, 99.0),
+                })
+            })
+            .collect();
+        json!({
+            "channel": self.channel, "seed": self.seed, "offered_per_second": self.offered,
+            "achieved_per_second": self.totals.rate(), "answered": self.totals.answered,
+            "latency_ms": percentiles(&self.totals.latency), "own_lateness_ms": percentiles(&self.totals.lag),
+            "load_was_the_bottleneck": self.bottleneck(), "heard": heard, "seconds": seconds, "audit": self.audit,
+        })
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let totals = &self.totals;
+        let offered = self.offered.map_or_else(|| "closed loop".to_owned(), |rate| format!("offered {rate:.0}/s"));
+        let _ = writeln!(
+            text,
+            "{} requests in {:.1} s through {}: {offered}, achieved {:.0}/s (seed {})",
+            totals.answered,
+            totals.took.as_secs_f64(),
+            self.channel,
+            totals.rate(),
+            self.seed,
+        );
+        for (what, histogram) in [("latency", &totals.latency), ("own lateness", &totals.lag)] {
+            let values: Vec<String> = SHOWN
+                .iter()
+                .map(|(name, percentile)| format!("{name} {:.2}", millis(histogram, *percentile)))
+                .collect();
+            let _ = writeln!(text, "{what:<13} ms   {}", values.join("   "));
+        }
+        for ((request, heard), count) in &totals.heard {
+            let request = format!("{request:?}").to_lowercase();
+            let _ = writeln!(text, "  {request:<9} {:<13} {count}", heard.as_str());
+        }
+        if self.bottleneck() {
+            let _ = writeln!(text, "The load itself was late: it was the bottleneck, not the daemon.");
+        }
+        if let Some(audit) = &self.audit {
+            let states: Vec<String> = audit.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+            let _ = writeln!(
+                text,
+                "audit: {} orders looked up ({}); {} payments acknowledged; {} orders uncertain",
+                audit.orders,
+                states.join(", "),
+                audit.acknowledged,
+                audit.uncertain
+            );
+            for violation in audit.violations.iter().take(50) {
+                let _ = writeln!(text, "  {} {}: {}", violation.kind, violation.what, violation.detail);
+            }
+            let verdict = if audit.count == 0 {
+                "nothing was lost, nothing was sold twice".to_owned()
+            } else {
+                format!("{} VIOLATIONS", audit.count)
+            };
+            let _ = writeln!(text, "{verdict}");
+        }
+        text
+    }
+
+    /// The latency's distribution in the format of HdrHistogram's plotters, in milliseconds.
+    #[must_use]
+    pub fn hgrm(&self) -> String {
+        let histogram = &self.totals.latency;
+        let mut text = String::from("       Value     Percentile TotalCount 1/(1-Percentile)\n\n");
+        let mut passed = 0;
+        for step in histogram.iter_quantiles(5) {
+            passed += step.count_since_last_iteration();
+            let (value, quantile) = (step.value_iterated_to() as f64 / 1000.0, step.quantile_iterated_to());
+            let _ = if quantile < 1.0 {
+                writeln!(text, "{value:12.3} {quantile:14.12} {passed:10} {:14.2}", 1.0 / (1.0 - quantile))
+            } else {
+                writeln!(text, "{value:12.3} {quantile:14.12} {passed:10}")
+            };
+        }
+        let _ = writeln!(
+            text,
+            "#[Mean    = {:12.3}, StdDeviation   = {:12.3}]\n#[Max     = {:12.3}, Total count    = {:12}]",
+            histogram.mean() / 1000.0,
+            histogram.stdev() / 1000.0,
+            histogram.max() as f64 / 1000.0,
+            histogram.len()
+        );
+        text
+    }
+}

@@ -1,0 +1,302 @@
+//! The daemon under load: found, guarded, and given products, keys and orders over its admin HTTP.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::HammerError;
+use super::mix::{Kind, Request, Ticket};
+use super::stats::Heard;
+use super::wire::Answer;
+use crate::channel::{Channel, Channels, Verdict};
+use crate::client::Client;
+use crate::domain::{Currency, Millis, Money, OrderId, Payment, Reply, Slot};
+
+/// Orders made by one request.
+const BATCH: usize = 500;
+/// Such requests under way at once.
+const BATCHES: usize = 4;
+/// Keys in one import request.
+const KEYS: u64 = 5_000;
+
+/// What the user allows and wants.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Channel to pay through; the only one, or the sandbox, where left out.
+    pub channel: Option<String>,
+    /// Keys in each order.
+    pub quantity: u32,
+    /// Keys imported; enough for every order where left out.
+    pub stock: Option<u64>,
+    /// The user said that real money may be touched.
+    pub live: bool,
+    /// The user said that the daemon may be elsewhere.
+    pub remote: bool,
+    /// What chance begins with.
+    pub seed: u64,
+}
+
+/// An order of the run, as far as paying it goes.
+#[derive(Debug, Clone, Deserialize)]
+struct Made {
+    payment_no: String,
+    amount_minor: i64,
+    currency: Currency,
+}
+
+/// A prepared target.
+#[derive(Clone)]
+pub struct Target {
+    /// Its public listener.
+    pub address: SocketAddr,
+    /// Its admin side.
+    pub client: Client,
+    /// The run's own product.
+    pub product: String,
+    /// Keys in each order.
+    pub quantity: u32,
+    /// The channel's name.
+    pub channel: Arc<str>,
+    gateway: Arc<dyn Channel>,
+    run: Arc<str>,
+    orders: Arc<Vec<Made>>,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    test: bool,
+    public: String,
+}
+
+/// Says how far a preparation is: what, done, of how many.
+pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
+
+impl Target {
+    /// Checks the daemon against the guard, then makes what the visits need: a product with keys, and their orders.
+    ///
+    /// # Errors
+    /// The guard refuses, a channel is missing, or the daemon does.
+    pub async fn prepare(
+        client: Client,
+        channels: &Channels,
+        wish: &Wish,
+        visits: &[Kind],
+        progress: Progress<'_>,
+    ) -> Result<Self, HammerError> {
+        let info: Info = client.get_as("/v1/info").await?;
+        if !info.test && !wish.live {
+            return Err(HammerError::Live(info.public));
+        }
+        let address = info.public.strip_prefix("http://").and_then(|rest| rest.parse::<SocketAddr>().ok());
+        let address = address.ok_or_else(|| HammerError::Wrong(format!("{} is no plain HTTP address", info.public)))?;
+        if !address.ip().is_loopback() && !wish.remote {
+            return Err(HammerError::Remote(info.public));
+        }
+        let (channel, gateway) = gateway(channels, wish.channel.as_deref())?;
+        let run = format!("{:08x}", fastrand::Rng::with_seed(wish.seed ^ now()).u32(..));
+        let mut target = Self {
+            address,
+            client,
+            product: format!("hammer-{run}"),
+            quantity: wish.quantity,
+            channel: channel.into(),
+            gateway,
+            run: run.into(),
+            orders: Arc::new(Vec::new()),
+        };
+        let orders = visits.iter().filter(|kind| kind.has_order()).count() as u64;
+        target.stock(wish.stock.unwrap_or(orders * u64::from(wish.quantity)), orders, progress).await?;
+        target.orders = Arc::new(target.make_orders(visits, progress).await?);
+        target.expire(visits, progress).await?;
+        Ok(target)
+    }
+
+    /// A product whose orders outlive the run, and its keys. With fewer keys than orders, it reserves nothing.
+    async fn stock(&self, keys: u64, orders: u64, progress: Progress<'_>) -> Result<(), HammerError> {
+        let take = if keys < orders * u64::from(self.quantity) { "payment" } else { "order" };
+        let product = json!({
+            "id": self.product, "price": "9.90", "take": take, "per_order": self.quantity.max(1),
+            "expires_minutes": 1440, "name": "kamid hammer",
+        });
+        self.client.post("/v1/products", &product).await?;
+        let path = format!("/v1/products/{}/keys", self.product);
+        for first in (0..keys).step_by(KEYS as usize) {
+            progress("importing keys", first, keys);
+            let lines = (first..keys.min(first + KEYS)).map(|n| format!("HAMMER-{}-{n:010}\n", self.run));
+            let _report: serde_json::Value = self.client.upload(&path, lines.collect::<String>().into_bytes()).await?;
+        }
+        Ok(())
+    }
+
+    /// One order for each visit; a made-up number where there must be none.
+    async fn make_orders(&self, visits: &[Kind], progress: Progress<'_>) -> Result<Vec<Made>, HammerError> {
+        let wanted = visits.iter().filter(|kind| kind.has_order()).count();
+        // Orders are made without stock too where the product takes at payment; that needs some stock to begin with.
+        let wish =
+            json!({"product": self.product, "quantity": self.quantity, "contact": "hammer", "channel": &*self.channel});
+        let sizes: Vec<usize> = (0..wanted).step_by(BATCH).map(|at| BATCH.min(wanted - at)).collect();
+        let total = sizes.len() as u64;
+        let ask = |(at, size): (usize, usize)| {
+            let (client, wish) = (&self.client, &wish);
+            async move {
+                progress("making orders", at as u64, total);
+                client.post(&format!("/v1/orders?count={size}"), wish).await
+            }
+        };
+        let answers: Vec<serde_json::Value> =
+            stream::iter(sizes.into_iter().enumerate()).map(ask).buffered(BATCHES).try_collect().await?;
+        let mut made = Vec::with_capacity(wanted);
+        for answer in answers {
+            let orders: Vec<Made> = serde_json::from_value(answer["orders"].clone())
+                .map_err(|error| HammerError::Wrong(format!("the daemon's orders cannot be read: {error}")))?;
+            made.extend(orders);
+        }
+        let mut chance = fastrand::Rng::with_seed(self.seed());
+        let mut made = made.into_iter();
+        let each = visits.iter().map(|kind| {
+            let mut stranger = || Made {
+                payment_no: format!("{}01", OrderId::new(Slot::new(chance.u8(..)), now(), chance.u128(..))),
+                amount_minor: 990,
+                currency: Currency::CNY,
+            };
+            if kind.has_order() { made.next() } else { Some(stranger()) }
+        });
+        each.collect::<Option<Vec<Made>>>()
+            .ok_or_else(|| HammerError::Wrong("the daemon made too few orders".to_owned()))
+    }
+
+    fn seed(&self) -> u64 {
+        u64::from_str_radix(&self.run, 16).unwrap_or(0)
+    }
+
+    /// The orders that are to be paid late expire now.
+    async fn expire(&self, visits: &[Kind], progress: Progress<'_>) -> Result<(), HammerError> {
+        let late: Vec<usize> =
+            visits.iter().enumerate().filter(|(_, kind)| **kind == Kind::Late).map(|(at, _)| at).collect();
+        let total = late.len() as u64;
+        let ask = |(done, visit): (usize, usize)| async move {
+            progress("letting orders expire", done as u64, total);
+            let path = format!("/v1/orders/{}/act/expire", self.order(visit));
+            self.client.post(&path, &json!({"reason": "hammer: to be paid late"})).await.map(drop)
+        };
+        stream::iter(late.into_iter().enumerate()).map(ask).buffer_unordered(16).try_collect::<Vec<()>>().await?;
+        Ok(())
+    }
+
+    /// The order number of a visit.
+    #[must_use]
+    pub fn order(&self, visit: usize) -> &str {
+        let number = &self.orders[visit].payment_no;
+        number.get(..20).unwrap_or(number)
+    }
+
+    /// The trade number under which a request of a visit is paid.
+    #[must_use]
+    pub fn trade(&self, ticket: Ticket) -> String {
+        let part = match ticket.request {
+            Request::Right => 'R',
+            Request::Less => 'L',
+            Request::Bent => 'B',
+            Request::Stranger => 'S',
+        };
+        format!("H{}{part}{}", self.run, ticket.visit)
+    }
+
+    /// A request, as bytes on the wire.
+    #[must_use]
+    pub fn request(&self, ticket: Ticket) -> Vec<u8> {
+        let made = &self.orders[ticket.visit as usize];
+        let less = i64::from(ticket.request == Request::Less);
+        let payment = Payment {
+            number: made.payment_no.clone(),
+            trade_no: self.trade(ticket),
+            paid: Money { minor: made.amount_minor - less, currency: made.currency },
+            channel: self.channel.to_string(),
+            paid_at: None,
+        };
+        let mut forged = self.gateway.forge(&payment, now());
+        if ticket.request == Request::Bent {
+            if forged.body.is_empty() {
+                let mut query = std::mem::take(&mut forged.query).into_bytes();
+                bend(&mut query);
+                forged.query = String::from_utf8(query).unwrap_or_default();
+            } else {
+                bend(&mut forged.body);
+            }
+        }
+        let mark = if forged.query.is_empty() { "" } else { "?" };
+        let mut text = format!(
+            "{} /pay/{}/notify{mark}{} HTTP/1.1\r\nhost: {}\r\n",
+            forged.method, self.channel, forged.query, self.address
+        );
+        for (name, value) in &forged.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !forged.body.is_empty() {
+            text.push_str(&format!("content-length: {}\r\n", forged.body.len()));
+        }
+        text.push_str("\r\n");
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(&forged.body);
+        bytes
+    }
+
+    /// What an answer means.
+    #[must_use]
+    pub(super) fn heard(&self, answer: &Answer) -> Heard {
+        let is = |reply: &Reply| answer.status == reply.status && answer.body == reply.body.as_bytes();
+        if is(&self.gateway.ack(Verdict::Received)) {
+            Heard::Success
+        } else if answer.status == 429 {
+            Heard::Limited
+        } else if is(&self.gateway.ack(Verdict::Refused)) {
+            Heard::Refused
+        } else if is(&self.gateway.ack(Verdict::Unavailable)) {
+            Heard::Unavailable
+        } else {
+            Heard::Other
+        }
+    }
+
+    /// The local address that forgeries come from, where there are several.
+    #[must_use]
+    pub fn stranger(&self) -> Option<IpAddr> {
+        match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_loopback() => Some(IpAddr::from([127, 0, 0, 66])),
+            _ => None,
+        }
+    }
+}
+
+/// Changes one character: by the law of every channel, nothing of what was signed is believed any more.
+fn bend(text: &mut [u8]) {
+    let middle = text.len() / 2;
+    if let Some(byte) = text[middle..].iter_mut().find(|byte| byte.is_ascii_digit()) {
+        *byte = if *byte == b'9' { b'8' } else { *byte + 1 };
+    }
+}
+
+fn gateway(channels: &Channels, wanted: Option<&str>) -> Result<(String, Arc<dyn Channel>), HammerError> {
+    let names: Vec<&str> = channels.list().map(|(name, _)| name).collect();
+    let name = match (wanted, names.as_slice()) {
+        (Some(name), _) => name,
+        (None, [only]) => only,
+        (None, all) if all.contains(&"sandbox") => "sandbox",
+        (None, all) => {
+            return Err(HammerError::Wrong(format!("say which channel with --channel: {}", all.join(", "))));
+        }
+    };
+    let gateway = channels.get(name).cloned();
+    let gateway = gateway.ok_or_else(|| {
+        HammerError::Wrong(format!("there is no channel {name:?} in this configuration; known: {}", names.join(", ")))
+    })?;
+    Ok((name.to_owned(), gateway))
+}
+
+fn now() -> Millis {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
+}
