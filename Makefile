@@ -1,5 +1,6 @@
-# make run: builds and serves on the embedded default. make test: every test. make bench: the figures of docs/performance.md.
-.PHONY: run test lint bench setup setup-tests
+# make run: builds and serves on the embedded default. make test: every test. make bench: the figures of
+# docs/performance.md. make faults: the long campaign of faults.
+.PHONY: run test lint bench faults setup setup-tests
 
 APT = $(shell [ "$$(id -u)" = 0 ] || echo sudo) apt-get
 
@@ -16,6 +17,10 @@ lint:
 
 bench: setup
 	cargo bench --bench callbacks
+
+# The long campaign of faults under load: KAMID_FAULT_ROUNDS, KAMID_FAULT_CALLS and KAMID_FAULT_SEED change it.
+faults: setup-tests
+	cargo test --release --test it campaign_of_faults -- --ignored --nocapture
 
 # A real redis-server, which the daemon starts and the tests start too.
 setup:

@@ -44,8 +44,9 @@ impl Link {
 
     fn judge<T>(&self, answer: redis::RedisResult<T>) -> Result<T, StoreError> {
         answer.map_err(|error| {
-            // A demoted master is as useless to us as a broken link.
-            if error.is_unrecoverable_error() || error.code() == Some("READONLY") {
+            // A demoted master is as useless to us as a broken link; and a line that went silent may stay so for as long as
+            // TCP believes in it, which is a quarter of an hour. Who still waits on it keeps it.
+            if error.is_unrecoverable_error() || error.is_timeout() || error.code() == Some("READONLY") {
                 self.broken.store(true, Ordering::Relaxed);
             }
             error.into()

@@ -3,10 +3,12 @@
 
 mod browser;
 mod config;
+mod faults;
 mod floods;
 mod hammer;
 mod imports;
 mod incidents;
+mod laws;
 mod layers;
 mod life;
 mod limits;

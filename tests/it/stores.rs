@@ -154,13 +154,19 @@ async fn with_little_disk_left_payments_go_on_and_orders_do_not() {
 const CRAMPED: &str =
     "#!/bin/sh\ntrap '' XFSZ\nulimit -S -f \"$(cat \"$(dirname \"$0\")/room\")\"\nexec redis-server \"$@\"\n";
 
+/// Writes that program into a folder.
+pub fn cramped(folder: &Path) -> std::path::PathBuf {
+    let program = folder.join("redis-server");
+    std::fs::write(&program, CRAMPED).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    program
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_loses_nothing_and_the_repeat_settles_when_there_is_room() {
     let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
-    let program = folder.path().join("redis-server");
+    let program = cramped(folder.path());
     let room = folder.path().join("room");
-    std::fs::write(&program, CRAMPED).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
     std::fs::write(&room, "unlimited").unwrap();
     let mut shop = daemon(folder.path(), &format!("redis_server = \"{}\"", program.display()));
     shop.product("full", &[], 200);
@@ -194,7 +200,7 @@ async fn a_full_disk_loses_nothing_and_the_repeat_settles_when_there_is_room() {
 }
 
 /// The embedded server's append-only file.
-fn append_only(data: &Path) -> std::path::PathBuf {
+pub fn append_only(data: &Path) -> std::path::PathBuf {
     let files = std::fs::read_dir(data.join("redis/appendonlydir")).unwrap().map(|entry| entry.unwrap().path());
     files.into_iter().find(|path| path.to_string_lossy().ends_with(".incr.aof")).unwrap()
 }

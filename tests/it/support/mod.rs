@@ -1,4 +1,5 @@
 //! What tests start and talk to.
 
+pub mod proxy;
 pub mod redis;
 pub mod shop;

@@ -74,6 +74,13 @@ impl Daemon {
         Self::configured(data, &format!("{settings}\n{CHANNEL}"))
     }
 
+    /// One whose log is short, for heavy loads.
+    pub fn quiet(data: &Path, settings: &str) -> Self {
+        std::fs::create_dir_all(data).unwrap();
+        std::fs::write(data.join("quiet"), "").unwrap();
+        Self::at(data, settings)
+    }
+
     /// One without any channel but the sandbox of test mode.
     pub fn bare(data: &Path) -> Self {
         Self::configured(data, "")
@@ -128,7 +135,7 @@ impl Daemon {
         let child = Command::new(env!("CARGO_BIN_EXE_kamid"))
             .args(["serve", "--data"])
             .arg(&self.data)
-            .env("KAMID_LOG", "trace")
+            .env("KAMID_LOG", if self.data.join("quiet").exists() { "warn" } else { "trace" })
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -167,6 +174,22 @@ impl Daemon {
         let mut link = client.get_connection_with_timeout(Duration::from_secs(2)).ok()?;
         let info: String = redis::cmd("INFO").arg("server").query(&mut link).ok()?;
         info.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok())
+    }
+
+    /// Changes a setting of its embedded Redis, if it answers.
+    pub fn redis_set(&self, name: &str, value: &str) {
+        let client = redis::Client::open(format!("unix://{}", self.data.join("redis/redis.sock").display())).unwrap();
+        let link = client.get_connection_with_timeout(Duration::from_secs(5));
+        let _sent = link.and_then(|mut link| redis::cmd("CONFIG").arg("SET").arg(name).arg(value).exec(&mut link));
+    }
+
+    /// Lets it open so many files, or as many as it may.
+    pub fn file_limit(&self, most: Option<u64>) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let pid = Pid::from_raw(self.pid().cast_signed());
+        let now = rustix::process::getrlimit(Resource::Nofile);
+        let limit = Rlimit { current: most.or(now.maximum), maximum: now.maximum };
+        let _before = prlimit(pid, Resource::Nofile, limit).unwrap();
     }
 
     /// Stops it in order; says whether it ended well.

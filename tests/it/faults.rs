@@ -1,0 +1,278 @@
+//! Faults on purpose, under load: whatever breaks, no acknowledged payment is lost and no key is sold twice.
+//!
+//! A short campaign runs with the other tests; `make faults` runs the long one. Each round prints its seed;
+//! `KAMID_FAULT_SEED=… KAMID_FAULT_ROUNDS=1` plays it again.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use kamid::client::Client;
+use kamid::hammer::{self, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish};
+
+use crate::support::proxy::{Line, Proxy, breaks};
+use crate::support::redis::{TestRedis, free_port};
+use crate::support::shop::{CHANNEL, Daemon, channels};
+
+/// Every fault there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// `kill -9` of Redis; the daemon starts it again.
+    KillRedis,
+    /// `kill -9` of the daemon; the next one attaches to its Redis.
+    KillDaemon,
+    /// Both at once.
+    KillBoth,
+    /// Redis stands still for a while.
+    FreezeRedis,
+    /// The daemon stands still for a while.
+    FreezeDaemon,
+    /// Redis has no memory left for a while.
+    FullMemory,
+    /// Redis is killed in the middle of writing a record, of which half is in the file.
+    TornRecord,
+    /// The daemon may open no more files for a while.
+    NoFiles,
+    /// Somebody starts a second daemon on the same data.
+    SecondDaemon,
+    /// The disk is full for a while: Redis exits.
+    FullDisk,
+    /// The line to Redis breaks, in one of five ways.
+    Line(Line),
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// The shop that faults befall: a daemon on an embedded Redis with a disk that can be made full, and another daemon whose
+/// Redis is behind a line that can be broken.
+struct Rig {
+    near: Daemon,
+    far: Daemon,
+    proxy: Proxy,
+    room: PathBuf,
+    _redis: TestRedis,
+    _folder: tempfile::TempDir,
+}
+
+fn fixed_ports() -> String {
+    format!("[server]\npublic = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n", free_port(), free_port())
+}
+
+impl Rig {
+    async fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+        let room = folder.path().join("room");
+        std::fs::write(&room, "unlimited").unwrap();
+        let program = crate::stores::cramped(folder.path());
+        let limits = "[limits]\nrejected_per_minute = 30\n";
+        let store = format!("[store]\nredis_server = \"{}\"\n{limits}{}", program.display(), fixed_ports());
+        let near = Daemon::quiet(&folder.path().join("d"), &store);
+        let port = free_port();
+        let redis = TestRedis::with(|_| ["--port".to_owned(), port.to_string()].to_vec());
+        let proxy = Proxy::start(port).await;
+        let store = format!("[store]\nurl = \"redis://127.0.0.1:{}/0\"\n{limits}{}", proxy.port, fixed_ports());
+        let far = Daemon::quiet(&folder.path().join("e"), &store);
+        Self { near, far, proxy, room, _redis: redis, _folder: folder }
+    }
+
+    fn shop(&self, fault: Fault) -> &Daemon {
+        if matches!(fault, Fault::Line(_)) { &self.far } else { &self.near }
+    }
+
+    /// Lets the fault happen, for `long` where it lasts.
+    async fn strike(&mut self, fault: Fault, long: Duration, chance: &mut fastrand::Rng) {
+        use rustix::process::Signal;
+        match fault {
+            Fault::KillRedis => self.near.kill_redis(),
+            Fault::KillDaemon => {
+                self.near.kill();
+                self.near.run();
+            }
+            Fault::KillBoth => {
+                self.near.kill_redis();
+                self.near.kill();
+                self.near.run();
+            }
+            Fault::FreezeRedis | Fault::FreezeDaemon => {
+                let pid = match fault {
+                    Fault::FreezeRedis => self.near.redis_pid(),
+                    _ => Some(self.near.pid().cast_signed()),
+                };
+                let pid = pid.and_then(rustix::process::Pid::from_raw).unwrap();
+                rustix::process::kill_process(pid, Signal::STOP).unwrap();
+                tokio::time::sleep(long).await;
+                rustix::process::kill_process(pid, Signal::CONT).unwrap();
+            }
+            Fault::FullMemory => {
+                self.near.redis_set("maxmemory", "1mb");
+                tokio::time::sleep(long).await;
+                self.near.redis_set("maxmemory", "0");
+            }
+            Fault::TornRecord => {
+                self.near.kill_redis();
+                tear(&self.near.data, chance);
+            }
+            Fault::NoFiles => {
+                let few = open_files(self.near.pid()) + chance.u64(0..4);
+                self.near.file_limit(Some(few));
+                tokio::time::sleep(long).await;
+                self.near.file_limit(None);
+            }
+            Fault::SecondDaemon => {
+                let second = self.near.cli(&["serve"], "");
+                assert!(!second.status.success(), "a second daemon was let in");
+            }
+            Fault::FullDisk => {
+                let file = crate::stores::append_only(&self.near.data);
+                let size = std::fs::metadata(file).unwrap().len();
+                std::fs::write(&self.room, (size / 512 + chance.u64(2..200)).to_string()).unwrap();
+                self.near.kill_redis();
+                tokio::time::sleep(long * 2).await;
+                std::fs::write(&self.room, "unlimited").unwrap();
+                self.near.kill_redis();
+            }
+            Fault::Line(line) => {
+                self.proxy.set(line);
+                tokio::time::sleep(long).await;
+                self.proxy.set(Line::Whole);
+            }
+        }
+    }
+}
+
+/// What a kill in the middle of a write leaves: half of a record at the end of the file.
+fn tear(data: &Path, chance: &mut fastrand::Rng) {
+    let record = b"*3\r\n$5\r\nHMSET\r\n$20\r\nt1:{00}:order:AAAAAAAA\r\n$5\r\nstate\r\n";
+    let mut file = std::fs::File::options().append(true).open(crate::stores::append_only(data)).unwrap();
+    file.write_all(&record[..chance.usize(1..record.len())]).unwrap();
+}
+
+fn open_files(pid: u32) -> u64 {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64
+}
+
+/// One round: a load, a fault in the middle of it, and the audit. Returns what it came to, in a line.
+async fn round(rig: &mut Rig, seed: u64, calls: u64, rate: f64) -> String {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let fault = match chance.u8(0..15) {
+        0 => Fault::KillRedis,
+        1 => Fault::KillDaemon,
+        2 => Fault::KillBoth,
+        3 => Fault::FreezeRedis,
+        4 => Fault::FreezeDaemon,
+        5 => Fault::FullMemory,
+        6 => Fault::TornRecord,
+        7 => Fault::NoFiles,
+        8 => Fault::SecondDaemon,
+        9 => Fault::FullDisk,
+        _ => Fault::Line(breaks(&mut chance)),
+    };
+    strike(rig, fault, seed, calls, rate, &mut chance).await
+}
+
+async fn strike(rig: &mut Rig, fault: Fault, seed: u64, calls: u64, rate: f64, chance: &mut fastrand::Rng) -> String {
+    let mix: Mix =
+        "paid=78,duplicate=8,forged=4,wrong-amount=2,unknown=2,late=2,out-of-order=2,slow=2".parse().unwrap();
+    let lasts = Duration::from_secs_f64(calls as f64 / rate);
+    let schedule = Schedule { shape: Shape::Poisson, rate, lasts, seed };
+    let visits = mix.visits(calls as usize, seed);
+    let load = Load { visits, pace: Pace::Open(schedule), connections: 64, seed };
+    let shop = rig.shop(fault);
+    let client = Client::find(&shop.data, None, None).unwrap();
+    let wish = Wish { channel: Some("pay".to_owned()), quantity: 1, seed, ..Wish::default() };
+    let signed = channels(CHANNEL, &shop.data);
+    let target = Target::prepare(client, &signed, &wish, &load.visits, &|_, _, _| {}).await.unwrap();
+    let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
+    let (when, long) = (lasts.mul_f64(0.1 + 0.5 * chance.f64()), lasts.mul_f64(0.1 + 0.4 * chance.f64()));
+    let began = Instant::now();
+    let (report, ()) = tokio::join!(hammer::run(&target, &load, &stats, &stop, true), async {
+        tokio::time::sleep(when).await;
+        rig.strike(fault, long, chance).await;
+    });
+    let report = report.unwrap_or_else(|error| panic!("seed {seed}, {fault:?}: {error}"));
+    assert_eq!(report.violations(), 0, "seed {seed}, {fault:?}:\n{}", report.text());
+    let audit = report.audit.as_ref().unwrap();
+    assert!(audit.acknowledged > 0, "seed {seed}, {fault:?}: nothing was acknowledged");
+    format!(
+        "seed {seed:<20} {:<24} {:>6} callbacks, {:>6} acknowledged, {:>5} uncertain, {:.1} s",
+        format!("{fault:?}"),
+        report.totals.answered,
+        audit.acknowledged,
+        audit.uncertain,
+        began.elapsed().as_secs_f64(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_that_go_silent_for_good_are_replaced() {
+    let port = free_port();
+    let redis = TestRedis::with(|_| ["--port".to_owned(), port.to_string()].to_vec());
+    let proxy = Proxy::start(port).await;
+    let store = format!("[store]\nurl = \"redis://127.0.0.1:{}/0\"\ntimeout_ms = 500\n", proxy.port);
+    let shop = Daemon::at(&redis.folder().join("d"), &store);
+    shop.product("silent", &[], 5);
+    let id = shop.order("silent", 1).await;
+    // The old connections never hear anything again; new ones are whole.
+    proxy.forsake();
+    let mut answers = Vec::new();
+    for _ in 0..40 {
+        answers.push(shop.pay(&id, "Q1", 990).await.0);
+        if answers.last() == Some(&200) {
+            break;
+        }
+    }
+    assert_eq!(answers.last(), Some(&200), "{answers:?}");
+    assert_eq!(answers[0], 503, "the first one met a silent link");
+    assert_eq!(shop.state(&id).await, "delivered");
+    shop.audit();
+}
+
+/// So many rounds; a fresh shop every ten, so that audits stay short.
+async fn campaign(rounds: u64, calls: u64, rate: f64) {
+    let seed = setting("KAMID_FAULT_SEED", fastrand::u64(..) >> 16);
+    let mut rig = Rig::start().await;
+    for at in 0..rounds {
+        if at > 0 && at % 10 == 0 {
+            rig = Rig::start().await;
+        }
+        let line = round(&mut rig, seed.wrapping_add(at), calls, rate).await;
+        eprintln!("round {:>3}  {line}", at + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_once_under_a_small_load() {
+    let mut rig = Rig::start().await;
+    let faults = [
+        Fault::KillRedis,
+        Fault::KillDaemon,
+        Fault::KillBoth,
+        Fault::FreezeRedis,
+        Fault::FreezeDaemon,
+        Fault::FullMemory,
+        Fault::TornRecord,
+        Fault::NoFiles,
+        Fault::SecondDaemon,
+        Fault::FullDisk,
+        Fault::Line(Line::CutBeforeSend),
+        Fault::Line(Line::CutAfterSend),
+        Fault::Line(Line::CutMidReply),
+        Fault::Line(Line::OneWay),
+        Fault::Line(Line::Slow(Duration::from_millis(300))),
+    ];
+    for (at, fault) in faults.into_iter().enumerate() {
+        let seed = 1000 + at as u64;
+        let line = strike(&mut rig, fault, seed, 300, 150.0, &mut fastrand::Rng::with_seed(seed)).await;
+        eprintln!("{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the long campaign: make faults"]
+async fn campaign_of_faults() {
+    campaign(setting("KAMID_FAULT_ROUNDS", 300), setting("KAMID_FAULT_CALLS", 5000), 2500.0).await;
+}
