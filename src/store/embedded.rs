@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -32,6 +32,12 @@ pub enum EmbeddedError {
     #[error("the embedded Redis stopped at once ({status}); the last lines of {log}:\n{tail}")]
     Stopped { status: String, log: String, tail: String },
 }
+
+/// How often the supervisor looks; how slowly it starts a server at most that does not stay up; how long it must have lived
+/// to count as one that did.
+const LOOK: Duration = Duration::from_millis(50);
+const SLOWEST: Duration = Duration::from_secs(2);
+const LONG_LIFE: Duration = Duration::from_secs(10);
 
 fn at(path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedError {
     let path = path.display().to_string();
@@ -174,25 +180,44 @@ impl Embedded {
         EmbeddedError::Stopped { status: "see below".to_owned(), log: log.display().to_string(), tail }
     }
 
-    /// Keeps a server running until told to stop: starts one whenever none is alive, ever more slowly when it dies at once.
+    /// Keeps a server running until told to stop: starts one whenever none is alive, more slowly when it does not stay up,
+    /// and then says why by the last lines of its log: a full disk, a damaged file.
     pub async fn supervise(self, mut stop: tokio::sync::watch::Receiver<bool>) {
-        let mut pause = Duration::from_millis(50);
+        let mut started: Option<Instant> = None;
+        let mut short_lives = 0u32;
         while !*stop.borrow() {
-            match self.start() {
-                Ok(true) => {
-                    tracing::warn!(socket = %self.socket().display(), "The embedded Redis was gone and was started again.");
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                }
-                Ok(false) => pause = Duration::from_millis(50),
-                Err(error) => {
-                    tracing::error!(%error, "The embedded Redis cannot be started.");
-                    pause = (pause * 2).min(Duration::from_secs(5));
+            let pause = (LOOK * 2u32.pow(short_lives.min(6))).min(SLOWEST);
+            if started.is_none_or(|at| at.elapsed() >= pause) {
+                match self.start() {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        short_lives =
+                            if started.is_some_and(|at| at.elapsed() < LONG_LIFE) { short_lives + 1 } else { 0 };
+                        started = Some(Instant::now());
+                        self.tell(short_lives);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "The embedded Redis cannot be started.");
+                        short_lives += 1;
+                        started = Some(Instant::now());
+                    }
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(LOOK) => {}
                 _ = stop.changed() => {}
             }
+        }
+    }
+
+    fn tell(&self, short_lives: u32) {
+        match short_lives {
+            0 => tracing::warn!("The embedded Redis was gone and was started again."),
+            // Once more is a coincidence; after that a person should know, and not each time.
+            n if n.is_power_of_two() && n > 1 => {
+                tracing::error!(why = %self.diagnosis(), "The embedded Redis does not stay up; it is tried again and again.");
+            }
+            _ => {}
         }
     }
 

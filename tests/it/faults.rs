@@ -113,8 +113,12 @@ impl Rig {
                 self.near.redis_set("maxmemory", "0");
             }
             Fault::TornRecord => {
+                // The next one must not begin before the file is torn.
+                let hold = self.room.with_file_name("hold");
+                std::fs::write(&hold, "").unwrap();
                 self.near.kill_redis();
                 tear(&self.near.data, chance);
+                std::fs::remove_file(hold).unwrap();
             }
             Fault::NoFiles => {
                 let few = open_files(self.near.pid()) + chance.u64(0..4);
@@ -146,7 +150,7 @@ impl Rig {
 
 /// What a kill in the middle of a write leaves: half of a record at the end of the file.
 fn tear(data: &Path, chance: &mut fastrand::Rng) {
-    let record = b"*3\r\n$5\r\nHMSET\r\n$20\r\nt1:{00}:order:AAAAAAAA\r\n$5\r\nstate\r\n";
+    let record = b"*3\r\n$5\r\nHMSET\r\n$22\r\nt1:{00}:order:AAAAAAAA\r\n$5\r\nstate\r\n";
     let mut file = std::fs::File::options().append(true).open(crate::stores::append_only(data)).unwrap();
     file.write_all(&record[..chance.usize(1..record.len())]).unwrap();
 }
@@ -193,7 +197,14 @@ async fn strike(rig: &mut Rig, fault: Fault, seed: u64, calls: u64, rate: f64, c
         tokio::time::sleep(when).await;
         rig.strike(fault, long, chance).await;
     });
-    let report = report.unwrap_or_else(|error| panic!("seed {seed}, {fault:?}: {error}"));
+    let report = report.unwrap_or_else(|error| {
+        let shop = rig.shop(fault);
+        let end = |name: &str| {
+            let text = std::fs::read_to_string(shop.data.join(name)).unwrap_or_default();
+            text.lines().rev().take(15).collect::<Vec<_>>().join("\n")
+        };
+        panic!("seed {seed}, {fault:?}: {error}\n{}\n{}", end("log"), end("redis/redis.log"))
+    });
     assert_eq!(report.violations(), 0, "seed {seed}, {fault:?}:\n{}", report.text());
     let audit = report.audit.as_ref().unwrap();
     assert!(audit.acknowledged > 0, "seed {seed}, {fault:?}: nothing was acknowledged");

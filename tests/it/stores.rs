@@ -151,8 +151,8 @@ async fn with_little_disk_left_payments_go_on_and_orders_do_not() {
 
 /// A `redis-server` whose files cannot grow past what the file `room` beside it says (in blocks of 512 bytes): what a
 /// full disk is, for one process. The shell ignores the signal, so that the write fails as on a full disk.
-const CRAMPED: &str =
-    "#!/bin/sh\ntrap '' XFSZ\nulimit -S -f \"$(cat \"$(dirname \"$0\")/room\")\"\nexec redis-server \"$@\"\n";
+/// While there is a file `hold` beside it, it does not begin.
+const CRAMPED: &str = "#!/bin/sh\nwhile [ -e \"$(dirname \"$0\")/hold\" ]; do sleep 0.02; done\ntrap '' XFSZ\nulimit -S -f \"$(cat \"$(dirname \"$0\")/room\")\"\nexec redis-server \"$@\"\n";
 
 /// Writes that program into a folder.
 pub fn cramped(folder: &Path) -> std::path::PathBuf {
