@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
@@ -83,6 +83,8 @@ pub fn channels(config: &Config, vault: &Vault) -> Result<Channels, Vec<Problem>
 /// Why it could not start.
 pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), DaemonError> {
     let began = Instant::now();
+    // From here on a signal is not lost, however early it comes.
+    let mut signals = Signals::new()?;
     make_private(data)?;
     let _lock = DataLock::take(data)?;
     raise_file_limit();
@@ -100,7 +102,13 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
         StoreUrl::Embedded => Some(Embedded::new(data, &config.store.redis_server)?),
         StoreUrl::Remote(_) => None,
     };
-    let store = connect(&config, embedded.as_ref()).await?;
+    let store = tokio::select! {
+        store = connect(&config, embedded.as_ref()) => store?,
+        () = signals.next() => {
+            tracing::info!("Stopped while waiting for Redis, which is left as it is.");
+            return Ok(());
+        }
+    };
     if let Err(error) = store.check_ring(vault.check_value()).await {
         if new_ring {
             // Nothing was sealed with it: left behind, it would pass for the right one.
@@ -124,7 +132,8 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
     greet(&shop, &whereabouts, data, began, shell);
     let running = Running::start(&config, shop, (public, admin), token, embedded, data, started);
-    wait_for_a_signal().await?;
+    signals.next().await;
+    signals.leave_at_the_next();
     running.drain(Duration::from_secs(config.server.drain_seconds)).await;
     let _gone = std::fs::remove_file(Whereabouts::file(data));
     tracing::info!("Stopped.");
@@ -249,22 +258,32 @@ async fn forget_addresses(web: Arc<Web>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn wait_for_a_signal() -> std::io::Result<()> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
     }
-    // A second one ends the drain.
-    tokio::spawn(async move {
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
         }
-        tracing::warn!("A second signal: leaving at once. Redis stays up, the next start attaches to it.");
-        std::process::exit(130);
-    });
-    Ok(())
+    }
+
+    /// One more ends the drain.
+    fn leave_at_the_next(mut self) {
+        tokio::spawn(async move {
+            self.next().await;
+            tracing::warn!("A second signal: leaving at once. Redis stays up, the next start attaches to it.");
+            std::process::exit(130);
+        });
+    }
 }
 
 /// Every connection is a file; the soft limit is often 1,024.
