@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use serde_json::json;
+
 use super::{Context, Done, Failure, output, serve};
+use crate::channel::Channels;
 use crate::daemon;
+use crate::hammer::limit::{self, Bounds, Step};
 use crate::hammer::{self, HammerError, Kind, Load, MOST, Mix, Pace, Report, Schedule, Shape, Stats, Target, Wish};
 use crate::vault::Vault;
 
@@ -72,6 +76,15 @@ pub struct HammerArgs {
     /// Write the latencies' distribution for HdrHistogram's plotters
     #[arg(long, value_name = "FILE")]
     hgrm: Option<PathBuf>,
+    /// Raise the rate until a bound breaks, and report the highest that held; each rate is kept for --for
+    #[arg(long)]
+    find_limit: bool,
+    /// Highest p99 in milliseconds, for --find-limit
+    #[arg(long, default_value_t = 50.0)]
+    p99: f64,
+    /// Highest share of failed requests in percent, for --find-limit
+    #[arg(long, default_value_t = 0.1)]
+    errors: f64,
     /// Do not audit afterwards
     #[arg(long)]
     no_audit: bool,
@@ -97,16 +110,16 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl HammerArgs {
-    fn load(&self, seed: u64) -> Result<Load, Failure> {
+    fn load(&self, seed: u64, rate: Option<f64>) -> Result<Load, Failure> {
         let shape = match self.shape {
             Spread::Steady => Shape::Steady,
             Spread::Poisson => Shape::Poisson,
             Spread::Burst => Shape::Burst(self.burst.max(1)),
             Spread::Ramp => Shape::Ramp,
         };
-        let (pace, wanted, connections) = match self.rate {
+        let (pace, wanted, connections) = match rate {
             Some(rate) => {
-                let schedule = Schedule { shape, rate: f64::from(rate), lasts: self.lasts, seed };
+                let schedule = Schedule { shape, rate, lasts: self.lasts, seed };
                 // A tenth more than is due on average: chance may bring more.
                 (Pace::Open(schedule), schedule.count() + schedule.count() / 10 + 10, 256)
             }
@@ -120,40 +133,84 @@ impl HammerArgs {
     }
 }
 
-pub async fn run(context: &Context, args: &HammerArgs) -> Done {
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..) >> 16);
-    let load = args.load(seed)?;
+/// The channels that sign: those of the daemon's configuration and ring.
+fn signing(context: &Context) -> Result<Channels, Failure> {
     let config = serve::configuration(context)?;
     let ring = context.data.join("ring.json");
     let channels = if ring.exists() {
         let vault = Vault::load(&ring).map_err(|error| Failure::new(error.to_string()))?;
         daemon::channels(&config, &vault)
     } else {
-        crate::channel::Channels::build(&config.channels, config.test)
+        Channels::build(&config.channels, config.test)
     };
-    let channels = channels
-        .map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    channels.map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+/// Prepares one load, runs it, and audits it.
+async fn once(context: &Context, args: &HammerArgs, channels: &Channels, load: &Load) -> Result<Report, Failure> {
     let wish = Wish {
         channel: args.channel.clone(),
         quantity: args.quantity,
         stock: args.stock,
         live: args.yes_this_is_live,
         remote: args.allow_remote,
-        seed,
+        seed: load.seed,
     };
     let bar = output::bar(100, false);
     let progress = |what: &'static str, done: u64, of: u64| {
         bar.set_message(what);
         bar.set_position(100 * done / of.max(1));
     };
-    let target = Target::prepare(context.client()?, &channels, &wish, &load.visits, &progress).await?;
+    let target = Target::prepare(context.client()?, channels, &wish, &load.visits, &progress).await?;
     bar.finish_and_clear();
     let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
-    let watch = tokio::spawn(watch(Arc::clone(&stats), Arc::clone(&stop), context.out.json));
-    let report = hammer::run(&target, &load, &stats, &stop, !args.no_audit).await;
+    let watch = tokio::spawn(watch(Arc::clone(&stats), Arc::clone(&stop), context.out.json || args.find_limit));
+    let report = hammer::run(&target, load, &stats, &stop, !args.no_audit).await;
     watch.abort();
-    let report = report?;
+    Ok(report?)
+}
+
+pub async fn run(context: &Context, args: &HammerArgs) -> Done {
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..) >> 16);
+    let channels = signing(context)?;
+    if args.find_limit {
+        return find_limit(context, args, &channels, seed).await;
+    }
+    let load = args.load(seed, args.rate.map(f64::from))?;
+    let report = once(context, args, &channels, &load).await?;
     finish(context, args, &report)
+}
+
+async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, seed: u64) -> Done {
+    let bounds = Bounds { p99_ms: args.p99, errors_percent: args.errors };
+    let mut steps: Vec<Step> = Vec::new();
+    context.out.line(" offered/s  achieved/s    p99 ms  errors %");
+    while let Some(rate) = limit::next(&steps, f64::from(args.rate.unwrap_or(200))) {
+        let load = args.load(seed.wrapping_add(steps.len() as u64), Some(rate))?;
+        let step = Step::of(&once(context, args, channels, &load).await?, rate, bounds);
+        let word = if step.held { "held" } else { "broke" };
+        context.out.line(&format!(
+            "{:>10.0}  {:>10.0}  {:>8.2}  {:>8.3}  {word}",
+            step.offered, step.achieved, step.p99_ms, step.errors_percent
+        ));
+        steps.push(step);
+    }
+    let knee = limit::knee(&steps);
+    if context.out.json {
+        context.out.value(
+            &json!({"knee_per_second": knee, "p99_ms": args.p99, "errors_percent": args.errors, "steps": steps}),
+        );
+    } else {
+        let kept = format!("p99 ≤ {} ms, errors ≤ {} %", args.p99, args.errors);
+        context.out.line(
+            &knee.map_or_else(
+                || format!("no rate held ({kept})"),
+                |knee| format!("holds {knee:.0} callbacks/s ({kept})"),
+            ),
+        );
+    }
+    let violations: u64 = steps.iter().map(|step| step.violations).sum();
+    Ok(if violations == 0 && knee.is_some() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Ctrl-C ends the load early, and it still reports; a line a second says how it goes.

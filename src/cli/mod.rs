@@ -80,7 +80,7 @@ enum Command {
     Audit,
     /// Load a daemon with signed callbacks, then audit that nothing was lost or sold twice
     #[command(
-        after_help = "Examples:\n  kamid hammer --rate 2000 --for 30s\n  kamid hammer --connections 64 --for 20s --visits 500000\n  kamid hammer --rate 500 --mix paid=90,duplicate=5,forged=3,unknown=2\nExit code 1 if there is any violation. It makes a product, keys and orders of its own, in test mode only unless told otherwise."
+        after_help = "Examples:\n  kamid hammer --rate 2000 --for 30s\n  kamid hammer --connections 64 --for 20s --visits 500000\n  kamid hammer --rate 500 --mix paid=90,duplicate=5,forged=3,unknown=2\n  kamid hammer --find-limit --p99 50 --for 5s\nExit code 1 if there is any violation. It makes a product, keys and orders of its own, in test mode only unless told otherwise."
     )]
     Hammer(hammer::HammerArgs),
     /// Channels: accounts at payment gateways

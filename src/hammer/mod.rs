@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod engine;
+pub mod limit;
 pub mod mix;
 pub mod report;
 pub mod schedule;

@@ -126,6 +126,21 @@ async fn its_audit_finds_what_was_taken_away_behind_the_shops_back() {
 }
 
 #[test]
+fn the_search_ends_with_a_rate_that_held_below_one_that_did_not() {
+    let shop = Daemon::start("");
+    // A daemon of this build breaks at some rate; where, is the machine's affair.
+    let run =
+        ["hammer", "--find-limit", "--rate", "400", "--for", "0.5s", "--p99", "200", "--channel", "pay", "--seed", "3"];
+    let report = shop.json(&run, "");
+    let steps = report["steps"].as_array().unwrap();
+    let of = |step: &Value| (step["offered"].as_f64().unwrap(), step["held"].as_bool().unwrap());
+    let knee = report["knee_per_second"].as_f64().unwrap();
+    assert!(steps.iter().map(of).any(|(offered, held)| held && (offered - knee).abs() < 0.5));
+    assert!(steps.iter().map(of).any(|(offered, held)| !held && offered > knee), "{report}");
+    assert!(steps.iter().all(|step| step["violations"] == 0));
+}
+
+#[test]
 fn every_kind_of_visit_ends_as_it_should_and_live_mode_is_refused() {
     let mut shop = Daemon::start("[limits]\nrejected_per_minute = 5\n");
     let mix = "paid=60,duplicate=10,forged=10,wrong-amount=5,unknown=5,late=5,out-of-order=3,slow=2";
