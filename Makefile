@@ -18,9 +18,10 @@ lint:
 bench: setup
 	cargo bench --bench callbacks
 
-# The long campaign of faults under load: KAMID_FAULT_ROUNDS, KAMID_FAULT_CALLS and KAMID_FAULT_SEED change it.
+# Power cuts, and the long campaign of faults under load: KAMID_FAULT_ROUNDS, KAMID_FAULT_CALLS and KAMID_FAULT_SEED change it.
 faults: setup-tests
-	cargo test --release --test it campaign_of_faults -- --ignored --nocapture
+	@command -v strace >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq strace )
+	cargo test --release --test it -- --ignored --nocapture --test-threads 1
 
 # A real redis-server, which the daemon starts and the tests start too.
 setup:

@@ -15,6 +15,7 @@ mod limits;
 mod lua;
 mod model;
 mod money;
+mod power;
 mod secrets;
 mod stores;
 mod support;
