@@ -76,6 +76,12 @@ impl Client {
         Ok(Self { base, token: Zeroizing::new(token.trim().to_owned()), http })
     }
 
+    /// Where its admin side is.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
         let request = request.bearer_auth(self.token.as_str());
         let response = request.send().await.map_err(|error| ClientError::Unreachable {

@@ -91,10 +91,9 @@ impl Target {
         if !info.test && !wish.live {
             return Err(HammerError::Live(info.public));
         }
-        let address = info.public.strip_prefix("http://").and_then(|rest| rest.parse::<SocketAddr>().ok());
-        let address = address.ok_or_else(|| HammerError::Wrong(format!("{} is no plain HTTP address", info.public)))?;
+        let address = public_address(&info.public, client.base()).await?;
         if !address.ip().is_loopback() && !wish.remote {
-            return Err(HammerError::Remote(info.public));
+            return Err(HammerError::Remote(format!("http://{address}")));
         }
         let (channel, gateway) = gateway(channels, wish.channel.as_deref())?;
         let run = format!("{:08x}", fastrand::Rng::with_seed(wish.seed ^ now()).u32(..));
@@ -272,6 +271,20 @@ impl Target {
     }
 }
 
+/// Where the public listener is, as seen from here: a daemon elsewhere may call its own machine's loopback its address.
+async fn public_address(public: &str, admin: &str) -> Result<SocketAddr, HammerError> {
+    let wrong = |url: &str| HammerError::Wrong(format!("{url} is no plain HTTP address"));
+    let told: SocketAddr =
+        public.strip_prefix("http://").and_then(|rest| rest.parse().ok()).ok_or_else(|| wrong(public))?;
+    let host = admin.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest));
+    let host = host.ok_or_else(|| wrong(admin))?;
+    let admin = tokio::net::lookup_host(host).await.ok().and_then(|mut all| all.next()).ok_or_else(|| wrong(admin))?;
+    if admin.ip().is_loopback() || !told.ip().is_loopback() {
+        return Ok(told);
+    }
+    Ok(SocketAddr::new(admin.ip(), told.port()))
+}
+
 /// Changes one character: by the law of every channel, nothing of what was signed is believed any more.
 fn bend(text: &mut [u8]) {
     let middle = text.len() / 2;
@@ -299,4 +312,21 @@ fn gateway(channels: &Channels, wanted: Option<&str>) -> Result<(String, Arc<dyn
 
 fn now() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_elsewhere_is_not_looked_for_here() {
+        let of = |public: &'static str, admin: &'static str| async move {
+            public_address(public, admin).await.map(|address| address.to_string()).ok()
+        };
+        let here = "http://127.0.0.1:8080";
+        assert_eq!(of(here, "http://127.0.0.1:9180").await.as_deref(), Some("127.0.0.1:8080"));
+        assert_eq!(of(here, "http://10.0.0.5:9180").await.as_deref(), Some("10.0.0.5:8080"));
+        assert_eq!(of("http://10.0.0.6:80", "http://10.0.0.5:9180").await.as_deref(), Some("10.0.0.6:80"));
+        assert_eq!(of(here, "https://10.0.0.5:9180").await, None);
+    }
 }

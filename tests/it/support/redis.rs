@@ -127,9 +127,12 @@ impl Drop for TestRedis {
     }
 }
 
-/// A TCP port that nobody uses now.
+/// A TCP port that nobody uses now, from below those that the system gives to outgoing connections.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+    (0..100)
+        .map(|_| fastrand::u16(15_000..32_000))
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 fn spawn(folder: &Path, socket: &Path, settings: &[String]) -> Child {
@@ -137,7 +140,7 @@ fn spawn(folder: &Path, socket: &Path, settings: &[String]) -> Child {
     let out = File::options().create(true).append(true).open(&log).expect("a log file");
     let err = out.try_clone().expect("the log file again");
     let mut child = Command::new("redis-server")
-        .args(["--port", "0", "--appendonly", "yes", "--appendfsync", "always"])
+        .args(["--port", "0", "--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "always"])
         .args(["--maxmemory-policy", "noeviction", "--save", ""])
         .arg("--unixsocket")
         .arg(socket)
