@@ -1,5 +1,5 @@
 //! The laws that every channel keeps, over random payments and random bytes: `forge` is the inverse of `verify`, one
-//! changed byte is refused, order does not matter, repeats are refused, and nothing panics.
+//! changed byte of what is signed is refused, order does not matter, repeats are refused, and nothing panics.
 
 use std::borrow::Cow;
 
@@ -66,13 +66,14 @@ proptest! {
             let mut same = false;
             let claim = verified(&all, name, &payment, |query, body| {
                 let text = if body.is_empty() { query } else { body };
-                let place = at % text.len();
+                // What stands behind the signature, `sign_type`, is not signed: bent, it is an unknown field without a value.
+                let signed = text.windows(11).position(|part| part == b"&sign_type=").unwrap_or(text.len());
+                let place = at % signed;
                 let changed = text[place] ^ by;
                 // An escape in the other case is the same text, as is `+` for `%20`: what is signed has not changed.
                 same = changed.eq_ignore_ascii_case(&text[place]) && text[..place].iter().rev().take(2).any(|b| *b == b'%');
                 text[place] = changed;
             });
-            // The name of `sign_type` is not signed: changed, it is one more unknown field, which is.
             prop_assert!(same || claim.is_err(), "{}: {:?}", name, claim);
         }
     }
