@@ -110,7 +110,8 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
         }
     };
     if let Err(error) = store.check_ring(vault.check_value()).await {
-        if new_ring {
+        // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
+        if new_ring && matches!(error, StoreError::Settings(_)) {
             // Nothing was sealed with it: left behind, it would pass for the right one.
             let _gone = std::fs::remove_file(&ring);
         }
