@@ -7,10 +7,11 @@
 -- ARGV[1] now     ms since the epoch, by the store's clock
 -- ARGV[2] id      order id
 -- ARGV[3] keep    ms until an expired order is forgotten
+-- ARGV[4] log     a line for the order's history, or empty
 -- returns expired | waiting | past
 local order, due, outbox, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local now, id, keep = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local o = redis.call('HMGET', order, 'state', 'expires', 'reserved', 'stock', 'product')
+local now, id, keep, log = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
+local o = redis.call('HMGET', order, 'state', 'expires', 'reserved', 'stock', 'product', 'log')
 local state, expires, reserved, stock, product = o[1], tonumber(o[2]), tonumber(o[3]), o[4], o[5]
 if state == 'pending' and expires > now then
   return {'waiting'}
@@ -21,6 +22,9 @@ if state ~= 'pending' then
   return {'past'}
 end
 redis.call('HSET', order, 'state', 'expired', 'reserved', 0)
+if log ~= '' then
+  redis.call('HSET', order, 'log', (o[6] or '') .. log)
+end
 if reserved > 0 then
   redis.call('HINCRBY', stock, 'reserved', -reserved)
   redis.call('SADD', marks, product)

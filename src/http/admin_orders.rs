@@ -63,7 +63,8 @@ struct Several {
     count: Option<usize>,
 }
 
-/// One order; with `?count=N` a list of that many like it, each told in short.
+/// One order; with `?count=N` a list of that many like it, each told in short. When one cannot be made, the answer is its
+/// error; those made before it stand unpaid until they expire.
 async fn new(
     State(web): State<Arc<Web>>,
     Query(several): Query<Several>,

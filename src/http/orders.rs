@@ -139,7 +139,8 @@ pub fn token_of(id: &str, headers: &HeaderMap, query: &HashMap<String, String>) 
     bearer.or_else(|| query.get("token").map(String::as_str)).or(cookie).unwrap_or_default().trim().to_owned()
 }
 
-async fn looked_up(
+/// The order of a request that has its token, charged to the address it comes from.
+pub async fn looked_up(
     web: &Web,
     client: Client,
     id: &str,

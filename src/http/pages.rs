@@ -15,7 +15,7 @@ use minijinja::{Environment, Value, context};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::orders::{cookie, iso, token_of};
+use super::orders::{cookie, iso, looked_up, token_of};
 use super::problem::Problem;
 use super::{Client, Web};
 use crate::channel::Step;
@@ -141,9 +141,8 @@ async fn another_way(
     headers: HeaderMap,
     Form(way): Form<Way>,
 ) -> Result<Response, Problem> {
-    web.limiter.lookup(client.0).map_err(Problem::limited)?;
-    // Only by cookie, which the browser sends from our own pages alone.
-    let order = web.shop.order_for(&id, &token_of(&id, &headers, &HashMap::new())).await?;
+    // Never by the query: the cookie is what the browser sends from our own pages alone.
+    let order = looked_up(&web, client, &id, &headers, &HashMap::new()).await?;
     web.shop.pay_again(order.id, &way.channel).await?;
     Ok(Redirect::to(&format!("/o/{id}")).into_response())
 }
@@ -155,8 +154,7 @@ async fn state(
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    web.limiter.lookup(client.0).map_err(Problem::limited)?;
-    let order = web.shop.order_for(&id, &token_of(&id, &headers, &query)).await?;
+    let order = looked_up(&web, client, &id, &headers, &query).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(json!({"state": order.state}))).into_response())
 }
 

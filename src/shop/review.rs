@@ -74,7 +74,7 @@ impl Shop {
                 self.replace(&order, position, &log).await
             }
             Action::Redeliver => self.redeliver(&order).await,
-            Action::Expire => self.expire_now(&order).await,
+            Action::Expire => self.expire_now(&order, &log).await,
             Action::Query => self.query(&order).await,
         };
         self.outbox.notify_one();
@@ -135,10 +135,10 @@ impl Shop {
         Ok(order.state.as_str().to_owned())
     }
 
-    /// Expires an order before its time.
-    pub(super) async fn expire_now(&self, order: &Order) -> Result<String, ShopError> {
+    /// Expires an order before its time, with a line for its history.
+    pub(super) async fn expire_now(&self, order: &Order, log: &str) -> Result<String, ShopError> {
         let keep = self.limits.keep_expired_hours * 3_600_000;
-        match self.store.release(order.id, order.expires, keep).await? {
+        match self.store.release(order.id, order.expires, keep, log).await? {
             Released::Expired => Ok("expired".to_owned()),
             Released::Waiting | Released::Past => Err(wrong_state(order.state.as_str())),
         }

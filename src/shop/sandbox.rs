@@ -41,7 +41,7 @@ impl Shop {
         };
         if how == Pay::Late {
             // One that is not pending any more is paid as it stands.
-            match self.expire_now(&order).await {
+            match self.expire_now(&order, "").await {
                 Ok(_) | Err(ShopError::Conflict(_)) => {}
                 Err(error) => return Err(error),
             }

@@ -130,7 +130,7 @@ impl Shop {
         let now = self.store.now();
         let due = self.store.due(now, EXPIRED_A_TURN).await?;
         let keep = self.limits.keep_expired_hours * 3_600_000;
-        let release = |id: OrderId| self.store.release(id, now, keep);
+        let release = |id: OrderId| self.store.release(id, now, keep, "");
         let mut released = stream::iter(due).map(release).buffer_unordered(32);
         while let Some(result) = released.next().await {
             if result? == Released::Expired {

@@ -173,16 +173,16 @@ impl Store {
         }
     }
 
-    /// Expires an order if its time is up.
+    /// Expires an order if its time is up; `log` is a line for its history, or empty.
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn release(&self, id: OrderId, now: Millis, keep_ms: u64) -> Result<Released, StoreError> {
+    pub async fn release(&self, id: OrderId, now: Millis, keep_ms: u64, log: &str) -> Result<Released, StoreError> {
         let slot = id.slot();
         let n = self.names;
         let keys = [n.order(id), n.due(slot), n.outbox(slot), n.marks(slot)];
         let (now, keep) = (now.to_string(), keep_ms.to_string());
-        let args: [&[u8]; 3] = [now.as_bytes(), id.as_str().as_bytes(), keep.as_bytes()];
+        let args: [&[u8]; 4] = [now.as_bytes(), id.as_str().as_bytes(), keep.as_bytes(), log.as_bytes()];
         let reply = self.run(&script::RELEASE, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "expired" => Ok(Released::Expired),

@@ -212,11 +212,11 @@ async fn release_gives_a_reservation_back_once() {
     let bench = Bench::new(Take::Order, 3).await;
     let (id, paid) = (bench.order(2).await, bench.paid(1, 0).await);
     let expires = bench.read(id).await.expires;
-    twice!(bench, bench.store.release(id, expires - 1, EXPIRES_MS), Released::Waiting, Released::Waiting);
+    twice!(bench, bench.store.release(id, expires - 1, EXPIRES_MS, ""), Released::Waiting, Released::Waiting);
     assert_eq!(bench.stock().await.reserved, 2);
-    twice!(bench, bench.store.release(id, expires, EXPIRES_MS), Released::Expired, Released::Past);
+    twice!(bench, bench.store.release(id, expires, EXPIRES_MS, ""), Released::Expired, Released::Past);
     assert_eq!((bench.state(id).await, bench.stock().await.reserved), (OrderState::Expired, 0));
-    twice!(bench, bench.store.release(paid, expires + EXPIRES_MS, EXPIRES_MS), Released::Past, Released::Past);
+    twice!(bench, bench.store.release(paid, expires + EXPIRES_MS, EXPIRES_MS, ""), Released::Past, Released::Past);
 }
 
 #[tokio::test]

@@ -397,7 +397,7 @@ impl<'a> Case<'a> {
                 (word(&store.settle(&paid, "").await.unwrap()), self.model.pay(at, number, right))
             }
             Act::Expire => {
-                let said = match store.release(id, order.expires, KEEP_MS).await.unwrap() {
+                let said = match store.release(id, order.expires, KEEP_MS, "").await.unwrap() {
                     Released::Expired => "expired",
                     Released::Waiting => "waiting",
                     Released::Past => "past",

@@ -84,6 +84,14 @@ async fn odd_payments_are_on_record_and_shown_to_a_person() {
         waiting["payments"].as_array().unwrap().iter().map(|p| p["payment"].as_str().unwrap().to_owned()).collect();
     kinds.sort();
     assert_eq!(kinds, ["pay|D2", "pay|U1", "pay|W1"]);
+    let idle = shop.order("odd", 1).await;
+    assert_eq!(shop.json(&["order", "expire", &idle, "--reason", "changed his mind"], "")["result"], "expired");
+    let shown = shop.admin(&format!("/v1/orders/{idle}")).await;
+    assert_eq!(
+        (shown["state"].as_str(), shown["history"][0]["reason"].as_str()),
+        (Some("expired"), Some("changed his mind"))
+    );
+    assert!(!shop.cli(&["order", "expire", &idle, "--reason", "again"], "").status.success());
     let reasons = shop.admin("/v1/incidents?reason=order_unknown").await;
     assert_eq!(reasons["incidents"].as_array().unwrap().len(), 2);
     assert_eq!(shop.json(&["orphan", "refund", &twice, "pay|D2"], "")["result"], "refunded");
