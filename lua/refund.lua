@@ -2,24 +2,27 @@
 -- Marks an order as refunded. Its keys have been seen by a buyer: they are burned, never put back into the pool.
 -- KEYS[1] order   {P}:order:<id>
 -- KEYS[2] pay     {P}:pay:<id>
--- KEYS[3] given   {P}:given:<id>
--- KEYS[4] outbox  {P}:outbox
--- KEYS[5] review  {P}:review
--- KEYS[6] marks   {P}:marks
--- KEYS[7] burned  {P}:burned:<product>
+-- KEYS[3] outbox  {P}:outbox
+-- KEYS[4] review  {P}:review
+-- KEYS[5] marks   {P}:marks
+-- KEYS[6] burned  {P}:burned:<product>
 -- ARGV[1] now     ms since the epoch, by the store's clock
 -- ARGV[2] id      order id
 -- ARGV[3] log     a line for the order's history
 -- returns refunded burned | wrong_state state
-local order, pay, given, outbox, review, marks, burned = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local order, pay, outbox, review, marks, burned = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local id, log = ARGV[2], ARGV[3]
-local o = redis.call('HMGET', order, 'state', 'product', 'stock', 'owed', 'log')
-local state, product, stock, owed = o[1], o[2], o[3], o[4]
+local o = redis.call('HMGET', order, 'state', 'product', 'quantity', 'log')
+local state, product, quantity = o[1], o[2], tonumber(o[3])
 if state ~= 'delivered' and state ~= 'owed' and state ~= 'held' and state ~= 'rejected' then
   return {'wrong_state', state or 'missing'}
 end
 local payments = redis.call('HGETALL', pay)
-local keys = redis.call('LLEN', given)
+local _, stock, owed = names(order, product)
+local spent = {}
+for i = 1, state == 'delivered' and quantity or 0 do
+  spent[i] = redis.call('HGET', order, 'k' .. i) or nil
+end
 -- Write.
 for i = 1, #payments, 2 do
   local was = string.match(payments[i + 1], '^%a+')
@@ -33,12 +36,13 @@ if state == 'owed' then
 elseif state == 'held' then
   redis.call('ZREM', review, 'held:' .. id)
 end
-for _ = 1, keys do
-  redis.call('LMOVE', given, burned, 'LEFT', 'RIGHT')
+for i = 1, #spent do
+  redis.call('RPUSH', burned, spent[i])
+  redis.call('HDEL', order, 'k' .. i)
 end
-if keys > 0 then
-  redis.call('HINCRBY', stock, 'voided', keys)
+if #spent > 0 then
+  redis.call('HINCRBY', stock, 'voided', #spent)
 end
-redis.call('HSET', order, 'state', 'refunded', 'log', (o[5] or '') .. log)
+redis.call('HSET', order, 'state', 'refunded', 'log', (o[4] or '') .. log)
 redis.call('XADD', outbox, '*', 'event', 'refunded', 'order', id)
-return {'refunded', keys}
+return {'refunded', #spent}

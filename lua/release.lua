@@ -11,8 +11,8 @@
 -- returns expired | waiting | past
 local order, due, outbox, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now, id, keep, log = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local o = redis.call('HMGET', order, 'state', 'expires', 'reserved', 'stock', 'product', 'log')
-local state, expires, reserved, stock, product = o[1], tonumber(o[2]), tonumber(o[3]), o[4], o[5]
+local o = redis.call('HMGET', order, 'state', 'expires', 'reserved', 'product', 'log')
+local state, expires, reserved, product = o[1], tonumber(o[2]), tonumber(o[3]), o[4]
 if state == 'pending' and expires > now then
   return {'waiting'}
 end
@@ -23,9 +23,10 @@ if state ~= 'pending' then
 end
 redis.call('HSET', order, 'state', 'expired', 'reserved', 0)
 if log ~= '' then
-  redis.call('HSET', order, 'log', (o[6] or '') .. log)
+  redis.call('HSET', order, 'log', (o[5] or '') .. log)
 end
 if reserved > 0 then
+  local _, stock = names(order, product)
   redis.call('HINCRBY', stock, 'reserved', -reserved)
   redis.call('SADD', marks, product)
 end

@@ -26,8 +26,7 @@ if reserve == '1' then
   reserved = quantity
 end
 -- Write.
-redis.call('HSET', order, 'state', 'pending', 'reserved', reserved, 'pool', pool, 'stock', stock, 'owed', owed,
-  unpack(ARGV, 6, 5 + tonumber(ARGV[5])))
+redis.call('HSET', order, 'state', 'pending', 'reserved', reserved, unpack(ARGV, 6, 5 + tonumber(ARGV[5])))
 if reserved > 0 then
   redis.call('HINCRBY', stock, 'reserved', reserved)
 end

@@ -5,7 +5,7 @@
 -- KEYS[3] owed    {P}:owed:<product>
 -- KEYS[4] outbox  {P}:outbox
 -- KEYS[5] marks   {P}:marks
--- KEYS[6] order   {P}:order:<id>, then its {P}:given:<id>; one such pair for each id
+-- KEYS[6] order   {P}:order:<id>, one for each id
 -- ARGV[1] now      ms since the epoch, by the store's clock
 -- ARGV[2] product  product id
 -- ARGV[3] ids      the head of the owed list as the caller saw it, in order
@@ -16,7 +16,7 @@ local room = redis.call('LLEN', pool) - tonumber(redis.call('HGET', stock, 'rese
 local queue = redis.call('LRANGE', owed, 0, #ARGV - 3)
 local plan, stuck = {}, false
 for i = 3, #ARGV do
-  local order = KEYS[2 * i]
+  local order = KEYS[i + 3]
   local quantity = tonumber(redis.call('HGET', order, 'quantity'))
   if queue[i - 2] ~= ARGV[i] or not quantity then
     break
@@ -26,15 +26,14 @@ for i = 3, #ARGV do
     break
   end
   room = room - quantity
-  plan[#plan + 1] = {order, KEYS[2 * i + 1], quantity, ARGV[i]}
+  plan[#plan + 1] = {order, quantity, ARGV[i]}
 end
 local rest = redis.call('LLEN', owed) - #plan
 -- Write.
 for _, p in ipairs(plan) do
   redis.call('LPOP', owed)
-  draw(pool, p[2], p[3])
-  redis.call('HSET', p[1], 'state', 'delivered', 'delivered', now)
-  redis.call('XADD', outbox, '*', 'event', 'delivered', 'order', p[4])
+  give(p[1], take(pool, p[2]), 0, p[2], 'state', 'delivered', 'delivered', now)
+  redis.call('XADD', outbox, '*', 'event', 'delivered', 'order', p[3])
 end
 if rest == 0 or stuck then
   redis.call('SREM', marks, product)

@@ -1,104 +1,146 @@
 #!lua flags=allow-oom
--- Turns one verified payment into delivered goods, or into a record that a person or a restock finishes.
--- KEYS[1] order   {P}:order:<id>
--- KEYS[2] pay     {P}:pay:<id>
--- KEYS[3] given   {P}:given:<id>
--- KEYS[4] due     {P}:due
--- KEYS[5] outbox  {P}:outbox
--- KEYS[6] review  {P}:review
--- KEYS[7] marks   {P}:marks
+-- Turns verified payments into delivered goods, or into records that a person or a restock finishes. Several at once, all
+-- of one slot and each of another order, so that what they share is read and written once. All are judged before any is
+-- written.
+-- KEYS[1] due     {P}:due
+-- KEYS[2] outbox  {P}:outbox
+-- KEYS[3] review  {P}:review
+-- KEYS[4] marks   {P}:marks
+-- KEYS[5] order   {P}:order:<id>, then its {P}:pay:<id>; one such pair for each payment
 -- ARGV[1] now       ms since the epoch, by the store's clock
--- ARGV[2] id        order id, or the whole number where it is not of our form
+-- ARGV[2] id        order id, or the whole number where it is not of our form; from here six for each payment
 -- ARGV[3] attempt   two characters
 -- ARGV[4] payment   <channel>|<trade number>
 -- ARGV[5] due       <channel>|<amount in minor units>|<currency>, what the attempt must say, as text
--- ARGV[6] channel   the channel that verified it
--- ARGV[7] number    the payment number as it came
--- ARGV[8] log       a line for the order's history, or empty
--- returns delivered | owed | held reason | extra | orphan reason | replayed state | (then) product quantity created
-local order, pay, given, due, outbox, review, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local now, id, attempt, payment, paid, channel, number, log = unpack(ARGV)
-local before = redis.call('HGET', pay, payment)
-local was = before and string.match(before, '^%a+')
-if was and was ~= 'orphan' then
-  return {'replayed', was}
-end
-local o = redis.call('HMGET', order, 'state', 'product', 'quantity', 'reserved', 'pool', 'stock', 'owed', 'created',
-  'a:' .. attempt, 'log')
-local state, product, quantity, reserved = o[1], o[2], tonumber(o[3]), tonumber(o[4])
-local pool, stock, owed, created, expected = o[5], o[6], o[7], o[8], o[9]
-local amount = string.match(paid, '|(.*)$')
-local verdict, reason = nil, ''
-if not expected then
-  verdict, reason = 'orphan', 'order_unknown'
-elseif string.match(expected, '^[^|]*') ~= channel then
-  verdict, reason = 'orphan', 'channel_mismatch'
-elseif state == 'pending' or state == 'expired' or state == 'held' then
-  if expected ~= paid then
-    verdict = state == 'held' and 'extra' or 'held'
-    reason = string.match(expected, '[^|]*$') == string.match(paid, '[^|]*$') and 'amount_mismatch' or 'currency_mismatch'
-  elseif reserved > 0 then
-    -- reserved <= pool always holds; if it ever did not, nothing may be called delivered without its keys.
-    verdict = redis.call('LLEN', pool) >= quantity and 'delivered' or 'owed'
-  else
-    verdict = free(pool, stock, owed) >= quantity and 'delivered' or 'owed'
+-- ARGV[6] number    the payment number as it came
+-- ARGV[7] log       a line for the order's history, or empty
+-- returns delivered | owed | held reason | extra | orphan reason | replayed state | (then) product quantity created, of each
+local call = redis.call
+local due, outbox, review, marks, now = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
+local shelves, plans, replies = {}, {}, {}
+-- What is left of a product while the payments before this one are counted.
+local function shelf_of(order, product)
+  local shelf = shelves[product]
+  if not shelf then
+    local pool, stock, owed = names(order, product)
+    shelf = {pool = pool, stock = stock, owed = owed, left = call('LLEN', pool), drawn = 0, released = 0,
+      reserved = tonumber(call('HGET', stock, 'reserved') or '0'), waiting = call('LLEN', owed)}
+    shelves[product] = shelf
   end
-else
-  verdict = 'extra'
+  return shelf
 end
-if verdict == 'orphan' and was then
-  return {'orphan', reason}
+local function judge(order, state, reserved, product, quantity, expected, paid)
+  if not expected then
+    return 'orphan', 'order_unknown'
+  elseif expected ~= paid and string.match(expected, '^[^|]*') ~= string.match(paid, '^[^|]*') then
+    return 'orphan', 'channel_mismatch'
+  elseif state ~= 'pending' and state ~= 'expired' and state ~= 'held' then
+    return 'extra', ''
+  elseif expected ~= paid then
+    local currency = string.match(expected, '[^|]*$') == string.match(paid, '[^|]*$')
+    return state == 'held' and 'extra' or 'held', currency and 'amount_mismatch' or 'currency_mismatch'
+  end
+  local shelf = shelf_of(order, product)
+  -- reserved <= pool always holds; if it ever did not, nothing may be called delivered without its keys.
+  local room = shelf.left
+  if reserved == 0 then
+    room = shelf.waiting > 0 and 0 or shelf.left - shelf.reserved
+  end
+  if room < quantity then
+    shelf.waiting = shelf.waiting + 1
+    return 'owed', ''
+  end
+  shelf.left, shelf.drawn = shelf.left - quantity, shelf.drawn + quantity
+  return 'delivered', ''
 end
-local paystate = (verdict == 'delivered' or verdict == 'owed') and 'settled' or verdict
--- Write.
-redis.call('HSET', pay, payment, paystate .. '|' .. attempt .. '|' .. amount .. '|' .. now .. '|' .. number)
-if verdict == 'orphan' then
-  redis.call('ZADD', review, now, 'orphan:' .. id .. ':' .. payment)
-  redis.call('XADD', outbox, '*', 'event', 'orphan', 'order', id, 'payment', payment)
-  return {'orphan', reason}
-end
-if was then
-  redis.call('ZREM', review, 'orphan:' .. id .. ':' .. payment)
-end
-if log ~= '' then
-  redis.call('HSET', order, 'log', (o[10] or '') .. log)
-end
-if verdict == 'extra' then
-  redis.call('ZADD', review, now, 'extra:' .. id .. ':' .. payment)
-  redis.call('XADD', outbox, '*', 'event', 'extra', 'order', id, 'payment', payment)
-  return {'extra', product, quantity, created}
-end
-if reserved > 0 then
-  redis.call('HINCRBY', stock, 'reserved', -reserved)
-end
-if state == 'pending' then
-  redis.call('ZREM', due, id)
-elseif state == 'expired' then
-  redis.call('PERSIST', order)
-elseif state == 'held' then
-  redis.call('ZREM', review, 'held:' .. id)
-  local other = redis.call('HGETALL', pay)
-  for i = 1, #other, 2 do
-    if string.match(other[i + 1], '^held|') then
-      redis.call('HSET', pay, other[i], (string.gsub(other[i + 1], '^held', 'extra')))
-      redis.call('ZADD', review, now, 'extra:' .. id .. ':' .. other[i])
+for n = 1, (#KEYS - 4) / 2 do
+  local order, pay = KEYS[2 * n + 3], KEYS[2 * n + 4]
+  local id, attempt, payment, paid, number, log = unpack(ARGV, 6 * n - 4, 6 * n + 1)
+  local before = call('HGET', pay, payment)
+  local was = before and string.match(before, '^%a+')
+  if was and was ~= 'orphan' then
+    replies[n] = {'replayed', was}
+  else
+    local o = call('HMGET', order, 'state', 'reserved', 'product', 'quantity', 'created', 'a:' .. attempt)
+    local state, reserved, product, quantity = o[1], tonumber(o[2]), o[3], tonumber(o[4])
+    local verdict, reason = judge(order, state, reserved, product, quantity, o[6], paid)
+    if verdict == 'orphan' then
+      replies[n] = {'orphan', reason}
+    elseif verdict == 'held' then
+      replies[n] = {'held', reason, product, quantity, o[5]}
+    else
+      replies[n] = {verdict, product, quantity, o[5]}
+    end
+    if verdict ~= 'orphan' and verdict ~= 'extra' and reserved > 0 then
+      local shelf = shelf_of(order, product)
+      shelf.reserved, shelf.released = shelf.reserved - reserved, shelf.released + reserved
+    end
+    if verdict ~= 'orphan' or not was then
+      local history = log ~= '' and (call('HGET', order, 'log') or '') .. log
+      plans[#plans + 1] = {order = order, pay = pay, id = id, attempt = attempt, payment = payment, number = number,
+        amount = string.match(paid, '|(.*)$'), was = was, state = state, product = product, quantity = quantity,
+        verdict = verdict, reason = reason, history = history}
     end
   end
 end
-if verdict == 'delivered' then
-  draw(pool, given, quantity)
-  redis.call('HSET', order, 'state', 'delivered', 'reserved', 0, 'paid', now, 'delivered', now)
-elseif verdict == 'owed' then
-  redis.call('RPUSH', owed, id)
-  redis.call('SADD', marks, product)
-  redis.call('HSET', order, 'state', 'owed', 'reserved', 0, 'paid', now)
-else
-  redis.call('HSET', order, 'state', 'held', 'reserved', 0, 'paid', now, 'why', reason)
-  redis.call('ZADD', review, now, 'held:' .. id)
-  redis.call('SADD', marks, product)
+-- Write.
+for _, shelf in pairs(shelves) do
+  if shelf.released > 0 then
+    call('HINCRBY', shelf.stock, 'reserved', -shelf.released)
+  end
+  shelf.keys, shelf.at = take(shelf.pool, shelf.drawn), 0
 end
-redis.call('XADD', outbox, '*', 'event', verdict, 'order', id, 'payment', payment)
-if verdict == 'held' then
-  return {'held', reason, product, quantity, created}
+local settled, events = {}, {}
+for _, p in ipairs(plans) do
+  local order, verdict, payment = p.order, p.verdict, p.payment
+  local paystate = (verdict == 'delivered' or verdict == 'owed') and 'settled' or verdict
+  call('HSET', p.pay, payment, paystate .. '|' .. p.attempt .. '|' .. p.amount .. '|' .. now .. '|' .. p.number)
+  if p.history and verdict ~= 'orphan' then
+    call('HSET', order, 'log', p.history)
+  end
+  if verdict == 'orphan' or verdict == 'extra' then
+    call('ZADD', review, now, verdict .. ':' .. p.id .. ':' .. payment)
+  end
+  if p.was and verdict ~= 'orphan' then
+    call('ZREM', review, 'orphan:' .. p.id .. ':' .. payment)
+  end
+  if verdict ~= 'orphan' and verdict ~= 'extra' then
+    if p.state == 'pending' then
+      settled[#settled + 1] = p.id
+    elseif p.state == 'expired' then
+      call('PERSIST', order)
+    else
+      call('ZREM', review, 'held:' .. p.id)
+      local other = call('HGETALL', p.pay)
+      for i = 1, #other, 2 do
+        if string.match(other[i + 1], '^held|') then
+          call('HSET', p.pay, other[i], (string.gsub(other[i + 1], '^held', 'extra')))
+          call('ZADD', review, now, 'extra:' .. p.id .. ':' .. other[i])
+        end
+      end
+    end
+  end
+  if verdict == 'delivered' then
+    local shelf = shelves[p.product]
+    give(order, shelf.keys, shelf.at, p.quantity, 'state', 'delivered', 'reserved', 0, 'paid', now, 'delivered', now)
+    shelf.at = shelf.at + p.quantity
+  elseif verdict == 'owed' then
+    call('RPUSH', shelves[p.product].owed, p.id)
+    call('SADD', marks, p.product)
+    call('HSET', order, 'state', 'owed', 'reserved', 0, 'paid', now)
+  elseif verdict == 'held' then
+    call('HSET', order, 'state', 'held', 'reserved', 0, 'paid', now, 'why', p.reason)
+    call('ZADD', review, now, 'held:' .. p.id)
+    call('SADD', marks, p.product)
+  end
+  local at = #events
+  events[at + 1], events[at + 2], events[at + 3] = 'event', verdict, 'order'
+  events[at + 4], events[at + 5], events[at + 6] = p.id, 'payment', payment
 end
-return {verdict, product, quantity, created}
+if #settled > 0 then
+  call('ZREM', due, unpack(settled))
+end
+if #events > 0 then
+  call('XADD', outbox, '*', unpack(events))
+end
+return replies

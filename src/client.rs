@@ -83,6 +83,13 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
+        let response = self.respond(request).await?;
+        let body = response.bytes().await.map_err(|error| ClientError::Answer(error.without_url().to_string()))?;
+        serde_json::from_slice(&body).map_err(|error| ClientError::Answer(error.to_string()))
+    }
+
+    /// A response that says that it was done.
+    async fn respond(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ClientError> {
         let request = request.bearer_auth(self.token.as_str());
         let response = request.send().await.map_err(|error| ClientError::Unreachable {
             url: self.base.clone(),
@@ -96,10 +103,10 @@ impl Client {
         if response.headers().get("x-kamid").is_none_or(|side| side != "admin") {
             return Err(ClientError::NotAdmin(self.base.clone()));
         }
-        let body = response.bytes().await.map_err(|error| ClientError::Answer(error.without_url().to_string()))?;
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| ClientError::Answer(error.to_string()));
+            return Ok(response);
         }
+        let body = response.bytes().await.map_err(|error| ClientError::Answer(error.without_url().to_string()))?;
         let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
         let text = String::from_utf8_lossy(&body);
         let detail = problem["detail"].as_str().unwrap_or(&text).to_owned();
@@ -124,6 +131,34 @@ impl Client {
     /// See [`ClientError`].
     pub async fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         serde_json::from_value(self.get(path, &[]).await?).map_err(|error| ClientError::Answer(error.to_string()))
+    }
+
+    /// Has everything counted again; `progress` hears what is looked at, how much of it, of how much. The report.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn audit(&self, mut progress: impl FnMut(&str, u64, u64)) -> Result<Value, ClientError> {
+        let url = format!("{}/v1/audit?progress=true", self.base);
+        let mut response = self.respond(self.http.get(url)).await?;
+        let mut buffer: Vec<u8> = Vec::new();
+        let broken = |error: reqwest::Error| ClientError::Answer(error.without_url().to_string());
+        while let Some(piece) = response.chunk().await.map_err(broken)? {
+            buffer.extend_from_slice(&piece);
+            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                let mut line: Value =
+                    serde_json::from_slice(&line).map_err(|error| ClientError::Answer(error.to_string()))?;
+                if let Some(why) = line["error"].as_str() {
+                    return Err(ClientError::Answer(why.to_owned()));
+                }
+                if line["report"].is_object() {
+                    return Ok(line["report"].take());
+                }
+                let number = |name: &str| line["progress"][name].as_u64().unwrap_or(0);
+                progress(line["progress"]["what"].as_str().unwrap_or_default(), number("done"), number("of"));
+            }
+        }
+        Err(ClientError::Answer("the daemon ended before the audit did".to_owned()))
     }
 
     /// Asks for something to be done.

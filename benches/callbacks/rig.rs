@@ -191,23 +191,14 @@ impl Rig {
         let now = self.stores[1].now().to_string();
         let call = |id: &OrderId| {
             let id = *id;
-            let names = [
-                n.order(id),
-                n.pay(id.as_str()),
-                n.given(id),
-                n.due(SLOT),
-                n.outbox(SLOT),
-                n.review(SLOT),
-                n.marks(SLOT),
-            ];
+            let names = [n.due(SLOT), n.outbox(SLOT), n.review(SLOT), n.marks(SLOT), n.order(id), n.pay(id.as_str())];
             let (field, number) = (format!("bench|20251123{id}"), format!("{id}01"));
-            let args: [&[u8]; 8] = [
+            let args: [&[u8]; 7] = [
                 now.as_bytes(),
                 id.as_str().as_bytes(),
                 b"01",
                 field.as_bytes(),
                 b"bench|990|CNY",
-                b"bench",
                 number.as_bytes(),
                 b"",
             ];

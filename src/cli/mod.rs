@@ -190,7 +190,8 @@ fn run(cli: Cli) -> Done {
 
 async fn audit(context: &Context) -> Done {
     let bar = output::spinner("counting");
-    let report = context.client()?.get("/v1/audit", &[]).await;
+    let progress = |what: &str, done: u64, of: u64| bar.set_message(format!("{what}: {} %", 100 * done / of.max(1)));
+    let report = context.client()?.audit(progress).await;
     bar.finish_and_clear();
     let report = report?;
     let violations = report["violations"].as_array().map_or(0, Vec::len);

@@ -12,7 +12,7 @@ pub mod product;
 pub mod text;
 
 pub use callback::{Call, Callback, Reply};
-pub use ids::{Attempt, OrderId, PaymentNo, Slot};
+pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
 pub use money::{Currency, Money};
 pub use order::{Order, OrderState, Take};
 pub use payment::{Due, Outcome, Payment, PaymentState, Rejection};

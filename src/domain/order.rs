@@ -87,6 +87,8 @@ pub struct Order {
     pub reserved: u32,
     /// The buyer's contact, sealed.
     pub contact: Vec<u8>,
+    /// Its keys, sealed, once it is delivered.
+    pub keys: Vec<Vec<u8>>,
     /// When it was made.
     pub created: Millis,
     /// When it stops being payable.

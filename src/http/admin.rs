@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::problem::Problem;
-use super::{Web, admin_orders, stream};
+use super::{Web, admin_orders, audit, stream};
 use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, borrowed};
 use crate::domain::{Callback, PaymentNo, Product, Stock};
 use crate::shop::{ImportReport, ProductPatch, ShopError};
@@ -37,7 +37,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/v1/incidents/{id}", get(incident))
         .route("/v1/incidents/{id}/capture", get(capture))
         .route("/v1/channels", get(channels))
-        .route("/v1/audit", get(audit))
+        .route("/v1/audit", get(audit::audit))
         .route("/v1/stream", get(move || async move { stream::follow(&stream_web, stop) }))
         .route("/metrics", get(metrics))
         .merge(admin_orders::routes())
@@ -252,9 +252,4 @@ async fn channels(State(web): State<Arc<Web>>) -> Json<Value> {
         .map(|(name, kind)| json!({"name": name, "kind": kind, "notify_url": format!("{}/pay/{name}/notify", web.shop.public_url)}))
         .collect();
     Json(json!({"channels": list}))
-}
-
-async fn audit(State(web): State<Arc<Web>>) -> Result<Response, Problem> {
-    let report = web.shop.store.audit().await.map_err(crate::shop::ShopError::from)?;
-    Ok(Json(report).into_response())
 }

@@ -6,6 +6,7 @@
 mod address;
 mod admin;
 mod admin_orders;
+mod audit;
 mod callback;
 pub mod limit;
 mod orders;

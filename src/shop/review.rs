@@ -116,11 +116,11 @@ impl Shop {
     }
 
     async fn replace(&self, order: &Order, position: usize, log: &str) -> Result<String, ShopError> {
-        let given = self.store.given(order.id).await?;
         let at = position.checked_sub(1);
-        let bad = at
-            .and_then(|at| given.get(at))
-            .ok_or_else(|| ShopError::Invalid { field: "position", message: format!("from 1 to {}", given.len()) })?;
+        let bad = at.and_then(|at| order.keys.get(at)).ok_or_else(|| ShopError::Invalid {
+            field: "position",
+            message: format!("from 1 to {}", order.keys.len()),
+        })?;
         match self.store.replace(order, position - 1, bad, log).await? {
             Changed::Done => Ok("replaced".to_owned()),
             Changed::Short => Err(ShopError::Short(0)),

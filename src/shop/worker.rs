@@ -12,8 +12,10 @@ use crate::domain::{Millis, OrderId};
 use crate::store::{Event, Lease};
 use crate::telemetry::snapshot::{ProductStock, Surroundings};
 
-/// Events read from one slot at once.
-const EVENTS: usize = 512;
+/// Entries read from one slot at once; payments that were settled together share one.
+const EVENTS: usize = 128;
+/// Trade numbers claimed in one write: callbacks wait no longer than that takes.
+const TRADES: usize = 256;
 /// Pause after a wake-up, so that a burst of payments is handled in a few large turns instead of many small ones.
 const GATHER: Duration = Duration::from_millis(200);
 /// Pause between turns: in a flash sale the callbacks come first, the index a little later.
@@ -72,7 +74,10 @@ impl Shop {
                 Some((self.trade_name(channel, trade_no), event.order.clone()))
             })
             .collect();
-        let holders = self.store.claim_trades(&names).await?;
+        let mut holders = Vec::with_capacity(names.len());
+        for part in names.chunks(TRADES) {
+            holders.extend(self.store.claim_trades(part).await?);
+        }
         for (event, holder) in paid.iter().zip(holders) {
             let (channel, _) = event.payment.split_once('|').unwrap_or_default();
             let note = |reason, advice: &str| {

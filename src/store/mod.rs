@@ -1,7 +1,8 @@
 //! All of Redis: one method a verb, each one Lua script, so that what belongs together happens together or not at all.
 //!
-//! May touch `redis` and `bb8`, alone in the crate. Invariants: a callback is one round trip; a time-out is never
-//! retried, a lost connection once; no script builds a name. The names and scripts are listed in `lua/README.md`.
+//! May touch `redis` and `bb8`, alone in the crate. Invariants: a callback is one round trip, which it may share with others; a time-out is never
+//! retried, a lost connection once; `names.rs` alone builds names, and `names` in `lua/include` those of a product for the
+//! scripts that find it in an order. The names and scripts are listed in `lua/README.md`.
 
 pub mod audit;
 mod catalog;
@@ -10,12 +11,14 @@ pub mod embedded;
 mod error;
 mod index;
 mod link;
+mod look;
 mod names;
 mod orders;
 pub mod outbox;
 mod preflight;
 mod review;
 pub mod script;
+mod settle;
 mod stock;
 
 use std::sync::Arc;
@@ -25,10 +28,10 @@ use redis::Cmd;
 
 use crate::config::{Durability, StoreConfig, StoreUrl};
 use crate::domain::Millis;
-pub use audit::Look;
 use clock::Clock;
 pub use error::StoreError;
 pub use index::Once;
+pub use look::Look;
 pub use names::Names;
 pub use orders::{NewOrder, Released, Reserved};
 pub use outbox::{Event, Lease};
@@ -49,6 +52,7 @@ pub struct Store {
     replicas: u32,
     wait_ms: u64,
     durability: Durability,
+    lanes: Arc<settle::Lanes>,
 }
 
 /// The client of a URL; a `rediss://` one believes `store.ca_file` where there is one.
@@ -103,6 +107,7 @@ impl Store {
             replicas: config.replicas,
             wait_ms: config.timeout_ms / 2,
             durability: config.durability,
+            lanes: Arc::default(),
         };
         store.sync_clock().await?;
         Ok(store)
@@ -158,6 +163,10 @@ impl Store {
     /// Runs a script that changes something. Every script may run twice: the second run finds the first one's work.
     /// With replicas configured, the answer waits until they have it, on the same connection.
     async fn run(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<Reply, StoreError> {
+        Reply::try_from(self.run_for_value(script, keys, args).await?)
+    }
+
+    async fn run_for_value(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
         let cmd = script.command(keys, args);
         match self.run_once(script, &cmd).await {
             Err(StoreError::Lost(_)) => self.run_once(script, &cmd).await,
@@ -165,7 +174,7 @@ impl Store {
         }
     }
 
-    async fn run_once(&self, script: &Script, cmd: &Cmd) -> Result<Reply, StoreError> {
+    async fn run_once(&self, script: &Script, cmd: &Cmd) -> Result<redis::Value, StoreError> {
         let mut link = self.checkout().await?;
         match self.run_on(&mut link, cmd).await {
             Err(StoreError::NoScript) => {
@@ -174,7 +183,6 @@ impl Store {
             }
             other => other,
         }
-        .and_then(Reply::try_from)
     }
 
     async fn run_on(&self, link: &mut link::Link, cmd: &Cmd) -> Result<redis::Value, StoreError> {

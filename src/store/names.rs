@@ -26,10 +26,6 @@ impl Names {
         self.at(id.slot(), &format!("order:{id}"))
     }
 
-    pub fn given(self, id: OrderId) -> String {
-        self.at(id.slot(), &format!("given:{id}"))
-    }
-
     /// Of any number, ours or not.
     pub fn pay(self, number: &str) -> String {
         self.at(Slot::of_number(number), &format!("pay:{number}"))
@@ -38,11 +34,6 @@ impl Names {
     /// Of a number that may not be ours.
     pub fn order_of(self, number: &str) -> String {
         self.at(Slot::of_number(number), &format!("order:{number}"))
-    }
-
-    /// Of a number that may not be ours.
-    pub fn given_of(self, number: &str) -> String {
-        self.at(Slot::of_number(number), &format!("given:{number}"))
     }
 
     pub fn pool(self, slot: Slot, product: &ProductId) -> String {

@@ -1,14 +1,11 @@
-//! Orders: made, looked up, settled, expired, paid another way.
+//! Orders: made, looked up, expired, paid another way.
 
 use redis::Value;
 
 use super::script::{self, bytes_of, items_of, text_of};
 use super::{Store, StoreError};
 use crate::domain::order::PaymentRecord;
-use crate::domain::payment::Settled;
-use crate::domain::{
-    Attempt, Due, Millis, Money, Order, OrderId, Outcome, Payment, PaymentNo, Product, ProductId, Rejection, Slot,
-};
+use crate::domain::{Attempt, Due, Millis, Money, Order, OrderId, Product, ProductId, Slot};
 use crate::vault::Sealed;
 
 /// An order to be made.
@@ -118,61 +115,6 @@ impl Store {
         }
     }
 
-    /// Settles one verified payment: the only round trip of a callback. Running it twice changes nothing.
-    ///
-    /// # Errors
-    /// Redis cannot do it, or does not say whether it did.
-    pub async fn settle(&self, payment: &Payment, log: &str) -> Result<Outcome, StoreError> {
-        self.settle_as(payment, &payment.channel, log).await
-    }
-
-    /// Settles a payment that a person states, for an attempt of whatever channel `as_channel` names.
-    ///
-    /// # Errors
-    /// As [`Store::settle`].
-    pub async fn settle_as(&self, payment: &Payment, as_channel: &str, log: &str) -> Result<Outcome, StoreError> {
-        let number = payment.number.as_str();
-        let ours = number.parse::<PaymentNo>();
-        let (id, attempt) = match &ours {
-            Ok(no) => (no.order.as_str(), no.attempt.as_str()),
-            Err(_) => (number, ""),
-        };
-        let slot = Slot::of_number(id);
-        let n = self.names;
-        let keys =
-            [n.order_of(id), n.pay(id), n.given_of(id), n.due(slot), n.outbox(slot), n.review(slot), n.marks(slot)];
-        let now = self.now().to_string();
-        let field = format!("{}|{}", payment.channel, payment.trade_no);
-        let due = Due { channel: as_channel.to_owned(), amount: payment.paid }.to_string();
-        let args: [&[u8]; 8] = [
-            now.as_bytes(),
-            id.as_bytes(),
-            attempt.as_bytes(),
-            field.as_bytes(),
-            due.as_bytes(),
-            as_channel.as_bytes(),
-            number.as_bytes(),
-            log.as_bytes(),
-        ];
-        let reply = self.run(&script::SETTLE, &keys.each_ref().map(String::as_str), &args).await?;
-        let settled = |at: usize| -> Result<Settled, StoreError> {
-            Ok(Settled { product: reply.parsed(at)?, quantity: reply.parsed(at + 1)?, created: reply.parsed(at + 2)? })
-        };
-        match reply.tag.as_str() {
-            "delivered" => Ok(Outcome::Delivered(settled(0)?)),
-            "owed" => Ok(Outcome::Owed(settled(0)?)),
-            "extra" => Ok(Outcome::Extra(settled(0)?)),
-            "held" if reply.text(0)? == "currency_mismatch" => {
-                Ok(Outcome::Held(Rejection::CurrencyMismatch, settled(1)?))
-            }
-            "held" => Ok(Outcome::Held(Rejection::AmountMismatch, settled(1)?)),
-            "replayed" => Ok(Outcome::Replayed(reply.parsed(0)?)),
-            "orphan" if reply.text(0)? == "channel_mismatch" => Ok(Outcome::Orphan(Rejection::ChannelMismatch)),
-            "orphan" => Ok(Outcome::Orphan(Rejection::OrderUnknown)),
-            _ => Err(reply.unknown()),
-        }
-    }
-
     /// Expires an order if its time is up; `log` is a line for its history, or empty.
     ///
     /// # Errors
@@ -234,11 +176,14 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn limits_of(&self, ids: &[OrderId]) -> Result<Vec<(u32, Vec<String>, Vec<String>)>, StoreError> {
-        let mut pipe = redis::pipe();
-        for id in ids {
-            pipe.cmd("HMGET").arg(self.names.order(*id)).arg(&["quantity", "caps", "quotas"]);
+        let mut answers = Vec::with_capacity(ids.len());
+        for part in ids.chunks(250) {
+            let mut pipe = redis::pipe();
+            for id in part {
+                pipe.cmd("HMGET").arg(self.names.order(*id)).arg(&["quantity", "caps", "quotas"]);
+            }
+            answers.extend(self.ask_all(&pipe).await?);
         }
-        let answers = self.ask_all(&pipe).await?;
         let read = |answer: &Value| {
             let text = |at: usize| items_of(answer).get(at).and_then(text_of).unwrap_or_default();
             let list = |at: usize| text(at).split_whitespace().map(str::to_owned).collect();
@@ -254,15 +199,6 @@ impl Store {
     pub async fn payments(&self, id: &str) -> Result<Vec<PaymentRecord>, StoreError> {
         let answer: Value = self.ask(redis::cmd("HGETALL").arg(self.names.pay(id))).await?;
         fields(&answer).map(|(name, value)| read_payment(&name, value)).collect()
-    }
-
-    /// The sealed keys of an order.
-    ///
-    /// # Errors
-    /// As [`Store::order`].
-    pub async fn given(&self, id: OrderId) -> Result<Vec<Sealed>, StoreError> {
-        let keys: Vec<Vec<u8>> = self.ask(redis::cmd("LRANGE").arg(self.names.given(id)).arg(0).arg(-1)).await?;
-        Ok(keys.into_iter().map(Sealed).collect())
     }
 
     /// Pending orders whose time is up at `now`, at most `most` from each slot.
@@ -306,6 +242,7 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
         return Ok(None);
     }
     let text = |name: &str| all.get(name).and_then(|value| text_of(value));
+    let bytes = |name: &str| all.get(name).and_then(|value| bytes_of(value)).map(<[u8]>::to_vec);
     let wrong = || damaged(&format!("order {id}"));
     let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
     let need = |name: &str| number(name).ok_or_else(wrong);
@@ -323,7 +260,8 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
         amount: Money { minor: need("amount")? as i64, currency },
         state: text("state").and_then(|text| text.parse().ok()).ok_or_else(wrong)?,
         reserved: need("reserved")? as u32,
-        contact: all.get("contact").and_then(|value| bytes_of(value)).unwrap_or_default().to_vec(),
+        contact: bytes("contact").unwrap_or_default(),
+        keys: (1..).map_while(|place: u32| bytes(&format!("k{place}"))).collect(),
         created: need("created")?,
         expires: need("expires")?,
         paid: number("paid"),

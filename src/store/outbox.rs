@@ -15,7 +15,7 @@ const LEASE_MS: i64 = 15_000;
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its id in the stream: `<ms>-<n>`.
+    /// Its entry's id in the stream: `<ms>-<n>`.
     pub id: String,
     /// What happened: `delivered`, `owed`, `expired`, …
     pub kind: String,
@@ -37,29 +37,26 @@ impl Event {
 #[derive(Debug, Clone)]
 pub struct Lease(pub String);
 
+/// An entry has one event, or several of payments that were settled together: each begins with its `event` field.
 pub(super) fn events(value: &Value) -> Vec<Event> {
-    items_of(value)
-        .iter()
-        .filter_map(|entry| {
-            let parts = items_of(entry);
-            let mut event = Event {
-                id: text_of(parts.first()?)?,
-                kind: String::new(),
-                order: String::new(),
-                payment: String::new(),
-            };
-            for (name, value) in orders::fields(parts.get(1)?) {
-                let text = text_of(value).unwrap_or_default();
+    let mut all = Vec::new();
+    for entry in items_of(value) {
+        let parts = items_of(entry);
+        let (Some(id), Some(pairs)) = (parts.first().and_then(text_of), parts.get(1)) else { continue };
+        for (name, value) in orders::fields(pairs) {
+            let text = text_of(value).unwrap_or_default();
+            if name == "event" {
+                all.push(Event { id: id.clone(), kind: text, order: String::new(), payment: String::new() });
+            } else if let Some(event) = all.last_mut() {
                 match name.as_str() {
-                    "event" => event.kind = text,
                     "order" => event.order = text,
                     "payment" => event.payment = text,
                     _ => {}
                 }
             }
-            Some(event)
-        })
-        .collect()
+        }
+    }
+    all
 }
 
 impl Store {
@@ -95,7 +92,7 @@ impl Store {
         Ok(())
     }
 
-    /// Events behind the cursors of all slots, oldest first, at most `most` a slot.
+    /// Events behind the cursors of all slots, oldest first, at most `most` entries a slot.
     ///
     /// # Errors
     /// Redis does not answer.

@@ -3,7 +3,6 @@
 use super::script::{self, Reply, Script, items_of, text_of};
 use super::{Store, StoreError};
 use crate::domain::{Order, OrderId, Slot};
-use crate::vault::Sealed;
 
 /// What became of a person's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +63,7 @@ impl Store {
     /// Redis cannot do it.
     pub async fn approve(&self, id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
         let (slot, n) = (id.slot(), self.names);
-        let keys = [n.order(id), n.pay(id.as_str()), n.given(id), n.outbox(slot), n.review(slot), n.marks(slot)];
+        let keys = [n.order(id), n.pay(id.as_str()), n.outbox(slot), n.review(slot), n.marks(slot)];
         self.decide(&script::APPROVE, &keys, id, log).await
     }
 
@@ -86,7 +85,6 @@ impl Store {
         let keys = [
             n.order(id),
             n.pay(id.as_str()),
-            n.given(id),
             n.outbox(slot),
             n.review(slot),
             n.marks(slot),
@@ -106,17 +104,11 @@ impl Store {
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn replace(
-        &self,
-        order: &Order,
-        position: usize,
-        bad: &Sealed,
-        log: &str,
-    ) -> Result<Changed, StoreError> {
+    pub async fn replace(&self, order: &Order, position: usize, bad: &[u8], log: &str) -> Result<Changed, StoreError> {
         let (id, slot, n) = (order.id, order.id.slot(), self.names);
-        let keys = [n.order(id), n.given(id), n.burned(slot, &order.product), n.outbox(slot)];
-        let position = position.to_string();
-        let args: [&[u8]; 4] = [position.as_bytes(), &bad.0, id.as_str().as_bytes(), log.as_bytes()];
+        let keys = [n.order(id), n.burned(slot, &order.product), n.outbox(slot)];
+        let position = (position + 1).to_string();
+        let args: [&[u8]; 4] = [position.as_bytes(), bad, id.as_str().as_bytes(), log.as_bytes()];
         let reply = self.run(&script::REPLACE, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "replaced" => Ok(Changed::Done),

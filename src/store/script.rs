@@ -20,7 +20,7 @@ pub struct Script {
 impl Script {
     fn new(name: &'static str, source: &'static str) -> Self {
         let (shebang, rest) = source.split_once('\n').unwrap_or((source, ""));
-        let shared = if rest.contains("draw(") || rest.contains("free(") { DRAW } else { "" };
+        let shared = if ["names(", "free(", "take("].iter().any(|used| rest.contains(used)) { DRAW } else { "" };
         let text = format!("{shebang}\n{shared}{rest}");
         let sha = redis::Script::new(&text).get_hash().to_owned();
         Self { name, text, sha }

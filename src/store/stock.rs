@@ -206,7 +206,7 @@ impl Store {
         let head: Vec<String> = self.ask(redis::cmd("LRANGE").arg(&owed).arg(0).arg(RESTOCK_ORDERS - 1)).await?;
         let ids: Vec<OrderId> = head.iter().filter_map(|id| id.parse().ok()).collect();
         let mut keys = vec![n.stock(slot, product), n.pool(slot, product), owed, n.outbox(slot), n.marks(slot)];
-        keys.extend(ids.iter().flat_map(|id| [n.order(*id), n.given(*id)]));
+        keys.extend(ids.iter().map(|id| n.order(*id)));
         let now = self.now().to_string();
         let mut args: Vec<&[u8]> = vec![now.as_bytes(), product.as_str().as_bytes()];
         args.extend(ids.iter().map(|id| id.as_str().as_bytes()));

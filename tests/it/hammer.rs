@@ -115,7 +115,7 @@ async fn its_audit_finds_what_was_taken_away_behind_the_shops_back() {
         let id = target.order(visit as usize);
         format!("t1:{{{}}}:{kind}:{id}", kamid::domain::Slot::of_number(id))
     };
-    redis::cmd("DEL").arg(name("given", paid[0])).exec(&mut link).unwrap();
+    redis::cmd("HDEL").arg(name("order", paid[0])).arg("k1").exec(&mut link).unwrap();
     redis::cmd("DEL").arg(name("pay", paid[1])).exec(&mut link).unwrap();
     redis::cmd("HSET").arg(name("order", paid[2])).arg("state").arg("pending").exec(&mut link).unwrap();
     let dirty = hammer::audit::audit(&target, &sent, Duration::from_secs(20)).await.unwrap();

@@ -6,7 +6,6 @@ use std::fmt::Debug;
 
 use kamid::domain::{OrderId, OrderState, PaymentState, Product, Slot, Stock, Take};
 use kamid::store::{Changed, Chunk, Released, Reserved};
-use kamid::vault::Sealed;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 
@@ -408,8 +407,7 @@ impl<'a> Case<'a> {
             Act::Reject => (reviewed(store.reject(id, "").await.unwrap()), self.model.decide(at, false)),
             Act::Refund => (reviewed(store.refund(&order, "").await.unwrap()), self.model.refund(at)),
             Act::Replace => {
-                let given = store.given(id).await.unwrap();
-                let bad = given.first().cloned().unwrap_or(Sealed(Vec::new()));
+                let bad = order.keys.first().cloned().unwrap_or_default();
                 let said = match store.replace(&order, 0, &bad, "").await.unwrap() {
                     Changed::Done => "replaced".to_owned(),
                     Changed::Short => "short".to_owned(),
@@ -428,14 +426,15 @@ impl<'a> Case<'a> {
         same(&format!("{what}, imported"), stock.imported, stock.pool + stock.given + stock.voided)?;
         same(&format!("{what}, reserved ≤ pool"), stock.reserved <= stock.pool, true)?;
         let (n, slot, product, orders) = (self.bench.store.names, self.slot, &self.by_order.id, &self.model.orders);
-        let mut names =
+        let names =
             vec![n.owed(slot, product), n.pool(slot, product), n.voided(slot, product), n.burned(slot, product)];
-        names.extend(orders.iter().map(|line| n.given(line.id)));
         let mut pipe = redis::pipe();
         for name in &names {
             pipe.cmd("LRANGE").arg(name).arg(0).arg(-1);
         }
-        let lists: Vec<Vec<Vec<u8>>> = pipe.query_async(&mut self.bench.link.clone()).await.unwrap();
+        let mut lists: Vec<Vec<Vec<u8>>> = pipe.query_async(&mut self.bench.link.clone()).await.unwrap();
+        let ids: Vec<_> = orders.iter().map(|line| line.id).collect();
+        lists.extend(self.bench.store.orders(&ids).await.unwrap().into_iter().flatten().map(|order| order.keys));
         let owed = lists[0].iter().map(|id| String::from_utf8_lossy(id).into_owned()).collect::<Vec<_>>();
         let queue = self.model.owed.iter().map(|at| orders[*at].id.to_string()).collect();
         same(&format!("{what}, owed"), owed, queue)?;

@@ -1,148 +1,125 @@
-//! What the audit remembers of each order, and what is wrong with an order by itself.
+//! What the audit remembers of each order, in a few bytes each: a million orders must fit into a small part of memory.
 
 use std::collections::HashMap;
 
-use crate::domain::order::PaymentRecord;
+use super::Report;
+use super::keys::Prints;
 use crate::domain::{Order, OrderId, OrderState, PaymentState, ProductId};
-use crate::store::orders::{read_order, read_payment};
-use crate::store::script::items_of;
-use crate::store::{Store, StoreError, orders};
-
-/// Orders read in one write.
-const BATCH: usize = 250;
-
-/// Every order read so far.
-pub type Facts = HashMap<OrderId, OrderFacts>;
+use crate::store::Look;
 
 /// One order, as far as sums need it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct OrderFacts {
-    pub product: ProductId,
+    /// Place of its product among those met.
+    product: u16,
     pub state: OrderState,
     pub reserved: u32,
     pub given: u32,
-    pub payments: u32,
-    /// Extra payments, as the review list names them.
-    pub extras: Vec<String>,
-    /// What is wrong with the order by itself.
-    pub wrong: Vec<(&'static str, String)>,
+    payments: u16,
 }
 
-impl OrderFacts {
-    fn of(order: &Order, given: usize, states: &[PaymentState], extras: Vec<String>) -> Self {
-        let mut wrong = Vec::new();
-        let due = if order.state == OrderState::Delivered { order.quantity as usize } else { 0 };
-        if given != due {
-            wrong.push(("order", format!("{} of {} keys, but it holds {given}", order.state, order.quantity)));
-        }
-        let live = order.state == OrderState::Pending;
-        if order.reserved > 0 && (!live || order.reserved != order.quantity) {
-            wrong.push(("order", format!("{} with {} of {} reserved", order.state, order.reserved, order.quantity)));
-        }
-        let has = |state| states.contains(&state);
-        let (settled, held, refunded) =
-            (has(PaymentState::Settled), has(PaymentState::Held), has(PaymentState::Refunded));
-        let fits = match order.state {
-            OrderState::Delivered | OrderState::Owed => settled && !held,
-            OrderState::Held | OrderState::Rejected => held && !settled,
-            OrderState::Refunded => refunded && !settled && !held,
-            OrderState::Pending | OrderState::Expired => !settled && !held,
+/// What few orders have: extra payments, or something wrong.
+#[derive(Debug, Default)]
+struct Odd {
+    /// Extra payments, as the review list names them.
+    extras: Vec<String>,
+    wrong: Vec<(&'static str, String)>,
+}
+
+/// Every order read so far.
+pub struct Facts {
+    pub orders: HashMap<OrderId, OrderFacts>,
+    odd: HashMap<OrderId, Odd>,
+    products: Vec<ProductId>,
+    /// Fingerprints of the keys met so far.
+    pub prints: Prints,
+}
+
+impl Facts {
+    pub fn new(prints: Prints) -> Self {
+        Self { orders: HashMap::new(), odd: HashMap::new(), products: Vec::new(), prints }
+    }
+
+    /// The product of an order.
+    pub fn product(&self, order: &OrderFacts) -> &str {
+        self.products.get(usize::from(order.product)).map_or("", ProductId::as_str)
+    }
+
+    /// Its extra payments, as the review list names them.
+    pub fn extras(&self, id: &OrderId) -> &[String] {
+        self.odd.get(id).map_or(&[], |odd| &odd.extras)
+    }
+
+    /// Takes an order as it stands now; a missing one is forgotten.
+    pub fn take(&mut self, look: Look) {
+        self.odd.remove(&look.id);
+        let Some(order) = look.order else {
+            self.orders.remove(&look.id);
+            return;
         };
-        if !fits {
-            wrong.push(("payment", format!("{}, but its payments are {states:?}", order.state)));
-        }
-        Self {
-            product: order.product.clone(),
+        let states: Vec<PaymentState> = look.payments.iter().map(|record| record.state).collect();
+        let facts = OrderFacts {
+            product: self.place(&order.product),
             state: order.state,
             reserved: order.reserved,
-            given: given as u32,
-            payments: states.len() as u32,
-            extras,
-            wrong,
+            given: order.keys.len() as u32,
+            payments: u16::try_from(states.len()).unwrap_or(u16::MAX),
+        };
+        let known = self.orders.insert(look.id, facts);
+        if known.is_none_or(|known| known.given == 0) {
+            order.keys.iter().for_each(|sealed| self.prints.meet(sealed));
+        }
+        let extras = look.payments.iter().filter(|record| record.state == PaymentState::Extra);
+        let extras: Vec<String> =
+            extras.map(|record| format!("extra:{}:{}|{}", look.id, record.channel, record.trade_no)).collect();
+        let wrong = wrong(&order, &states);
+        if !extras.is_empty() || !wrong.is_empty() {
+            self.odd.insert(look.id, Odd { extras, wrong });
         }
     }
-}
 
-impl Store {
-    /// Reads orders, each with its keys and payments at one moment; a missing one is forgotten.
-    pub(super) async fn read_facts(&self, ids: &[OrderId], facts: &mut Facts) -> Result<(), StoreError> {
-        self.looks(ids).await?.into_iter().for_each(|look| take(look, facts));
-        Ok(())
+    fn place(&mut self, product: &ProductId) -> u16 {
+        let at = self.products.iter().rposition(|known| known == product).unwrap_or_else(|| {
+            self.products.push(product.clone());
+            self.products.len() - 1
+        });
+        u16::try_from(at).unwrap_or(u16::MAX)
     }
 
-    /// The three reads that an order's facts are made of.
-    pub(super) fn add_reads(&self, pipe: &mut redis::Pipeline, id: OrderId) {
-        pipe.cmd("HGETALL").arg(self.names.order(id));
-        pipe.cmd("LLEN").arg(self.names.given(id));
-        pipe.cmd("HGETALL").arg(self.names.pay(id.as_str()));
-    }
-}
-
-/// An order, its keys and its payments at one moment.
-#[derive(Debug, Clone)]
-pub struct Look {
-    /// Its number.
-    pub id: OrderId,
-    /// The order; `None` where there is none of that number.
-    pub order: Option<Order>,
-    /// Keys it holds.
-    pub keys: usize,
-    /// What was paid under its number.
-    pub payments: Vec<PaymentRecord>,
-}
-
-impl Look {
-    /// Reads the answers to [`Store::add_reads`].
-    fn read(id: OrderId, answers: &[redis::Value]) -> Result<Self, StoreError> {
-        let [order, given, payments] = answers else {
-            return Err(StoreError::Damaged(format!("order {id}")));
-        };
-        let keys = match given {
-            redis::Value::Int(length) => usize::try_from(*length).unwrap_or(0),
-            _ => 0,
-        };
-        let payments =
-            orders::fields(payments).map(|(name, value)| read_payment(&name, value)).collect::<Result<_, _>>()?;
-        Ok(Self { id, order: read_order(id, order)?, keys, payments })
-    }
-}
-
-impl Store {
-    /// Several orders, each at one moment.
-    ///
-    /// # Errors
-    /// Redis does not answer, or what stands there cannot be read.
-    pub async fn looks(&self, ids: &[OrderId]) -> Result<Vec<Look>, StoreError> {
-        let mut looks = Vec::with_capacity(ids.len());
-        for batch in ids.chunks(BATCH) {
-            let mut pipe = redis::pipe();
-            for id in batch {
-                pipe.cmd("MULTI");
-                self.add_reads(&mut pipe, *id);
-                pipe.cmd("EXEC");
-            }
-            let answers = self.ask_all(&pipe).await?;
-            for (id, answer) in batch.iter().zip(answers.chunks_exact(5)) {
-                looks.push(Look::read(*id, items_of(&answer[4]))?);
+    /// What is wrong with orders by themselves, and how many there are.
+    pub fn report(&self, report: &mut Report) {
+        report.orders = self.orders.len() as u64;
+        report.payments += self.orders.values().map(|order| u64::from(order.payments)).sum::<u64>();
+        for (id, odd) in &self.odd {
+            for (kind, detail) in &odd.wrong {
+                report.add(kind, id.to_string(), detail.clone());
             }
         }
-        Ok(looks)
     }
 }
 
-/// Takes the answers to those reads in.
-pub fn take_order(id: OrderId, answers: &[redis::Value], facts: &mut Facts) -> Result<(), StoreError> {
-    take(Look::read(id, answers)?, facts);
-    Ok(())
-}
-
-fn take(look: Look, facts: &mut Facts) {
-    let Look { id, order: Some(order), keys, payments } = look else {
-        facts.remove(&look.id);
-        return;
+/// What is wrong with an order by itself.
+fn wrong(order: &Order, states: &[PaymentState]) -> Vec<(&'static str, String)> {
+    let mut wrong = Vec::new();
+    let due = if order.state == OrderState::Delivered { order.quantity as usize } else { 0 };
+    if order.keys.len() != due {
+        let holds = order.keys.len();
+        wrong.push(("order", format!("{} of {} keys, but it holds {holds}", order.state, order.quantity)));
+    }
+    let live = order.state == OrderState::Pending;
+    if order.reserved > 0 && (!live || order.reserved != order.quantity) {
+        wrong.push(("order", format!("{} with {} of {} reserved", order.state, order.reserved, order.quantity)));
+    }
+    let has = |state| states.contains(&state);
+    let (settled, held, refunded) = (has(PaymentState::Settled), has(PaymentState::Held), has(PaymentState::Refunded));
+    let fits = match order.state {
+        OrderState::Delivered | OrderState::Owed => settled && !held,
+        OrderState::Held | OrderState::Rejected => held && !settled,
+        OrderState::Refunded => refunded && !settled && !held,
+        OrderState::Pending | OrderState::Expired => !settled && !held,
     };
-    let states: Vec<PaymentState> = payments.iter().map(|record| record.state).collect();
-    let extras = payments.iter().filter(|record| record.state == PaymentState::Extra);
-    let extras = extras.map(|record| format!("extra:{id}:{}|{}", record.channel, record.trade_no)).collect();
-    facts.insert(id, OrderFacts::of(&order, keys, &states, extras));
+    if !fits {
+        wrong.push(("payment", format!("{}, but its payments are {states:?}", order.state)));
+    }
+    wrong
 }

@@ -2,59 +2,78 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Report;
-use super::facts::Facts;
+use super::{Progress, Report};
 use crate::domain::Product;
 use crate::store::script::{bytes_of, items_of, text_of};
 use crate::store::{Store, StoreError};
 
 /// Keys read at once.
 const CHUNK: usize = 1000;
+/// Most fingerprints remembered at once, 8 bytes each; of more keys, parts are looked at one after the other.
+pub(super) const MOST: u64 = 12_000_000;
 
-/// The 12 bytes of a sealed key that are equal for equal keys.
-type Fingerprint = [u8; 12];
-
-fn fingerprint(sealed: &[u8]) -> Option<Fingerprint> {
-    sealed.get(1..13)?.try_into().ok()
+/// The beginning of the part of a sealed key that is equal for equal keys; those that meet are looked at again.
+fn fingerprint(sealed: &[u8]) -> Option<u64> {
+    sealed.get(1..9)?.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// Every fingerprint met so far; one that moves while all are read may be met twice.
-#[derive(Default)]
-pub(super) struct Prints(Vec<Fingerprint>);
+/// The fingerprints of one part of all keys; a key that moves while all are read may be met twice.
+pub(super) struct Prints {
+    met: Vec<u64>,
+    part: u64,
+    parts: u64,
+    /// Keys met, of whatever part.
+    pub keys: u64,
+}
 
-impl Store {
-    /// Meets what is in pools and out of sale. To be called before the orders are read: a key sold meanwhile was met here.
-    pub(super) async fn meet_pools(&self, products: &[&Product], prints: &mut Prints) -> Result<(), StoreError> {
-        self.each_pooled(products, &mut |_, sealed| prints.0.extend(fingerprint(sealed))).await
+impl Prints {
+    /// Part `part` of `parts`; there are about `total` keys.
+    pub fn new(part: u64, parts: u64, total: u64) -> Self {
+        let mut met = Vec::new();
+        // Exactly, since a vector that doubles would need three times as much.
+        met.reserve_exact(usize::try_from(total / parts.max(1)).unwrap_or(0).min(MOST as usize) / 100 * 102 + 1024);
+        Self { met, part, parts: parts.max(1), keys: 0 }
     }
 
-    /// Meets what orders hold, then looks again for those that were met twice.
-    pub(super) async fn audit_keys(
+    pub fn meet(&mut self, sealed: &[u8]) {
+        self.keys += 1;
+        self.met.extend(fingerprint(sealed).filter(|print| print % self.parts == self.part));
+    }
+
+    /// Those met twice. Empties it.
+    pub fn twice(&mut self) -> HashSet<u64> {
+        let mut met = std::mem::take(&mut self.met);
+        met.sort_unstable();
+        met.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+    }
+}
+
+impl Store {
+    /// Looks again for keys that were met twice, and reports those that are in two places.
+    pub(super) async fn audit_twice(
         &self,
         products: &[&Product],
-        facts: &Facts,
-        mut prints: Prints,
+        twice: &HashSet<u64>,
+        progress: Progress<'_>,
         report: &mut Report,
     ) -> Result<(), StoreError> {
-        self.each_given(products, facts, &mut |_, sealed| prints.0.extend(fingerprint(sealed))).await?;
-        let mut prints = prints.0;
-        report.keys = prints.len() as u64;
-        prints.sort_unstable();
-        let twice: HashSet<Fingerprint> =
-            prints.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        drop(prints);
         if twice.is_empty() {
             return Ok(());
         }
         let mut places: BTreeMap<Vec<u8>, HashSet<String>> = BTreeMap::new();
-        let mut suspects = |name: &str, sealed: &[u8]| {
+        let mut suspect = |name: &str, sealed: &[u8]| {
             if fingerprint(sealed).is_some_and(|print| twice.contains(&print)) {
                 places.entry(sealed.to_vec()).or_default().insert(name.to_owned());
             }
         };
-        self.each_pooled(products, &mut suspects).await?;
-        let facts = self.read_all_orders().await?;
-        self.each_given(products, &facts, &mut suspects).await?;
+        self.each_unsold(products, progress, &mut suspect).await?;
+        let names = self.names;
+        self.each_order(&|done| progress("orders, again", done, 1000), &mut |look| {
+            let keys = look.order.map(|order| order.keys).unwrap_or_default();
+            keys.iter().for_each(|sealed| suspect(&names.order(look.id), sealed));
+        })
+        .await?;
+        self.each_burned(products, &mut suspect).await?;
         self.confirm(&places, report).await
     }
 
@@ -65,56 +84,59 @@ impl Store {
         report: &mut Report,
     ) -> Result<(), StoreError> {
         // The same key under two ring keys gives two blobs with one fingerprint.
-        let mut found: BTreeMap<Fingerprint, Vec<String>> = BTreeMap::new();
+        let mut found: BTreeMap<&[u8], Vec<String>> = BTreeMap::new();
         for (sealed, names) in places {
             let mut pipe = redis::pipe();
             pipe.cmd("MULTI");
             for name in names {
-                pipe.cmd("LPOS").arg(name).arg(sealed).arg("COUNT").arg(0);
+                if name.contains(":order:") {
+                    pipe.cmd("HVALS").arg(name);
+                } else {
+                    pipe.cmd("LPOS").arg(name).arg(sealed).arg("COUNT").arg(0);
+                }
             }
             pipe.cmd("EXEC");
             let answers = self.ask_all(&pipe).await?;
-            let counts = answers.last().map(items_of).unwrap_or_default();
-            for (name, count) in names.iter().zip(counts) {
-                let times = items_of(count).len();
-                if let Some(print) = fingerprint(sealed) {
+            let answers = answers.last().map(items_of).unwrap_or_default();
+            for (name, answer) in names.iter().zip(answers) {
+                let items = items_of(answer);
+                let times = if name.contains(":order:") {
+                    items.iter().filter(|value| bytes_of(value) == Some(sealed)).count()
+                } else {
+                    items.len()
+                };
+                if let Some(print) = sealed.get(1..13) {
                     found.entry(print).or_default().extend(std::iter::repeat_n(name.clone(), times));
                 }
             }
         }
         for (print, names) in found.into_iter().filter(|(_, names)| names.len() > 1) {
-            report.add("key_twice", data_encoding::HEXLOWER.encode(&print), names.join(" and "));
+            report.add("key_twice", data_encoding::HEXLOWER.encode(print), names.join(" and "));
         }
         Ok(())
     }
 
     /// Hands every key in pools and out of sale to `take`, with the name of its list.
-    async fn each_pooled(&self, products: &[&Product], take: &mut impl FnMut(&str, &[u8])) -> Result<(), StoreError> {
-        for product in products {
+    pub(super) async fn each_unsold(
+        &self,
+        products: &[&Product],
+        progress: Progress<'_>,
+        take: &mut impl FnMut(&str, &[u8]),
+    ) -> Result<(), StoreError> {
+        for (done, product) in products.iter().enumerate() {
+            progress("pools", done as u64, products.len() as u64);
             self.each_of_pool(product, take).await?;
             self.each_of_list(&self.names.voided(product.home(), &product.id), take).await?;
         }
         Ok(())
     }
 
-    /// Hands every key of an order to `take`, then every burned one: an order's keys move there.
-    async fn each_given(
+    /// Hands every burned key to `take`: an order's keys move there, so this comes after the orders.
+    pub(super) async fn each_burned(
         &self,
         products: &[&Product],
-        facts: &Facts,
         take: &mut impl FnMut(&str, &[u8]),
     ) -> Result<(), StoreError> {
-        let holders: Vec<String> =
-            facts.iter().filter(|(_, order)| order.given > 0).map(|(id, _)| self.names.given(*id)).collect();
-        for names in holders.chunks(CHUNK) {
-            let mut pipe = redis::pipe();
-            for name in names {
-                pipe.cmd("LRANGE").arg(name).arg(0).arg(-1);
-            }
-            for (name, answer) in names.iter().zip(&self.ask_all(&pipe).await?) {
-                items_of(answer).iter().filter_map(bytes_of).for_each(|sealed| take(name, sealed));
-            }
-        }
         for product in products {
             self.each_of_list(&self.names.burned(product.home(), &product.id), take).await?;
         }

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use redis::Value;
 
 use super::Report;
-use super::facts::{Facts, take_order};
+use super::facts::Facts;
 use crate::domain::{OrderId, OrderState, Product, Slot};
 use crate::store::outbox::{Event, events};
 use crate::store::script::{items_of, text_of};
-use crate::store::{Store, StoreError};
+use crate::store::{Look, Store, StoreError};
 
 /// Events read at once; more means that the audit is still catching up.
 const EVENTS: usize = 1000;
@@ -19,7 +19,7 @@ const ROUNDS: usize = 300;
 /// What one slot's lists and counters said at one moment.
 struct Moment {
     events: Vec<Event>,
-    due: HashSet<String>,
+    due: HashSet<OrderId>,
     review: HashSet<String>,
     products: Vec<Counts>,
 }
@@ -106,7 +106,7 @@ impl Store {
         };
         Ok(Moment {
             events: all.first().map(events).unwrap_or_default(),
-            due: texts(all.get(1)).collect(),
+            due: texts(all.get(1)).filter_map(|id| id.parse().ok()).collect(),
             review: texts(all.get(2)).collect(),
             products: all.get(3..).unwrap_or_default().chunks_exact(5).map(counts).collect(),
         })
@@ -132,8 +132,8 @@ impl Store {
             pipe.cmd("EXEC");
             let answers = self.ask_all(&pipe).await?;
             let all = answers.last().map(items_of).unwrap_or_default();
-            for (id, answer) in batch.iter().zip(all.chunks_exact(3)) {
-                take_order(*id, answer, facts)?;
+            for (id, answer) in batch.iter().zip(all.chunks_exact(2)) {
+                facts.take(Look::read(*id, answer)?);
             }
             later = all.last().map(events).unwrap_or_default();
         }
@@ -145,22 +145,21 @@ impl Store {
 fn compare(slot: Slot, products: &[&Product], moment: &Moment, facts: &Facts, report: &mut Report) {
     let mut sums: HashMap<&str, (u64, u64)> = HashMap::new();
     let mut owed: HashMap<&str, HashSet<&str>> = HashMap::new();
-    for (id, order) in facts.iter().filter(|(id, _)| id.slot() == slot) {
-        let sum = sums.entry(order.product.as_str()).or_default();
+    for (id, order) in facts.orders.iter().filter(|(id, _)| id.slot() == slot) {
+        let sum = sums.entry(facts.product(order)).or_default();
         sum.0 += u64::from(order.given);
         sum.1 += u64::from(order.reserved);
-        let (id, name) = (id.as_str(), id.to_string());
         if order.state == OrderState::Owed {
-            owed.entry(order.product.as_str()).or_default().insert(id);
+            owed.entry(facts.product(order)).or_default().insert(id.as_str());
         }
         if (order.state == OrderState::Pending) != moment.due.contains(id) {
-            report.add("due", name.clone(), format!("{}, which the list of expiries does not say", order.state));
+            report.add("due", id.to_string(), format!("{}, which the list of expiries does not say", order.state));
         }
         if (order.state == OrderState::Held) != moment.review.contains(&format!("held:{id}")) {
-            report.add("review", name.clone(), format!("{}, which the review list does not say", order.state));
+            report.add("review", id.to_string(), format!("{}, which the review list does not say", order.state));
         }
-        for extra in order.extras.iter().filter(|extra| !moment.review.contains(*extra)) {
-            report.add("review", name.clone(), format!("{extra} is shown to nobody"));
+        for extra in facts.extras(id).iter().filter(|extra| !moment.review.contains(*extra)) {
+            report.add("review", id.to_string(), format!("{extra} is shown to nobody"));
         }
     }
     for (product, counts) in products.iter().zip(&moment.products) {

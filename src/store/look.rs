@@ -1,0 +1,91 @@
+//! An order with all that stands with it, at one moment.
+
+use super::orders::{fields, read_order, read_payment};
+use super::script::items_of;
+use super::{Store, StoreError};
+use crate::domain::order::PaymentRecord;
+use crate::domain::{Order, OrderId};
+
+/// Orders read in one write.
+const BATCH: usize = 250;
+
+/// An order and its payments at one moment.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Its number.
+    pub id: OrderId,
+    /// The order; `None` where there is none of that number.
+    pub order: Option<Order>,
+    /// What was paid under its number.
+    pub payments: Vec<PaymentRecord>,
+}
+
+impl Look {
+    /// Reads the answers to [`Store::add_reads`].
+    pub(super) fn read(id: OrderId, answers: &[redis::Value]) -> Result<Self, StoreError> {
+        let [order, payments] = answers else {
+            return Err(StoreError::Damaged(format!("order {id}")));
+        };
+        let payments = fields(payments).map(|(name, value)| read_payment(&name, value)).collect::<Result<_, _>>()?;
+        Ok(Self { id, order: read_order(id, order)?, payments })
+    }
+}
+
+impl Store {
+    /// The two reads that a look is made of.
+    pub(super) fn add_reads(&self, pipe: &mut redis::Pipeline, id: OrderId) {
+        pipe.cmd("HGETALL").arg(self.names.order(id));
+        pipe.cmd("HGETALL").arg(self.names.pay(id.as_str()));
+    }
+
+    /// Several orders, each at one moment.
+    ///
+    /// # Errors
+    /// Redis does not answer, or what stands there cannot be read.
+    pub async fn looks(&self, ids: &[OrderId]) -> Result<Vec<Look>, StoreError> {
+        let mut looks = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(BATCH) {
+            let mut pipe = redis::pipe();
+            for id in batch {
+                pipe.cmd("MULTI");
+                self.add_reads(&mut pipe, *id);
+                pipe.cmd("EXEC");
+            }
+            let answers = self.ask_all(&pipe).await?;
+            for (id, answer) in batch.iter().zip(answers.chunks_exact(4)) {
+                looks.push(Look::read(*id, items_of(&answer[3]))?);
+            }
+        }
+        Ok(looks)
+    }
+
+    /// Hands every order there is to `take`, some of them twice; `progress` hears how far it is, in parts of a thousand.
+    pub(super) async fn each_order(
+        &self,
+        progress: &(dyn Fn(u64) + Sync),
+        take: &mut (dyn FnMut(Look) + Send),
+    ) -> Result<(), StoreError> {
+        let names: u64 = self.ask(&redis::cmd("DBSIZE")).await?;
+        let pattern = self.names.every("order");
+        let (mut cursor, mut passed) = (0u64, 0u64);
+        loop {
+            let (next, found) = self.scan(cursor, &pattern).await?;
+            let ids: Vec<OrderId> = found.iter().filter_map(|name| name.rsplit(':').next()?.parse().ok()).collect();
+            self.looks(&ids).await?.into_iter().for_each(&mut *take);
+            passed += SCANNED;
+            progress((1000 * passed / names.max(1)).min(1000));
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One step over all names; the next cursor, 0 at the end.
+    pub(super) async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
+        self.ask(redis::cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED)).await
+    }
+}
+
+/// Names looked at in one step.
+const SCANNED: u64 = 1000;
