@@ -27,7 +27,7 @@ faults: setup-tests
 setup:
 	@command -v redis-server >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq redis-server )
 
-# A real browser for the buyer's pages, and curl for the README's tour.
+# A real browser for the buyer's pages, curl for the README's tour, a clock that can jump for the faults.
 setup-tests: setup
-	@( command -v chromedriver && command -v curl ) >/dev/null || \
-		( $(APT) update -qq && $(APT) install -y -qq chromium chromium-driver curl )
+	@( command -v chromedriver && command -v curl && command -v faketime ) >/dev/null || \
+		( $(APT) update -qq && $(APT) install -y -qq chromium chromium-driver curl faketime )

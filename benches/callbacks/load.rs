@@ -100,26 +100,19 @@ fn whole_http(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= head + length).then_some(head + length)
 }
 
-/// A list of bulk strings, integers and such; one level deep, as the scripts reply.
+/// A reply with whatever lists are in it, as the scripts give them.
 fn whole_resp(bytes: &[u8]) -> Option<usize> {
-    let line = |at: usize| -> Option<(u8, i64, usize)> {
-        let end = at + bytes.get(at..)?.windows(2).position(|part| part == b"\r\n")?;
-        let number = std::str::from_utf8(&bytes[at + 1..end]).ok()?.parse().unwrap_or(0);
-        Some((bytes[at], number, end + 2))
-    };
-    let (kind, count, mut at) = line(0)?;
-    if kind != b'*' {
-        return Some(at);
-    }
-    for _ in 0..count {
-        let (kind, length, next) = line(at)?;
-        at = next;
-        if kind == b'$' && length >= 0 {
-            at += usize::try_from(length).ok()? + 2;
-            if at > bytes.len() {
-                return None;
+    let end = bytes.windows(2).position(|part| part == b"\r\n")?;
+    let number: i64 = std::str::from_utf8(&bytes[1..end]).ok()?.parse().unwrap_or(0);
+    let mut at = end + 2;
+    match bytes[0] {
+        b'*' => {
+            for _ in 0..number {
+                at += whole_resp(&bytes[at..])?;
             }
         }
+        b'$' if number >= 0 => at += usize::try_from(number).ok()? + 2,
+        _ => {}
     }
-    Some(at)
+    (at <= bytes.len()).then_some(at)
 }

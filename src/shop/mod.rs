@@ -13,7 +13,7 @@ pub mod sweep;
 pub mod worker;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::Notify;
@@ -90,6 +90,8 @@ pub struct Shop {
     full: RwLock<Option<String>>,
     health: RwLock<Health>,
     ready: AtomicBool,
+    /// The process of Redis that was seen to write.
+    proved: AtomicU32,
     skew_ms: AtomicU64,
     redis_us: AtomicU64,
     behind: AtomicU64,
@@ -116,6 +118,7 @@ impl Shop {
             full: RwLock::new(None),
             health: RwLock::default(),
             ready: AtomicBool::new(false),
+            proved: AtomicU32::new(0),
             skew_ms: AtomicU64::new(0),
             redis_us: AtomicU64::new(0),
             behind: AtomicU64::new(0),

@@ -37,7 +37,7 @@ impl Shop {
                 }
                 Err(error) => {
                     if self.ready.swap(false, Ordering::Relaxed) || turn == 0 {
-                        tracing::error!(%error, "Redis does not answer: callbacks get 503 and are repeated by their gateways.");
+                        tracing::error!(%error, "Redis does not answer or cannot write: callbacks get 503 and are repeated by their gateways.");
                     }
                 }
             }
@@ -114,7 +114,13 @@ impl Shop {
         } else {
             None
         };
+        let process = health.process;
         *self.health.write().unwrap_or_else(PoisonError::into_inner) = health;
+        // Once for each process of Redis: an idle shop writes nothing.
+        if self.proved.load(Ordering::Relaxed) != process {
+            self.store.prove_write().await?;
+            self.proved.store(process, Ordering::Relaxed);
+        }
         let mut full = self.full.write().unwrap_or_else(PoisonError::into_inner);
         if why.is_some() != full.is_some() {
             match &why {

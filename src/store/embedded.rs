@@ -38,6 +38,8 @@ pub enum EmbeddedError {
 const LOOK: Duration = Duration::from_millis(50);
 const SLOWEST: Duration = Duration::from_secs(2);
 const LONG_LIFE: Duration = Duration::from_secs(10);
+/// A disk with fewer free bytes is full.
+const NO_ROOM: u64 = 1_048_576;
 
 fn at(path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedError {
     let path = path.display().to_string();
@@ -176,7 +178,12 @@ impl Embedded {
         let log = self.log();
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().rev().take(5).collect();
-        let tail = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+        let mut tail = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+        // A server on a full disk cannot write why it stopped either.
+        let free = rustix::fs::statvfs(&self.folder).map_or(u64::MAX, |stat| stat.f_bavail * stat.f_frsize);
+        if free < NO_ROOM {
+            tail.push_str(&format!("\nOnly {free} bytes of disk are free at {}: make room.", self.folder.display()));
+        }
         EmbeddedError::Stopped { status: "see below".to_owned(), log: log.display().to_string(), tail }
     }
 

@@ -113,6 +113,10 @@ impl Names {
         format!("{}:{{catalog}}:version", self.0)
     }
 
+    pub fn proof(self) -> String {
+        format!("{}:{{catalog}}:proof", self.0)
+    }
+
     pub fn ring(self) -> String {
         format!("{}:{{catalog}}:ring", self.0)
     }

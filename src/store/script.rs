@@ -60,7 +60,7 @@ macro_rules! scripts {
 scripts! {
     RESERVE "reserve", SETTLE "settle", RELEASE "release", ATTEMPT "attempt", RESTOCK "restock", APPROVE "approve",
     REJECT "reject", REFUND "refund", REPLACE "replace", PAYMENT "payment", STAGE "stage", CLAIM "claim",
-    COMMIT "commit", FINISH "finish", VOID "void", RESTORE "restore", CATALOG "catalog", QUOTA "quota", ONCE "once",
+    COMMIT "commit", FINISH "finish", VOID "void", RESTORE "restore", CATALOG "catalog", QUOTA "quota", ONCE "once", PROVE "prove",
 }
 
 /// A script's reply, taken apart.

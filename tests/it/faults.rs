@@ -39,9 +39,14 @@ enum Fault {
     SecondDaemon,
     /// The disk is full for a while: Redis exits.
     FullDisk,
+    /// The wall clock of the daemon jumps by so many days, and back after a while.
+    Clock(i8),
     /// The line to Redis breaks, in one of five ways.
     Line(Line),
 }
+
+/// How long a daemon may take to be ready again after its Redis is.
+const READY: Duration = Duration::from_secs(3);
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -54,6 +59,8 @@ struct Rig {
     far: Daemon,
     proxy: Proxy,
     room: PathBuf,
+    clock: PathBuf,
+    redis_port: u16,
     _redis: TestRedis,
     _folder: tempfile::TempDir,
 }
@@ -75,12 +82,40 @@ impl Rig {
         let redis = TestRedis::with(|_| ["--port".to_owned(), port.to_string()].to_vec());
         let proxy = Proxy::start(port).await;
         let store = format!("[store]\nurl = \"redis://127.0.0.1:{}/0\"\n{limits}{}", proxy.port, fixed_ports());
-        let far = Daemon::quiet(&folder.path().join("e"), &store);
-        Self { near, far, proxy, room, _redis: redis, _folder: folder }
+        let clock = folder.path().join("clock");
+        std::fs::write(&clock, "+0").unwrap();
+        let far = Daemon::launched(&folder.path().join("e"), &store, &jumping(&clock));
+        Self { near, far, proxy, room, clock, redis_port: port, _redis: redis, _folder: folder }
     }
 
     fn shop(&self, fault: Fault) -> &Daemon {
-        if matches!(fault, Fault::Line(_)) { &self.far } else { &self.near }
+        if matches!(fault, Fault::Line(_) | Fault::Clock(_)) { &self.far } else { &self.near }
+    }
+
+    /// How long the daemon takes to be ready again once its Redis is.
+    async fn ready_again(&self, fault: Fault) -> Duration {
+        let shop = self.shop(fault);
+        let url = match fault {
+            Fault::Line(_) | Fault::Clock(_) => format!("redis://127.0.0.1:{}/", self.redis_port),
+            _ => format!("unix://{}", shop.data.join("redis/redis.sock").display()),
+        };
+        let client = redis::Client::open(url).unwrap();
+        let (began, mut answers) = (Instant::now(), None);
+        loop {
+            if answers.is_none()
+                && let Ok(mut link) = client.get_connection_with_timeout(Duration::from_millis(500))
+                && redis::cmd("PING").exec(&mut link).is_ok()
+            {
+                answers = Some(Instant::now());
+            }
+            if let Some(since) = answers
+                && shop.is_ready().await
+            {
+                return since.elapsed();
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "{fault:?}: not ready again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Lets the fault happen, for `long` where it lasts.
@@ -139,6 +174,17 @@ impl Rig {
                 std::fs::write(&self.room, "unlimited").unwrap();
                 self.near.kill_redis();
             }
+            Fault::Clock(days) => {
+                std::fs::write(&self.clock, format!("{days:+}d")).unwrap();
+                // The date in its answers, which is a second old at most, shows that it did jump.
+                tokio::time::sleep(long.max(Duration::from_millis(1300))).await;
+                let answer = self.far.http.get(format!("{}/healthz", self.far.public)).send().await.unwrap();
+                let date = answer.headers()["date"].to_str().unwrap().to_owned();
+                let date = jiff::fmt::rfc2822::parse(&date).unwrap().timestamp();
+                let off = date.duration_since(jiff::Timestamp::now()).as_hours();
+                assert!((off - i64::from(days) * 24).abs() <= 1, "the clock is off by {off} h, not {days} days");
+                std::fs::write(&self.clock, "+0").unwrap();
+            }
             Fault::Line(line) => {
                 self.proxy.set(line);
                 tokio::time::sleep(long).await;
@@ -146,6 +192,18 @@ impl Rig {
             }
         }
     }
+}
+
+/// Starts a program whose wall clock follows a file, by a library that stands between it and the system's.
+fn jumping(clock: &Path) -> String {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+    let library = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+    let library = library.expect("libfaketime is installed: make setup-tests");
+    format!(
+        "export LD_PRELOAD={} FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1\nexec \"$@\"\n",
+        library.display(),
+        clock.display()
+    )
 }
 
 /// What a kill in the middle of a write leaves: half of a record at the end of the file.
@@ -162,7 +220,7 @@ fn open_files(pid: u32) -> u64 {
 /// One round: a load, a fault in the middle of it, and the audit. Returns what it came to, in a line.
 async fn round(rig: &mut Rig, seed: u64, calls: u64, rate: f64) -> String {
     let mut chance = fastrand::Rng::with_seed(seed);
-    let fault = match chance.u8(0..15) {
+    let fault = match chance.u8(0..17) {
         0 => Fault::KillRedis,
         1 => Fault::KillDaemon,
         2 => Fault::KillBoth,
@@ -173,6 +231,7 @@ async fn round(rig: &mut Rig, seed: u64, calls: u64, rate: f64) -> String {
         7 => Fault::NoFiles,
         8 => Fault::SecondDaemon,
         9 => Fault::FullDisk,
+        10 => Fault::Clock(chance.i8(-100..100)),
         _ => Fault::Line(breaks(&mut chance)),
     };
     strike(rig, fault, seed, calls, rate, &mut chance).await
@@ -193,10 +252,12 @@ async fn strike(rig: &mut Rig, fault: Fault, seed: u64, calls: u64, rate: f64, c
     let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
     let (when, long) = (lasts.mul_f64(0.1 + 0.5 * chance.f64()), lasts.mul_f64(0.1 + 0.4 * chance.f64()));
     let began = Instant::now();
-    let (report, ()) = tokio::join!(hammer::run(&target, &load, &stats, &stop, true), async {
+    let (report, ready) = tokio::join!(hammer::run(&target, &load, &stats, &stop, true), async {
         tokio::time::sleep(when).await;
         rig.strike(fault, long, chance).await;
+        rig.ready_again(fault).await
     });
+    assert!(ready <= READY, "seed {seed}, {fault:?}: ready {ready:?} after its Redis was");
     let report = report.unwrap_or_else(|error| {
         let shop = rig.shop(fault);
         let end = |name: &str| {
@@ -209,11 +270,12 @@ async fn strike(rig: &mut Rig, fault: Fault, seed: u64, calls: u64, rate: f64, c
     let audit = report.audit.as_ref().unwrap();
     assert!(audit.acknowledged > 0, "seed {seed}, {fault:?}: nothing was acknowledged");
     format!(
-        "seed {seed:<20} {:<24} {:>6} callbacks, {:>6} acknowledged, {:>5} uncertain, {:.1} s",
+        "seed {seed:<20} {:<24} {:>6} callbacks, {:>6} acknowledged, {:>5} uncertain, ready {:>4} ms after Redis, {:.1} s",
         format!("{fault:?}"),
         report.totals.answered,
         audit.acknowledged,
         audit.uncertain,
+        ready.as_millis(),
         began.elapsed().as_secs_f64(),
     )
 }
@@ -269,6 +331,7 @@ async fn every_fault_once_under_a_small_load() {
         Fault::NoFiles,
         Fault::SecondDaemon,
         Fault::FullDisk,
+        Fault::Clock(30),
         Fault::Line(Line::CutBeforeSend),
         Fault::Line(Line::CutAfterSend),
         Fault::Line(Line::CutMidReply),

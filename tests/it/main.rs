@@ -3,6 +3,7 @@
 
 mod browser;
 mod config;
+mod disk;
 mod faults;
 mod floods;
 mod hammer;

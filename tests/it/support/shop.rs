@@ -81,6 +81,13 @@ impl Daemon {
         Self::at(data, settings)
     }
 
+    /// One that is started through this shell script, which ends with `exec "$@"`, and whose log is short.
+    pub fn launched(data: &Path, settings: &str, script: &str) -> Self {
+        std::fs::create_dir_all(data).unwrap();
+        std::fs::write(data.join("launch"), script).unwrap();
+        Self::quiet(data, settings)
+    }
+
     /// One without any channel but the sandbox of test mode.
     pub fn bare(data: &Path) -> Self {
         Self::configured(data, "")
@@ -132,7 +139,12 @@ impl Daemon {
     pub fn run(&mut self) {
         let _old = std::fs::remove_file(self.data.join("daemon.json"));
         let log = std::fs::File::options().create(true).append(true).open(self.data.join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_kamid"))
+        let launch = self.data.join("launch");
+        let mut command = Command::new(if launch.exists() { "/bin/sh" } else { env!("CARGO_BIN_EXE_kamid") });
+        if launch.exists() {
+            command.arg(launch).arg(env!("CARGO_BIN_EXE_kamid"));
+        }
+        let child = command
             .args(["serve", "--data"])
             .arg(&self.data)
             .env("KAMID_LOG", if self.data.join("quiet").exists() { "warn" } else { "trace" })
@@ -319,6 +331,12 @@ impl Daemon {
     /// The same through another channel.
     pub fn callback_of(&self, channel: &str, number: &str, trade_no: &str, minor: i64) -> String {
         format!("/pay/{channel}/notify?{}", forged(&self.channels, channel, number, trade_no, minor))
+    }
+
+    /// Whether it says that it is ready.
+    pub async fn is_ready(&self) -> bool {
+        let ask = self.http.get(format!("{}/readyz", self.admin)).timeout(Duration::from_millis(500));
+        ask.send().await.is_ok_and(|answer| answer.status() == 200)
     }
 
     /// Sends a request to the public side: status and body; 0 where there was no whole answer.
