@@ -1,5 +1,6 @@
 //! `kamid hammer`.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,14 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::{Context, Done, Failure, output, serve};
 use crate::channel::Channels;
 use crate::daemon;
 use crate::hammer::limit::{self, Bounds, Step};
-use crate::hammer::{self, HammerError, Kind, Load, MOST, Mix, Pace, Report, Schedule, Shape, Stats, Target, Wish};
+use crate::hammer::{
+    self, HammerError, Kind, Load, MOST, Mix, Pace, Report, Schedule, Screen, Shape, Show, Stats, Target, Wish,
+};
 use crate::vault::Vault;
 
 impl From<HammerError> for Failure {
@@ -24,6 +27,16 @@ impl From<HammerError> for Failure {
             other => Self::new(other.to_string()),
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// A signed callback for each of the orders that are made before the run
+    Callbacks,
+    /// Buyers order over the public HTTP, think, are paid for by the gateway's callback, and look until they have their keys
+    Sale,
+    /// Callbacks as a gateway sends them on a bad day, right and wrong ones (--mix)
+    Mix,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -40,6 +53,9 @@ enum Spread {
 
 #[derive(Debug, Args)]
 pub struct HammerArgs {
+    /// What is sent [callbacks, or mix where --mix is given]
+    #[arg(value_enum)]
+    scenario: Option<Scenario>,
     /// Requests a second, each due at its own instant (open loop); without it, as fast as answers come (closed loop)
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
@@ -52,12 +68,18 @@ pub struct HammerArgs {
     /// Requests at one instant, for --shape burst
     #[arg(long, default_value_t = 100)]
     burst: u32,
-    /// Connections: most requests under way at once [open loop: 256, closed loop: 64]
+    /// Connections: most requests under way at once; in a closed loop, visits [open loop: 256, closed loop: 64]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: Option<u32>,
-    /// Kinds and shares: paid=90,duplicate=5,forged=3,wrong-amount=1,unknown=1,late=1,out-of-order=1,slow=1
-    #[arg(long, default_value = "paid=1")]
-    mix: Mix,
+    /// Kinds and shares [paid=80,duplicate=5,forged=5,wrong-amount=2,unknown=2,late=2,out-of-order=2,slow=2]; also: buyer, unpaid
+    #[arg(long)]
+    mix: Option<Mix>,
+    /// How long a buyer thinks before he pays, on average: 500ms, 2s
+    #[arg(long, default_value = "500ms", value_parser = think)]
+    think: Duration,
+    /// Buyers in a hundred who never pay, for a sale
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    unpaid: u32,
     /// Visits made ready for a closed loop; it ends early when they are used up
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=MOST))]
     visits: u64,
@@ -109,7 +131,32 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn think(text: &str) -> Result<Duration, String> {
+    let wrong = "milliseconds or seconds up to a minute, such as 500ms or 2s";
+    let millis = text.strip_suffix("ms").map(str::parse::<f64>);
+    let millis = millis.unwrap_or_else(|| text.strip_suffix('s').unwrap_or(text).parse().map(|s: f64| s * 1000.0));
+    let millis = millis.map_err(|_| wrong.to_owned())?;
+    if (0.0..=60_000.0).contains(&millis) {
+        Ok(Duration::from_secs_f64(millis / 1000.0))
+    } else {
+        Err(wrong.to_owned())
+    }
+}
+
 impl HammerArgs {
+    /// What is sent, with its name.
+    fn mix(&self) -> Result<(&'static str, Mix), Failure> {
+        match (self.scenario, &self.mix) {
+            (None | Some(Scenario::Mix), Some(mix)) => Ok(("mix", mix.clone())),
+            (Some(Scenario::Mix), None) => Ok(("mix", Mix::usual())),
+            (None | Some(Scenario::Callbacks), None) => Ok(("callbacks", Mix::only(Kind::Paid))),
+            (Some(Scenario::Sale), None) => Ok(("sale", Mix::sale(self.unpaid))),
+            (Some(Scenario::Callbacks | Scenario::Sale), Some(_)) => {
+                Err(Failure { message: "--mix is for the scenario mix".to_owned(), code: 2 })
+            }
+        }
+    }
+
     fn load(&self, seed: u64, rate: Option<f64>) -> Result<Load, Failure> {
         let shape = match self.shape {
             Spread::Steady => Shape::Steady,
@@ -128,8 +175,9 @@ impl HammerArgs {
         if wanted > MOST {
             return Err(Failure::new(format!("{wanted} requests are too many: at most {MOST}")));
         }
-        let visits: Vec<Kind> = self.mix.visits(usize::try_from(wanted).unwrap_or(usize::MAX), seed);
-        Ok(Load { visits, pace, connections: self.connections.unwrap_or(connections) as usize, seed })
+        let visits: Vec<Kind> = self.mix()?.1.visits(usize::try_from(wanted).unwrap_or(usize::MAX), seed);
+        let connections = self.connections.unwrap_or(connections) as usize;
+        Ok(Load { visits, pace, connections, think: self.think, seed })
     }
 }
 
@@ -163,11 +211,61 @@ async fn once(context: &Context, args: &HammerArgs, channels: &Channels, load: &
     };
     let target = Target::prepare(context.client()?, channels, &wish, &load.visits, &progress).await?;
     bar.finish_and_clear();
-    let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
-    let watch = tokio::spawn(watch(Arc::clone(&stats), Arc::clone(&stop), context.out.json || args.find_limit));
-    let report = hammer::run(&target, load, &stats, &stop, !args.no_audit).await;
-    watch.abort();
-    Ok(report?)
+    let (stats, ending) = (Arc::new(Stats::default()), Ending::default());
+    let mut helpers = tokio::task::JoinSet::new();
+    helpers.spawn(signals(ending.clone()));
+    let quiet = context.out.json || args.find_limit;
+    let screen = if quiet { None } else { screen(args, load, &target, &stats, &ending)? };
+    if screen.is_none() && !quiet {
+        helpers.spawn(log(Arc::clone(&stats)));
+    }
+    let report = tokio::select! {
+        report = hammer::run(&target, load, &stats, &ending.stop, !args.no_audit) => Some(report),
+        () = ending.leave.notified() => None,
+    };
+    // The terminal is as it was before anything is printed.
+    drop(screen);
+    report.map_or_else(|| Err(Failure { message: "interrupted: no report".to_owned(), code: 130 }), |done| Ok(done?))
+}
+
+/// How a run is ended by its user: the first time it ends early and reports, the second time it leaves.
+#[derive(Clone, Default)]
+struct Ending {
+    stop: Arc<AtomicBool>,
+    leave: Arc<Notify>,
+}
+
+impl Ending {
+    fn asked(&self) {
+        if self.stop.swap(true, Ordering::Relaxed) {
+            self.leave.notify_one();
+        }
+    }
+}
+
+/// The live screen, where standard error is a terminal that can show one.
+fn screen(
+    args: &HammerArgs,
+    load: &Load,
+    target: &Target,
+    stats: &Arc<Stats>,
+    ending: &Ending,
+) -> Result<Option<Screen>, Failure> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if !std::io::stderr().is_terminal() || set("TERM").is_none_or(|term| term == "dumb") {
+        return Ok(None);
+    }
+    let show = Show {
+        scenario: args.mix()?.0,
+        channel: target.channel.to_string(),
+        seed: load.seed,
+        offered: load.pace.offered(),
+        lasts: args.lasts,
+        colour: set("NO_COLOR").is_none(),
+    };
+    let ending = ending.clone();
+    // A terminal that cannot be opened gets the lines of a pipe.
+    Ok(Screen::open(show, Arc::clone(stats), Arc::clone(&ending.stop), move || ending.asked()).ok())
 }
 
 pub async fn run(context: &Context, args: &HammerArgs) -> Done {
@@ -188,7 +286,11 @@ async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, s
     while let Some(rate) = limit::next(&steps, f64::from(args.rate.unwrap_or(200))) {
         let load = args.load(seed.wrapping_add(steps.len() as u64), Some(rate))?;
         let step = Step::of(&once(context, args, channels, &load).await?, rate, bounds);
-        let word = if step.held { "held" } else { "broke" };
+        let word = match (step.held, step.load_was_the_bottleneck) {
+            (true, _) => "held",
+            (false, false) => "broke",
+            (false, true) => "broke: the load itself was the bottleneck",
+        };
         context.out.line(&format!(
             "{:>10.0}  {:>10.0}  {:>8.2}  {:>8.3}  {word}",
             step.offered, step.achieved, step.p99_ms, step.errors_percent
@@ -213,25 +315,31 @@ async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, s
     Ok(if violations == 0 && knee.is_some() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Ctrl-C ends the load early, and it still reports; a line a second says how it goes.
-async fn watch(stats: Arc<Stats>, stop: Arc<AtomicBool>, quiet: bool) {
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
-    let mut before = 0;
+/// Ctrl-C or SIGTERM ends the load early, and it still reports; a second one leaves.
+async fn signals(ending: Ending) {
+    let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
     loop {
         tokio::select! {
-            _ = interrupt.as_mut(), if !stop.load(Ordering::Relaxed) => {
-                stop.store(true, Ordering::Relaxed);
-            }
-            () = tokio::time::sleep(Duration::from_secs(1)) => {
-                let totals = stats.totals();
-                if !quiet && totals.answered > before {
-                    let p99 = totals.latency.value_at_quantile(0.99) as f64 / 1000.0;
-                    let _gone = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!(
-                        "{:>8}/s   {:>9} answered   p99 {p99:.2} ms\n", totals.answered - before, totals.answered));
-                }
-                before = totals.answered;
-            }
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
         }
+        ending.asked();
+    }
+}
+
+/// A line a second says how it goes.
+async fn log(stats: Arc<Stats>) {
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let glance = stats.glance();
+        if glance.answered > before {
+            let p99 = glance.latency.first().map_or(0.0, |(_, values)| values[2]);
+            let (rate, answered) = (glance.answered - before, glance.answered);
+            let line = format_args!("{rate:>8}/s   {answered:>9} answered   p99 {p99:.2} ms\n");
+            let _gone = std::io::Write::write_fmt(&mut std::io::stderr(), line);
+        }
+        before = glance.answered;
     }
 }
 
