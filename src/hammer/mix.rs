@@ -91,6 +91,8 @@ impl Kind {
 /// One request, as far as its visit goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Request {
+    /// A buyer's new order.
+    Order,
     /// What is due, signed.
     Right,
     /// One minor unit less, signed, under a trade number of its own.
@@ -99,8 +101,6 @@ pub enum Request {
     Bent,
     /// For a number that nobody gave, signed.
     Stranger,
-    /// A buyer's new order.
-    Order,
     /// A buyer's look at his order.
     Look,
 }

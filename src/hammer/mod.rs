@@ -3,8 +3,9 @@
 //! Speaks to a daemon as the world does: callbacks and buyers over its public HTTP, preparation and audit over its admin
 //! HTTP, never Redis. `schedule` and `mix` are pure: what is due when, and what it is. `engine` sends it, and `buyer` what
 //! follows from an order; `message` is what is said on the `wire`; `stats` counts; `screen` shows a `glance` of it; `audit`
-//! holds what gateway and buyers were told against what is stored. Invariant: an open-loop request's latency counts from the instant it
-//! was due, not from when a connection was free for it: a server that stalls is not excused by a load that waits for it.
+//! holds what gateway and buyers were told against what is stored. Invariant: an open-loop request's latency counts from
+//! the instant it was due, not from when a connection was free for it: a server that stalls is not excused by a load that
+//! waits for it.
 
 pub mod audit;
 mod buyer;

@@ -50,7 +50,7 @@ fn figure(ms: f64) -> String {
 }
 
 /// Whether an answer is a failure, not an outcome that somebody asked for.
-fn failed(heard: Heard) -> bool {
+pub fn failed(heard: Heard) -> bool {
     heard.unknown()
 }
 
@@ -101,7 +101,7 @@ pub fn bars(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let room = usize::from(framed.inner(area).width + BAR.1) / usize::from(BAR.0 + BAR.1);
     let bars: Vec<Bar<'_>> = folded(&view.glance.buckets, room.max(1))
         .into_iter()
-        .map(|(label, count)| Bar::default().value(count).text_value(short(count)).label(Line::from(label)))
+        .map(|(label, count)| Bar::default().value(count).text_value("").label(Line::from(label)))
         .collect();
     let style = view.tint(Color::Cyan);
     let chart = BarChart::default()
@@ -109,7 +109,6 @@ pub fn bars(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         .bar_width(BAR.0)
         .bar_gap(BAR.1)
         .bar_style(style)
-        .value_style(style.add_modifier(Modifier::REVERSED))
         .block(framed);
     frame.render_widget(chart, area);
 }
@@ -124,22 +123,13 @@ fn folded(buckets: &[u64], room: usize) -> Vec<(String, u64)> {
     (from..=last).map(|at| (label(at), count(at))).collect()
 }
 
-/// A count in at most four columns.
-fn short(count: u64) -> String {
-    match count {
-        0..10_000 => count.to_string(),
-        10_000..1_000_000 => format!("{}k", count / 1000),
-        _ => format!("{}M", count / 1_000_000),
-    }
-}
-
 /// p99 second by second; the newest that fit.
 pub fn seconds(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let all = &view.glance.seconds;
     let highest = all.iter().copied().fold(0.0, f64::max);
     let title = match all.last() {
-        Some(last) => format!(" p99 by second, ms: {}, highest {} ", figure(*last), figure(highest)),
-        None => " p99 by second, ms ".to_owned(),
+        Some(last) => format!(" p99 by second: {last:.0} ms, highest {highest:.0} "),
+        None => " p99 by second ".to_owned(),
     };
     let framed = block(view, title);
     let room = usize::from(framed.inner(area).width);
@@ -159,6 +149,5 @@ mod tests {
         let names = |room| folded(&buckets, room);
         assert_eq!(names(7), [("5".to_owned(), 3), ("10".to_owned(), 0), ("20".to_owned(), 4)]);
         assert_eq!(names(1), [("20".to_owned(), 7)]);
-        assert_eq!([short(9999), short(10_000), short(2_500_000)], ["9999", "10k", "2M"]);
     }
 }

@@ -1,5 +1,8 @@
 //! The load tester's own figures, against what is known: delays, a stall, a lie.
 
+mod sale;
+mod screen;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -63,6 +66,55 @@ async fn percentiles_agree_with_a_server_of_known_delays() {
     let mean = json["latency_ms"]["mean"].as_f64().unwrap();
     assert!((mean / 360.0 - 1.0).abs() < 0.03, "mean {mean}");
     assert!(report.hgrm().contains("Total count    =         1000"));
+}
+
+/// Answers every callback with "fail" at once, on a thread of its own.
+fn instant() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 8192];
+                    while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                        let _gone =
+                            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 4\r\n\r\nfail").await;
+                    }
+                });
+            }
+        });
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_load_is_blamed_when_it_cannot_keep_up_and_a_slow_server_when_that_cannot() {
+    let shop = Daemon::start("");
+    let run = async |load: Load, address| {
+        let mut target = prepared(&shop, &load).await;
+        target.address = address;
+        let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
+        hammer::run(&target, &load, &stats, &stop, false).await.unwrap()
+    };
+    // A million a second: nothing that signs and speaks HTTP on this machine keeps to that.
+    let report = run(load(1_000_000.0, 0.05, "unknown=1", 64), instant()).await;
+    assert_eq!(report.json()["answered"], 50_000);
+    assert!(report.totals.rate() < 950_000.0);
+    assert!(report.bottleneck(), "busy {}: {}", report.totals.busy, report.text());
+    assert!(report.text().contains("it was the bottleneck, not the daemon"));
+    // Three connections that wait 0.36 s for each answer carry 8 of 20 a second: all the load can do is wait.
+    let report = run(load(20.0, 1.5, "paid=1", 3), delays().await).await;
+    assert!(report.totals.rate() < 15.0, "{}", report.text());
+    assert!(
+        report.totals.latency.value_at_quantile(0.99) > 1_000_000,
+        "what waited for a connection waited for the server"
+    );
+    assert!(!report.bottleneck(), "busy {}: {}", report.totals.busy, report.text());
+    assert!(!report.text().contains("bottleneck"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
