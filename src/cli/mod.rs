@@ -1,7 +1,8 @@
 //! The commands: types for clap here, one file for each group. Everything but `serve`, `config` and `channel verify`
 //! goes through the admin API.
 //!
-//! Exit codes: 0 done, 1 refused or violations found, 2 wrong usage, 64 the configuration is wrong, 69 no daemon.
+//! Exit codes: 0 done, 1 refused or violations found, 2 wrong usage, 64 the configuration is wrong, 69 no daemon, 130
+//! interrupted.
 
 mod channel;
 mod hammer;
@@ -78,10 +79,8 @@ enum Command {
     /// Count everything again from Redis itself and list what does not add up
     #[command(after_help = "Example:\n  kamid audit --json\nExit code 1 if there is any violation.")]
     Audit,
-    /// Load a daemon with signed callbacks, then audit that nothing was lost or sold twice
-    #[command(
-        after_help = "Examples:\n  kamid hammer --rate 2000 --for 30s\n  kamid hammer --connections 64 --for 20s --visits 500000\n  kamid hammer --rate 500 --mix paid=90,duplicate=5,forged=3,unknown=2\n  kamid hammer --find-limit --p99 50 --for 5s\nExit code 1 if there is any violation. It makes a product, keys and orders of its own, in test mode only unless told otherwise."
-    )]
+    /// Load a daemon with callbacks or buyers, then audit that nothing was lost or sold twice
+    #[command(after_help = hammer::EXAMPLES, after_long_help = hammer::RUNS)]
     Hammer(hammer::HammerArgs),
     /// Channels: accounts at payment gateways
     #[command(subcommand, after_help = "Example:\n  kamid channel list")]

@@ -1,6 +1,6 @@
 //! What the gateway was told, held against what is stored. Nothing is taken on trust: every order is looked up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,8 @@ const BATCH: usize = 500;
 /// One thing that must not be.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct Violation {
-    /// `lost`, `unrecorded`, `unpaid`, `quantity`, `believed`, `refused`, `throttled`, `contradiction`, `stock`, or a kind
-    /// of the daemon's own audit.
+    /// `lost`, `unrecorded`, `unpaid`, `quantity`, `believed`, `refused`, `throttled`, `contradiction`, `shown`, `twice`,
+    /// `stock`, `oversold`, or a kind of the daemon's own audit.
     pub kind: String,
     /// Order number, product.
     pub what: String,
@@ -73,7 +73,7 @@ impl Audit {
 
     /// Holds one visit against its order.
     fn visit(&mut self, target: &Target, visit: u32, sent: &Sent, look: &Look) {
-        let heard = |request| sent.get(&Ticket { visit, request }).map(Vec::as_slice).unwrap_or_default();
+        let heard = |request| sent.heard.get(&Ticket { visit, request }).map(Vec::as_slice).unwrap_or_default();
         let told = |request| heard(request).contains(&Heard::Success);
         let paid = |request| {
             let trade = target.trade(Ticket { visit, request });
@@ -83,7 +83,7 @@ impl Audit {
         let state = look.state.map_or("none", OrderState::as_str);
         *self.states.entry(state.to_owned()).or_default() += 1;
         for request in [Request::Right, Request::Less] {
-            self.answers(target, visit, request, heard(request));
+            self.answers(&look.id, request, heard(request));
             if !told(request) {
                 continue;
             }
@@ -111,6 +111,25 @@ impl Audit {
             self.add("quantity", &look.id, format!("{state} with {} keys of {}", look.keys, look.quantity));
         }
         self.stranger(heard(Request::Stranger), paid(Request::Stranger), look);
+        if let Some(keys) = sent.shown.get(&visit)
+            && keys.len() as u64 != look.keys
+        {
+            self.add("shown", &look.id, format!("its buyer was shown {} keys, and it holds {}", keys.len(), look.keys));
+        }
+    }
+
+    /// No two buyers were shown the same key.
+    fn keys_shown(&mut self, target: &Target, sent: &Sent) {
+        let mut known = HashSet::new();
+        let mut visits: Vec<(&u32, &Vec<String>)> = sent.shown.iter().collect();
+        visits.sort_unstable();
+        for (visit, keys) in visits {
+            let again = keys.iter().filter(|key| !known.insert(key.as_str())).count();
+            if again > 0 {
+                let id = target.order(*visit as usize).unwrap_or_default();
+                self.add("twice", id, format!("{again} of its keys were shown before"));
+            }
+        }
     }
 
     /// A number nobody gave: refused, and its money on record all the same.
@@ -124,8 +143,7 @@ impl Audit {
     }
 
     /// A genuine callback is never refused nor throttled, and its repeats hear the same.
-    fn answers(&mut self, target: &Target, visit: u32, request: Request, heard: &[Heard]) {
-        let id = target.order(visit as usize);
+    fn answers(&mut self, id: &str, request: Request, heard: &[Heard]) {
         if heard.contains(&Heard::Refused) {
             self.add("refused", id, format!("{request:?}, which is genuine, was refused"));
         }
@@ -147,24 +165,27 @@ impl Audit {
 /// The daemon is not ready within `patience`, or its answers cannot be read.
 pub async fn audit(target: &Target, sent: &Sent, patience: Duration) -> Result<Audit, HammerError> {
     wait_until_ready(target, patience).await?;
-    let mut visits: Vec<u32> = sent.keys().map(|ticket| ticket.visit).collect();
+    let mut visits: Vec<u32> = sent.heard.keys().map(|ticket| ticket.visit).collect();
     visits.sort_unstable();
     visits.dedup();
+    // Who got no order has nothing that could be looked up.
+    let visits: Vec<(u32, &str)> =
+        visits.into_iter().filter_map(|visit| Some((visit, target.order(visit as usize)?))).collect();
     let mut audit = Audit::default();
     let mut given = 0;
     for batch in visits.chunks(BATCH) {
-        let ids: Vec<&str> = batch.iter().map(|visit| target.order(*visit as usize)).collect();
+        let ids: Vec<&str> = batch.iter().map(|(_, id)| *id).collect();
         let answer = target.client.post("/v1/orders/look", &json!({"ids": ids})).await?;
         let looks: Vec<Look> = serde_json::from_value(answer["orders"].clone())
             .map_err(|error| HammerError::Wrong(format!("the daemon's orders cannot be read: {error}")))?;
         let looks: HashMap<&str, &Look> = looks.iter().map(|look| (look.id.as_str(), look)).collect();
-        for visit in batch {
-            match looks.get(target.order(*visit as usize)) {
+        for (visit, id) in batch {
+            match looks.get(id) {
                 Some(look) => {
                     given += look.keys;
                     audit.visit(target, *visit, sent, look);
                 }
-                None => audit.add("lost", target.order(*visit as usize), "the order is gone".to_owned()),
+                None => audit.add("lost", id, "the order is gone".to_owned()),
             }
         }
     }
@@ -172,6 +193,10 @@ pub async fn audit(target: &Target, sent: &Sent, patience: Duration) -> Result<A
     if stock["stock"]["given"] != given {
         audit.add("stock", &target.product, format!("given {}, and orders hold {given}", stock["stock"]["given"]));
     }
+    if given > target.keys {
+        audit.add("oversold", &target.product, format!("{given} keys sold of {}", target.keys));
+    }
+    audit.keys_shown(target, sent);
     let whole = target.client.get("/v1/audit", &[]).await?;
     for violation in whole["violations"].as_array().into_iter().flatten() {
         let text = |name: &str| violation[name].as_str().unwrap_or_default().to_owned();

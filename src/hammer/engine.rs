@@ -4,10 +4,11 @@
 //! millisecond. A request waits for no connection to count: its latency begins when it was due.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::mix::{Kind, Request, Ticket, tickets};
@@ -15,9 +16,10 @@ use super::schedule::Schedule;
 use super::stats::{Heard, Sample, Stats};
 use super::target::Target;
 use super::wire::Wire;
+use super::{buyer, message};
 
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How requests follow each other.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,17 @@ pub enum Pace {
     Closed(Duration),
 }
 
+impl Pace {
+    /// Requests a second that are due, on average; `None` in a closed loop.
+    #[must_use]
+    pub fn offered(&self) -> Option<f64> {
+        match self {
+            Self::Open(schedule) => Some(schedule.count() as f64 / schedule.lasts.as_secs_f64()),
+            Self::Closed(_) => None,
+        }
+    }
+}
+
 /// One load.
 #[derive(Debug, Clone)]
 pub struct Load {
@@ -35,45 +48,140 @@ pub struct Load {
     pub visits: Vec<Kind>,
     /// How it is spread.
     pub pace: Pace,
-    /// Most requests under way at once.
+    /// Most requests under way at once; in a closed loop, visits.
     pub connections: usize,
+    /// How long a buyer thinks between his order and his payment, on average.
+    pub think: Duration,
     /// What chance begins with.
     pub seed: u64,
 }
 
-/// What the gateway was told of each request that was sent.
-pub type Sent = HashMap<Ticket, Vec<Heard>>;
+/// What senders were told.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    /// What was heard of each request that was sent.
+    pub heard: HashMap<Ticket, Vec<Heard>>,
+    /// The keys that each buyer was shown.
+    pub shown: HashMap<u32, Vec<String>>,
+}
+
+impl Sent {
+    pub(super) fn add(&mut self, ticket: Ticket, heard: Heard) {
+        self.heard.entry(ticket).or_default().push(heard);
+    }
+
+    fn absorb(&mut self, other: Self) {
+        for (ticket, mut heard) in other.heard {
+            self.heard.entry(ticket).or_default().append(&mut heard);
+        }
+        self.shown.extend(other.shown);
+    }
+}
+
+/// A request that is to be sent.
+struct Due {
+    /// Its place in the list.
+    at: usize,
+    /// When it was due.
+    due: Instant,
+    /// When the clock handed it over.
+    handed: Instant,
+}
 
 /// Where the next request comes from.
 enum Source {
-    /// The clock's: a place in the list and the instant it was due.
-    Clock(async_channel::Receiver<(usize, Instant)>),
+    /// The clock.
+    Clock(async_channel::Receiver<Due>),
     /// The list itself, until then.
     List(Arc<AtomicUsize>, Instant),
 }
 
 impl Source {
-    async fn next(&self, count: usize) -> Option<(usize, Instant)> {
+    async fn next(&self, count: usize) -> Option<Due> {
         match self {
             Self::Clock(dues) => dues.recv().await.ok(),
             Self::List(next, until) => {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                (at < count && Instant::now() < *until).then(|| (at, Instant::now()))
+                let (at, now) = (next.fetch_add(1, Ordering::Relaxed), Instant::now());
+                (at < count && now < *until).then_some(Due { at, due: now, handed: now })
             }
         }
     }
 }
 
+/// What all that send share.
+pub(super) struct Run {
+    pub target: Target,
+    pub think: Duration,
+    pub seed: u64,
+    pub stop: Arc<AtomicBool>,
+    /// Requests that follow from others may be under way as many at once as those that are scheduled.
+    pub permits: Semaphore,
+    /// The gateway's connections that are free, for payments that follow from orders.
+    pub gateway: Mutex<Vec<Wire>>,
+    list: Vec<Ticket>,
+    kinds: Vec<Kind>,
+    started: Instant,
+    stats: Arc<Stats>,
+}
+
+/// When a request was due, and how late the load itself was with it.
+pub(super) struct Timing {
+    pub due: Instant,
+    pub lag: Duration,
+    pub scheduled: bool,
+}
+
+impl Run {
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Counts an answer that is here now.
+    pub fn record(&self, ticket: Ticket, heard: Heard, timing: &Timing) {
+        self.stats.record(Sample {
+            request: ticket.request,
+            heard,
+            due: timing.due.saturating_duration_since(self.started),
+            latency: timing.due.elapsed(),
+            lag: timing.lag,
+            scheduled: timing.scheduled,
+            slow: self.kinds.get(ticket.visit as usize) == Some(&Kind::Slow),
+        });
+    }
+
+    /// One of the gateway's connections that no payment uses.
+    pub fn gateway_wire(&self) -> Wire {
+        let free = self.gateway.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        free.unwrap_or_else(|| Wire::new(self.target.address, None))
+    }
+
+    /// Gives it back.
+    pub fn gateway_free(&self, wire: Wire) {
+        self.gateway.lock().unwrap_or_else(PoisonError::into_inner).push(wire);
+    }
+}
+
 /// Sends a load; returns when all is answered, or soon after `stop`.
 pub async fn run(target: &Target, load: &Load, stats: Arc<Stats>, stop: Arc<AtomicBool>) -> Sent {
-    let list = Arc::new(tickets(&load.visits, load.seed));
-    let kinds = Arc::new(load.visits.clone());
     let started = Instant::now();
+    let before = worked();
+    let run = Arc::new(Run {
+        target: target.clone(),
+        think: load.think,
+        seed: load.seed,
+        stop: Arc::clone(&stop),
+        permits: Semaphore::new(load.connections),
+        gateway: Mutex::default(),
+        list: tickets(&load.visits, load.seed),
+        kinds: load.visits.clone(),
+        started,
+        stats: Arc::clone(&stats),
+    });
     let (dues, due) = async_channel::unbounded();
     let next = Arc::new(AtomicUsize::new(0));
     let clock = match load.pace {
         Pace::Open(schedule) => {
-            let (count, stop) = (list.len(), Arc::clone(&stop));
+            let (count, stop) = (run.list.len(), Arc::clone(&stop));
             Some(std::thread::spawn(move || tick(schedule, count, started, &dues, &stop)))
         }
         Pace::Closed(_) => None,
@@ -84,30 +192,28 @@ pub async fn run(target: &Target, load: &Load, stats: Arc<Stats>, stop: Arc<Atom
             Pace::Open(_) => Source::Clock(due.clone()),
             Pace::Closed(lasts) => Source::List(Arc::clone(&next), started + lasts),
         };
-        let (target, list, kinds) = (target.clone(), Arc::clone(&list), Arc::clone(&kinds));
-        let (stats, stop) = (Arc::clone(&stats), Arc::clone(&stop));
-        connections.spawn(async move { connection(&target, &list, &kinds, &source, started, &stats, &stop).await });
+        connections.spawn(connection(Arc::clone(&run), source));
     }
-    let mut sent = Sent::new();
+    let mut sent = Sent::default();
     while let Some(done) = connections.join_next().await {
-        for (ticket, heard) in done.unwrap_or_default() {
-            sent.entry(ticket).or_default().push(heard);
-        }
+        sent.absorb(done.unwrap_or_default());
     }
     if let Some(clock) = clock {
         let _ended = clock.join();
     }
+    let threads = tokio::runtime::Handle::current().metrics().num_workers().max(1);
+    stats.end(worked().saturating_sub(before).as_secs_f64() / started.elapsed().as_secs_f64() / threads as f64);
     sent
 }
 
+/// How long the threads that send have worked in all.
+fn worked() -> Duration {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    (0..metrics.num_workers()).map(|worker| metrics.worker_total_busy_duration(worker)).sum()
+}
+
 /// Hands each request over at its instant.
-fn tick(
-    schedule: Schedule,
-    count: usize,
-    started: Instant,
-    dues: &async_channel::Sender<(usize, Instant)>,
-    stop: &AtomicBool,
-) {
+fn tick(schedule: Schedule, count: usize, started: Instant, dues: &async_channel::Sender<Due>, stop: &AtomicBool) {
     for (at, due) in schedule.dues().take(count).enumerate() {
         let due = started + due;
         loop {
@@ -118,46 +224,62 @@ fn tick(
             // In parts, so that a stop is seen during a long gap.
             std::thread::sleep(left.min(Duration::from_millis(100)));
         }
-        if stop.load(Ordering::Relaxed) || dues.send_blocking((at, due)).is_err() {
+        if stop.load(Ordering::Relaxed) || dues.send_blocking(Due { at, due, handed: Instant::now() }).is_err() {
             return;
         }
     }
 }
 
-async fn connection(
-    target: &Target,
-    list: &[Ticket],
-    kinds: &[Kind],
-    source: &Source,
-    started: Instant,
-    stats: &Stats,
-    stop: &AtomicBool,
-) -> Vec<(Ticket, Heard)> {
+async fn connection(run: Arc<Run>, source: Source) -> Sent {
+    let target = &run.target;
     // Who forges is somebody else: an honest gateway does not share its address with him.
     let (mut wire, mut stranger) = (Wire::new(target.address, None), Wire::new(target.address, target.stranger()));
-    let mut sent = Vec::new();
-    while let Some((at, due)) = source.next(list.len()).await {
-        if stop.load(Ordering::Relaxed) {
+    let (mut sent, mut buyers) = (Sent::default(), JoinSet::new());
+    let mut free = Instant::now();
+    while let Some(Due { at, due, handed }) = source.next(run.list.len()).await {
+        if run.stopped() {
             break;
         }
-        let ticket = list[at];
-        let slow = kinds[ticket.visit as usize] == Kind::Slow;
-        let request = target.request(ticket);
-        let lag = due.elapsed();
-        let wire = if ticket.request == Request::Bent { &mut stranger } else { &mut wire };
-        let heard = match wire.exchange(&request, slow, PATIENCE).await {
-            Ok(answer) => target.heard(&answer),
-            Err(silence) => silence.into(),
+        let ticket = run.list[at];
+        let kind = run.kinds[ticket.visit as usize];
+        let Some(request) = target.request(ticket) else { continue };
+        // The clock was late, then this connection was, unless it had to wait for an answer: that is the server's time.
+        let lag = handed.saturating_duration_since(due) + handed.max(free).elapsed();
+        let timing = Timing { due, lag, scheduled: true };
+        let heard = if ticket.request == Request::Order {
+            let mut own = Wire::new(target.address, target.buyer(ticket.visit));
+            let (heard, made) = match own.exchange(&request, false, PATIENCE).await {
+                Ok(answer) => message::ordered(&answer),
+                Err(silence) => (silence.into(), None),
+            };
+            if let Some(made) = made {
+                target.remember(ticket.visit as usize, made);
+            }
+            heard
+        } else {
+            let wire = if ticket.request == Request::Bent { &mut stranger } else { &mut wire };
+            match wire.exchange(&request, kind == Kind::Slow, PATIENCE).await {
+                Ok(answer) => target.heard(&answer),
+                Err(silence) => silence.into(),
+            }
         };
-        let sample = Sample {
-            request: ticket.request,
-            heard,
-            due: due.saturating_duration_since(started),
-            latency: due.elapsed(),
-            lag,
-        };
-        stats.record(sample, slow);
-        sent.push((ticket, heard));
+        run.record(ticket, heard, &timing);
+        sent.add(ticket, heard);
+        if heard == Heard::Created && kind == Kind::Buyer {
+            let visit = buyer::after_order(Arc::clone(&run), ticket.visit);
+            match source {
+                // Who thinks keeps nobody else waiting.
+                Source::Clock(_) => drop(buyers.spawn(visit)),
+                Source::List(..) => sent.absorb(visit.await),
+            }
+        }
+        while let Some(done) = buyers.try_join_next() {
+            sent.absorb(done.unwrap_or_default());
+        }
+        free = Instant::now();
+    }
+    while let Some(done) = buyers.join_next().await {
+        sent.absorb(done.unwrap_or_default());
     }
     sent
 }

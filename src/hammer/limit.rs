@@ -35,6 +35,8 @@ pub struct Step {
     pub held: bool,
     /// What the audit found.
     pub violations: u64,
+    /// Whether it was the load that could not keep up.
+    pub load_was_the_bottleneck: bool,
 }
 
 impl Step {
@@ -46,7 +48,15 @@ impl Step {
         let errors_percent = 100.0 * unknown as f64 / totals.answered.max(1) as f64;
         let p99_ms = totals.latency.value_at_quantile(0.99) as f64 / 1000.0;
         let held = p99_ms <= bounds.p99_ms && errors_percent <= bounds.errors_percent;
-        Self { offered, achieved: totals.rate(), p99_ms, errors_percent, held, violations: report.violations() }
+        Self {
+            offered,
+            achieved: totals.rate(),
+            p99_ms,
+            errors_percent,
+            held,
+            violations: report.violations(),
+            load_was_the_bottleneck: report.bottleneck(),
+        }
     }
 }
 
@@ -82,7 +92,15 @@ mod tests {
         let mut steps = Vec::new();
         while let Some(offered) = next(&steps, first) {
             let held = offered <= limit;
-            steps.push(Step { offered, achieved: offered, p99_ms: 1.0, errors_percent: 0.0, held, violations: 0 });
+            steps.push(Step {
+                offered,
+                achieved: offered,
+                p99_ms: 1.0,
+                errors_percent: 0.0,
+                held,
+                violations: 0,
+                load_was_the_bottleneck: false,
+            });
         }
         (steps.len(), knee(&steps))
     }

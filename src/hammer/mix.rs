@@ -22,11 +22,15 @@ pub enum Kind {
     OutOfOrder,
     /// Sent in small pieces.
     Slow,
+    /// Somebody who orders, thinks, pays and looks for his keys.
+    Buyer,
+    /// Somebody who orders and never pays.
+    Unpaid,
 }
 
 impl Kind {
     /// All of them, in the order they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Paid,
         Self::Duplicate,
         Self::Forged,
@@ -35,6 +39,8 @@ impl Kind {
         Self::Late,
         Self::OutOfOrder,
         Self::Slow,
+        Self::Buyer,
+        Self::Unpaid,
     ];
 
     /// Its word.
@@ -49,10 +55,13 @@ impl Kind {
             Self::Late => "late",
             Self::OutOfOrder => "out-of-order",
             Self::Slow => "slow",
+            Self::Buyer => "buyer",
+            Self::Unpaid => "unpaid",
         }
     }
 
-    /// The requests a visit is made of, in order.
+    /// The requests of a visit that are due by the schedule, in order. What a buyer does after his order follows from its
+    /// answer.
     #[must_use]
     pub const fn requests(self) -> &'static [Request] {
         match self {
@@ -62,19 +71,28 @@ impl Kind {
             Self::WrongAmount => &[Request::Less],
             Self::Unknown => &[Request::Stranger],
             Self::OutOfOrder => &[Request::Less, Request::Right, Request::Less],
+            Self::Buyer | Self::Unpaid => &[Request::Order],
         }
     }
 
-    /// Whether an order is made for it.
+    /// Whether it is a buyer's visit, who makes his own order.
+    #[must_use]
+    pub const fn orders(self) -> bool {
+        matches!(self, Self::Buyer | Self::Unpaid)
+    }
+
+    /// Whether an order is made for it beforehand.
     #[must_use]
     pub const fn has_order(self) -> bool {
-        !matches!(self, Self::Unknown)
+        !matches!(self, Self::Unknown) && !self.orders()
     }
 }
 
 /// One request, as far as its visit goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Request {
+    /// A buyer's new order.
+    Order,
     /// What is due, signed.
     Right,
     /// One minor unit less, signed, under a trade number of its own.
@@ -83,6 +101,59 @@ pub enum Request {
     Bent,
     /// For a number that nobody gave, signed.
     Stranger,
+    /// A buyer's look at his order.
+    Look,
+}
+
+impl Request {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Right => "right",
+            Self::Less => "less",
+            Self::Bent => "bent",
+            Self::Stranger => "stranger",
+            Self::Order => "order",
+            Self::Look => "look",
+        }
+    }
+
+    /// The step of a sale it is.
+    #[must_use]
+    pub const fn step(self) -> Step {
+        match self {
+            Self::Order => Step::Order,
+            Self::Look => Step::Look,
+            _ => Step::Pay,
+        }
+    }
+}
+
+/// The three steps of a sale, whose latencies are kept apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// The buyer's order.
+    Order,
+    /// The gateway's callback.
+    Pay,
+    /// The buyer's look for his keys.
+    Look,
+}
+
+impl Step {
+    /// All of them, in order.
+    pub const ALL: [Self; 3] = [Self::Order, Self::Pay, Self::Look];
+
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Pay => "pay",
+            Self::Look => "look",
+        }
+    }
 }
 
 /// A request of a run: which visit, and which of its requests.
@@ -103,6 +174,23 @@ impl Mix {
     #[must_use]
     pub fn only(kind: Kind) -> Self {
         Self(vec![(kind, 1)])
+    }
+
+    /// What a gateway sends on a bad day: mostly right, and some of every trouble.
+    #[must_use]
+    pub fn usual() -> Self {
+        let troubles =
+            [Kind::WrongAmount, Kind::Unknown, Kind::Late, Kind::OutOfOrder, Kind::Slow].map(|kind| (kind, 2));
+        let mut shares = vec![(Kind::Paid, 80), (Kind::Duplicate, 5), (Kind::Forged, 5)];
+        shares.extend(troubles);
+        Self(shares)
+    }
+
+    /// Buyers, of whom so many in a hundred never pay.
+    #[must_use]
+    pub fn sale(unpaid_percent: u32) -> Self {
+        let unpaid = unpaid_percent.min(100);
+        Self(vec![(Kind::Buyer, 100 - unpaid), (Kind::Unpaid, unpaid)])
     }
 
     /// Kinds of `visits` visits: exact shares, in a random order that the seed decides.
@@ -186,6 +274,13 @@ mod tests {
         }
         assert_eq!(tickets, super::tickets(&mix.visits(1000, 1), 1));
         assert_eq!(mix.to_string().parse(), Ok(mix));
+        let usual = Mix::usual().to_string();
+        assert_eq!(
+            usual, "paid=80,duplicate=5,forged=5,wrong-amount=2,unknown=2,late=2,out-of-order=2,slow=2",
+            "--help says so"
+        );
+        let sale = Mix::sale(10).visits(1000, 1);
+        assert_eq!(sale.iter().filter(|kind| **kind == Kind::Unpaid).count(), 100);
     }
 
     #[test]

@@ -1,16 +1,22 @@
 //! `kamid hammer`: load of signed callbacks that does not lie, and an audit of what became of it.
 //!
-//! Speaks to a daemon as the world does: callbacks over its public HTTP, preparation and audit over its admin HTTP, never
-//! Redis. `schedule` and `mix` are pure: what is due when, and what it is. `engine` sends it; `stats` counts; `audit` holds
-//! what the gateway was told against what is stored. Invariant: an open-loop request's latency counts from the instant it
-//! was due, not from when a connection was free for it: a server that stalls is not excused by a load that waits for it.
+//! Speaks to a daemon as the world does: callbacks and buyers over its public HTTP, preparation and audit over its admin
+//! HTTP, never Redis. `schedule` and `mix` are pure: what is due when, and what it is. `engine` sends it, and `buyer` what
+//! follows from an order; `message` is what is said on the `wire`; `stats` counts; `screen` shows a `glance` of it; `audit`
+//! holds what gateway and buyers were told against what is stored. Invariant: an open-loop request's latency counts from
+//! the instant it was due, not from when a connection was free for it: a server that stalls is not excused by a load that
+//! waits for it.
 
 pub mod audit;
+mod buyer;
 pub mod engine;
+pub mod glance;
 pub mod limit;
+mod message;
 pub mod mix;
 pub mod report;
 pub mod schedule;
+pub mod screen;
 pub mod stats;
 pub mod target;
 mod wire;
@@ -26,6 +32,7 @@ pub use engine::{Load, Pace};
 pub use mix::{Kind, Mix};
 pub use report::Report;
 pub use schedule::{Schedule, Shape};
+pub use screen::{Screen, Show};
 pub use stats::Stats;
 pub use target::{Target, Wish};
 

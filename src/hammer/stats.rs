@@ -10,7 +10,7 @@ use super::mix::Request;
 use super::wire::Silence;
 
 /// Longest latency told apart, in microseconds.
-const LONGEST_US: u64 = 120_000_000;
+pub(super) const LONGEST_US: u64 = 120_000_000;
 
 /// What a request came to, in the words of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +31,16 @@ pub enum Heard {
     Cut,
     /// No answer in time.
     TimedOut,
+    /// A new order stands.
+    Created,
+    /// No new order: not enough in stock.
+    SoldOut,
+    /// The order's keys are here.
+    Delivered,
+    /// The order is paid and waits for stock.
+    Owed,
+    /// The order is not paid yet, as far as its buyer can see.
+    Pending,
 }
 
 impl Heard {
@@ -46,6 +56,11 @@ impl Heard {
             Self::NoConnection => "no-connection",
             Self::Cut => "cut",
             Self::TimedOut => "timed-out",
+            Self::Created => "created",
+            Self::SoldOut => "sold-out",
+            Self::Delivered => "delivered",
+            Self::Owed => "owed",
+            Self::Pending => "pending",
         }
     }
 
@@ -53,6 +68,12 @@ impl Heard {
     #[must_use]
     pub const fn unknown(self) -> bool {
         matches!(self, Self::Unavailable | Self::NoConnection | Self::Cut | Self::TimedOut | Self::Other)
+    }
+
+    /// Whether it is what a buyer or a gateway hopes for.
+    #[must_use]
+    pub const fn good(self) -> bool {
+        matches!(self, Self::Success | Self::Created | Self::Delivered)
     }
 }
 
@@ -78,8 +99,12 @@ pub struct Sample {
     pub due: Duration,
     /// From when it was due to its answer.
     pub latency: Duration,
-    /// From when it was due to when it was sent: the load's own lateness.
+    /// The load's own lateness: how long it was due and not sent although a connection was free for it.
     pub lag: Duration,
+    /// Whether it was due by the schedule, not because of an answer before it.
+    pub scheduled: bool,
+    /// Whether it was slow on purpose: it counts, without its latency.
+    pub slow: bool,
 }
 
 /// One second of a run.
@@ -91,6 +116,8 @@ pub struct Second {
     pub success: u64,
     /// Their latencies, in microseconds.
     pub latency: Histogram<u64>,
+    /// Their p99 as of the last glance; `None` when there are newer ones.
+    pub(super) p99: Option<u64>,
 }
 
 /// Everything so far.
@@ -100,34 +127,52 @@ pub struct Totals {
     pub heard: BTreeMap<(Request, Heard), u64>,
     /// Latencies from when each was due, in microseconds. Slow clients are left out: their time is their own.
     pub latency: Histogram<u64>,
+    /// The same for each step of a sale.
+    pub steps: [Histogram<u64>; 3],
     /// The load's own lateness, in microseconds.
     pub lag: Histogram<u64>,
     /// Second by second.
     pub seconds: Vec<Second>,
     /// Requests answered.
     pub answered: u64,
-    /// From the start to the last answer.
+    /// Of those, how many the schedule asked for: all, but for what buyers do after their order.
+    pub scheduled: u64,
+    /// From the start to the last answer to one of the schedule's.
     pub took: Duration,
+    /// The share of the time that the load's threads worked; known at the end.
+    pub busy: f64,
+    /// Whether all is sent and answered.
+    pub ended: bool,
 }
 
 /// The figures of a run, shared by its connections and its screen.
 pub struct Stats(Mutex<Totals>);
 
-fn histogram() -> Histogram<u64> {
+fn histogram(digits: u8) -> Histogram<u64> {
     // The bounds are fixed and valid.
-    Histogram::new_with_bounds(1, LONGEST_US, 3)
-        .unwrap_or_else(|_| Histogram::new(3).unwrap_or_else(|_| unreachable!()))
+    Histogram::new_with_bounds(1, LONGEST_US, digits)
+        .unwrap_or_else(|_| Histogram::new(digits).unwrap_or_else(|_| unreachable!()))
+}
+
+/// A percentile in milliseconds.
+#[must_use]
+pub fn millis(histogram: &Histogram<u64>, percentile: f64) -> f64 {
+    histogram.value_at_percentile(percentile) as f64 / 1000.0
 }
 
 impl Default for Stats {
     fn default() -> Self {
         Self(Mutex::new(Totals {
             heard: BTreeMap::new(),
-            latency: histogram(),
-            lag: histogram(),
+            latency: histogram(3),
+            steps: [histogram(3), histogram(3), histogram(3)],
+            lag: histogram(3),
             seconds: Vec::new(),
             answered: 0,
+            scheduled: 0,
             took: Duration::ZERO,
+            busy: 0.0,
+            ended: false,
         }))
     }
 }
@@ -137,29 +182,46 @@ fn micros(time: Duration) -> u64 {
 }
 
 impl Stats {
-    /// Takes one request's figures in; `slow` ones count, without their latency.
-    pub fn record(&self, sample: Sample, slow: bool) {
-        let mut totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn locked(&self) -> std::sync::MutexGuard<'_, Totals> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one request's figures in.
+    pub fn record(&self, sample: Sample) {
+        let mut totals = self.locked();
         *totals.heard.entry((sample.request, sample.heard)).or_default() += 1;
         totals.answered += 1;
-        totals.took = totals.took.max(sample.due + sample.latency);
+        if sample.scheduled {
+            totals.scheduled += 1;
+            totals.took = totals.took.max(sample.due + sample.latency);
+        }
         totals.lag.saturating_record(micros(sample.lag));
         let second = usize::try_from(sample.due.as_secs()).unwrap_or(usize::MAX).min(86_400);
         while totals.seconds.len() <= second {
-            totals.seconds.push(Second { answered: 0, success: 0, latency: histogram() });
+            // Two digits: a long run has thousands of these.
+            totals.seconds.push(Second { answered: 0, success: 0, latency: histogram(2), p99: None });
+        }
+        if !sample.slow {
+            let latency = micros(sample.latency);
+            totals.latency.saturating_record(latency);
+            totals.steps[sample.request.step() as usize].saturating_record(latency);
+            totals.seconds[second].latency.saturating_record(latency);
+            totals.seconds[second].p99 = None;
         }
         totals.seconds[second].answered += 1;
-        totals.seconds[second].success += u64::from(sample.heard == Heard::Success);
-        if !slow {
-            totals.latency.saturating_record(micros(sample.latency));
-            totals.seconds[second].latency.saturating_record(micros(sample.latency));
-        }
+        totals.seconds[second].success += u64::from(sample.heard.good());
+    }
+
+    /// All is sent and answered; the load's threads worked for this share of the time.
+    pub fn end(&self, busy: f64) {
+        let mut totals = self.locked();
+        (totals.busy, totals.ended) = (busy, true);
     }
 
     /// Everything so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.locked().clone()
     }
 }
 
@@ -170,10 +232,16 @@ impl Totals {
         self.heard.iter().filter(|((_, known), _)| *known == heard).map(|(_, count)| count).sum()
     }
 
-    /// Answers a second, over the whole run.
+    /// Answers to the schedule's requests a second, over the whole run.
     #[must_use]
     pub fn rate(&self) -> f64 {
         let seconds = self.took.as_secs_f64();
-        if seconds > 0.0 { self.answered as f64 / seconds } else { 0.0 }
+        if seconds > 0.0 { self.scheduled as f64 / seconds } else { 0.0 }
+    }
+
+    /// Whether there is more than one step to tell apart.
+    #[must_use]
+    pub fn has_steps(&self) -> bool {
+        self.steps.iter().filter(|step| !step.is_empty()).count() > 1
     }
 }

@@ -1,7 +1,7 @@
 //! The daemon under load: found, guarded, and given products, keys and orders over its admin HTTP.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -9,12 +9,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::HammerError;
-use super::mix::{Kind, Request, Ticket};
-use super::stats::Heard;
-use super::wire::Answer;
-use crate::channel::{Channel, Channels, Verdict};
+use super::mix::Kind;
+use crate::channel::{Channel, Channels};
 use crate::client::Client;
-use crate::domain::{Currency, Millis, Money, OrderId, Payment, Reply, Slot};
+use crate::domain::{Currency, Millis, OrderId, Slot};
 
 /// Orders made by one request.
 const BATCH: usize = 500;
@@ -40,12 +38,14 @@ pub struct Wish {
     pub seed: u64,
 }
 
-/// An order of the run, as far as paying it goes.
+/// An order of the run, as far as paying it and looking at it goes.
 #[derive(Debug, Clone, Deserialize)]
-struct Made {
-    payment_no: String,
-    amount_minor: i64,
-    currency: Currency,
+pub(super) struct Made {
+    pub payment_no: String,
+    pub amount_minor: i64,
+    pub currency: Currency,
+    #[serde(default)]
+    pub token: String,
 }
 
 /// A prepared target.
@@ -59,11 +59,14 @@ pub struct Target {
     pub product: String,
     /// Keys in each order.
     pub quantity: u32,
+    /// Keys that were imported.
+    pub keys: u64,
     /// The channel's name.
     pub channel: Arc<str>,
-    gateway: Arc<dyn Channel>,
-    run: Arc<str>,
-    orders: Arc<Vec<Made>>,
+    pub(super) gateway: Arc<dyn Channel>,
+    pub(super) run: Arc<str>,
+    /// A place for the order of each visit: taken before the run, or by the buyer who makes it.
+    orders: Arc<Vec<OnceLock<Made>>>,
 }
 
 #[derive(Deserialize)]
@@ -96,26 +99,29 @@ impl Target {
             return Err(HammerError::Remote(format!("http://{address}")));
         }
         let (channel, gateway) = gateway(channels, wish.channel.as_deref())?;
+        let (made, wanted) = (count(visits, Kind::has_order), count(visits, |kind| kind.has_order() || kind.orders()));
         let run = format!("{:08x}", fastrand::Rng::with_seed(wish.seed ^ now()).u32(..));
         let mut target = Self {
             address,
             client,
             product: format!("hammer-{run}"),
             quantity: wish.quantity,
+            keys: wish.stock.unwrap_or(wanted * u64::from(wish.quantity)),
             channel: channel.into(),
             gateway,
             run: run.into(),
             orders: Arc::new(Vec::new()),
         };
-        let orders = visits.iter().filter(|kind| kind.has_order()).count() as u64;
-        target.stock(wish.stock.unwrap_or(orders * u64::from(wish.quantity)), orders, progress).await?;
+        target.stock(made, progress).await?;
         target.orders = Arc::new(target.make_orders(visits, progress).await?);
         target.expire(visits, progress).await?;
         Ok(target)
     }
 
-    /// A product whose orders outlive the run, and its keys. With fewer keys than orders, it reserves nothing.
-    async fn stock(&self, keys: u64, orders: u64, progress: Progress<'_>) -> Result<(), HammerError> {
+    /// A product whose orders outlive the run, and its keys. With fewer keys than orders that are made beforehand, it
+    /// reserves nothing; a buyer's order reserves, or hears that there is not enough.
+    async fn stock(&self, orders: u64, progress: Progress<'_>) -> Result<(), HammerError> {
+        let keys = self.keys;
         let take = if keys < orders * u64::from(self.quantity) { "payment" } else { "order" };
         let product = json!({
             "id": self.product, "price": "9.90", "take": take, "per_order": self.quantity.max(1),
@@ -131,8 +137,8 @@ impl Target {
         Ok(())
     }
 
-    /// One order for each visit; a made-up number where there must be none.
-    async fn make_orders(&self, visits: &[Kind], progress: Progress<'_>) -> Result<Vec<Made>, HammerError> {
+    /// One order for each visit; a made-up number where there must be none, and an empty place where a buyer makes it.
+    async fn make_orders(&self, visits: &[Kind], progress: Progress<'_>) -> Result<Vec<OnceLock<Made>>, HammerError> {
         let wanted = visits.iter().filter(|kind| kind.has_order()).count();
         // Orders are made without stock too where the product takes at payment; that needs some stock to begin with.
         let wish =
@@ -156,16 +162,23 @@ impl Target {
         }
         let mut chance = fastrand::Rng::with_seed(self.seed());
         let mut made = made.into_iter();
-        let each = visits.iter().map(|kind| {
+        let too_few = || HammerError::Wrong("the daemon made too few orders".to_owned());
+        let mut each = Vec::with_capacity(visits.len());
+        for kind in visits {
             let mut stranger = || Made {
                 payment_no: format!("{}01", OrderId::new(Slot::new(chance.u8(..)), now(), chance.u128(..))),
                 amount_minor: 990,
                 currency: Currency::CNY,
+                token: String::new(),
             };
-            if kind.has_order() { made.next() } else { Some(stranger()) }
-        });
-        each.collect::<Option<Vec<Made>>>()
-            .ok_or_else(|| HammerError::Wrong("the daemon made too few orders".to_owned()))
+            let made = match kind {
+                _ if kind.orders() => None,
+                _ if kind.has_order() => Some(made.next().ok_or_else(too_few)?),
+                _ => Some(stranger()),
+            };
+            each.push(made.map_or_else(OnceLock::new, OnceLock::from));
+        }
+        Ok(each)
     }
 
     fn seed(&self) -> u64 {
@@ -179,95 +192,31 @@ impl Target {
         let total = late.len() as u64;
         let ask = |(done, visit): (usize, usize)| async move {
             progress("letting orders expire", done as u64, total);
-            let path = format!("/v1/orders/{}/act/expire", self.order(visit));
+            let path = format!("/v1/orders/{}/act/expire", self.order(visit).unwrap_or_default());
             self.client.post(&path, &json!({"reason": "hammer: to be paid late"})).await.map(drop)
         };
         stream::iter(late.into_iter().enumerate()).map(ask).buffer_unordered(16).try_collect::<Vec<()>>().await?;
         Ok(())
     }
 
+    /// The order of a visit; `None` where its buyer has none (yet).
+    pub(super) fn made(&self, visit: usize) -> Option<&Made> {
+        self.orders.get(visit)?.get()
+    }
+
+    /// A buyer has an order.
+    pub(super) fn remember(&self, visit: usize, made: Made) {
+        if let Some(place) = self.orders.get(visit) {
+            // A visit orders once: its place is free.
+            let _first = place.set(made);
+        }
+    }
+
     /// The order number of a visit.
     #[must_use]
-    pub fn order(&self, visit: usize) -> &str {
-        let number = &self.orders[visit].payment_no;
-        number.get(..20).unwrap_or(number)
-    }
-
-    /// The trade number under which a request of a visit is paid.
-    #[must_use]
-    pub fn trade(&self, ticket: Ticket) -> String {
-        let part = match ticket.request {
-            Request::Right => 'R',
-            Request::Less => 'L',
-            Request::Bent => 'B',
-            Request::Stranger => 'S',
-        };
-        format!("H{}{part}{}", self.run, ticket.visit)
-    }
-
-    /// A request, as bytes on the wire.
-    #[must_use]
-    pub fn request(&self, ticket: Ticket) -> Vec<u8> {
-        let made = &self.orders[ticket.visit as usize];
-        let less = i64::from(ticket.request == Request::Less);
-        let payment = Payment {
-            number: made.payment_no.clone(),
-            trade_no: self.trade(ticket),
-            paid: Money { minor: made.amount_minor - less, currency: made.currency },
-            channel: self.channel.to_string(),
-            paid_at: None,
-        };
-        let mut forged = self.gateway.forge(&payment, now());
-        if ticket.request == Request::Bent {
-            if forged.body.is_empty() {
-                let mut query = std::mem::take(&mut forged.query).into_bytes();
-                bend(&mut query);
-                forged.query = String::from_utf8(query).unwrap_or_default();
-            } else {
-                bend(&mut forged.body);
-            }
-        }
-        let mark = if forged.query.is_empty() { "" } else { "?" };
-        let mut text = format!(
-            "{} /pay/{}/notify{mark}{} HTTP/1.1\r\nhost: {}\r\n",
-            forged.method, self.channel, forged.query, self.address
-        );
-        for (name, value) in &forged.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if !forged.body.is_empty() {
-            text.push_str(&format!("content-length: {}\r\n", forged.body.len()));
-        }
-        text.push_str("\r\n");
-        let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(&forged.body);
-        bytes
-    }
-
-    /// What an answer means.
-    #[must_use]
-    pub(super) fn heard(&self, answer: &Answer) -> Heard {
-        let is = |reply: &Reply| answer.status == reply.status && answer.body == reply.body.as_bytes();
-        if is(&self.gateway.ack(Verdict::Received)) {
-            Heard::Success
-        } else if answer.status == 429 {
-            Heard::Limited
-        } else if is(&self.gateway.ack(Verdict::Refused)) {
-            Heard::Refused
-        } else if is(&self.gateway.ack(Verdict::Unavailable)) {
-            Heard::Unavailable
-        } else {
-            Heard::Other
-        }
-    }
-
-    /// The local address that forgeries come from, where there are several.
-    #[must_use]
-    pub fn stranger(&self) -> Option<IpAddr> {
-        match self.address.ip() {
-            IpAddr::V4(ip) if ip.is_loopback() => Some(IpAddr::from([127, 0, 0, 66])),
-            _ => None,
-        }
+    pub fn order(&self, visit: usize) -> Option<&str> {
+        let number = &self.made(visit)?.payment_no;
+        Some(number.get(..20).unwrap_or(number))
     }
 }
 
@@ -285,12 +234,8 @@ async fn public_address(public: &str, admin: &str) -> Result<SocketAddr, HammerE
     Ok(SocketAddr::new(admin.ip(), told.port()))
 }
 
-/// Changes one character: by the law of every channel, nothing of what was signed is believed any more.
-fn bend(text: &mut [u8]) {
-    let middle = text.len() / 2;
-    if let Some(byte) = text[middle..].iter_mut().find(|byte| byte.is_ascii_digit()) {
-        *byte = if *byte == b'9' { b'8' } else { *byte + 1 };
-    }
+fn count(visits: &[Kind], which: impl Fn(Kind) -> bool) -> u64 {
+    visits.iter().filter(|kind| which(**kind)).count() as u64
 }
 
 fn gateway(channels: &Channels, wanted: Option<&str>) -> Result<(String, Arc<dyn Channel>), HammerError> {
@@ -310,7 +255,7 @@ fn gateway(channels: &Channels, wanted: Option<&str>) -> Result<(String, Arc<dyn
     Ok((name.to_owned(), gateway))
 }
 
-fn now() -> Millis {
+pub(super) fn now() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
 }
 

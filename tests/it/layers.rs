@@ -37,7 +37,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
 ];
 
 /// Outside packages and the only rooms that may name them.
-const DOORS: [(&str, &[&str]); 11] = [
+const DOORS: [(&str, &[&str]); 13] = [
     ("redis::", &["store"]),
     ("bb8::", &["store"]),
     ("hyper::", &["http"]),
@@ -49,6 +49,8 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("aws_lc_rs::", &["channel", "vault"]),
     ("metrics_exporter_prometheus::", &["telemetry"]),
     ("clap::", &["cli"]),
+    ("ratatui::", &["hammer"]),
+    ("crossterm::", &["hammer"]),
 ];
 
 #[test]

@@ -61,7 +61,13 @@ async fn cut(fsync: &str, seed: u64) -> (u64, Audit) {
     let mut shop = Daemon::quiet(&folder.path().join("d"), &settings);
     let schedule = Schedule { shape: Shape::Poisson, rate: 300.0, lasts: Duration::from_secs(4), seed };
     let mix: Mix = "paid=90,duplicate=5,out-of-order=5".parse().unwrap();
-    let load = Load { visits: mix.visits(1400, seed), pace: Pace::Open(schedule), connections: 64, seed };
+    let load = Load {
+        visits: mix.visits(1400, seed),
+        pace: Pace::Open(schedule),
+        connections: 64,
+        think: Duration::ZERO,
+        seed,
+    };
     let client = Client::find(&shop.data, None, None).unwrap();
     let wish = Wish { channel: Some("pay".to_owned()), quantity: 1, seed, ..Wish::default() };
     let target =

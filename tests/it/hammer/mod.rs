@@ -1,5 +1,8 @@
 //! The load tester's own figures, against what is known: delays, a stall, a lie.
 
+mod sale;
+mod screen;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,7 +19,7 @@ use crate::support::shop::{CHANNEL, Daemon, channels};
 fn load(rate: f64, seconds: f64, mix: &str, connections: usize) -> Load {
     let schedule = Schedule { shape: Shape::Steady, rate, lasts: Duration::from_secs_f64(seconds), seed: 11 };
     let visits = mix.parse::<Mix>().unwrap().visits(schedule.count() as usize, 11);
-    Load { visits, pace: Pace::Open(schedule), connections, seed: 11 }
+    Load { visits, pace: Pace::Open(schedule), connections, think: Duration::from_millis(100), seed: 11 }
 }
 
 async fn prepared(shop: &Daemon, load: &Load) -> Target {
@@ -65,6 +68,55 @@ async fn percentiles_agree_with_a_server_of_known_delays() {
     assert!(report.hgrm().contains("Total count    =         1000"));
 }
 
+/// Answers every callback with "fail" at once, on a thread of its own.
+fn instant() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 8192];
+                    while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                        let _gone =
+                            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 4\r\n\r\nfail").await;
+                    }
+                });
+            }
+        });
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_load_is_blamed_when_it_cannot_keep_up_and_a_slow_server_when_that_cannot() {
+    let shop = Daemon::start("");
+    let run = async |load: Load, address| {
+        let mut target = prepared(&shop, &load).await;
+        target.address = address;
+        let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
+        hammer::run(&target, &load, &stats, &stop, false).await.unwrap()
+    };
+    // A million a second: nothing that signs and speaks HTTP on this machine keeps to that.
+    let report = run(load(1_000_000.0, 0.05, "unknown=1", 64), instant()).await;
+    assert_eq!(report.json()["answered"], 50_000);
+    assert!(report.totals.rate() < 950_000.0);
+    assert!(report.bottleneck(), "busy {}: {}", report.totals.busy, report.text());
+    assert!(report.text().contains("it was the bottleneck, not the daemon"));
+    // Three connections that wait 0.36 s for each answer carry 8 of 20 a second: all the load can do is wait.
+    let report = run(load(20.0, 1.5, "paid=1", 3), delays().await).await;
+    assert!(report.totals.rate() < 15.0, "{}", report.text());
+    assert!(
+        report.totals.latency.value_at_quantile(0.99) > 1_000_000,
+        "what waited for a connection waited for the server"
+    );
+    assert!(!report.bottleneck(), "busy {}: {}", report.totals.busy, report.text());
+    assert!(!report.text().contains("bottleneck"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stalls_is_not_excused_by_the_load_that_waits_for_it() {
     let shop = Daemon::start("");
@@ -105,6 +157,7 @@ async fn its_audit_finds_what_was_taken_away_behind_the_shops_back() {
     let client = redis::Client::open(format!("unix://{}", shop.data.join("redis/redis.sock").display())).unwrap();
     let mut link = client.get_connection().unwrap();
     let paid: Vec<u32> = sent
+        .heard
         .iter()
         .filter(|(ticket, heard)| {
             load.visits[ticket.visit as usize] == hammer::Kind::Paid && heard[0] == hammer::stats::Heard::Success
@@ -112,7 +165,7 @@ async fn its_audit_finds_what_was_taken_away_behind_the_shops_back() {
         .map(|(ticket, _)| ticket.visit)
         .collect();
     let name = |kind: &str, visit: u32| {
-        let id = target.order(visit as usize);
+        let id = target.order(visit as usize).unwrap();
         format!("t1:{{{}}}:{kind}:{id}", kamid::domain::Slot::of_number(id))
     };
     redis::cmd("HDEL").arg(name("order", paid[0])).arg("k1").exec(&mut link).unwrap();
@@ -120,7 +173,7 @@ async fn its_audit_finds_what_was_taken_away_behind_the_shops_back() {
     redis::cmd("HSET").arg(name("order", paid[2])).arg("state").arg("pending").exec(&mut link).unwrap();
     let dirty = hammer::audit::audit(&target, &sent, Duration::from_secs(20)).await.unwrap();
     for (kind, visit) in [("quantity", paid[0]), ("unrecorded", paid[1]), ("unpaid", paid[1]), ("lost", paid[2])] {
-        let what = target.order(visit as usize);
+        let what = target.order(visit as usize).unwrap();
         assert!(dirty.violations.iter().any(|v| v.kind == kind && v.what == what), "{kind}: {:?}", dirty.violations);
     }
 }

@@ -1,0 +1,160 @@
+//! `kamid hammer`.
+
+mod args;
+mod live;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Context, Done, Failure, output, serve};
+use crate::channel::Channels;
+use crate::daemon;
+use crate::hammer::limit::{self, Bounds, Step};
+use crate::hammer::{self, HammerError, Load, Report, Stats, Target, Wish};
+use crate::vault::Vault;
+pub use args::HammerArgs;
+use live::{Ending, interrupted, log, screen, signals};
+
+/// What `-h` ends with.
+pub const EXAMPLES: &str = "Examples:
+  kamid hammer --rate 2000 --for 30s
+  kamid hammer --connections 64 --for 20s --visits 500000
+  kamid hammer sale --rate 200 --for 10s --stock 1000 --unpaid 10
+  kamid hammer mix --rate 500 --mix paid=90,duplicate=5,forged=3,unknown=2
+  kamid hammer --find-limit --p99 50 --for 5s
+Exit code 1 if there is any violation. It makes a product, keys and orders of its own, in test mode only unless told \
+     otherwise. q or Ctrl-C ends early and reports. --help shows what each scenario says.";
+
+/// What `--help` ends with: real runs.
+pub const RUNS: &str = include_str!("runs.txt");
+
+impl From<HammerError> for Failure {
+    fn from(error: HammerError) -> Self {
+        match error {
+            HammerError::Client(error) => error.into(),
+            other => Self::new(other.to_string()),
+        }
+    }
+}
+
+/// The channels that sign: those of the daemon's configuration and ring.
+fn signing(context: &Context) -> Result<Channels, Failure> {
+    let config = serve::configuration(context)?;
+    let ring = context.data.join("ring.json");
+    let channels = if ring.exists() {
+        let vault = Vault::load(&ring).map_err(|error| Failure::new(error.to_string()))?;
+        daemon::channels(&config, &vault)
+    } else {
+        Channels::build(&config.channels, config.test)
+    };
+    channels.map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+/// Prepares one load, runs it, and audits it.
+async fn once(
+    context: &Context,
+    args: &HammerArgs,
+    channels: &Channels,
+    load: &Load,
+    ending: &Ending,
+) -> Result<Report, Failure> {
+    let wish = Wish {
+        channel: args.channel.clone(),
+        quantity: args.quantity,
+        stock: args.stock,
+        live: args.yes_this_is_live,
+        remote: args.allow_remote,
+        seed: load.seed,
+    };
+    let bar = output::bar(100, false);
+    let progress = |what: &'static str, done: u64, of: u64| {
+        bar.set_message(what);
+        bar.set_position(100 * done / of.max(1));
+    };
+    let target = tokio::select! {
+        target = Target::prepare(context.client()?, channels, &wish, &load.visits, &progress) => target?,
+        // Nothing was sent: there is nothing to report.
+        () = ending.asked_times(1) => return Err(interrupted()),
+    };
+    bar.finish_and_clear();
+    let stats = Arc::new(Stats::default());
+    let quiet = context.out.json || args.find_limit;
+    let screen = if quiet { None } else { screen(args, load, &target, &stats, ending)? };
+    let mut helpers = tokio::task::JoinSet::new();
+    if screen.is_none() && !quiet {
+        helpers.spawn(log(Arc::clone(&stats)));
+    }
+    let report = tokio::select! {
+        report = hammer::run(&target, load, &stats, &ending.stop, !args.no_audit) => report.map_err(Failure::from),
+        () = ending.asked_times(2) => Err(interrupted()),
+    };
+    // The terminal is as it was before anything is printed.
+    drop(screen);
+    report
+}
+
+pub async fn run(context: &Context, args: &HammerArgs) -> Done {
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..) >> 16);
+    let channels = signing(context)?;
+    let ending = Ending::default();
+    let mut helpers = tokio::task::JoinSet::new();
+    helpers.spawn(signals(ending.clone()));
+    if args.find_limit {
+        return find_limit(context, args, &channels, seed, &ending).await;
+    }
+    let load = args.load(seed, args.rate.map(f64::from))?;
+    let report = once(context, args, &channels, &load, &ending).await?;
+    finish(context, args, &report)
+}
+
+async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, seed: u64, ending: &Ending) -> Done {
+    let unit = if args.mix()?.0 == "sale" { "visits" } else { "requests" };
+    let bounds = Bounds { p99_ms: args.p99, errors_percent: args.errors };
+    let mut steps: Vec<Step> = Vec::new();
+    context.out.line(" offered/s  achieved/s    p99 ms  errors %");
+    while let Some(rate) = limit::next(&steps, f64::from(args.rate.unwrap_or(200))) {
+        let load = args.load(seed.wrapping_add(steps.len() as u64), Some(rate))?;
+        let step = Step::of(&once(context, args, channels, &load, ending).await?, rate, bounds);
+        if ending.asked() {
+            // Cut short, it says nothing of its rate.
+            break;
+        }
+        let word = match (step.held, step.load_was_the_bottleneck) {
+            (true, _) => "held",
+            (false, false) => "broke",
+            (false, true) => "broke: the load itself was the bottleneck",
+        };
+        context.out.line(&format!(
+            "{:>10.0}  {:>10.0}  {:>8.2}  {:>8.3}  {word}",
+            step.offered, step.achieved, step.p99_ms, step.errors_percent
+        ));
+        steps.push(step);
+    }
+    let knee = limit::knee(&steps);
+    if context.out.json {
+        context.out.value(
+            &json!({"knee_per_second": knee, "p99_ms": args.p99, "errors_percent": args.errors, "steps": steps}),
+        );
+    } else {
+        let kept = format!("p99 ≤ {} ms, errors ≤ {} %", args.p99, args.errors);
+        context.out.line(
+            &knee.map_or_else(|| format!("no rate held ({kept})"), |knee| format!("holds {knee:.0} {unit}/s ({kept})")),
+        );
+    }
+    let violations: u64 = steps.iter().map(|step| step.violations).sum();
+    Ok(if violations == 0 && knee.is_some() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn finish(context: &Context, args: &HammerArgs, report: &Report) -> Done {
+    if let Some(file) = &args.hgrm {
+        std::fs::write(file, report.hgrm()).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    }
+    if context.out.json {
+        context.out.value(&report.json());
+    } else {
+        context.out.line(report.text().trim_end());
+    }
+    Ok(if report.violations() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

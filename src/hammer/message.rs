@@ -1,0 +1,222 @@
+//! What is said on the wire: callbacks as the gateway sends them, orders and looks as buyers do, and what answers mean.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::mix::{Request, Ticket};
+use super::stats::Heard;
+use super::target::{Made, Target, now};
+use super::wire::Answer;
+use crate::channel::Verdict;
+use crate::domain::{Money, OrderState, Payment, Reply};
+
+/// Different addresses that buyers come from. More of them would come again before the daemon's minute is over.
+const BUYERS: u32 = 50_000;
+
+impl Target {
+    /// The trade number under which a request of a visit is paid.
+    #[must_use]
+    pub fn trade(&self, ticket: Ticket) -> String {
+        let part = match ticket.request {
+            Request::Right => 'R',
+            Request::Less => 'L',
+            Request::Bent => 'B',
+            Request::Stranger => 'S',
+            // Nothing is paid by these.
+            Request::Order | Request::Look => '-',
+        };
+        format!("H{}{part}{}", self.run, ticket.visit)
+    }
+
+    /// A request, as bytes on the wire; `None` where there is no order to pay or to look at.
+    #[must_use]
+    pub fn request(&self, ticket: Ticket) -> Option<Vec<u8>> {
+        match ticket.request {
+            Request::Order => Some(self.wish(ticket.visit)),
+            Request::Look => self.made(ticket.visit as usize).map(|made| self.look(made)),
+            _ => self.made(ticket.visit as usize).map(|made| self.callback(ticket, made)),
+        }
+    }
+
+    /// A buyer's order. Each has a contact of his own, as buyers do: the daemon counts unpaid orders by it.
+    fn wish(&self, visit: u32) -> Vec<u8> {
+        let wish = json!({
+            "product": self.product, "quantity": self.quantity, "channel": &*self.channel,
+            "contact": format!("{visit}@hammer-{}.test", self.run),
+        });
+        let body = wish.to_string();
+        format!(
+            "POST /v1/orders HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .into_bytes()
+    }
+
+    fn look(&self, made: &Made) -> Vec<u8> {
+        let number = made.payment_no.get(..20).unwrap_or(&made.payment_no);
+        let (host, token) = (self.address, &made.token);
+        format!("GET /v1/orders/{number} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n")
+            .into_bytes()
+    }
+
+    fn callback(&self, ticket: Ticket, made: &Made) -> Vec<u8> {
+        let less = i64::from(ticket.request == Request::Less);
+        let payment = Payment {
+            number: made.payment_no.clone(),
+            trade_no: self.trade(ticket),
+            paid: Money { minor: made.amount_minor - less, currency: made.currency },
+            channel: self.channel.to_string(),
+            paid_at: None,
+        };
+        let mut forged = self.gateway.forge(&payment, now());
+        if ticket.request == Request::Bent {
+            if forged.body.is_empty() {
+                let mut query = std::mem::take(&mut forged.query).into_bytes();
+                bend(&mut query);
+                forged.query = String::from_utf8(query).unwrap_or_default();
+            } else {
+                bend(&mut forged.body);
+            }
+        }
+        let mark = if forged.query.is_empty() { "" } else { "?" };
+        let mut text = format!(
+            "{} /pay/{}/notify{mark}{} HTTP/1.1\r\nhost: {}\r\n",
+            forged.method, self.channel, forged.query, self.address
+        );
+        for (name, value) in &forged.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !forged.body.is_empty() {
+            text.push_str(&format!("content-length: {}\r\n", forged.body.len()));
+        }
+        text.push_str("\r\n");
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(&forged.body);
+        bytes
+    }
+
+    /// What an answer to a callback means.
+    #[must_use]
+    pub(super) fn heard(&self, answer: &Answer) -> Heard {
+        let is = |reply: &Reply| answer.status == reply.status && answer.body == reply.body.as_bytes();
+        if is(&self.gateway.ack(Verdict::Received)) {
+            Heard::Success
+        } else if answer.status == 429 {
+            Heard::Limited
+        } else if is(&self.gateway.ack(Verdict::Refused)) {
+            Heard::Refused
+        } else if is(&self.gateway.ack(Verdict::Unavailable)) {
+            Heard::Unavailable
+        } else {
+            Heard::Other
+        }
+    }
+
+    /// The local address that forgeries come from, where there are several.
+    #[must_use]
+    pub fn stranger(&self) -> Option<IpAddr> {
+        self.local(|| [127, 0, 0, 66])
+    }
+
+    /// The local address that a buyer comes from, where there are several: limits count by address, and buyers are many.
+    /// Never the gateway's nor the forger's: the second byte is not zero.
+    #[must_use]
+    pub fn buyer(&self, visit: u32) -> Option<IpAddr> {
+        // Another run within the same minute begins elsewhere.
+        let first = u32::from_str_radix(&self.run, 16).unwrap_or(0) >> 8;
+        let place = first.wrapping_add(visit % BUYERS);
+        let byte = |shift: u32, among: u32| u8::try_from(place / shift % among).unwrap_or(0);
+        self.local(|| [127, 1 + byte(254 * 256, 254), byte(254, 256), 1 + byte(1, 254)])
+    }
+
+    fn local(&self, address: impl Fn() -> [u8; 4]) -> Option<IpAddr> {
+        match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_loopback() => Some(IpAddr::from(address())),
+            _ => None,
+        }
+    }
+}
+
+/// What every refusal of the buyers' API says.
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+}
+
+/// What an answer to an order means, and the order.
+pub(super) fn ordered(answer: &Answer) -> (Heard, Option<Made>) {
+    if answer.status == 201 {
+        return serde_json::from_slice(&answer.body).map_or((Heard::Other, None), |made| (Heard::Created, Some(made)));
+    }
+    let code = serde_json::from_slice::<Problem>(&answer.body).map(|problem| problem.code).unwrap_or_default();
+    let heard = match (answer.status, code.as_str()) {
+        (409, "out_of_stock") => Heard::SoldOut,
+        (status, _) => refused(status),
+    };
+    (heard, None)
+}
+
+/// What a buyer sees of his order.
+#[derive(Deserialize)]
+struct Seen {
+    state: OrderState,
+    #[serde(default)]
+    keys: Option<Vec<String>>,
+}
+
+/// What an answer to a look means, and the keys it shows.
+pub(super) fn looked(answer: &Answer) -> (Heard, Vec<String>) {
+    if answer.status != 200 {
+        return (refused(answer.status), Vec::new());
+    }
+    match serde_json::from_slice(&answer.body) {
+        Ok(Seen { state: OrderState::Delivered, keys: Some(keys) }) if !keys.is_empty() => (Heard::Delivered, keys),
+        Ok(Seen { state: OrderState::Owed, .. }) => (Heard::Owed, Vec::new()),
+        Ok(Seen { state: OrderState::Pending, .. }) => (Heard::Pending, Vec::new()),
+        _ => (Heard::Other, Vec::new()),
+    }
+}
+
+fn refused(status: u16) -> Heard {
+    match status {
+        429 => Heard::Limited,
+        503 => Heard::Unavailable,
+        400..=499 => Heard::Refused,
+        _ => Heard::Other,
+    }
+}
+
+/// Changes one character: by the law of every channel, nothing of what was signed is believed any more.
+fn bend(text: &mut [u8]) {
+    let middle = text.len() / 2;
+    if let Some(byte) = text[middle..].iter_mut().find(|byte| byte.is_ascii_digit()) {
+        *byte = if *byte == b'9' { b'8' } else { *byte + 1 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_buyers_hear_is_told_apart() {
+        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec() };
+        let order = |status, body| ordered(&answer(status, body)).0;
+        let made = r#"{"payment_no": "K01", "amount_minor": 990, "currency": "CNY", "token": "t", "id": "K"}"#;
+        assert_eq!(order(201, made), Heard::Created);
+        assert_eq!(order(201, "{}"), Heard::Other, "an order that cannot be read");
+        assert_eq!(order(409, r#"{"code": "out_of_stock"}"#), Heard::SoldOut);
+        assert_eq!(order(409, r#"{"code": "conflict"}"#), Heard::Refused, "not on sale is not sold out");
+        assert_eq!(order(429, "{}"), Heard::Limited);
+        assert_eq!(order(503, "{}"), Heard::Unavailable);
+        let look = |status, body| looked(&answer(status, body)).0;
+        assert_eq!(look(200, r#"{"state": "delivered", "keys": ["A"]}"#), Heard::Delivered);
+        assert_eq!(look(200, r#"{"state": "delivered"}"#), Heard::Other, "delivered, and no keys to see");
+        assert_eq!(look(200, r#"{"state": "owed", "keys": null}"#), Heard::Owed);
+        assert_eq!(look(200, r#"{"state": "pending"}"#), Heard::Pending);
+        assert_eq!(look(404, "{}"), Heard::Refused);
+    }
+}
