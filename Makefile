@@ -16,7 +16,7 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 
 bench: setup
-	cargo bench --bench callbacks
+	cargo bench --bench table
 
 # Power cuts, and the long campaign of faults under load: KAMID_FAULT_ROUNDS, KAMID_FAULT_CALLS and KAMID_FAULT_SEED change it.
 faults: setup-tests

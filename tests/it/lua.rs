@@ -240,19 +240,19 @@ async fn crowd(bench: &Bench, seed: u64) -> Vec<Payment> {
         let quantity = chance.u32(1..4);
         let id = bench.id();
         if bench.store.reserve(&bench.draft(id, quantity)).await.unwrap() == Reserved::Created {
-            if chance.u8(..) % 4 == 0 {
+            if chance.u8(..).is_multiple_of(4) {
                 let expires = bench.read(id).await.expires;
                 bench.store.release(id, expires, EXPIRES_MS, "").await.unwrap();
-            } else if chance.u8(..) % 4 == 0 {
+            } else if chance.u8(..).is_multiple_of(4) {
                 bench.settle(&payment(id, "T0", cny(1))).await.unwrap();
             }
         }
-        let short = i64::from(chance.u8(..) % 5 == 0);
+        let short = i64::from(chance.u8(..).is_multiple_of(5));
         let mut paid = payment(id, "T1", cny(PRICE * i64::from(quantity) - short));
-        if chance.u8(..) % 8 == 0 {
+        if chance.u8(..).is_multiple_of(8) {
             paid.channel = "other".to_owned();
         }
-        if chance.u8(..) % 8 == 0 {
+        if chance.u8(..).is_multiple_of(8) {
             bench.settle(&paid).await.unwrap();
         }
         payments.push(paid);

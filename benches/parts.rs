@@ -1,0 +1,156 @@
+//! The parts of a callback, each by itself: verify, seal and open, settle on a real Redis, snapshot. `cargo bench --bench parts`.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use futures_util::future::join_all;
+use kamid::channel::Channels;
+use kamid::config::{Config, StoreUrl};
+use kamid::domain::{Attempt, Callback, Currency, Money, OrderId, Payment, Product, Take};
+use kamid::settings::{Secret, Section};
+use kamid::store::embedded::Embedded;
+use kamid::store::{Chunk, NewOrder, Store};
+use kamid::telemetry::snapshot::{self, Delivery};
+use kamid::telemetry::{Event, Telemetry};
+use kamid::vault::{Vault, chance};
+
+const CHANNEL: &str = "[channel.bench]\nkind = \"epay_v1\"\ngateway_url = \"https://pay.example/\"\npid = \"1001\"\nkey_file = \"epay.key\"\n";
+
+fn paid(id: OrderId) -> Payment {
+    Payment {
+        number: format!("{id}01"),
+        trade_no: format!("20251123{id}"),
+        paid: Money { minor: 990, currency: Currency::CNY },
+        channel: "bench".to_owned(),
+        paid_at: None,
+    }
+}
+
+fn verify(c: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("epay.key"), "2T9PRRx0wYIVkBjwDEklFFx89d6Ukl5h").unwrap();
+    let mut problems = Vec::new();
+    let sections = Section::from_toml(CHANNEL, folder.path(), &mut problems)
+        .section("channel", &mut problems)
+        .sections(&mut problems);
+    let channels = Channels::build(&sections, true).unwrap();
+    let channel = channels.get("bench").unwrap();
+    let query = channel.forge(&paid(OrderId::new(kamid::domain::Slot::new(7), 1, 2)), 0).query;
+    c.bench_function("verify an epay callback", |b| {
+        b.iter(|| {
+            let callback =
+                Callback { method: "GET", path: "/pay/bench/notify", query: &query, headers: &[], body: b"" };
+            channel.verify(&callback, 0).unwrap()
+        });
+    });
+}
+
+fn seal(c: &mut Criterion) {
+    let vault = Vault::ephemeral().unwrap();
+    let sealed = vault.seal(b"ABCDE-FGHIJ-KLMNO-PQRS").unwrap();
+    c.bench_function("seal a key of 22 bytes", |b| b.iter(|| vault.seal(b"ABCDE-FGHIJ-KLMNO-PQRS").unwrap()));
+    c.bench_function("open a key of 22 bytes", |b| b.iter(|| vault.open(&sealed.0).unwrap()));
+}
+
+/// A store with a product.
+async fn shop(socket: &std::path::Path) -> (Store, Product) {
+    let mut config = Config::defaults().unwrap().store;
+    config.url = StoreUrl::Remote(Secret::new(format!("unix://{}", socket.display())));
+    let store = loop {
+        match Store::connect(&config, None, true).await {
+            Ok(store) => break store,
+            Err(error) => assert!(error.retry(), "{error}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let product = Product {
+        id: "bench".parse().unwrap(),
+        name: "bench".to_owned(),
+        price: Money { minor: 990, currency: Currency::CNY },
+        take: Take::Order,
+        slot: 7,
+        per_order: 100,
+        per_address: None,
+        per_contact: None,
+        sale_from: None,
+        sale_until: None,
+        expires_minutes: 600,
+        retired: false,
+        revision: 1,
+        created: 0,
+    };
+    assert!(store.save_product(&product).await.unwrap());
+    (store, product)
+}
+
+/// So many orders, with keys for them.
+async fn orders(store: &Store, product: &Product, vault: &Vault, count: usize) -> Vec<Payment> {
+    let number = chance().unwrap();
+    let keys = (0..count).map(|n| vault.seal(format!("{number:x}-{n}").as_bytes()).unwrap()).collect();
+    let chunk = Chunk { product: &product.id, slot: product.home(), batch: format!("{number:x}"), keys };
+    store.import(&chunk).await.unwrap();
+    let (contact, now) = (vault.seal(b"bench").unwrap(), store.now());
+    let mut payments = Vec::new();
+    for _ in 0..count {
+        let id = OrderId::new(product.home(), now, chance().unwrap());
+        let new = NewOrder {
+            id,
+            product,
+            quantity: 1,
+            amount: product.price,
+            attempt: Attempt::FIRST,
+            channel: "bench",
+            contact: &contact,
+            created: now,
+            expires: now + 36_000_000,
+            quotas: &[],
+            caps: &[],
+        };
+        store.reserve(&new).await.unwrap();
+        payments.push(paid(id));
+    }
+    payments
+}
+
+fn settle(c: &mut Criterion) {
+    let folder = tempfile::Builder::new().prefix("kb").tempdir().unwrap();
+    let redis = Embedded::new(folder.path(), "redis-server").unwrap();
+    redis.start().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (store, product) = runtime.block_on(shop(&redis.socket()));
+    let vault = Vault::ephemeral().unwrap();
+    let mut group = c.benchmark_group("settle, appendfsync always");
+    for count in [1, 64] {
+        group.throughput(Throughput::Elements(count));
+        group.bench_function(format!("{count} at once"), |b| {
+            b.iter_batched(
+                || runtime.block_on(orders(&store, &product, &vault, count as usize)),
+                |payments| runtime.block_on(join_all(payments.iter().map(|payment| store.settle(payment, "")))),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+    let process = runtime.block_on(store.health()).unwrap().process;
+    runtime.block_on(redis.stop(Some(process)));
+}
+
+fn snapshots(c: &mut Criterion) {
+    let limits = Config::defaults().unwrap().limits;
+    let telemetry = Telemetry::new("bench".to_owned(), None, &limits);
+    for n in 0..5_000u64 {
+        telemetry.record(Event::Delivered(Delivery {
+            order: format!("{n:020}"),
+            product: "bench".to_owned(),
+            quantity: 1,
+            at: n,
+            took_us: 300 + n % 700,
+        }));
+    }
+    c.bench_function("write a snapshot", |b| {
+        b.iter(|| serde_json::to_string(&telemetry.tick(1, snapshot::Surroundings::default())).unwrap());
+    });
+}
+
+criterion_group!(parts, verify, seal, settle, snapshots);
+criterion_main!(parts);

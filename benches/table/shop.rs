@@ -1,0 +1,140 @@
+//! A daemon of the bench's own, on its embedded Redis: started, asked, measured, ended.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kamid::client::Client;
+use kamid::config::{Config, StoreUrl};
+use kamid::domain::Product;
+use kamid::settings::Secret;
+use kamid::store::{Store, StoreError};
+use serde_json::json;
+
+/// The channel that its callbacks come through.
+pub const CHANNEL: &str = "[channel.bench]\nkind = \"epay_v1\"\ngateway_url = \"https://pay.example/\"\npid = \"1001\"\nkey_file = \"epay.key\"\n";
+
+/// Looks until there is something.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{what} did not come up");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A store on that socket, once it answers.
+pub async fn store(socket: &Path) -> Store {
+    let mut config = Config::defaults().unwrap().store;
+    config.url = StoreUrl::Remote(Secret::new(format!("unix://{}", socket.display())));
+    config.timeout_ms = 20_000;
+    loop {
+        match Store::connect(&config, None, true).await {
+            Ok(store) => return store,
+            Err(error) => assert!(StoreError::retry(&error), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A running daemon; ended when dropped.
+pub struct Shop {
+    pub data: PathBuf,
+    child: Child,
+    pub public: SocketAddr,
+    pub client: Client,
+    pub store: Store,
+    /// From its start until it said that it was ready.
+    pub start: Duration,
+}
+
+impl Shop {
+    /// Starts one in that folder.
+    pub async fn start(data: &Path) -> Self {
+        std::fs::create_dir(data).unwrap();
+        let server = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[limits]\nconnections = 15000\n";
+        std::fs::write(data.join("config.toml"), format!("{server}{CHANNEL}")).unwrap();
+        let key = data.join("epay.key");
+        std::fs::write(&key, "2T9PRRx0wYIVkBjwDEklFFx89d6Ukl5h").unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let began = Instant::now();
+        let child = Command::new(env!("CARGO_BIN_EXE_kamid"))
+            .args(["serve", "--data"])
+            .arg(data)
+            .env("KAMID_LOG", "warn")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let at: serde_json::Value =
+            wait_for("the daemon", || serde_json::from_slice(&std::fs::read(data.join("daemon.json")).ok()?).ok());
+        let client = Client::find(data, None, None).unwrap();
+        while !client.get("/v1/info", &[]).await.is_ok_and(|info| info["ready"] == true) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let start = began.elapsed();
+        let public = at["public"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+        let store = store(&data.join("redis/redis.sock")).await;
+        Self { data: data.to_owned(), child, public, client, store, start }
+    }
+
+    /// A product, and keys of 22 bytes for it, through the command line as an operator imports them. How long that took.
+    pub async fn stock(&self, product: &str, keys: usize) -> Duration {
+        let wish = json!({"id": product, "price": "9.90", "per_order": 100, "expires_minutes": 1440, "name": "bench"});
+        self.client.post("/v1/products", &wish).await.unwrap();
+        let file = self.data.join(format!("{product}.txt"));
+        std::fs::write(&file, lines(product, keys)).unwrap();
+        let began = Instant::now();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kamid"));
+        command.args(["keys", "import", product]).arg(&file).arg("--json").arg("--data").arg(&self.data);
+        let done = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let took = began.elapsed();
+        std::fs::remove_file(file).unwrap();
+        took
+    }
+
+    /// Its products, as its store has them.
+    pub async fn products(&self) -> Vec<Product> {
+        self.store.products().await.unwrap().into_values().collect()
+    }
+
+    /// A line of `/proc/<pid>/status` in MiB: `VmRSS`, `VmHWM`.
+    pub fn memory_mib(&self, line: &str) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).unwrap();
+        found.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// Bytes that its Redis uses.
+    pub async fn redis_bytes(&self) -> u64 {
+        self.store.health().await.unwrap().used_bytes
+    }
+
+    /// Waits until what follows the callbacks is handled, so that it does not work while another is measured.
+    pub async fn quiet(&self) {
+        for _ in 0..300 {
+            if self.store.unread(1).await.unwrap().is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _sent = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ended = self.child.wait();
+    }
+}
+
+/// Keys of 22 bytes, one a line.
+pub fn lines(product: &str, keys: usize) -> String {
+    (0..keys).map(|n| format!("{product:>8.8}-{n:013}\n").replace(' ', "0")).collect()
+}
