@@ -66,6 +66,14 @@ pub struct Capture {
     pub request: Option<CapturedRequest>,
 }
 
+impl Capture {
+    /// When it was captured; `None` where it does not say.
+    #[must_use]
+    pub fn at(&self) -> Option<Millis> {
+        self.now.map(|seconds| seconds * 1000)
+    }
+}
+
 /// What a payment says, in the vectors' words.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 #[allow(missing_docs)]
