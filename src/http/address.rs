@@ -29,8 +29,10 @@ impl Proxies {
     /// Whose request this is, by its peer and its headers.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        // A value with foreign bytes is kept: left out, it would take along what our proxy wrote behind them, and an
+        // earlier header, a stranger's own, would count instead.
         let values = headers.get_all("x-forwarded-for").iter();
-        let joined: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+        let joined: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         self.resolve(plain(peer), &joined.join(","))
     }
 
@@ -102,6 +104,16 @@ mod tests {
         assert_eq!(of(local, "::ffff:3.3.3.3"), "3.3.3.3");
         assert_eq!(of(local, "nonsense"), "127.0.0.1");
         assert_eq!(of("9.9.9.9".parse().unwrap(), "1.1.1.1"), "9.9.9.9");
+    }
+
+    #[test]
+    fn foreign_bytes_hide_nothing_that_the_proxy_wrote() {
+        let proxies = Proxies::new(vec!["127.0.0.1/32".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "9.9.9.9".parse().unwrap());
+        let value = hyper::header::HeaderValue::from_bytes(b"\xe9, 2.2.2.2").unwrap();
+        headers.append("x-forwarded-for", value);
+        assert_eq!(proxies.client("127.0.0.1".parse().unwrap(), &headers).to_string(), "2.2.2.2");
     }
 
     #[test]
