@@ -70,12 +70,13 @@ pub(super) fn name_line(lines: &mut Vec<u64>, count: &mut u64, line: u64) {
 /// lines are no keys. `first` is the number of the body's first line in its file, `most` the longest key.
 pub fn read_lines<'a>(body: &'a [u8], first: u64, most: usize, report: &mut ImportReport) -> Vec<(u64, &'a str)> {
     let body = if first == 1 { body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body) } else { body };
-    let body = body.strip_suffix(b"\n").unwrap_or(body);
     let mut seen = HashSet::new();
     let mut keys = Vec::new();
+    // No line at all; a line's end alone is a blank one.
     if body.is_empty() {
         return keys;
     }
+    let body = body.strip_suffix(b"\n").unwrap_or(body);
     for (number, line) in (first..).zip(body.split(|b| *b == b'\n')) {
         report.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii();
@@ -113,5 +114,14 @@ mod tests {
             (report.repeated_lines, report.unreadable_lines, report.too_long_lines),
             (vec![4], vec![5], vec![6])
         );
+    }
+
+    #[test]
+    fn a_blank_line_alone_is_a_line() {
+        for (body, lines) in [(&b""[..], 0), (b"\n", 1), (b"\r\n\n", 2), (b"\xef\xbb\xbf\n", 1)] {
+            let mut report = ImportReport::default();
+            assert!(read_lines(body, 1, 5, &mut report).is_empty());
+            assert_eq!((report.lines, report.blank), (lines, lines), "{body:?}");
+        }
     }
 }
