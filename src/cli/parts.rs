@@ -70,8 +70,8 @@ impl Parts {
                 line.push(b'\n');
             }
             self.line += 1;
-            let key = line.trim_ascii();
-            let key = if self.line == 1 { key.strip_prefix(b"\xef\xbb\xbf").unwrap_or(key) } else { key };
+            let key = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line) } else { &line };
+            let key = key.trim_ascii();
             // 128 bits: two lines that are taken for one would lose a key.
             let hash = (self.hashers.0.hash_one(key), self.hashers.1.hash_one(key));
             if !key.is_empty() && !self.seen.insert(hash) {
