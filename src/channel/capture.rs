@@ -67,10 +67,10 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// When it was captured; `None` where it does not say.
+    /// When it was captured; `None` where it does not say. A time past all times is the last one.
     #[must_use]
     pub fn at(&self) -> Option<Millis> {
-        self.now.map(|seconds| seconds * 1000)
+        self.now.map(|seconds| seconds.saturating_mul(1000))
     }
 }
 
@@ -171,4 +171,16 @@ pub fn replay(capture: &Capture, channel: &dyn Channel, now: Millis, explain: bo
         answer: CapturedAnswer { status: reply.status, body: reply.body },
         canonical: explain.then(|| channel.explain(&callback)).flatten(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_past_all_times_is_read() {
+        let read = |text: &str| serde_json::from_str::<Capture>(text).unwrap().at();
+        assert_eq!(read(r#"{"channel":"x","now":18446744073709551615}"#), Some(Millis::MAX));
+        assert_eq!(read(r#"{"channel":"x","now":2}"#), Some(2000));
+    }
 }
