@@ -5,6 +5,7 @@ mod browser;
 mod config;
 mod faults;
 mod floods;
+mod fuzz;
 mod hammer;
 mod imports;
 mod incidents;

@@ -1,0 +1,70 @@
+//! Captures: files from anywhere, replayed offline. They are read or refused, and accept nothing that was not signed.
+
+use kamid::channel::Channels;
+use kamid::channel::capture::{Capture, replay};
+use kamid::settings::Section;
+
+use super::drive::{Target, run};
+use super::genuine::{VECTORS, channel};
+use crate::support::shop::KEY;
+
+fn check(bytes: &[u8]) {
+    let Ok(capture) = serde_json::from_slice::<Capture>(bytes) else { return };
+    let written = serde_json::to_string(&capture).unwrap();
+    let again: Capture = serde_json::from_str(&written).unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), written, "what is written reads back");
+    if let Some(settings) = &capture.config
+        && !settings.keys().any(|name| name.ends_with("_file") || name.ends_with("_env"))
+        && let Err(problems) = Channels::build(&[("x".to_owned(), Section::from_json("config", settings))], true)
+    {
+        assert!(problems.iter().all(|problem| !problem.to_string().contains(KEY)));
+    }
+    let Ok(report) = replay(&capture, channel("pay").as_ref(), capture.at().unwrap_or(0), true) else { return };
+    let said = serde_json::to_value(&report).unwrap();
+    if report.verdict == "accept" {
+        let (order, said) = (capture.order.unwrap(), report.extracted.unwrap());
+        assert_eq!(
+            (order.order_no, order.amount_minor, order.currency),
+            (said.order_no.clone(), said.amount_minor, said.currency)
+        );
+        let genuine = VECTORS.iter().map(|vector| &vector["expect"]["extracted"]);
+        assert!(
+            genuine
+                .into_iter()
+                .any(|known| known["order_no"] == said.order_no && known["amount_minor"] == said.amount_minor)
+        );
+    }
+    assert_eq!(report.answer.body == "success", report.verdict != "reject", "{said}");
+}
+
+#[test]
+fn a_capture_is_replayed_or_refused() {
+    let mut seeds: Vec<_> = VECTORS.iter().map(|vector| serde_json::to_vec(vector).unwrap()).collect();
+    seeds.push(
+        br#"{"channel":"epay_v1","now":18446744073709551615,"request":{"method":"GET","target":"/?a"}}"#.to_vec(),
+    );
+    let words = &[
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "null",
+        "18446744073709551615",
+        "-1",
+        "1e400",
+        "\\ud800",
+        "\"now\":99999999999999999,",
+        "\"config\":{},",
+        "\"order\":null,",
+        "GET",
+        "POST",
+        "?",
+        "=",
+        "==",
+        "%26",
+    ];
+    run(&Target { name: "captures", seeds, words, check });
+}
