@@ -65,7 +65,9 @@ fn a_histogram_is_ours_or_none() {
         all.record_n(value, value).unwrap();
     }
     let wide = encode(&Histogram::<u64>::new_with_bounds(1, u64::MAX, 5).unwrap());
-    let seeds = vec![empty.into_bytes(), encode(&all).into_bytes(), wide.into_bytes()];
+    // A count that no reader can negate, as the fuzzer found it.
+    let full = format!("HISTEwAAABEAAAAAAAAAAwAAAAAAAAABAAAAAAOThwA/8AAAAAAAA{}", "/".repeat(30));
+    let seeds = vec![empty.into_bytes(), encode(&all).into_bytes(), wide.into_bytes(), full.into_bytes()];
     let words = &["A", "AAAA", "=", "/", "/////w", "//////////", "HISTFAAA", "HISTEwAA"];
     run(&Target { name: "histograms", seeds, words, check: histogram });
 }
