@@ -119,7 +119,7 @@ async fn import(context: &Context, client: Client, product: &str, file: &PathBuf
     let mut jobs: JoinSet<Result<(ImportReport, u64), Failure>> = JoinSet::new();
     let mut total = ImportReport::default();
     loop {
-        let next = if jobs.len() < PARTS_AT_ONCE { parts.next().map_err(fail)? } else { None };
+        let next = if jobs.len() < PARTS_AT_ONCE { parts.part().map_err(fail)? } else { None };
         match next {
             Some(next) => {
                 let (client, path) = (client.clone(), format!("{keys}?first={}", next.first));

@@ -54,7 +54,7 @@ impl Parts {
     ///
     /// # Errors
     /// The input cannot be read.
-    pub fn next(&mut self) -> std::io::Result<Option<Part>> {
+    pub fn part(&mut self) -> std::io::Result<Option<Part>> {
         let mut part = Part { first: self.line + 1, text: Vec::new(), read: 0 };
         let mut line = Vec::new();
         while part.text.len() < self.most && !self.ended {

@@ -16,7 +16,7 @@ fn imported(file: &[u8], part_bytes: usize) -> (ImportReport, Vec<String>) {
     let mut parts = Parts::new(Box::new(BufReader::new(std::io::Cursor::new(file.to_vec()))), part_bytes);
     let (mut total, mut keys) = (ImportReport::default(), Vec::new());
     let (mut known, mut read) = (HashSet::new(), 0);
-    while let Some(part) = parts.next().unwrap() {
+    while let Some(part) = parts.part().unwrap() {
         read += part.read;
         let mut report = ImportReport::default();
         for (number, key) in read_lines(&part.text, part.first, MOST, &mut report) {
