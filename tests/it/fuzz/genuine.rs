@@ -11,11 +11,13 @@ use kamid::domain::{Callback, Currency, Money, Payment};
 use md5::{Digest as _, Md5};
 use serde_json::Value;
 
-use crate::support::shop::{CHANNEL, KEY};
+use crate::support::channel::{CHANNEL, KEY, channels};
 
 /// Every captured callback but the huge one, as its file.
 pub static VECTORS: LazyLock<Vec<Value>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/epay_v1");
+    // From the package itself, and from `fuzz/` below it.
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("tests/vectors/epay_v1"));
+    let folder = above.into_iter().find(|folder| folder.is_dir()).unwrap();
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let read = |path: &std::path::PathBuf| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -26,7 +28,7 @@ static CHANNELS: LazyLock<Channels> = LazyLock::new(|| {
     let text = format!("{CHANNEL}[channel.box]\nkind = \"sandbox\"\nkey_file = \"epay.key\"\n");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("epay.key"), KEY).unwrap();
-    crate::support::shop::channels(&text, folder.path())
+    channels(&text, folder.path())
 });
 
 /// The channel that the vectors were captured for (`pay`), or the sandbox (`box`).

@@ -6,7 +6,7 @@ use std::io::BufReader;
 use kamid::cli::parts::Parts;
 use kamid::shop::{ImportReport, read_lines};
 
-use super::drive::{Target, run};
+use super::drive::Target;
 
 /// Longest key here.
 const MOST: usize = 24;
@@ -78,8 +78,7 @@ fn check(file: &[u8]) {
     }
 }
 
-#[test]
-fn a_file_of_keys_is_imported_whole_and_each_key_once() {
+pub fn a_file_of_keys_is_imported_whole_and_each_key_once() -> Target {
     let seeds: [&[u8]; 8] = [
         b"\xef\xbb\xbfA1\r\n\r\nA2\nA1\n\xff\nWAY-TOO-LONG-FOR-A-KEY-OF-THIS-SHOP\n  A3 \n",
         b"AAAA-BBBB-CCCC\nDDDD-EEEE-FFFF\nAAAA-BBBB-CCCC",
@@ -91,5 +90,5 @@ fn a_file_of_keys_is_imported_whole_and_each_key_once() {
         b" \xef\xbb\xbfA\nA\n",
     ];
     let words = &["\n", "\r\n", "\u{feff}", "\t", " ", "\0", "\u{85}", "\u{c}", "A1\n", "\nA1", "密"];
-    run(&Target { name: "files of keys", seeds: seeds.map(<[u8]>::to_vec).into(), words, check });
+    Target { name: "files of keys", seeds: seeds.map(<[u8]>::to_vec).into(), words, check }
 }

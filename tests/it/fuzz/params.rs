@@ -6,7 +6,7 @@ use kamid::channel::params::{Params, encode};
 use kamid::domain::{Callback, Rejection};
 
 use super::callbacks::WORDS;
-use super::drive::{Target, run};
+use super::drive::Target;
 use super::genuine::{self, fields};
 
 /// Whether an escape of the text is none.
@@ -52,7 +52,6 @@ fn check(bytes: &[u8]) {
     }
 }
 
-#[test]
-fn parameters_are_read_as_they_stand_or_refused_with_cause() {
-    run(&Target { name: "parameters", seeds: genuine::requests(), words: WORDS, check });
+pub fn parameters_are_read_as_they_stand_or_refused_with_cause() -> Target {
+    Target { name: "parameters", seeds: genuine::requests(), words: WORDS, check }
 }
