@@ -89,7 +89,12 @@ pub fn verified(
     if let Some(number) = channel.names(&callback) {
         assert!(kamid::channel::is_number(&number), "{number:?} is shown as a number");
     }
-    assert!(!channel.explain(&callback).is_some_and(|words| words.contains(KEY) && !query.contains(KEY)));
+    // An engine that learned the key from a comparison may send it itself.
+    let sent = [query.as_bytes(), body].concat();
+    let holds = |text: &[u8]| text.windows(KEY.len()).any(|part| part == KEY.as_bytes());
+    if !holds(&sent) && !holds(&percent_encoding::percent_decode(&sent).collect::<Vec<u8>>()) {
+        assert!(!channel.explain(&callback).is_some_and(|words| words.contains(KEY)), "the key is shown");
+    }
     channel.verify(&callback, 0)
 }
 
