@@ -1,6 +1,6 @@
 # make run: builds and serves on the embedded default. make test: every test. make bench: the figures of
-# docs/performance.md. make faults: the long campaign of faults.
-.PHONY: run test lint bench faults setup setup-tests
+# docs/performance.md. make faults: the long campaign of faults. make fuzz: the parsers of foreign bytes, for longer.
+.PHONY: run test lint bench faults fuzz setup setup-tests
 
 APT = $(shell [ "$$(id -u)" = 0 ] || echo sudo) apt-get
 
@@ -22,6 +22,11 @@ bench: setup
 faults: setup-tests
 	@command -v strace >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq strace )
 	cargo test --release --test it -- --ignored --nocapture --test-threads 1
+
+# Each target for so many seconds, one after the other so that each has the machine; it says how many inputs were tried.
+fuzz: export KAMID_FUZZ_SECONDS ?= 30
+fuzz:
+	cargo test --test it fuzz:: -- --nocapture --test-threads 1
 
 # A real redis-server, which the daemon starts and the tests start too.
 setup:

@@ -66,6 +66,14 @@ pub struct Capture {
     pub request: Option<CapturedRequest>,
 }
 
+impl Capture {
+    /// When it was captured; `None` where it does not say. A time past all times is the last one.
+    #[must_use]
+    pub fn at(&self) -> Option<Millis> {
+        self.now.map(|seconds| seconds.saturating_mul(1000))
+    }
+}
+
 /// What a payment says, in the vectors' words.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -163,4 +171,16 @@ pub fn replay(capture: &Capture, channel: &dyn Channel, now: Millis, explain: bo
         answer: CapturedAnswer { status: reply.status, body: reply.body },
         canonical: explain.then(|| channel.explain(&callback)).flatten(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_past_all_times_is_read() {
+        let read = |text: &str| serde_json::from_str::<Capture>(text).unwrap().at();
+        assert_eq!(read(r#"{"channel":"x","now":18446744073709551615}"#), Some(Millis::MAX));
+        assert_eq!(read(r#"{"channel":"x","now":2}"#), Some(2000));
+    }
 }

@@ -119,7 +119,7 @@ fn verify(context: &Context, file: &Path, named: Option<&str>, explain: bool) ->
         let known: Vec<&str> = channels.list().map(|(name, _)| name).collect();
         Failure::new(format!("there is no channel {name:?} in the configuration; known: {}", known.join(", ")))
     })?;
-    let now = capture.now.map_or_else(|| Clock::default().now(), |seconds| seconds * 1000);
+    let now = capture.at().unwrap_or_else(|| Clock::default().now());
     let report = replay(&capture, channel.as_ref(), now, explain).map_err(|error| fail(&error))?;
     context.out.fields(&serde_json::to_value(&report).unwrap_or_default());
     Ok(ExitCode::SUCCESS)

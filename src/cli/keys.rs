@@ -1,10 +1,7 @@
 //! `kamid keys`.
 
-use std::collections::HashSet;
-use std::collections::hash_map::RandomState;
 use std::fs::File;
-use std::hash::BuildHasher as _;
-use std::io::{BufRead, BufReader, IsTerminal as _, Read};
+use std::io::{BufRead, BufReader, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,14 +9,13 @@ use clap::Subcommand;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::parts::Parts;
 use super::{Context, Done, Failure, output};
 use crate::client::{Client, part};
 use crate::shop::ImportReport;
 
 /// Bytes of one request; the daemon takes up to `limits.import_bytes`.
 const PART_BYTES: usize = 262_144;
-/// Longest line read; what is longer is reported, not kept.
-const LINE_BYTES: u64 = 131_072;
 /// Requests under way at once.
 const PARTS_AT_ONCE: usize = 3;
 
@@ -105,81 +101,6 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
     }
 }
 
-/// Reads a file a part at a time: whole lines, and the number of the first.
-struct Parts {
-    input: Box<dyn BufRead + Send>,
-    /// Nothing more comes: a terminal would wait for another key press.
-    ended: bool,
-    line: u64,
-    seen: HashSet<(u64, u64)>,
-    hashers: (RandomState, RandomState),
-    report: ImportReport,
-}
-
-struct Part {
-    first: u64,
-    text: Vec<u8>,
-    read: u64,
-}
-
-impl Parts {
-    /// The next part. A key that stood earlier in the file is counted here and its line sent empty, so that line numbers
-    /// stay what they are.
-    fn next(&mut self) -> std::io::Result<Option<Part>> {
-        let mut part = Part { first: self.line + 1, text: Vec::new(), read: 0 };
-        let mut line = Vec::new();
-        while part.text.len() < PART_BYTES && !self.ended {
-            line.clear();
-            let read = self.input.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line)? as u64;
-            if read == 0 {
-                self.ended = true;
-                break;
-            }
-            part.read += read;
-            if read == LINE_BYTES && line.last() != Some(&b'\n') {
-                part.read += self.skip_line()?;
-                line.push(b'\n');
-            }
-            self.line += 1;
-            let key = line.trim_ascii();
-            let key = if self.line == 1 { key.strip_prefix(b"\xef\xbb\xbf").unwrap_or(key) } else { key };
-            // 128 bits: two lines that are taken for one would lose a key.
-            let hash = (self.hashers.0.hash_one(key), self.hashers.1.hash_one(key));
-            if !key.is_empty() && !self.seen.insert(hash) {
-                self.report.repeated += 1;
-                if self.report.repeated_lines.len() < 1000 {
-                    self.report.repeated_lines.push(self.line);
-                }
-                self.report.blank = self.report.blank.wrapping_sub(1);
-                part.text.push(b'\n');
-            } else {
-                part.text.extend_from_slice(&line);
-                if part.text.last() != Some(&b'\n') {
-                    part.text.push(b'\n');
-                }
-            }
-        }
-        Ok((part.read > 0).then_some(part))
-    }
-
-    fn skip_line(&mut self) -> std::io::Result<u64> {
-        let mut skipped = 0;
-        loop {
-            let buffer = self.input.fill_buf()?;
-            if buffer.is_empty() {
-                return Ok(skipped);
-            }
-            let end = buffer.iter().position(|b| *b == b'\n').map_or(buffer.len(), |at| at + 1);
-            let done = buffer.get(end - 1) == Some(&b'\n');
-            self.input.consume(end);
-            skipped += end as u64;
-            if done {
-                return Ok(skipped);
-            }
-        }
-    }
-}
-
 async fn import(context: &Context, client: Client, product: &str, file: &PathBuf) -> Done {
     let fail = |error: std::io::Error| Failure::new(format!("{}: {error}", file.display()));
     let (input, length): (Box<dyn BufRead + Send>, u64) = if file.as_os_str() == "-" {
@@ -194,18 +115,11 @@ async fn import(context: &Context, client: Client, product: &str, file: &PathBuf
     };
     let keys = format!("/v1/products/{}/keys", part(product)?);
     let bar = output::bar(length, true);
-    let mut parts = Parts {
-        input,
-        ended: false,
-        line: 0,
-        seen: HashSet::new(),
-        hashers: (RandomState::new(), RandomState::new()),
-        report: ImportReport::default(),
-    };
+    let mut parts = Parts::new(input, PART_BYTES);
     let mut jobs: JoinSet<Result<(ImportReport, u64), Failure>> = JoinSet::new();
     let mut total = ImportReport::default();
     loop {
-        let next = if jobs.len() < PARTS_AT_ONCE { parts.next().map_err(fail)? } else { None };
+        let next = if jobs.len() < PARTS_AT_ONCE { parts.part().map_err(fail)? } else { None };
         match next {
             Some(next) => {
                 let (client, path) = (client.clone(), format!("{keys}?first={}", next.first));
@@ -222,9 +136,7 @@ async fn import(context: &Context, client: Client, product: &str, file: &PathBuf
         }
     }
     bar.finish_and_clear();
-    total.blank = total.blank.wrapping_add(parts.report.blank);
-    parts.report.blank = 0;
-    total.add(&parts.report);
+    parts.finish(&mut total);
     show(context, &total);
     let nothing = total.imported == 0 && total.unreadable + total.too_long > 0;
     Ok(ExitCode::from(u8::from(nothing)))

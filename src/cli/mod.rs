@@ -9,6 +9,7 @@ mod hammer;
 mod keys;
 mod order;
 mod output;
+pub mod parts;
 mod product;
 mod serve;
 

@@ -26,6 +26,16 @@ impl Proxies {
         self.trusted.iter().any(|network| network.contains(&address))
     }
 
+    /// Whose request this is, by its peer and its headers.
+    #[must_use]
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        // A value with foreign bytes is kept: left out, it would take along what our proxy wrote behind them, and an
+        // earlier header, a stranger's own, would count instead.
+        let values = headers.get_all("x-forwarded-for").iter();
+        let joined: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        self.resolve(plain(peer), &joined.join(","))
+    }
+
     /// The nearest address that is not a trusted proxy: the header is read from right to left, and only past peers that
     /// are trusted. What cannot be read ends the walk.
     fn resolve(&self, peer: IpAddr, forwarded: &str) -> IpAddr {
@@ -63,23 +73,20 @@ impl Web {
     /// Whose request this is.
     pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         let peer = plain(peer);
-        let mut values = headers.get_all("x-forwarded-for").iter().peekable();
-        if values.peek().is_none() {
-            return Client(peer);
+        let forwarded = headers.contains_key("x-forwarded-for");
+        if forwarded
+            && peer.is_loopback()
+            && !self.proxies.trusts(peer)
+            && !self.proxies.told.swap(true, Ordering::Relaxed)
+        {
+            self.shop.incident(IncidentNote {
+                reason: "untrusted_proxy",
+                advice: "A proxy on this machine sends X-Forwarded-For and is not trusted: all buyers look like one address. Add \"127.0.0.1/32\" to server.trusted_proxies.",
+                address: &peer.to_string(),
+                ..IncidentNote::default()
+            });
         }
-        if !self.proxies.trusts(peer) {
-            if peer.is_loopback() && !self.proxies.told.swap(true, Ordering::Relaxed) {
-                self.shop.incident(IncidentNote {
-                    reason: "untrusted_proxy",
-                    advice: "A proxy on this machine sends X-Forwarded-For and is not trusted: all buyers look like one address. Add \"127.0.0.1/32\" to server.trusted_proxies.",
-                    address: &peer.to_string(),
-                    ..IncidentNote::default()
-                });
-            }
-            return Client(peer);
-        }
-        let joined: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
-        Client(self.proxies.resolve(peer, &joined.join(",")))
+        Client(self.proxies.client(peer, headers))
     }
 }
 
@@ -97,6 +104,16 @@ mod tests {
         assert_eq!(of(local, "::ffff:3.3.3.3"), "3.3.3.3");
         assert_eq!(of(local, "nonsense"), "127.0.0.1");
         assert_eq!(of("9.9.9.9".parse().unwrap(), "1.1.1.1"), "9.9.9.9");
+    }
+
+    #[test]
+    fn foreign_bytes_hide_nothing_that_the_proxy_wrote() {
+        let proxies = Proxies::new(vec!["127.0.0.1/32".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "9.9.9.9".parse().unwrap());
+        let value = hyper::header::HeaderValue::from_bytes(b"\xe9, 2.2.2.2").unwrap();
+        headers.append("x-forwarded-for", value);
+        assert_eq!(proxies.client("127.0.0.1".parse().unwrap(), &headers).to_string(), "2.2.2.2");
     }
 
     #[test]

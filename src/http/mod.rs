@@ -31,9 +31,10 @@ use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
 use crate::shop::Shop;
-use address::Proxies;
 use limit::Limiter;
 use problem::Problem;
+
+pub use address::Proxies;
 
 /// How long a request's head may take; it also ends idle keep-alive connections.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);

@@ -5,6 +5,7 @@
 
 mod checkout;
 mod deliver;
+mod lines;
 mod review;
 mod sandbox;
 mod settle;
@@ -29,9 +30,10 @@ use crate::vault::{Vault, VaultError};
 
 pub use checkout::{Buyer, Created, Wanted};
 pub use deliver::OrderView;
+pub use lines::{ImportReport, read_lines};
 pub use review::{Action, Note};
 pub use sandbox::Pay;
-pub use stock::{ImportReport, ProductPatch};
+pub use stock::ProductPatch;
 
 /// Why a use case did not happen.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,10 +1,9 @@
 //! Products, and keys on their way into and out of their pools.
 
-use std::collections::HashSet;
-
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
+use super::lines::{ImportReport, name_line, read_lines};
 use super::{Shop, ShopError};
 use crate::domain::{Allowance, Currency, Millis, Money, Product, ProductId, Slot, Stock, Take};
 use crate::store::Chunk;
@@ -14,8 +13,6 @@ use crate::vault;
 const CHUNK: usize = 250;
 /// Chunks under way at once.
 const CHUNKS_AT_ONCE: usize = 8;
-/// Line numbers named in a report, of each kind; the counts are always whole.
-const LINES_NAMED: usize = 1000;
 
 /// What is to be different about a product; what is absent stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,95 +47,6 @@ pub struct ProductPatch {
     /// Home slot, for a new product only; by its id where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<u8>,
-}
-
-/// What became of an import, by line number, never by content.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
-#[serde(default)]
-pub struct ImportReport {
-    /// Lines read.
-    pub lines: u64,
-    /// Keys that went into the pool.
-    pub imported: u64,
-    /// Keys that stand earlier in the same file.
-    pub repeated: u64,
-    /// Keys that were imported before, into whatever product.
-    pub known: u64,
-    /// Lines without a key.
-    pub blank: u64,
-    /// Lines that are too long.
-    pub too_long: u64,
-    /// Lines that are not UTF-8 text, or hold control characters other than a tab.
-    pub unreadable: u64,
-    /// Numbers of those lines, from 1: the first thousand of each.
-    pub repeated_lines: Vec<u64>,
-    /// See `repeated_lines`.
-    pub known_lines: Vec<u64>,
-    /// See `repeated_lines`.
-    pub too_long_lines: Vec<u64>,
-    /// See `repeated_lines`.
-    pub unreadable_lines: Vec<u64>,
-}
-
-impl ImportReport {
-    /// Takes another part's report in; parts may come in any order.
-    pub fn add(&mut self, part: &Self) {
-        self.lines += part.lines;
-        self.imported += part.imported;
-        self.repeated += part.repeated;
-        self.known += part.known;
-        self.blank += part.blank;
-        self.too_long += part.too_long;
-        self.unreadable += part.unreadable;
-        for (mine, theirs) in [
-            (&mut self.repeated_lines, &part.repeated_lines),
-            (&mut self.known_lines, &part.known_lines),
-            (&mut self.too_long_lines, &part.too_long_lines),
-            (&mut self.unreadable_lines, &part.unreadable_lines),
-        ] {
-            mine.extend(theirs);
-            mine.sort_unstable();
-            mine.truncate(LINES_NAMED);
-        }
-    }
-}
-
-fn name_line(lines: &mut Vec<u64>, count: &mut u64, line: u64) {
-    *count += 1;
-    if lines.len() < LINES_NAMED {
-        lines.push(line);
-    }
-}
-
-/// Lines of an import: a byte order mark, CRLF and blank lines are no keys.
-fn read_lines<'a>(body: &'a [u8], first: u64, most: usize, report: &mut ImportReport) -> Vec<(u64, &'a str)> {
-    let body = if first == 1 { body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body) } else { body };
-    let body = body.strip_suffix(b"\n").unwrap_or(body);
-    let mut seen = HashSet::new();
-    let mut keys = Vec::new();
-    if body.is_empty() {
-        return keys;
-    }
-    for (number, line) in (first..).zip(body.split(|b| *b == b'\n')) {
-        report.lines += 1;
-        let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii();
-        if line.is_empty() {
-            report.blank += 1;
-        } else if line.len() > most {
-            name_line(&mut report.too_long_lines, &mut report.too_long, number);
-        } else if let Some(key) =
-            std::str::from_utf8(line).ok().filter(|key| !key.chars().any(|c| c.is_control() && c != '\t'))
-        {
-            if seen.insert(key) {
-                keys.push((number, key));
-            } else {
-                name_line(&mut report.repeated_lines, &mut report.repeated, number);
-            }
-        } else {
-            name_line(&mut report.unreadable_lines, &mut report.unreadable, number);
-        }
-    }
-    keys
 }
 
 impl Shop {
@@ -357,22 +265,4 @@ fn patched(mut product: Product, patch: &ProductPatch) -> Result<Product, ShopEr
     }
     product.revision += 1;
     Ok(product)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_counted_by_number() {
-        let mut report = ImportReport::default();
-        let body = b"\xef\xbb\xbfA1\r\n\r\nA2\nA1\n\xff\nWAY-TOO-LONG\n  A3 \n";
-        let keys = read_lines(body, 1, 5, &mut report);
-        assert_eq!(keys, [(1, "A1"), (3, "A2"), (7, "A3")]);
-        assert_eq!((report.lines, report.blank, report.repeated, report.too_long, report.unreadable), (7, 1, 1, 1, 1));
-        assert_eq!(
-            (report.repeated_lines, report.unreadable_lines, report.too_long_lines),
-            (vec![4], vec![5], vec![6])
-        );
-    }
 }

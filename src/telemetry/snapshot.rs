@@ -105,10 +105,21 @@ pub fn encode(histogram: &Histogram<u64>) -> String {
     }
 }
 
-/// A histogram from its text; `None` where it is none.
+/// A histogram from its text; `None` where it is none of the form that [`encode`] writes of values up to a day: what a
+/// stranger's head says would be asked of the memory before anything else is read.
 #[must_use]
 pub fn decode(text: &str) -> Option<Histogram<u64>> {
+    const V2: u64 = 0x1c84_9313;
+    const DAY_US: u64 = 86_400_000_000;
     let bytes = BASE64.decode(text.as_bytes()).ok()?;
+    let number =
+        |from: usize, to: usize| Some(bytes.get(from..to)?.iter().fold(0u64, |sum, b| (sum << 8) | u64::from(*b)));
+    let (cookie, length, digits, highest) = (number(0, 4)?, number(4, 8)?, number(12, 16)?, number(24, 32)?);
+    // Nine full bytes are a count that no instance reaches, and that the reader cannot negate.
+    let past_all_counts = bytes.windows(9).any(|nine| nine == [0xff; 9]);
+    if cookie != V2 || length > bytes.len() as u64 || digits > 3 || highest > DAY_US || past_all_counts {
+        return None;
+    }
     Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
 }
 
@@ -117,8 +128,12 @@ pub fn decode(text: &str) -> Option<Histogram<u64>> {
 pub struct Fleet(pub BTreeMap<String, (u64, Arc<str>)>);
 
 impl Fleet {
-    /// Takes a line in, if it is a snapshot and newer than what is there.
+    /// Takes a line in, if it is a snapshot and newer than what is there. It is sent on as it is: a line's end inside
+    /// would make a second line of it, under whatever name.
     pub fn take(&mut self, line: String) {
+        if line.contains(['\n', '\r']) {
+            return;
+        }
         #[derive(Deserialize)]
         struct Head {
             instance: String,
@@ -150,5 +165,26 @@ mod tests {
         sum.add(&a).unwrap();
         assert_eq!((sum.len(), sum.max() / 10), (2, 25));
         assert!(decode("no").is_none());
+        let wide = Histogram::<u64>::new_with_bounds(1, u64::MAX, 5).unwrap();
+        assert!(decode(&encode(&wide)).is_none());
+        let mut long = BASE64.decode(encode(&a).as_bytes()).unwrap();
+        long[4..8].fill(0xff);
+        assert!(decode(&BASE64.encode(&long)).is_none());
+        let mut full = BASE64.decode(encode(&a).as_bytes()).unwrap();
+        full.extend([0xff; 9]);
+        let payload = (full.len() - 40) as u32;
+        full[4..8].copy_from_slice(&payload.to_be_bytes());
+        assert!(decode(&BASE64.encode(&full)).is_none());
+    }
+
+    #[test]
+    fn a_snapshot_is_one_line() {
+        let mut fleet = Fleet::default();
+        fleet.take(
+            "{\"instance\":\"a\",\"seq\":1,\"at\":1,\"x\":[\n{\"instance\":\"b\",\"seq\":1,\"at\":1}\n]}".to_owned(),
+        );
+        assert!(fleet.0.is_empty());
+        fleet.take("{\"instance\":\"a\",\"seq\":1,\"at\":1}".to_owned());
+        assert_eq!(fleet.0.len(), 1);
     }
 }

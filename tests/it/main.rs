@@ -6,6 +6,7 @@ mod config;
 mod disk;
 mod faults;
 mod floods;
+mod fuzz;
 mod hammer;
 mod imports;
 mod incidents;

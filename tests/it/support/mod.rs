@@ -1,5 +1,6 @@
 //! What tests start and talk to.
 
+pub mod channel;
 pub mod proxy;
 pub mod redis;
 pub mod shop;

@@ -7,13 +7,10 @@ use std::time::{Duration, Instant};
 
 use kamid::channel::Channels;
 use kamid::domain::{Currency, Money, Payment};
-use kamid::settings::Section;
 use serde_json::{Value, json};
 
-/// The merchant key of the test channel.
-pub const KEY: &str = "2T9PRRx0wYIVkBjwDEklFFx89d6Ukl5h";
-/// The test channel; further ones come with a test's own settings.
-pub const CHANNEL: &str = "[channel.pay]\nkind = \"epay_v1\"\ngateway_url = \"https://pay.example/\"\npid = \"1001\"\nkey_file = \"epay.key\"\n";
+pub use super::channel::{CHANNEL, KEY, channels};
+
 /// How long anything may take before a test gives up: generous, the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,13 +24,6 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < PATIENCE, "{what}: not in time");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// The channels of a configuration.
-pub fn channels(text: &str, base: &Path) -> Channels {
-    let mut problems = Vec::new();
-    let section = Section::from_toml(text, base, &mut problems).section("channel", &mut problems);
-    Channels::build(&section.sections(&mut problems), true).unwrap()
 }
 
 /// The query of a payment that this channel signed.
