@@ -1,6 +1,7 @@
 # make run: builds and serves on the embedded default. make test: every test. make bench: the figures of
-# docs/performance.md. make faults: the long campaign of faults. make fuzz: the parsers of foreign bytes, for longer.
-.PHONY: run test lint bench faults fuzz setup setup-tests
+# docs/performance.md. make faults: the long campaign of faults. make large: a shop of a
+# million orders. make fuzz: the parsers of foreign bytes, for longer.
+.PHONY: run test lint bench faults large fuzz setup setup-tests
 
 APT = $(shell [ "$$(id -u)" = 0 ] || echo sudo) apt-get
 
@@ -18,10 +19,14 @@ lint:
 bench: setup
 	cargo bench --bench table
 
-# Power cuts, and the long campaign of faults under load: KAMID_FAULT_ROUNDS, KAMID_FAULT_CALLS and KAMID_FAULT_SEED change it.
+# A full disk, power cuts, and the long campaign of faults under load: KAMID_FAULT_ROUNDS, KAMID_FAULT_CALLS and KAMID_FAULT_SEED change it.
 faults: setup-tests
 	@command -v strace >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq strace )
-	cargo test --release --test it -- --ignored --nocapture --test-threads 1
+	cargo test --release --test it -- --ignored --nocapture --test-threads 1 faults:: disk:: power::
+
+# A million orders and ten million keys: KAMID_MILLION_ORDERS and KAMID_MILLION_KEYS change it.
+large: setup-tests
+	cargo test --release --test it -- --ignored --nocapture million::
 
 # Each target for so many seconds, one after the other so that each has the machine; it says how many inputs were tried.
 fuzz: export KAMID_FUZZ_SECONDS ?= 30

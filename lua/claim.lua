@@ -10,31 +10,49 @@
 -- ARGV[4] prints  the fingerprints, as decimal 64-bit integers
 -- returns claimed ours
 local claims, owner, full, levels = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local ours, fresh = {}, {}
-for i = 4, #ARGV do
-  local print, seen = ARGV[i], false
-  for level = 0, levels - 1 do
-    local bucket = KEYS[2 + (i - 4) * levels + level]
-    if redis.call('SISMEMBER', bucket, print) == 1 then
-      seen = true
-      break
-    end
-    if redis.call('SCARD', bucket) < full then
-      break
+local count = #ARGV - 3
+local seen, done = {}, {}
+for level = 0, levels - 1 do
+  -- Those of one bucket are asked for in one call.
+  local groups, buckets = {}, {}
+  for i = 1, count do
+    if not done[i] then
+      local bucket = KEYS[2 + (i - 1) * levels + level]
+      if not groups[bucket] then
+        groups[bucket] = {}
+        buckets[#buckets + 1] = bucket
+      end
+      table.insert(groups[bucket], i)
     end
   end
-  local holder = not seen and redis.call('HGET', claims, print)
-  if seen or (holder and holder ~= owner) then
-    ours[#ours + 1] = '0'
+  for _, bucket in ipairs(buckets) do
+    local prints = {}
+    for n, i in ipairs(groups[bucket]) do
+      prints[n] = ARGV[i + 3]
+    end
+    local known = redis.call('SMISMEMBER', bucket, unpack(prints))
+    local room = redis.call('SCARD', bucket) < full
+    for n, i in ipairs(groups[bucket]) do
+      seen[i] = known[n] == 1
+      done[i] = seen[i] or room
+    end
+  end
+end
+local holders = redis.call('HMGET', claims, unpack(ARGV, 4))
+local ours, fresh = {}, {}
+for i = 1, count do
+  if seen[i] or (holders[i] and holders[i] ~= owner) then
+    ours[i] = '0'
   else
-    ours[#ours + 1] = '1'
-    if not holder then
-      fresh[#fresh + 1] = print
+    ours[i] = '1'
+    if not holders[i] then
+      fresh[#fresh + 1] = ARGV[i + 3]
+      fresh[#fresh + 1] = owner
     end
   end
 end
 -- Write.
-for _, print in ipairs(fresh) do
-  redis.call('HSET', claims, print, owner)
+if #fresh > 0 then
+  redis.call('HSET', claims, unpack(fresh))
 end
 return {'claimed', table.concat(ours)}

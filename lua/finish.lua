@@ -8,20 +8,30 @@
 -- ARGV[4] prints  the fingerprints, as decimal 64-bit integers
 -- returns finished
 local claims, owner, full, levels = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local holders = redis.call('HMGET', claims, unpack(ARGV, 4))
+local sizes = {}
+local function size(bucket)
+  sizes[bucket] = sizes[bucket] or redis.call('SCARD', bucket)
+  return sizes[bucket]
+end
 -- Write.
+local finished = {}
 for i = 4, #ARGV do
-  local print = ARGV[i]
-  if redis.call('HGET', claims, print) == owner then
+  if holders[i - 3] == owner then
     local first = 2 + (i - 4) * levels
     local bucket = KEYS[first + levels - 1]
     for level = 0, levels - 1 do
-      if redis.call('SCARD', KEYS[first + level]) < full then
+      if size(KEYS[first + level]) < full then
         bucket = KEYS[first + level]
         break
       end
     end
-    redis.call('SADD', bucket, print)
-    redis.call('HDEL', claims, print)
+    -- Counted as Redis counts: whoever looks for it must not stop at an earlier bucket.
+    sizes[bucket] = size(bucket) + redis.call('SADD', bucket, ARGV[i])
+    finished[#finished + 1] = ARGV[i]
   end
+end
+if #finished > 0 then
+  redis.call('HDEL', claims, unpack(finished))
 end
 return {'finished'}

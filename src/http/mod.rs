@@ -159,17 +159,25 @@ async fn connection<H, F>(
     F: Future<Output = Response> + Send + 'static,
 {
     let _latency = stream.set_nodelay(true);
+    // Until it says something, a connection costs its socket and no buffer: ten thousand silent ones are cheap.
+    tokio::select! {
+        heard = tokio::time::timeout(HEAD_TIMEOUT, stream.readable()) => match heard {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return,
+        },
+        _ = stop.changed() => return,
+    }
     let service = service_fn(move |request| {
         let answer = handle(request, peer);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let mut connection = std::pin::pin!(
+    let mut connection = Box::pin(
         hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_headers(bounds.headers)
             .max_buf_size(HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(stream), service),
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -155,7 +155,9 @@ impl Embedded {
             ("--save", ""),
             // A rewrite costs a flash sale half a core: not for a small file.
             ("--auto-aof-rewrite-min-size", "256mb"),
+            // An order stays compact with its keys; the claims of an import, many more, are found by hash.
             ("--hash-max-listpack-value", "512"),
+            ("--hash-max-listpack-entries", "64"),
             ("--maxclients", "10000"),
         ];
         let mut command = Command::new(&self.program);

@@ -16,8 +16,6 @@ use crate::domain::{Due, Outcome, Payment, PaymentNo, Rejection, Slot};
 
 /// Most payments in one script call: other callers of Redis wait no longer than these take.
 const BATCH: usize = 64;
-/// Batches of one slot under way: while Redis works on one, the next is on its way to it.
-const UNDER_WAY: usize = 2;
 
 /// A payment that waits for its slot.
 struct Asked {
@@ -36,7 +34,8 @@ struct Asked {
 #[derive(Default)]
 struct Lane {
     waiting: VecDeque<Asked>,
-    under_way: usize,
+    /// A batch is under way. One at a time: with two, half as many payments shared a sync, and the slowest waited longer.
+    busy: bool,
 }
 
 /// One queue for each slot.
@@ -58,9 +57,7 @@ impl Lanes {
     fn put(&self, slot: Slot, asked: Asked) -> bool {
         self.with(slot, |lane| {
             lane.waiting.push_back(asked);
-            let idle = lane.under_way < UNDER_WAY;
-            lane.under_way += usize::from(idle);
-            idle
+            !std::mem::replace(&mut lane.busy, true)
         })
     }
 
@@ -75,7 +72,7 @@ impl Lanes {
             {
                 batch.push(next);
             }
-            lane.under_way -= usize::from(batch.is_empty());
+            lane.busy = !batch.is_empty();
             batch
         })
     }

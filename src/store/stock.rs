@@ -13,7 +13,7 @@ use crate::vault::Sealed;
 /// Most owed orders settled by one script.
 const RESTOCK_ORDERS: isize = 20;
 
-/// One chunk of an import: at most 250 sealed keys, each once.
+/// One chunk of an import: at most 4,000 sealed keys, each once.
 #[derive(Debug, Clone)]
 pub struct Chunk<'a> {
     /// Product it goes to.

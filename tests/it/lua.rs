@@ -11,7 +11,7 @@ use kamid::store::{Changed, Chunk, ChunkReport, NewOrder, Once, Released, Reserv
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, payment, product};
 
 /// Commands that only read: the only ones before `-- Write.`.
-const READS: &str = "EXISTS HGET HGETALL HMGET LINDEX LLEN LPOS LRANGE SCARD SISMEMBER ZRANGE";
+const READS: &str = "EXISTS HGET HGETALL HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER ZRANGE";
 /// What our names are made of.
 const KINDS: &str = "burned claims due idem marks order outbox owed pay pool quota review seen staged staging \
                      stock voided";

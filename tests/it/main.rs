@@ -15,6 +15,7 @@ mod layers;
 mod life;
 mod limits;
 mod lua;
+mod million;
 mod model;
 mod money;
 mod power;

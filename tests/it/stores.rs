@@ -41,7 +41,7 @@ async fn with_replicas_nothing_is_acknowledged_that_they_do_not_have() {
         let info: String = redis::cmd("INFO").arg("replication").query(&mut client.get_connection().unwrap()).unwrap();
         info.contains("state=online").then_some(())
     });
-    let store = format!("url = \"redis://127.0.0.1:{port}/0\"\nreplicas = 1\ntimeout_ms = 1000");
+    let store = format!("url = \"redis://127.0.0.1:{port}/0\"\nreplicas = 1\ntimeout_ms = 4000");
     let shop = daemon(master.folder(), &store);
     shop.product("copied", &[], 5);
     let (first, second) = (shop.order("copied", 1).await, shop.order("copied", 1).await);
