@@ -348,5 +348,5 @@ async fn every_fault_once_under_a_small_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the long campaign: make faults"]
 async fn campaign_of_faults() {
-    campaign(setting("KAMID_FAULT_ROUNDS", 300), setting("KAMID_FAULT_CALLS", 5000), 3500.0).await;
+    campaign(setting("KAMID_FAULT_ROUNDS", 300), setting("KAMID_FAULT_CALLS", 5400), 3500.0).await;
 }
