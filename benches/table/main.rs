@@ -51,7 +51,7 @@ async fn measure(length: &Length) -> Vec<Row> {
     let peak = speeds::callbacks(&small, &rig, length, &mut add).await;
     add(sizes::peak(&small));
     add(speeds::stocked(&small, &wide, &rig, length).await);
-    add(speeds::latency(&small, &rig, length, peak).await);
+    speeds::latency(&small, &rig, length, peak).await.into_iter().for_each(&mut add);
     add(speeds::hammer(&small, &rig, peak).await);
     siege::siege(&small, &rig).await.into_iter().for_each(&mut add);
     rig.stop().await;

@@ -51,7 +51,7 @@ impl Row {
             return "one run".to_owned();
         }
         let [low, early, late, high] = [0.0, 0.25, 0.75, 1.0].map(|share| Self::shown(self.at(share)));
-        format!("{early} to {late} ({low} to {high}, {} rounds)", self.values.len())
+        format!("{early} to {late} ({low} to {high} of {})", self.values.len())
     }
 
     fn aim(&self) -> (String, Option<bool>) {
@@ -89,8 +89,9 @@ pub fn say(row: &Row) {
 
 /// Writes the table between its marks in docs/performance.md, and docs/performance.json.
 pub fn write(rows: &[Row], about: &str) {
-    let mut table =
-        format!("{about}\n\n| what | median | middle half (lowest to highest) | aim |\n| --- | --- | --- | --- |\n");
+    let mut table = format!(
+        "{about}\n\n| what | median | middle half (lowest to highest of how many) | aim |\n| --- | --- | --- | --- |\n"
+    );
     for row in rows {
         let _ = writeln!(table, "| {} |", row.cells().join(" | "));
     }

@@ -66,7 +66,7 @@ impl Shop {
         let child = Command::new(env!("CARGO_BIN_EXE_kamid"))
             .args(["serve", "--data"])
             .arg(data)
-            .env("KAMID_LOG", "warn")
+            .env("KAMID_LOG", "error")
             .stdin(Stdio::null())
             .spawn()
             .unwrap();

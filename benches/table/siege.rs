@@ -92,7 +92,6 @@ pub async fn siege(shop: &Shop, rig: &Rig) -> Vec<Row> {
         grown.push(shop.memory_mib("VmRSS") - before);
         stop.store(true, Ordering::Relaxed);
         jobs.join_all().await;
-        println!("  honest p99 in peace {peace:.2} ms, besieged {besieged:.2} ms");
         ratios.push(besieged / peace);
         shop.quiet().await;
     }

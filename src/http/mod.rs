@@ -160,10 +160,12 @@ async fn connection<H, F>(
 {
     let _latency = stream.set_nodelay(true);
     // Until it says something, a connection costs its socket and no buffer: ten thousand silent ones are cheap.
+    // (Looked at, since a new socket passes for readable once.)
+    let mut first = [0u8];
     tokio::select! {
-        heard = tokio::time::timeout(HEAD_TIMEOUT, stream.readable()) => match heard {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return,
+        heard = tokio::time::timeout(HEAD_TIMEOUT, stream.peek(&mut first)) => match heard {
+            Ok(Ok(1)) => {}
+            _ => return,
         },
         _ = stop.changed() => return,
     }

@@ -2,11 +2,15 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use kamid::client::Client;
+use kamid::hammer::{self, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish};
 
-use crate::support::shop::Daemon;
+use crate::support::shop::{CHANNEL, Daemon, channels};
 
 fn connect(shop: &Daemon) -> TcpStream {
     let stream = TcpStream::connect(shop.public.trim_start_matches("http://")).unwrap();
@@ -97,4 +101,96 @@ async fn a_flood_of_large_forgeries_from_many_addresses_leaves_memory_flat() {
     assert!(grown < 32 * 1024, "memory grew by {grown} KiB");
     let size = |name: &str| std::fs::metadata(shop.data.join(name)).map_or(0, |meta| meta.len());
     assert!(size("incidents.ndjson") + size("incidents.1.ndjson") < 80_000_000);
+}
+
+/// A load of honest callbacks, six hundred in three seconds; what came of it.
+async fn honest(shop: &Daemon) -> hammer::Report {
+    let schedule = Schedule { shape: Shape::Poisson, rate: 200.0, lasts: Duration::from_secs(3), seed: 7 };
+    let visits = "paid=1".parse::<Mix>().unwrap().visits(600, 7);
+    let load = Load { visits, pace: Pace::Open(schedule), connections: 32, think: Duration::ZERO, seed: 7 };
+    let client = Client::find(&shop.data, None, None).unwrap();
+    let wish = Wish { channel: Some("pay".to_owned()), quantity: 1, seed: 7, ..Wish::default() };
+    let signed = channels(CHANNEL, &shop.data);
+    let target = Target::prepare(client, &signed, &wish, &load.visits, &|_, _, _| {}).await.unwrap();
+    let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
+    hammer::run(&target, &load, &stats, &stop, true).await.unwrap()
+}
+
+/// A connection from a local address of its own.
+async fn connect_from(shop: &Daemon, from: [u8; 4]) -> tokio::net::TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    socket.connect(shop.public.trim_start_matches("http://").parse().unwrap()).await.unwrap()
+}
+
+/// Forges as fast as answers come, until told to stop; how many there were, and how many of them 429.
+async fn forge_on(mut stream: tokio::net::TcpStream, stop: Arc<AtomicBool>) -> (u64, u64) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let ask = b"GET /pay/pay/notify?pid=1001&out_trade_no=X&sign=0123456789abcdef HTTP/1.1\r\nhost: x\r\n\r\n";
+    let (mut all, mut limited, mut buffer) = (0, 0, [0u8; 4096]);
+    while !stop.load(Ordering::Relaxed) {
+        stream.write_all(ask).await.unwrap();
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(read > 12, "the forger was cut off");
+        all += 1;
+        limited += u64::from(buffer.starts_with(b"HTTP/1.1 429"));
+        tokio::time::sleep(Duration::from_millis(6)).await;
+    }
+    (all, limited)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_silent_connections_slow_ones_and_a_forger_hinder_no_gateway() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use tokio::io::AsyncWriteExt as _;
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let shop = Daemon::quiet(&folder.path().join("d"), "");
+    let peace = honest(&shop).await;
+    let before = memory_kib(shop.pid());
+    let mut silent = Vec::new();
+    for n in 0..10_000 {
+        silent.push(connect_from(&shop, [127, 0, 1, (n % 200) as u8 + 1]).await);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut slow = Vec::new();
+    for n in 0..100 {
+        let (mut stream, stop) = (connect_from(&shop, [127, 0, 2, n + 1]).await, Arc::clone(&stop));
+        slow.push(tokio::spawn(async move {
+            for letter in "GET /pay/pay/notify?".bytes().chain(std::iter::repeat(b'a')) {
+                if stop.load(Ordering::Relaxed) || stream.write_all(&[letter]).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }));
+    }
+    let mut forgers = Vec::new();
+    for _ in 0..32 {
+        forgers.push(tokio::spawn(forge_on(connect_from(&shop, [127, 0, 3, 1]).await, Arc::clone(&stop))));
+    }
+    let besieged = honest(&shop).await;
+    let grown = memory_kib(shop.pid()).saturating_sub(before);
+    stop.store(true, Ordering::Relaxed);
+    let (mut forged, mut limited) = (0, 0);
+    for forger in forgers {
+        let (all, refused) = forger.await.unwrap();
+        (forged, limited) = (forged + all, limited + refused);
+    }
+    for slow in slow {
+        slow.await.unwrap();
+    }
+    for report in [&peace, &besieged] {
+        assert_eq!(report.violations(), 0, "{}", report.text());
+        assert_eq!(report.totals.count(hammer::stats::Heard::Success), report.totals.answered, "{}", report.text());
+    }
+    assert!(limited > forged / 2 && limited > 100, "{limited} of {forged} forgeries heard 429");
+    assert!(grown < 64 * 1024, "memory grew by {grown} KiB");
+    let p99 = |report: &hammer::Report| report.json()["latency_ms"]["p99"].as_f64().unwrap();
+    eprintln!(
+        "{forged} forgeries, {limited} of them 429; memory grew by {grown} KiB; p99 {:.2} ms in peace, {:.2} ms besieged",
+        p99(&peace),
+        p99(&besieged)
+    );
 }
