@@ -202,7 +202,11 @@ pub async fn run(target: &Target, load: &Load, stats: Arc<Stats>, stop: Arc<Atom
         let _ended = clock.join();
     }
     let threads = tokio::runtime::Handle::current().metrics().num_workers().max(1);
-    stats.end(worked().saturating_sub(before).as_secs_f64() / started.elapsed().as_secs_f64() / threads as f64);
+    let span = match load.pace {
+        Pace::Open(schedule) => schedule.lasts.min(started.elapsed()),
+        Pace::Closed(_) => Duration::ZERO,
+    };
+    stats.end(worked().saturating_sub(before).as_secs_f64() / started.elapsed().as_secs_f64() / threads as f64, span);
     sent
 }
 

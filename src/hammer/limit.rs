@@ -45,7 +45,7 @@ impl Step {
     pub fn of(report: &Report, offered: f64, bounds: Bounds) -> Self {
         let totals = &report.totals;
         let unknown: u64 = totals.heard.iter().filter(|((_, heard), _)| Heard::unknown(*heard)).map(|(_, n)| n).sum();
-        let errors_percent = 100.0 * unknown as f64 / totals.answered.max(1) as f64;
+        let errors_percent = 100.0 * unknown as f64 / (totals.answered + totals.unanswered).max(1) as f64;
         let p99_ms = totals.latency.value_at_quantile(0.99) as f64 / 1000.0;
         let held = p99_ms <= bounds.p99_ms && errors_percent <= bounds.errors_percent;
         Self {
@@ -70,7 +70,10 @@ pub fn next(steps: &[Step], first: f64) -> Option<f64> {
         (Some(held), None) => Some((held * 1.5).round()),
         // Not even the first rate held: look below it.
         (None, Some(broke)) => (broke > 2.0).then(|| (broke / 2.0).round()),
-        (Some(held), Some(broke)) if broke / held > CLOSE => Some(f64::midpoint(held, broke).round()),
+        // Between whole numbers there is nothing to try: a rate tried twice would be a coin tossed twice.
+        (Some(held), Some(broke)) if broke / held > CLOSE => {
+            Some(f64::midpoint(held, broke).round()).filter(|rate| *rate > held && *rate < broke)
+        }
         (Some(_), Some(_)) => None,
     }
 }
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_knee_is_found_from_above_and_from_below() {
-        for (limit, first) in [(5000.0, 200.0), (5000.0, 50_000.0), (201.0, 200.0), (70.0, 1000.0)] {
+        for (limit, first) in [(5000.0, 200.0), (5000.0, 50_000.0), (201.0, 200.0), (70.0, 1000.0), (5.0, 40.0)] {
             let (steps, knee) = search(limit, first);
             let knee = knee.unwrap();
             assert!(knee <= limit && knee * CLOSE * 1.02 >= limit, "{limit}: {knee}");

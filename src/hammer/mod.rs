@@ -22,7 +22,7 @@ pub mod target;
 mod wire;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::client::ClientError;
@@ -53,18 +53,12 @@ pub enum HammerError {
     Wrong(String),
 }
 
-/// Runs a load against a prepared target and audits what became of it.
-///
-/// # Errors
-/// The daemon's admin side does not answer the audit.
-pub async fn run(
-    target: &Target,
-    load: &Load,
-    stats: &Arc<Stats>,
-    stop: &Arc<AtomicBool>,
-    audited: bool,
-) -> Result<Report, HammerError> {
+/// Runs a load against a prepared target and audits what became of it; then the run's product is not for sale any more.
+/// A daemon that cannot be audited is told in the report: what was measured is not lost with it.
+pub async fn run(target: &Target, load: &Load, stats: &Arc<Stats>, stop: &Arc<AtomicBool>, audited: bool) -> Report {
     let sent = engine::run(target, load, Arc::clone(stats), Arc::clone(stop)).await;
-    let audit = if audited { Some(audit::audit(target, &sent, Duration::from_secs(60)).await?) } else { None };
-    Ok(Report::new(target, load, stats, audit))
+    let interrupted = stop.load(Ordering::Relaxed);
+    let audit = if audited { Some(audit::audit(target, &sent, Duration::from_secs(60)).await) } else { None };
+    target.retire().await;
+    Report::new(target, load, stats, audit, interrupted)
 }

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+use super::HammerError;
 use super::audit::Audit;
 use super::engine::Load;
 use super::glance::SHOWN;
-use super::mix::Step;
-use super::stats::{Stats, Totals, millis};
+use super::mix::{Request, Step};
+use super::stats::{self, Heard, Stats, Totals, millis};
 use super::target::Target;
 
 /// The load's threads had no time left when they worked for at least this share of it. Measured on two cores: 0.93 where
@@ -21,8 +22,13 @@ const BUSY: f64 = 0.8;
 pub struct Report {
     /// What was measured.
     pub totals: Totals,
-    /// What the audit found; `None` where none was wanted.
+    /// What the audit found; `None` where none was wanted or none was possible.
     pub audit: Option<Audit>,
+    /// Why none was possible.
+    pub unaudited: Option<String>,
+    /// Whether its user ended it early.
+    pub interrupted: bool,
+    product: String,
     offered: Option<f64>,
     channel: String,
     seed: u64,
@@ -31,16 +37,42 @@ pub struct Report {
 fn percentiles(histogram: &Histogram<u64>) -> Value {
     let mut all = serde_json::Map::new();
     for (name, percentile) in SHOWN {
-        all.insert(name.to_owned(), json!(millis(histogram, percentile)));
+        // `null` where there are too few values.
+        all.insert(name.to_owned(), json!(stats::percentile(histogram, percentile)));
     }
     all.insert("mean".to_owned(), json!(histogram.mean() / 1000.0));
     Value::Object(all)
 }
 
 impl Report {
-    pub(super) fn new(target: &Target, load: &Load, stats: &Stats, audit: Option<Audit>) -> Self {
-        let offered = load.pace.offered();
-        Self { totals: stats.totals(), audit, offered, channel: target.channel.to_string(), seed: load.seed }
+    pub(super) fn new(
+        target: &Target,
+        load: &Load,
+        stats: &Stats,
+        audit: Option<Result<Audit, HammerError>>,
+        interrupted: bool,
+    ) -> Self {
+        let (audit, unaudited) = match audit {
+            Some(Ok(audit)) => (Some(audit), None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+            None => (None, None),
+        };
+        Self {
+            totals: stats.totals(),
+            audit,
+            unaudited,
+            interrupted,
+            product: target.product.clone(),
+            offered: load.pace.offered(),
+            channel: target.channel.to_string(),
+            seed: load.seed,
+        }
+    }
+
+    /// Whether nothing was found that must not be, and it could be looked for.
+    #[must_use]
+    pub fn clean(&self) -> bool {
+        self.violations() == 0 && self.unaudited.is_none()
     }
 
     /// Whether anything was found that must not be.
@@ -76,7 +108,9 @@ impl Report {
             .map(|second| {
                 json!({
                     "answered": second.answered, "success": second.success,
-                    "p50_ms": millis(&second.latency, 50.0), "p99_ms": millis(&second.latency, 99.0),
+                    "p50_ms": millis(&second.latency, 50.0),
+                    // Two digits round up, but never past the highest there was.
+                    "p99_ms": millis(&second.latency, 99.0).min(millis(&self.totals.latency, 100.0)),
                 })
             })
             .collect();
@@ -89,9 +123,11 @@ impl Report {
         json!({
             "channel": self.channel, "seed": self.seed, "offered_per_second": self.offered,
             "achieved_per_second": self.totals.rate(), "answered": self.totals.answered,
+            "unanswered": self.totals.unanswered, "interrupted": self.interrupted, "product": self.product,
             "scheduled": self.totals.scheduled, "latency_ms": percentiles(&self.totals.latency), "steps_ms": steps,
             "own_lateness_ms": percentiles(&self.totals.lag),
             "load_busy": self.totals.busy, "load_was_the_bottleneck": self.bottleneck(), "heard": heard, "seconds": seconds, "audit": self.audit,
+            "unaudited": self.unaudited,
         })
     }
 
@@ -105,8 +141,9 @@ impl Report {
             if totals.scheduled < totals.answered { format!("{} visits: ", totals.scheduled) } else { String::new() };
         let _ = writeln!(
             text,
-            "{visits}{} requests in {:.1} s through {}: {offered}, achieved {:.0}/s (seed {})",
-            totals.answered,
+            "{visits}{} requests{} in {:.1} s through {}: {offered}, achieved {:.0}/s (seed {})",
+            totals.answered + totals.unanswered,
+            if self.interrupted { ", interrupted," } else { "" },
             totals.took.as_secs_f64(),
             self.channel,
             totals.rate(),
@@ -121,15 +158,30 @@ impl Report {
         for (what, histogram) in rows {
             let values: Vec<String> = SHOWN
                 .iter()
-                .map(|(name, percentile)| format!("{name} {:.2}", millis(histogram, *percentile)))
+                .map(|(name, percentile)| match stats::percentile(histogram, *percentile) {
+                    Some(value) => format!("{name} {value:.2}"),
+                    None => format!("{name} –"),
+                })
                 .collect();
             let _ = writeln!(text, "{what:<13} ms   {}", values.join("   "));
         }
         for ((request, heard), count) in &totals.heard {
             let _ = writeln!(text, "  {:<9} {:<13} {count}", request.as_str(), heard.as_str());
         }
+        let unknown = |((_, heard), count): (&(Request, Heard), &u64)| if heard.unknown() { *count } else { 0 };
+        let failed: u64 = totals.heard.iter().map(unknown).sum();
+        if failed > 0 {
+            let _ = writeln!(
+                text,
+                "{failed} failed ({} without any answer); latencies are of the others",
+                totals.unanswered
+            );
+        }
         if self.bottleneck() {
             let _ = writeln!(text, "The load itself was late: it was the bottleneck, not the daemon.");
+        }
+        if let Some(why) = &self.unaudited {
+            let _ = writeln!(text, "COULD NOT BE AUDITED: {why}");
         }
         if let Some(audit) = &self.audit {
             let states: Vec<String> = audit.states.iter().map(|(state, count)| format!("{count} {state}")).collect();

@@ -77,6 +77,14 @@ impl Heard {
     }
 }
 
+impl Heard {
+    /// Whether nothing came back at all.
+    #[must_use]
+    pub const fn silent(self) -> bool {
+        matches!(self, Self::NoConnection | Self::Cut | Self::TimedOut)
+    }
+}
+
 impl From<Silence> for Heard {
     fn from(silence: Silence) -> Self {
         match silence {
@@ -125,7 +133,8 @@ pub struct Second {
 pub struct Totals {
     /// Answers of each kind of request.
     pub heard: BTreeMap<(Request, Heard), u64>,
-    /// Latencies from when each was due, in microseconds. Slow clients are left out: their time is their own.
+    /// Latencies from when each was due, in microseconds. Slow clients are left out: their time is their own; and so is what
+    /// failed, but for what failed by being late: a quick refusal is no quick answer.
     pub latency: Histogram<u64>,
     /// The same for each step of a sale.
     pub steps: [Histogram<u64>; 3],
@@ -135,10 +144,14 @@ pub struct Totals {
     pub seconds: Vec<Second>,
     /// Requests answered.
     pub answered: u64,
-    /// Of those, how many the schedule asked for: all, but for what buyers do after their order.
+    /// Requests that got no answer: no connection, cut off, too late.
+    pub unanswered: u64,
+    /// Of those answered, how many the schedule asked for: all, but for what buyers do after their order.
     pub scheduled: u64,
-    /// From the start to the last answer to one of the schedule's.
+    /// From the start to the last answer to one of the schedule's that was not slow on purpose.
     pub took: Duration,
+    /// How long the schedule was followed; known at the end.
+    pub span: Duration,
     /// The share of the time that the load's threads worked; known at the end.
     pub busy: f64,
     /// Whether all is sent and answered.
@@ -154,7 +167,15 @@ fn histogram(digits: u8) -> Histogram<u64> {
         .unwrap_or_else(|_| Histogram::new(digits).unwrap_or_else(|_| unreachable!()))
 }
 
-/// A percentile in milliseconds.
+/// A percentile in milliseconds; `None` where there are too few values to tell it from the highest.
+#[must_use]
+pub fn percentile(histogram: &Histogram<u64>, percentile: f64) -> Option<f64> {
+    let needed = if percentile < 100.0 { 100.0 / (100.0 - percentile) } else { 1.0 };
+    let enough = histogram.len() as f64 >= needed * 0.999;
+    (enough && !histogram.is_empty()).then(|| millis(histogram, percentile))
+}
+
+/// A percentile in milliseconds; 0 where there is no value.
 #[must_use]
 pub fn millis(histogram: &Histogram<u64>, percentile: f64) -> f64 {
     histogram.value_at_percentile(percentile) as f64 / 1000.0
@@ -169,8 +190,10 @@ impl Default for Stats {
             lag: histogram(3),
             seconds: Vec::new(),
             answered: 0,
+            unanswered: 0,
             scheduled: 0,
             took: Duration::ZERO,
+            span: Duration::ZERO,
             busy: 0.0,
             ended: false,
         }))
@@ -190,9 +213,11 @@ impl Stats {
     pub fn record(&self, sample: Sample) {
         let mut totals = self.locked();
         *totals.heard.entry((sample.request, sample.heard)).or_default() += 1;
-        totals.answered += 1;
-        if sample.scheduled {
-            totals.scheduled += 1;
+        let answered = !sample.heard.silent();
+        totals.answered += u64::from(answered);
+        totals.unanswered += u64::from(!answered);
+        totals.scheduled += u64::from(sample.scheduled && answered);
+        if sample.scheduled && !sample.slow {
             totals.took = totals.took.max(sample.due + sample.latency);
         }
         totals.lag.saturating_record(micros(sample.lag));
@@ -201,21 +226,21 @@ impl Stats {
             // Two digits: a long run has thousands of these.
             totals.seconds.push(Second { answered: 0, success: 0, latency: histogram(2), p99: None });
         }
-        if !sample.slow {
+        if !sample.slow && (!sample.heard.unknown() || sample.heard == Heard::TimedOut) {
             let latency = micros(sample.latency);
             totals.latency.saturating_record(latency);
             totals.steps[sample.request.step() as usize].saturating_record(latency);
             totals.seconds[second].latency.saturating_record(latency);
             totals.seconds[second].p99 = None;
         }
-        totals.seconds[second].answered += 1;
+        totals.seconds[second].answered += u64::from(answered);
         totals.seconds[second].success += u64::from(sample.heard.good());
     }
 
-    /// All is sent and answered; the load's threads worked for this share of the time.
-    pub fn end(&self, busy: f64) {
+    /// All is sent and answered; the load's threads worked for this share of the time, and the schedule was followed so long.
+    pub fn end(&self, busy: f64, span: Duration) {
         let mut totals = self.locked();
-        (totals.busy, totals.ended) = (busy, true);
+        (totals.busy, totals.ended, totals.span) = (busy, true, span);
     }
 
     /// Everything so far.
@@ -232,10 +257,10 @@ impl Totals {
         self.heard.iter().filter(|((_, known), _)| *known == heard).map(|(_, count)| count).sum()
     }
 
-    /// Answers to the schedule's requests a second, over the whole run.
+    /// Answers to the schedule's requests a second: over the time of the schedule, or longer where answers took longer.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        let seconds = self.took.as_secs_f64();
+        let seconds = self.took.max(self.span).as_secs_f64();
         if seconds > 0.0 { self.scheduled as f64 / seconds } else { 0.0 }
     }
 

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::HammerError;
 use super::mix::Kind;
@@ -99,6 +99,15 @@ impl Target {
             return Err(HammerError::Remote(format!("http://{address}")));
         }
         let (channel, gateway) = gateway(channels, wish.channel.as_deref())?;
+        let known: Value = client.get("/v1/channels", &[]).await?;
+        let known: Vec<&str> =
+            known["channels"].as_array().into_iter().flatten().filter_map(|c| c["name"].as_str()).collect();
+        if !known.contains(&channel.as_str()) {
+            return Err(HammerError::Wrong(format!(
+                "the daemon has no channel {channel:?}, but {}: give hammer the daemon's own --config, and --channel",
+                known.join(", ")
+            )));
+        }
         let (made, wanted) = (count(visits, Kind::has_order), count(visits, |kind| kind.has_order() || kind.orders()));
         let run = format!("{:08x}", fastrand::Rng::with_seed(wish.seed ^ now()).u32(..));
         let mut target = Self {
@@ -112,10 +121,22 @@ impl Target {
             run: run.into(),
             orders: Arc::new(Vec::new()),
         };
-        target.stock(made, progress).await?;
-        target.orders = Arc::new(target.make_orders(visits, progress).await?);
-        target.expire(visits, progress).await?;
+        if let Err(error) = target.fill(made, visits, progress).await {
+            target.retire().await;
+            return Err(error);
+        }
         Ok(target)
+    }
+
+    async fn fill(&mut self, made: u64, visits: &[Kind], progress: Progress<'_>) -> Result<(), HammerError> {
+        self.stock(made, progress).await?;
+        self.orders = Arc::new(self.make_orders(visits, progress).await?);
+        self.expire(visits, progress).await
+    }
+
+    /// The run's product is not for sale any more. A daemon that does not answer keeps it: nothing else depends on it.
+    pub(super) async fn retire(&self) {
+        let _kept = self.client.patch(&format!("/v1/products/{}", self.product), &json!({"retired": true})).await;
     }
 
     /// A product whose orders outlive the run, and its keys. With fewer keys than orders that are made beforehand, it

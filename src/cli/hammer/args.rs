@@ -154,7 +154,18 @@ impl HammerArgs {
         if wanted > MOST {
             return Err(Failure::new(format!("{wanted} requests are too many: at most {MOST}")));
         }
-        let visits: Vec<Kind> = self.mix()?.1.visits(usize::try_from(wanted).unwrap_or(usize::MAX), seed);
+        let mut visits: Vec<Kind> = self.mix()?.1.visits(usize::try_from(wanted).unwrap_or(usize::MAX), seed);
+        if let Pace::Open(schedule) = pace {
+            // As many as all their requests are due: none is left half done.
+            let mut left = schedule.dues().count();
+            let whole = visits.iter().take_while(|kind| {
+                let fits = kind.requests().len() <= left;
+                left = left.saturating_sub(kind.requests().len());
+                fits
+            });
+            let whole = whole.count();
+            visits.truncate(whole);
+        }
         let connections = self.connections.unwrap_or(connections) as usize;
         Ok(Load { visits, pace, connections, think: self.think, seed })
     }

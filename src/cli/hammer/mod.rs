@@ -17,6 +17,9 @@ use crate::vault::Vault;
 pub use args::HammerArgs;
 use live::{Ending, interrupted, log, screen, signals};
 
+/// Requests from which a p99 says something.
+const ENOUGH: f64 = 100.0;
+
 /// What `-h` ends with.
 pub const EXAMPLES: &str = "Examples:
   kamid hammer --rate 2000 --for 30s
@@ -87,7 +90,7 @@ async fn once(
         helpers.spawn(log(Arc::clone(&stats)));
     }
     let report = tokio::select! {
-        report = hammer::run(&target, load, &stats, &ending.stop, !args.no_audit) => report.map_err(Failure::from),
+        report = hammer::run(&target, load, &stats, &ending.stop, !args.no_audit) => Ok(report),
         () = ending.asked_times(2) => Err(interrupted()),
     };
     // The terminal is as it was before anything is printed.
@@ -105,8 +108,14 @@ pub async fn run(context: &Context, args: &HammerArgs) -> Done {
         return find_limit(context, args, &channels, seed, &ending).await;
     }
     let load = args.load(seed, args.rate.map(f64::from))?;
+    // Opened first: what cannot be written is known before anything is sent.
+    let hgrm = args
+        .hgrm
+        .as_ref()
+        .map(|path| std::fs::File::create(path).map_err(|error| Failure::new(format!("{}: {error}", path.display()))));
+    let hgrm = hgrm.transpose()?;
     let report = once(context, args, &channels, &load, &ending).await?;
-    finish(context, args, &report)
+    finish(context, hgrm, &report)
 }
 
 async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, seed: u64, ending: &Ending) -> Done {
@@ -115,8 +124,18 @@ async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, s
     let mut steps: Vec<Step> = Vec::new();
     context.out.line(" offered/s  achieved/s    p99 ms  errors %");
     while let Some(rate) = limit::next(&steps, f64::from(args.rate.unwrap_or(200))) {
+        if rate * args.lasts.as_secs_f64() < ENOUGH {
+            context
+                .out
+                .line(&format!("{rate:>10.0}  not tried: --for gives fewer than {ENOUGH} requests, too few for a p99"));
+            break;
+        }
         let load = args.load(seed.wrapping_add(steps.len() as u64), Some(rate))?;
-        let step = Step::of(&once(context, args, channels, &load, ending).await?, rate, bounds);
+        let report = once(context, args, channels, &load, ending).await?;
+        if let Some(why) = report.unaudited {
+            return Err(Failure::new(why));
+        }
+        let step = Step::of(&report, rate, bounds);
         if ending.asked() {
             // Cut short, it says nothing of its rate.
             break;
@@ -135,10 +154,11 @@ async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, s
     let knee = limit::knee(&steps);
     if context.out.json {
         context.out.value(
-            &json!({"knee_per_second": knee, "p99_ms": args.p99, "errors_percent": args.errors, "steps": steps}),
+            &json!({"knee_per_second": knee, "interrupted": ending.asked(), "p99_ms": args.p99, "errors_percent": args.errors, "steps": steps}),
         );
     } else {
-        let kept = format!("p99 ≤ {} ms, errors ≤ {} %", args.p99, args.errors);
+        let early = if ending.asked() { "; interrupted: it may hold more" } else { "" };
+        let kept = format!("p99 ≤ {} ms, errors ≤ {} %{early}", args.p99, args.errors);
         context.out.line(
             &knee.map_or_else(|| format!("no rate held ({kept})"), |knee| format!("holds {knee:.0} {unit}/s ({kept})")),
         );
@@ -147,14 +167,15 @@ async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, s
     Ok(if violations == 0 && knee.is_some() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn finish(context: &Context, args: &HammerArgs, report: &Report) -> Done {
-    if let Some(file) = &args.hgrm {
-        std::fs::write(file, report.hgrm()).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-    }
+fn finish(context: &Context, hgrm: Option<std::fs::File>, report: &Report) -> Done {
     if context.out.json {
         context.out.value(&report.json());
     } else {
         context.out.line(report.text().trim_end());
     }
-    Ok(if report.violations() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    if let Some(mut file) = hgrm {
+        use std::io::Write as _;
+        file.write_all(report.hgrm().as_bytes()).map_err(|error| Failure::new(format!("the .hgrm file: {error}")))?;
+    }
+    Ok(if report.clean() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
