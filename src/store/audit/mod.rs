@@ -59,7 +59,7 @@ impl Report {
 pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
 
 impl Store {
-    /// Counts everything again and lists what does not add up. Memory: some 80 bytes an order, 8 a key up to 12 million.
+    /// Counts everything again and lists what does not add up. Memory: some 55 bytes an order, 8 a key up to 12 million.
     ///
     /// # Errors
     /// Redis does not answer, or holds what cannot be read.
