@@ -77,6 +77,8 @@ impl Shop {
     /// # Errors
     /// Redis does not answer.
     pub async fn refresh_catalog(&self) -> Result<(), StoreError> {
+        // One after the other: what was read before a product was added must not be put in place after it.
+        let _alone = self.refreshing.lock().await;
         let version = self.store.catalog_version().await?;
         let products = self.store.products().await?;
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(products);
