@@ -4,6 +4,7 @@
 //! Invariant: a value that exists is valid (an [`OrderId`] has 20 characters of its alphabet, [`Money`] is an integer).
 
 pub mod callback;
+pub mod health;
 pub mod ids;
 pub mod money;
 pub mod order;
@@ -12,6 +13,7 @@ pub mod product;
 pub mod text;
 
 pub use callback::{Call, Callback, Reply};
+pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
 pub use money::{Currency, Money};
 pub use order::{Order, OrderState, Take};

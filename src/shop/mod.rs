@@ -21,9 +21,9 @@ use tokio::sync::Notify;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Currency, Product, ProductId};
+use crate::domain::{Currency, Health, Product, ProductId};
 use crate::outbound::Outbound;
-use crate::store::{Health, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::incident::{Incident, RawRequest};
 use crate::vault::{Vault, VaultError};

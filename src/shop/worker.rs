@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::{Millis, OrderId};
 use crate::store::{Event, Lease};
-use crate::telemetry::snapshot::{ProductStock, Surroundings};
+use crate::telemetry::snapshot::Surroundings;
 
 /// Entries read from one slot at once; payments that were settled together share one.
 const EVENTS: usize = 128;
@@ -135,21 +135,18 @@ impl Shop {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = stop.changed() => return,
             }
-            let stock = self.stock().await.unwrap_or_default();
-            let stock =
-                stock.into_iter().map(|(product, stock)| ProductStock { product: product.id.to_string(), stock });
             let around = Surroundings {
                 kamid: env!("CARGO_PKG_VERSION").to_owned(),
                 test: self.test,
                 started,
                 ready: self.ready(),
+                full: self.full(),
                 redis_us: self.redis_us.load(Ordering::Relaxed),
                 skew_ms: self.skew_ms.load(Ordering::Relaxed),
                 outbox_behind: self.behind.load(Ordering::Relaxed),
                 waiting: self.store.waiting().await.unwrap_or_default(),
-                stock: stock.collect(),
-                deliveries: self.telemetry.deliveries(),
-                redis: serde_json::to_value(self.health()).unwrap_or_default(),
+                redis: self.health(),
+                ..Surroundings::default()
             };
             let snapshot = self.telemetry.tick(self.store.now(), around);
             let Ok(line) = serde_json::to_string(&snapshot) else { continue };

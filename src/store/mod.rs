@@ -35,7 +35,6 @@ pub use look::Look;
 pub use names::Names;
 pub use orders::{NewOrder, Released, Reserved};
 pub use outbox::{Event, Lease};
-pub use preflight::Health;
 pub use review::{Changed, ReviewItem, Reviewed};
 use script::{Reply, Script};
 pub use stock::{Chunk, ChunkReport};

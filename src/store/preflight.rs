@@ -9,6 +9,7 @@ use super::link::Link;
 use super::script::{items_of, text_of};
 use super::{Store, StoreError};
 use crate::config::Durability;
+use crate::domain::Health;
 
 /// Checks a link once for each server process it meets.
 pub struct Preflight {
@@ -117,25 +118,6 @@ async fn info(link: &mut Link, section: &str) -> Result<BTreeMap<String, String>
     Ok(text.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k.to_owned(), v.trim().to_owned())).collect())
 }
 
-/// How Redis is, for the dashboard and for the guard of new orders.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize, PartialEq, Eq)]
-pub struct Health {
-    /// Its version.
-    pub version: String,
-    /// Bytes in use.
-    pub used_bytes: u64,
-    /// `maxmemory`, 0 where there is none.
-    pub max_bytes: u64,
-    /// Bytes of the append-only file.
-    pub aof_bytes: u64,
-    /// Connected replicas.
-    pub replicas: u64,
-    /// Its process.
-    pub process: u32,
-    /// Whether a power cut could take back what was acknowledged.
-    pub relaxed: bool,
-}
-
 impl Store {
     /// Reads how Redis is.
     ///
@@ -144,9 +126,11 @@ impl Store {
     pub async fn health(&self) -> Result<Health, StoreError> {
         let mut link = self.checkout().await?;
         let mut all = info(&mut link, "server").await?;
-        for section in ["memory", "persistence", "replication"] {
+        for section in ["clients", "memory", "persistence", "replication", "stats"] {
             all.extend(info(&mut link, section).await?);
         }
+        let slow: Option<u64> =
+            link.run(redis::cmd("SLOWLOG").arg("LEN")).await.ok().and_then(|n| text_of(&n)?.parse().ok());
         let number = |key: &str| all.get(key).and_then(|text| text.parse().ok()).unwrap_or(0u64);
         Ok(Health {
             version: all.get("redis_version").cloned().unwrap_or_default(),
@@ -156,6 +140,11 @@ impl Store {
             replicas: number("connected_slaves"),
             process: number("process_id") as u32,
             relaxed: self.durability == Durability::Relaxed,
+            commands: number("instantaneous_ops_per_sec"),
+            clients: number("connected_clients"),
+            delayed_fsyncs: number("aof_delayed_fsync"),
+            write_failed: all.get("aof_last_write_status").is_some_and(|status| status != "ok"),
+            slow,
         })
     }
 

@@ -21,11 +21,6 @@ use crate::domain::{Millis, Rejection};
 use incident::{Incident, IncidentLog};
 use snapshot::{Delivery, Fleet, Snapshot};
 
-/// Deliveries kept for the dashboard.
-const DELIVERIES: usize = 200;
-/// Longest latency told apart, in microseconds.
-const LONGEST_US: u64 = 60_000_000;
-
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -73,23 +68,13 @@ struct Endings {
 struct State {
     counters: BTreeMap<String, u64>,
     endings: BTreeMap<String, Endings>,
+    delivered: Option<Histogram<u64>>,
     deliveries: VecDeque<Delivery>,
     fresh: Vec<String>,
 }
 
 /// What stands now, for whoever watches the metrics.
 fn gauge(rest: &snapshot::Surroundings) {
-    for stock in &rest.stock {
-        for (kind, keys) in [
-            ("pool", stock.stock.pool),
-            ("reserved", stock.stock.reserved),
-            ("given", stock.stock.given),
-            ("voided", stock.stock.voided),
-        ] {
-            metrics::gauge!("kamid_stock_keys", "product" => stock.product.clone(), "kind" => kind).set(keys as f64);
-        }
-        metrics::gauge!("kamid_owed_orders", "product" => stock.product.clone()).set(stock.stock.owed as f64);
-    }
     metrics::gauge!("kamid_review_waiting").set(rest.waiting as f64);
     metrics::gauge!("kamid_redis_ready").set(f64::from(u8::from(rest.ready)));
 }
@@ -104,7 +89,7 @@ impl Tally {
 
 impl Endings {
     fn new() -> Option<Self> {
-        let latency = Histogram::new_with_bounds(1, LONGEST_US, 3).ok()?;
+        let latency = snapshot::histogram()?;
         Some(Self { tallies: Vec::new(), latency, seconds: metrics::histogram!("kamid_callback_seconds") })
     }
 
@@ -151,7 +136,7 @@ impl Telemetry {
         Self {
             incidents: IncidentLog::new(&instance, data, limits),
             instance,
-            state: Mutex::default(),
+            state: Mutex::new(State { delivered: snapshot::histogram(), ..State::default() }),
             prometheus,
             fleet: watch::Sender::new(Fleet::default()),
             seq: AtomicU64::new(0),
@@ -170,7 +155,11 @@ impl Telemetry {
                 metrics::counter!("kamid_keys_delivered_total").increment(u64::from(delivery.quantity));
                 metrics::histogram!("kamid_paid_to_delivered_seconds").record(delivery.took_us as f64 / 1e6);
                 let mut state = self.state();
-                if state.deliveries.len() >= DELIVERIES {
+                *state.counters.entry("delivered".to_owned()).or_default() += 1;
+                if let Some(delivered) = &mut state.delivered {
+                    delivered.saturating_record(delivery.took_us.max(1));
+                }
+                if state.deliveries.len() >= snapshot::DELIVERIES {
                     state.deliveries.pop_front();
                 }
                 state.deliveries.push_back(delivery);
@@ -222,12 +211,6 @@ impl Telemetry {
         self.prometheus.render()
     }
 
-    /// The last deliveries, newest last, masked.
-    #[must_use]
-    pub fn deliveries(&self) -> Vec<Delivery> {
-        self.state().deliveries.iter().cloned().collect()
-    }
-
     /// This second's snapshot: counters as they stand, histograms since the last one.
     #[must_use]
     pub fn tick(&self, now: Millis, rest: snapshot::Surroundings) -> Snapshot {
@@ -244,6 +227,15 @@ impl Telemetry {
                 endings.latency.reset();
             }
         }
+        let delivered = match &mut state.delivered {
+            Some(delivered) if !delivered.is_empty() => {
+                let text = snapshot::encode(delivered);
+                delivered.reset();
+                text
+            }
+            _ => String::new(),
+        };
+        let deliveries = std::mem::take(&mut state.deliveries).into();
         let fresh = std::mem::take(&mut state.fresh);
         let incidents = fresh.iter().filter_map(|id| self.incidents.get(id)).map(|i| i.brief()).collect();
         Snapshot {
@@ -253,6 +245,8 @@ impl Telemetry {
             at: now,
             counters,
             latency,
+            delivered,
+            deliveries,
             incidents,
             incidents_dropped: self.incidents.dropped(),
             surroundings: rest,

@@ -12,10 +12,16 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::incident::Brief;
-use crate::domain::{Millis, Stock};
+use crate::domain::{Health, Millis, Stock};
 
 /// Version of this format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// Seconds of history that a stream begins with, at most: `/v1/stream?history=900`.
+pub const HISTORY_SECONDS: u64 = 900;
+/// Deliveries told in one snapshot; of more, the newest.
+pub const DELIVERIES: usize = 20;
+/// Longest latency told apart, in microseconds.
+pub const LONGEST_US: u64 = 60_000_000;
 /// Instances kept; a fleet is smaller, and a stranger in Redis must not fill our memory.
 const INSTANCES: usize = 64;
 
@@ -35,17 +41,56 @@ pub struct Delivery {
 }
 
 /// A product's stock, as the dashboard shows it.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
-pub struct ProductStock {
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct StockRow {
     /// Product id.
     pub product: String,
+    /// What buyers read.
+    pub name: String,
     /// Its numbers.
     #[serde(flatten)]
     pub stock: Stock,
+    /// Fewer available keys than this are an alarm; 0: none was set.
+    pub low: u64,
+    /// Keys given to buyers an hour, over the last ten minutes.
+    pub hourly: u64,
+    /// No new orders.
+    pub retired: bool,
+}
+
+/// Stock of the products that a reader of `/v1/stream?stock=N&filter=TEXT` asked for: the N most endangered of those
+/// whose id or name holds the text. Sent beside the snapshots as `{"stock": …}`, and only what changed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct StockLine {
+    /// When, by Redis' clock.
+    pub at: Millis,
+    /// Products in the catalogue.
+    pub products: u64,
+    /// Of those, which fit the filter.
+    pub matching: u64,
+    /// Rows that are new or have changed since the last line.
+    pub rows: Vec<StockRow>,
+    /// Products that are no longer among the N.
+    pub gone: Vec<String>,
+}
+
+/// What one channel's callbacks are like, beside their counts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct ChannelState {
+    /// Its kind, such as `epay_v1`.
+    pub kind: String,
+    /// When its last callback came; 0: none since the start.
+    pub last: Millis,
+    /// Addresses that its callbacks came from since the start, counted up to a thousand.
+    pub addresses: u32,
 }
 
 /// What stands around the counters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Surroundings {
     /// kamid's version.
     pub kamid: String,
@@ -55,6 +100,8 @@ pub struct Surroundings {
     pub started: Millis,
     /// Whether Redis answers.
     pub ready: bool,
+    /// Why no new orders and keys are taken, if so.
+    pub full: Option<String>,
     /// A round trip to Redis, µs.
     pub redis_us: u64,
     /// Redis' clock minus what this instance expected, ms.
@@ -63,16 +110,16 @@ pub struct Surroundings {
     pub outbox_behind: u64,
     /// Held orders, extra and orphan payments that wait for a person.
     pub waiting: u64,
-    /// Stock of every product.
-    pub stock: Vec<ProductStock>,
-    /// The last deliveries.
-    pub deliveries: Vec<Delivery>,
+    /// The daemon's own memory, bytes.
+    pub memory_bytes: u64,
+    /// Every configured channel.
+    pub channels: BTreeMap<String, ChannelState>,
     /// How Redis is.
-    pub redis: serde_json::Value,
+    pub redis: Health,
 }
 
 /// One second of one instance.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     /// [`FORMAT`].
     pub version: u32,
@@ -82,17 +129,29 @@ pub struct Snapshot {
     pub seq: u64,
     /// When, by Redis' clock.
     pub at: Millis,
-    /// `channel/outcome[/reason]` to how many since the start; also `orders`, `expired`.
+    /// `channel/outcome[/reason]` to how many since the start; also `orders`, `expired`, `delivered` (orders).
     pub counters: BTreeMap<String, u64>,
-    /// Channel to this second's callback latencies: an HDR histogram of µs (V2, base64).
+    /// Channel to this second's callback latencies: an HDR histogram of µs (two digits, V2, base64).
     pub latency: BTreeMap<String, String>,
+    /// This second's times from verified payment to delivered; such a histogram, or empty.
+    #[serde(default)]
+    pub delivered: String,
     /// Incidents of this second, at most 50.
     pub incidents: Vec<Brief>,
     /// Incidents that were only counted, since the start.
     pub incidents_dropped: u64,
+    /// Deliveries of this second, the newest [`DELIVERIES`].
+    #[serde(default)]
+    pub deliveries: Vec<Delivery>,
     /// The rest.
     #[serde(flatten)]
     pub surroundings: Surroundings,
+}
+
+/// An empty histogram of the form that snapshots carry: µs from 1 to [`LONGEST_US`], two significant digits.
+#[must_use]
+pub fn histogram() -> Option<Histogram<u64>> {
+    Histogram::new_with_bounds(1, LONGEST_US, 2).ok()
 }
 
 /// A histogram as text.
