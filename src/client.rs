@@ -29,6 +29,41 @@ pub enum ClientError {
     NotAdmin(String),
 }
 
+/// Longest line of a stream: a snapshot is a few kilobytes, stock of a thousand products some hundred.
+const LINE_BYTES: usize = 4 * 1_048_576;
+
+/// Lines as they come.
+pub struct Lines {
+    response: reqwest::Response,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line; `None` where the daemon ended it.
+    ///
+    /// # Errors
+    /// The link broke, or what comes is no text in lines.
+    pub async fn next(&mut self) -> Result<Option<String>, ClientError> {
+        let mut looked = 0;
+        loop {
+            if let Some(end) = self.buffer.iter().skip(looked).position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=looked + end).collect();
+                let line = String::from_utf8(line).map_err(|error| ClientError::Answer(error.to_string()))?;
+                return Ok(Some(line.trim_end().to_owned()));
+            }
+            looked = self.buffer.len();
+            if looked > LINE_BYTES {
+                return Err(ClientError::Answer("a line that does not end".to_owned()));
+            }
+            let broken = |error: reqwest::Error| ClientError::Answer(error.without_url().to_string());
+            match self.response.chunk().await.map_err(broken)? {
+                Some(piece) => self.buffer.extend_from_slice(&piece),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
 /// A daemon's admin side.
 #[derive(Clone)]
 pub struct Client {
@@ -119,10 +154,22 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, ClientError> {
+        self.send(self.http.get(self.url(path, query)).timeout(Duration::from_secs(3600))).await
+    }
+
+    fn url(&self, path: &str, query: &[(&str, String)]) -> String {
         let pairs = query.iter().map(|(name, value)| (*name, value.as_str()));
         let mark = if query.is_empty() { "" } else { "?" };
-        let url = format!("{}{path}{mark}{}", self.base, crate::channel::params::encode(pairs));
-        self.send(self.http.get(url).timeout(Duration::from_secs(3600))).await
+        format!("{}{path}{mark}{}", self.base, crate::channel::params::encode(pairs))
+    }
+
+    /// Reads line by line what does not end by itself.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn follow(&self, path: &str, query: &[(&str, String)]) -> Result<Lines, ClientError> {
+        let response = self.respond(self.http.get(self.url(path, query))).await?;
+        Ok(Lines { response, buffer: Vec::new() })
     }
 
     /// Reads something of a known shape.
@@ -138,25 +185,17 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn audit(&self, mut progress: impl FnMut(&str, u64, u64)) -> Result<Value, ClientError> {
-        let url = format!("{}/v1/audit?progress=true", self.base);
-        let mut response = self.respond(self.http.get(url)).await?;
-        let mut buffer: Vec<u8> = Vec::new();
-        let broken = |error: reqwest::Error| ClientError::Answer(error.without_url().to_string());
-        while let Some(piece) = response.chunk().await.map_err(broken)? {
-            buffer.extend_from_slice(&piece);
-            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = buffer.drain(..=end).collect();
-                let mut line: Value =
-                    serde_json::from_slice(&line).map_err(|error| ClientError::Answer(error.to_string()))?;
-                if let Some(why) = line["error"].as_str() {
-                    return Err(ClientError::Answer(why.to_owned()));
-                }
-                if line["report"].is_object() {
-                    return Ok(line["report"].take());
-                }
-                let number = |name: &str| line["progress"][name].as_u64().unwrap_or(0);
-                progress(line["progress"]["what"].as_str().unwrap_or_default(), number("done"), number("of"));
+        let mut lines = self.follow("/v1/audit", &[("progress", "true".to_owned())]).await?;
+        while let Some(line) = lines.next().await? {
+            let mut line: Value = serde_json::from_str(&line).map_err(|error| ClientError::Answer(error.to_string()))?;
+            if let Some(why) = line["error"].as_str() {
+                return Err(ClientError::Answer(why.to_owned()));
             }
+            if line["report"].is_object() {
+                return Ok(line["report"].take());
+            }
+            let number = |name: &str| line["progress"][name].as_u64().unwrap_or(0);
+            progress(line["progress"]["what"].as_str().unwrap_or_default(), number("done"), number("of"));
         }
         Err(ClientError::Answer("the daemon ended before the audit did".to_owned()))
     }

@@ -23,6 +23,8 @@ pub struct Config {
     pub limits: Limits,
     /// Test mode: data apart from the live data, and a sandbox channel.
     pub test: bool,
+    /// When the dashboard calls something an alarm.
+    pub top: Top,
     /// The channels' sections by name; each kind reads its own.
     pub channels: Vec<(String, Section)>,
 }
@@ -90,6 +92,27 @@ pub struct StoreConfig {
     pub timeout_ms: u64,
     /// Certificates (PEM) that a `rediss://` server's must come from, instead of the well-known ones.
     pub ca: Option<Secret>,
+}
+
+/// `[top]`: when the dashboard calls something an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Top {
+    /// Refused callbacks of one channel for one reason, in a minute.
+    pub rejected_per_minute: u64,
+    /// A product that will be empty within so many minutes.
+    pub empty_minutes: u64,
+    /// p99 of a minute's callbacks, in ms.
+    pub slow_ms: u64,
+    /// Seconds after which an instance that is not heard counts as lost.
+    pub lost_seconds: u64,
+    /// Products whose stock is asked for: those in most danger.
+    pub products: usize,
+}
+
+impl Default for Top {
+    fn default() -> Self {
+        Self { rejected_per_minute: 10, empty_minutes: 60, slow_ms: 1000, lost_seconds: 5, products: 200 }
+    }
 }
 
 /// `[limits]`; the reasons stand beside the defaults in `config.toml`.
@@ -169,6 +192,7 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
         given.section(name, problems).with_defaults(fallback)
     };
     let (server, store, limits, test) = (section("server"), section("store"), section("limits"), section("test"));
+    let top = section("top");
     let channels = given.section("channel", problems).sections(problems);
     for (name, _) in &channels {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
@@ -184,13 +208,14 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
     let server = read_server(&server, problems);
     let store = read_store(&store, problems);
     let limits = read_limits(&limits, problems);
+    let top = read_top(&top, problems);
     let mode = test.flag("mode", problems);
     test.finish(&["mode"], problems);
     if mode == Some(false) {
         warn_before_going_live(&listeners, server.as_ref(), channels.is_empty(), problems);
     }
-    given.finish(&["server", "store", "limits", "test", "channel"], problems);
-    Some(Config { server: server?, store: store?, limits, test: mode?, channels })
+    given.finish(&["server", "store", "limits", "test", "top", "channel"], problems);
+    Some(Config { server: server?, store: store?, limits, test: mode?, top: top?, channels })
 }
 
 /// What is allowed, and will not work with real money.
@@ -275,6 +300,22 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
         connections: connections?,
         timeout_ms: timeout_ms?,
         ca,
+    })
+}
+
+fn read_top(s: &Section, problems: &mut Vec<Problem>) -> Option<Top> {
+    let rejected_per_minute = s.whole("rejected_per_minute", 1..=1_000_000, problems);
+    let empty_minutes = s.whole("empty_minutes", 0..=100_000, problems);
+    let slow_ms = s.whole("slow_ms", 1..=60_000, problems);
+    let lost_seconds = s.whole("lost_seconds", 3..=600, problems);
+    let products = s.whole("products", 1..=1000, problems);
+    s.finish(&["rejected_per_minute", "empty_minutes", "slow_ms", "lost_seconds", "products"], problems);
+    Some(Top {
+        rejected_per_minute: rejected_per_minute?,
+        empty_minutes: empty_minutes?,
+        slow_ms: slow_ms?,
+        lost_seconds: lost_seconds?,
+        products: products?,
     })
 }
 

@@ -15,7 +15,8 @@
 //!   ▲
 //! http        listeners, limits (governor), routes, pages (hyper, axum)
 //!   ▲
-//! daemon      what is built, spawned and drained, in order       hammer   the load tester: speaks HTTP alone
+//! daemon      what is built, spawned and drained, in order       hammer   the load tester  ┐ speak HTTP alone;
+//!                                                                top      the dashboard    ┘ drawn on tty
 //!   ▲
 //! cli         the commands
 //! ```
@@ -46,4 +47,6 @@ pub mod settings;
 pub mod shop;
 pub mod store;
 pub mod telemetry;
+pub mod top;
+mod tty;
 pub mod vault;

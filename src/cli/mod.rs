@@ -12,6 +12,7 @@ mod output;
 pub mod parts;
 mod product;
 mod serve;
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,6 +84,9 @@ enum Command {
     /// Load a daemon with callbacks or buyers, then audit that nothing was lost or sold twice
     #[command(after_help = hammer::EXAMPLES, after_long_help = hammer::RUNS)]
     Hammer(hammer::HammerArgs),
+    /// The live dashboard: latency, stock, failed callbacks, and what to press
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::TopArgs),
     /// Channels: accounts at payment gateways
     #[command(subcommand, after_help = "Example:\n  kamid channel list")]
     Channel(channel::ChannelCommand),
@@ -175,6 +179,7 @@ fn run(cli: Cli) -> Done {
             Command::Incident(command) => channel::run_incident(&context, command).await,
             Command::Audit => audit(&context).await,
             Command::Hammer(args) => hammer::run(&context, &args).await,
+            Command::Top(args) => top::execute(&context, args).await,
             Command::Channel(command) => channel::run(&context, command).await,
             Command::Config(command) => serve::config(&context, &command),
             Command::Completions { shell } => {

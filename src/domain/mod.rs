@@ -4,6 +4,7 @@
 //! Invariant: a value that exists is valid (an [`OrderId`] has 20 characters of its alphabet, [`Money`] is an integer).
 
 pub mod callback;
+pub mod danger;
 pub mod health;
 pub mod ids;
 pub mod money;

@@ -93,6 +93,27 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Every reason.
+    pub const ALL: [Self; 17] = [
+        Self::BadSignature,
+        Self::MissingSignature,
+        Self::MissingField,
+        Self::DuplicateParameter,
+        Self::Malformed,
+        Self::NonUtf8,
+        Self::TooLarge,
+        Self::MerchantMismatch,
+        Self::TypeMismatch,
+        Self::AmountMalformed,
+        Self::AmountMismatch,
+        Self::CurrencyMismatch,
+        Self::AlgorithmMismatch,
+        Self::Stale,
+        Self::OrderUnknown,
+        Self::ChannelMismatch,
+        Self::Unsupported,
+    ];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

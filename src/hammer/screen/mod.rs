@@ -6,30 +6,22 @@
 mod draw;
 mod panels;
 
-use std::io::{self, BufWriter, Stderr, Write as _};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
-use ratatui::crossterm::{cursor, execute, terminal};
 
 use super::stats::Stats;
+use crate::tty::{self, Tty};
 pub use draw::{Phase, Show, View, draw};
 
 /// Between two pictures.
 const FRAME: Duration = Duration::from_millis(100);
 /// The rate of this moment is counted over so long.
 const MOMENT: Duration = Duration::from_secs(1);
-
-/// Whether a terminal is ours now.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-static HOOK: Once = Once::new();
-
-type Tty = Terminal<CrosstermBackend<BufWriter<Stderr>>>;
 
 /// An open screen; dropping it gives the terminal back.
 pub struct Screen {
@@ -48,13 +40,13 @@ impl Screen {
         stop: Arc<AtomicBool>,
         end: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
-        let tty = take().inspect_err(|_| give_back())?;
+        let tty = tty::take(tty::Stream::Error)?;
         let done = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&done);
         let thread = std::thread::Builder::new()
             .name("screen".to_owned())
             .spawn(move || keep(tty, &show, &stats, &stop, &until, end))
-            .inspect_err(|_| give_back())?;
+            .inspect_err(|_| tty::give_back())?;
         Ok(Self { done, thread: Some(thread) })
     }
 }
@@ -65,38 +57,14 @@ impl Drop for Screen {
         if let Some(thread) = self.thread.take() {
             let _ended = thread.join();
         }
-        give_back();
-    }
-}
-
-fn take() -> io::Result<Tty> {
-    HOOK.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            give_back();
-            before(panic);
-        }));
-    });
-    TAKEN.store(true, Ordering::Relaxed);
-    terminal::enable_raw_mode()?;
-    execute!(io::stderr(), terminal::EnterAlternateScreen, cursor::Hide)?;
-    Terminal::new(CrosstermBackend::new(BufWriter::new(io::stderr())))
-}
-
-/// Gives the terminal back; once, whoever calls first.
-fn give_back() {
-    if TAKEN.swap(false, Ordering::Relaxed) {
-        // Whatever fails here, there is nobody left to tell.
-        let _gone = execute!(io::stderr(), terminal::LeaveAlternateScreen, cursor::Show);
-        let _gone = terminal::disable_raw_mode();
-        let _gone = io::stderr().flush();
+        tty::give_back();
     }
 }
 
 fn keep(mut tty: Tty, show: &Show, stats: &Stats, stop: &AtomicBool, done: &AtomicBool, end: impl Fn()) {
     let began = Instant::now();
     let (mut drawn, mut moments) = (None, std::collections::VecDeque::new());
-    while TAKEN.load(Ordering::Relaxed) && !done.load(Ordering::Relaxed) {
+    while tty::taken() && !done.load(Ordering::Relaxed) {
         if drawn.is_none_or(|at: Instant| at.elapsed() >= FRAME) {
             let glance = stats.glance();
             let now = Instant::now();

@@ -1,0 +1,177 @@
+//! `kamid top`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use ratatui::crossterm::terminal;
+
+use super::{Context, Done, Failure, serve};
+use crate::client::Client;
+use crate::top::keys::{TABS, Tab};
+use crate::top::{Form, Lang, Options, Theme, once, run};
+
+pub const EXAMPLES: &str = "Examples:
+  kamid top
+  kamid top https://shop.example:9180 --token-file operator.token
+  kamid top --once --tab stock
+  kamid top --record night.ndjson
+  kamid top --replay night.ndjson --speed 10
+Press ? for the keys. docs/top.md says what to do when.";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LangArg {
+    En,
+    Zh,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ThemeArg {
+    Dark,
+    Light,
+    Mono,
+}
+
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// Admin addresses of one shop's daemons, the first that answers is used; none: the daemon of this data directory
+    #[arg(value_name = "URL")]
+    addresses: Vec<String>,
+    /// Print one picture and end
+    #[arg(long)]
+    once: bool,
+    /// With --once: the picture as an SVG
+    #[arg(long, requires = "once", conflicts_with = "json")]
+    svg: bool,
+    /// Size of that picture, COLUMNSxROWS; without it the terminal's, or 120x40
+    #[arg(long, requires = "once", value_parser = size)]
+    size: Option<(u16, u16)>,
+    /// Begin with this tab, by its number or name (overview, stock, failed, orders, review, channels, notices, instances)
+    #[arg(long, value_parser = tab)]
+    tab: Option<Tab>,
+    /// Show products that hold this text
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    filter: String,
+    /// Write what comes to a new file, to be played again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["replay", "once"])]
+    record: Option<PathBuf>,
+    /// Play a recording
+    #[arg(long, value_name = "FILE", conflicts_with = "addresses")]
+    replay: Option<PathBuf>,
+    /// How quickly it is played
+    #[arg(long, default_value_t = 1.0, requires = "replay", value_parser = speed)]
+    speed: f64,
+    /// Language; without it the locale's
+    #[arg(long)]
+    lang: Option<LangArg>,
+    /// Colours; NO_COLOR means mono
+    #[arg(long)]
+    theme: Option<ThemeArg>,
+    /// Ring and set the window's title when something goes wrong
+    #[arg(long)]
+    bell: bool,
+}
+
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let parsed = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    let fits = |(width, height): &(u16, u16)| (20..=500).contains(width) && (5..=300).contains(height);
+    parsed.filter(fits).ok_or_else(|| "a size such as 120x40, from 20x5 to 500x300".to_owned())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let parsed: Option<f64> = text.parse().ok();
+    parsed.filter(|speed| (0.1..=1000.0).contains(speed)).ok_or_else(|| "from 0.1 to 1000".to_owned())
+}
+
+fn tab(text: &str) -> Result<Tab, String> {
+    let named = |tab: &&Tab| text == tab.number().to_string() || text.eq_ignore_ascii_case(tab.title(Lang::En));
+    TABS.iter().find(named).copied().ok_or_else(|| "1 to 8, or a tab's name".to_owned())
+}
+
+pub async fn execute(context: &Context, args: TopArgs) -> Done {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let theme = match args.theme {
+        Some(ThemeArg::Dark) => Theme::Dark,
+        Some(ThemeArg::Light) => Theme::Light,
+        Some(ThemeArg::Mono) => Theme::Mono,
+        None if set("NO_COLOR") => Theme::Mono,
+        None => Theme::Dark,
+    };
+    let lang = match args.lang {
+        Some(LangArg::En) => Lang::En,
+        Some(LangArg::Zh) => Lang::Zh,
+        None => Lang::of_environment(),
+    };
+    let clients = match (&args.replay, args.addresses.as_slice()) {
+        (Some(_), _) => Vec::new(),
+        (None, []) => vec![context.client()?],
+        (None, urls) => {
+            let find = |url: &String| Client::find(&context.data, Some(url), context.global.token_file.as_deref());
+            urls.iter().map(find).collect::<Result<Vec<_>, _>>()?
+        }
+    };
+    let options = Options {
+        clients,
+        record: args.record,
+        replay: args.replay,
+        speed: args.speed,
+        lang,
+        theme,
+        bell: args.bell,
+        thresholds: serve::configuration(context)?.top,
+        tab: args.tab.unwrap_or_default(),
+        filter: args.filter,
+    };
+    if context.out.json {
+        return lines(&options, args.once).await;
+    }
+    if args.once {
+        let size = args.size.or_else(|| terminal::size().ok().filter(|_| std::io::stdout().is_terminal()));
+        let form = if args.svg { Form::Svg } else { Form::Text };
+        let (text, heard) = once(&options, size.unwrap_or((120, 40)), form).await.map_err(failure)?;
+        put(&text);
+        return Ok(if heard { ExitCode::SUCCESS } else { ExitCode::from(69) });
+    }
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err(Failure {
+            message: "this is no terminal: kamid top --once prints one picture, --json the figures".to_owned(),
+            code: 2,
+        });
+    }
+    run(options).await.map_err(failure)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failure(error: std::io::Error) -> Failure {
+    Failure::new(error.to_string())
+}
+
+fn put(text: &str) {
+    // A reader that went away wants no more.
+    let _gone = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// The stream as it comes: snapshots and stock, a JSON line each; once, until one of each was there.
+async fn lines(options: &Options, once: bool) -> Done {
+    let Some(client) = options.clients.first() else {
+        return Err(Failure { message: "a recording is JSON lines already".to_owned(), code: 2 });
+    };
+    let mut query = vec![("stock", options.thresholds.products.to_string())];
+    if !options.filter.is_empty() {
+        query.push(("filter", options.filter.clone()));
+    }
+    let mut lines = client.follow("/v1/stream", &query).await?;
+    let (mut snapshot, mut stock) = (false, false);
+    while let Some(line) = lines.next().await? {
+        if std::io::stdout().write_all(format!("{line}\n").as_bytes()).is_err() {
+            break;
+        }
+        let is_stock = line.starts_with("{\"stock\"");
+        (snapshot, stock) = (snapshot || !is_stock, stock || is_stock);
+        if once && snapshot && stock {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,193 @@
+//! What the dashboard asks of the admin API, as data; and the rows it makes of the answers.
+
+use serde_json::{Value, json};
+
+use crate::domain::Millis;
+
+/// One request. Everything that changes something is here too: nothing else of the dashboard does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Who we are, and where.
+    Info,
+    /// Orders by number, contact or trade number.
+    Search(String),
+    /// One order, whole.
+    Order(String),
+    /// What waits for a person.
+    Review,
+    /// One incident, whole.
+    Incident(String),
+    /// The incident's capture, for a file.
+    Capture(String),
+    /// The incident verified again; nothing is settled.
+    Replay(String),
+    /// Something done to an order.
+    Act {
+        /// Its number.
+        order: String,
+        /// The admin API's word for it.
+        action: &'static str,
+        /// Why.
+        reason: String,
+        /// The gateway's number, for `mark-paid`.
+        trade_no: Option<String>,
+        /// Place of the key, for `replace`.
+        position: Option<usize>,
+    },
+    /// An extra or orphan payment marked as refunded, or, with an order, used for it.
+    Payment {
+        /// The number it was paid under.
+        id: String,
+        /// Channel and trade number.
+        payment: String,
+        /// The order to use it for.
+        order: Option<String>,
+    },
+    /// Callbacks of an address refused for a while.
+    Block {
+        /// Whose.
+        address: String,
+        /// For how long.
+        minutes: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A request of the admin API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Read that path with that query.
+    Get(String, Vec<(&'static str, String)>),
+    /// Send that.
+    Post(String, Value),
+}
+
+/// Orders shown at once.
+const ROWS: &str = "200";
+
+impl Ask {
+    /// The requests to make, in order; their answers belong together.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        let get = |path: &str| Request::Get(path.to_owned(), Vec::new());
+        match self {
+            Self::Info => vec![get("/v1/info")],
+            Self::Search(text) if is_number(text) => vec![get(&format!("/v1/orders/{text}"))],
+            Self::Search(text) => ["contact", "trade_no"]
+                .map(|by| Request::Get("/v1/orders".to_owned(), vec![(by, text.clone()), ("limit", ROWS.to_owned())]))
+                .to_vec(),
+            Self::Order(id) => vec![get(&format!("/v1/orders/{id}"))],
+            Self::Review => {
+                let of = |state: &str| {
+                    Request::Get("/v1/orders".to_owned(), vec![("state", state.to_owned()), ("limit", ROWS.to_owned())])
+                };
+                vec![of("held"), of("owed"), get("/v1/orphans")]
+            }
+            Self::Incident(id) => vec![get(&format!("/v1/incidents/{id}"))],
+            Self::Capture(id) => vec![get(&format!("/v1/incidents/{id}/capture"))],
+            Self::Replay(id) => vec![Request::Post(format!("/v1/incidents/{id}/replay"), json!({}))],
+            Self::Act { order, action, reason, trade_no, position } => {
+                let mut note = json!({"reason": reason});
+                if let Some(trade_no) = trade_no {
+                    note["trade_no"] = json!(trade_no);
+                }
+                if let Some(position) = position {
+                    note["position"] = json!(position);
+                }
+                vec![Request::Post(format!("/v1/orders/{order}/act/{action}"), note)]
+            }
+            Self::Payment { id, payment, order } => {
+                let which = json!({"id": id, "payment": payment, "order": order.as_deref().unwrap_or_default()});
+                let verb = if order.is_some() { "adopt" } else { "refund" };
+                vec![Request::Post(format!("/v1/orphans/{verb}"), which)]
+            }
+            Self::Block { address, minutes, reason } => {
+                let wish = json!({"address": address, "minutes": minutes, "reason": reason});
+                vec![Request::Post("/v1/addresses/block".to_owned(), wish)]
+            }
+        }
+    }
+
+    /// Whether it changes something.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        matches!(self, Self::Act { .. } | Self::Payment { .. } | Self::Block { .. })
+    }
+}
+
+/// Whether a text can be the number of an order or of one of its payments.
+fn is_number(text: &str) -> bool {
+    matches!(text.len(), 20 | 22) && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+}
+
+/// An order, or a payment without one, as a list shows it. All text is foreign until it is drawn.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    /// `held`, `owed`, `extra`, `orphan`, or an order's state.
+    pub kind: String,
+    /// The order's number, or the one it was paid under.
+    pub id: String,
+    /// Channel and trade number, of a payment without an order.
+    pub payment: String,
+    /// Product.
+    pub product: String,
+    /// Keys.
+    pub quantity: u64,
+    /// Amount and currency.
+    pub amount: String,
+    /// Masked by whoever wrote it down, or the operator's to see.
+    pub contact: String,
+    /// Why it waits.
+    pub why: String,
+    /// Since when.
+    pub since: Millis,
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn order(value: &Value) -> Row {
+    let time = |name: &str| value[name].as_u64();
+    Row {
+        kind: text(&value["state"]),
+        id: text(&value["id"]),
+        payment: String::new(),
+        product: text(&value["product"]),
+        quantity: value["quantity"].as_u64().unwrap_or(0),
+        amount: format!("{} {}", text(&value["amount"]), text(&value["currency"])),
+        contact: text(&value["contact"]),
+        why: text(&value["why"]),
+        since: time("delivered_at").or_else(|| time("paid_at")).or_else(|| time("created_at")).unwrap_or(0),
+    }
+}
+
+fn payment(value: &Value) -> Row {
+    let since = value["since"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    Row {
+        kind: text(&value["kind"]),
+        id: text(&value["id"]),
+        payment: text(&value["payment"]),
+        amount: format!("{} {}", text(&value["amount"]), text(&value["currency"])),
+        since: since.and_then(|at| u64::try_from(at.as_millisecond()).ok()).unwrap_or(0),
+        ..Row::default()
+    }
+}
+
+/// The rows of an answer to [`Ask::Search`] or [`Ask::Review`], each order once.
+#[must_use]
+pub fn rows(answers: &[Value]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for answer in answers {
+        let list = |name: &str| answer[name].as_array().into_iter().flatten();
+        rows.extend(list("orders").map(order));
+        rows.extend(list("payments").filter(|item| item["kind"].is_string()).map(payment));
+        if answer["state"].is_string() {
+            rows.push(order(answer));
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    rows.retain(|row| seen.insert((row.id.clone(), row.payment.clone())));
+    rows
+}

@@ -1,0 +1,135 @@
+//! The two languages of the dashboard.
+
+/// In which language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// 中文。
+    Zh,
+}
+
+impl Lang {
+    /// The language of a locale such as `zh_CN.UTF-8`.
+    #[must_use]
+    pub fn of_locale(locale: &str) -> Self {
+        if locale.to_ascii_lowercase().starts_with("zh") { Self::Zh } else { Self::En }
+    }
+
+    /// The language of the environment.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).map_or(Self::En, |it| Self::of_locale(&it))
+    }
+
+    /// One of the two.
+    #[must_use]
+    pub fn say<'a>(self, en: &'a str, zh: &'a str) -> &'a str {
+        match self {
+            Self::En => en,
+            Self::Zh => zh,
+        }
+    }
+}
+
+/// A word of the daemon's that operators read, in both languages; the Chinese advice stands beside the daemon's English.
+struct Term {
+    word: &'static str,
+    en: &'static str,
+    zh: &'static str,
+    advice: &'static str,
+}
+
+const fn term(word: &'static str, en: &'static str, zh: &'static str, advice: &'static str) -> Term {
+    Term { word, en, zh, advice }
+}
+
+/// Reasons, states and kinds, as the daemon writes them.
+const TERMS: &[Term] = &[
+    term(
+        "bad_signature",
+        "bad signatures",
+        "签名错误",
+        "签名与本渠道的密钥不符:请核对商户后台的密钥;若大量来自同一地址,多半是伪造。密钥改正后,对期间付款的订单执行 kamid order query ID。",
+    ),
+    term("missing_signature", "without signature", "缺少签名", "没有签名:不是网关发来的,或代理丢掉了查询串。"),
+    term("missing_field", "missing fields", "缺少字段", "必需字段缺失或为空:代理可能截断了查询串,或网关使用另一协议版本。"),
+    term("duplicate_parameter", "repeated parameters", "参数重复", "同一参数出现两次,不同读者会有不同理解:无论签名如何一律拒绝。"),
+    term("malformed", "malformed", "格式错误", "字段含有不允许的字符:可能有人试图移动签名内的字段边界。"),
+    term("non_utf8", "not UTF-8", "非 UTF-8", "文本不是 UTF-8。"),
+    term("too_large", "too large", "过大", "请求超过大小限制。"),
+    term("merchant_mismatch", "other merchant", "商户号不符", "是给另一商户号的:请检查渠道的 pid。"),
+    term("type_mismatch", "other pay type", "支付方式不符", "实际支付方式与下单时不同。"),
+    term("amount_malformed", "unreadable amounts", "金额无法读取", "金额不是准确的数字。"),
+    term("amount_mismatch", "wrong amounts", "金额不符", "付款金额与应付不同:请通过或退款该订单。"),
+    term("currency_mismatch", "wrong currency", "币种不符", "付款币种与应付不同:请通过或退款该订单。"),
+    term("algorithm_mismatch", "other algorithm", "算法不符", "指明的签名算法与配置不同。"),
+    term("stale", "stale", "过期", "过旧或来自未来:请检查本机时钟。"),
+    term(
+        "order_unknown",
+        "unknown orders",
+        "订单不存在",
+        "签名正确,但没有此订单:可能到得太早、订单早已过期,或属于同一账户的另一家店。已作为无主付款保留:请认领或退款。",
+    ),
+    term("channel_mismatch", "other channel", "渠道不符", "签名正确,但订单本应走另一渠道。已作为无主付款保留:请认领或退款。"),
+    term("unsupported", "unsupported", "不支持", "既不是 GET 也不是 POST,或正文类型未知。"),
+    term("no_such_channel", "no such channel", "渠道未配置", "回调发到了没有配置的渠道:请把商户后台的通知地址与 kamid channel list 核对。"),
+    term("no_channel", "no such channel", "渠道未配置", ""),
+    term("limited", "from blocked addresses", "来自被封地址", ""),
+    term(
+        "address_blocked",
+        "address blocked",
+        "地址被封",
+        "此地址被拒的回调太多:在停止之前一律回答 429,真实回调也一样。若是自己的代理,请写入 server.trusted_proxies;若是网关,请查明其回调被拒的原因。",
+    ),
+    term("unavailable", "Redis away", "Redis 不可用", ""),
+    term("timeout", "Redis too slow", "Redis 超时", ""),
+    term("full", "Redis full", "Redis 已满", ""),
+    term("extra_payment", "second payment", "重复付款", "订单的第二笔付款:退还(kamid orphan refund)或用于另一订单(kamid orphan adopt)。"),
+    term("held", "held", "待审", "已付款,但与应付不符:通过、拒绝或退款。"),
+    term("trade_twice", "one trade, two orders", "一笔交易两个订单", "该交易号已属于另一订单:一笔付款可能买了两次,请到网关后台核对。"),
+    term("clock_skew", "clocks disagree", "时钟不一致", "Redis 与本机的时钟不一致,或其中一个停过:请检查 NTP。一致之前没有订单会过期。"),
+    term("query_mismatch", "odd query answer", "查询结果不符", "网关的回答是关于别的订单,或无法读取:请到其后台查看。"),
+    term("delivered", "delivered", "已交付", ""),
+    term("pending", "pending", "待付款", ""),
+    term("owed", "owed", "欠货", ""),
+    term("extra", "extra payment", "重复付款", ""),
+    term("orphan", "orphan payment", "无主付款", ""),
+    term("expired", "expired", "已过期", ""),
+    term("rejected", "rejected", "已拒绝", ""),
+    term("refunded", "refunded", "已退款", ""),
+    term("settled", "settled", "已结算", ""),
+];
+
+fn find(word: &str) -> Option<&'static Term> {
+    TERMS.iter().find(|term| term.word == word)
+}
+
+/// A word of the daemon's in that language; an unknown one as it is.
+#[must_use]
+pub fn word(lang: Lang, word: &str) -> &str {
+    find(word).map_or(word, |term| lang.say(term.en, term.zh))
+}
+
+/// What to do about an incident, if it is told in that language.
+#[must_use]
+pub fn advice(lang: Lang, word: &str) -> Option<&'static str> {
+    find(word).filter(|term| lang == Lang::Zh && !term.advice.is_empty()).map(|term| term.advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Rejection;
+
+    #[test]
+    fn every_reason_has_both_languages() {
+        for reason in Rejection::ALL {
+            assert!(advice(Lang::Zh, reason.as_str()).is_some(), "{reason}");
+            assert_ne!(word(Lang::En, reason.as_str()), reason.as_str());
+        }
+        assert_eq!([Lang::of_locale("zh_TW.UTF-8"), Lang::of_locale("C")], [Lang::Zh, Lang::En]);
+    }
+}

@@ -1,0 +1,29 @@
+//! `kamid top`: the dashboard an operator works from at night.
+//!
+//! ```text
+//! source  one stream, reconnecting ┐                       ┌► view  pure: a model in, a picture out
+//! record  a recording, played      ├► Message ► model ─────┤
+//! run     keys, mouse, clock       ┘            pure       └► Effect ► run: ask the admin API, write a file, leave
+//! ```
+//!
+//! Speaks to daemons through [`crate::client`] alone. Invariant: every change goes through the admin API with the
+//! operator's token, and is asked about first; foreign text is cleaned where it becomes a cell ([`text`]).
+
+pub mod ask;
+mod clock;
+pub mod keys;
+pub mod lang;
+pub mod model;
+mod once;
+mod record;
+mod run;
+mod source;
+pub mod text;
+pub mod theme;
+pub mod view;
+
+pub use lang::Lang;
+pub use once::{Form, once};
+pub use record::{Player, Recorder};
+pub use run::{Options, run};
+pub use theme::Theme;

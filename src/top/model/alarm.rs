@@ -1,0 +1,240 @@
+//! What is wrong now, since when, and where to press: in words.
+
+use std::collections::BTreeMap;
+
+use super::Model;
+use super::fleet::Class;
+use crate::domain::Millis;
+use crate::domain::danger::danger;
+use crate::top::keys::Tab;
+use crate::top::lang::{Lang, word};
+use crate::top::text::{clean, lasting, millis};
+
+/// How bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Money or goods are at stake now.
+    Alarm,
+    /// Look at it soon.
+    Warning,
+}
+
+/// Something that is wrong now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// The same as long as it is the same matter.
+    pub id: String,
+    /// How bad.
+    pub level: Level,
+    /// Since when.
+    pub since: Millis,
+    /// In English.
+    pub en: String,
+    /// 中文。
+    pub zh: String,
+    /// Where to look.
+    pub tab: Tab,
+}
+
+impl Alarm {
+    /// In words.
+    #[must_use]
+    pub fn says(&self, lang: Lang) -> &str {
+        lang.say(&self.en, &self.zh)
+    }
+}
+
+/// A Redis clock that differs by more than this stops expiry.
+const SKEW_MS: u64 = 2000;
+/// Events that wait: more than a flash sale leaves behind for a moment.
+const BEHIND: u64 = 10_000;
+/// Callbacks in a minute below which a slow one says nothing.
+const FEW: u64 = 20;
+
+struct Judge<'a> {
+    model: &'a Model,
+    found: Vec<Alarm>,
+}
+
+/// Everything that is wrong, the worst first; what was known keeps its time.
+#[must_use]
+pub fn judge(model: &Model) -> Vec<Alarm> {
+    let mut judge = Judge { model, found: Vec::new() };
+    judge.link();
+    judge.instances();
+    judge.callbacks();
+    judge.stock();
+    judge.waiting();
+    let mut found = judge.found;
+    for alarm in &mut found {
+        if let Some(known) = model.alarms.iter().find(|known| known.id == alarm.id) {
+            alarm.since = known.since;
+        }
+    }
+    found.sort_by(|a, b| a.level.cmp(&b.level).then(a.since.cmp(&b.since)).then_with(|| a.id.cmp(&b.id)));
+    found
+}
+
+impl Judge<'_> {
+    fn add(&mut self, id: impl Into<String>, level: Level, tab: Tab, en: String, zh: String) {
+        self.found.push(Alarm { id: id.into(), level, since: self.model.now(), en, zh, tab });
+    }
+
+    fn link(&mut self) {
+        if let Some(lost) = self.model.link.lost() {
+            let (why, left) = (clean(&lost.why, 120), lost.retry_at.saturating_sub(self.model.local).div_ceil(1000));
+            let en = format!("no daemon answers: {why}; next try in {left}s");
+            let zh = format!("守护进程没有应答:{why};{left} 秒后重试");
+            self.add("link", Level::Alarm, Tab::Instances, en, zh);
+        }
+    }
+
+    fn instances(&mut self) {
+        let model = self.model;
+        for (name, instance) in &model.fleet.instances {
+            let name = clean(name, 16);
+            let s = &instance.last.surroundings;
+            let silent = model.silence(instance);
+            if silent >= model.thresholds.lost_seconds {
+                if model.link.lost().is_none() {
+                    let (en, zh) = (
+                        format!("instance {name} was not heard for {}", lasting(silent)),
+                        format!("实例 {name} 已 {} 没有消息", lasting(silent)),
+                    );
+                    self.add(format!("silent {name}"), Level::Warning, Tab::Instances, en, zh);
+                }
+                continue;
+            }
+            if !s.ready {
+                let en = format!("instance {name}: Redis does not answer or cannot write; callbacks hear 503 and are repeated");
+                let zh = format!("实例 {name}:Redis 不应答或无法写入;回调得到 503,网关会重发");
+                self.add(format!("redis {name}"), Level::Alarm, Tab::Instances, en, zh);
+            }
+            if let Some(full) = &s.full {
+                let full = clean(full, 100);
+                let en = format!("instance {name}: no new orders or keys are taken: {full}; payments go on");
+                let zh = format!("实例 {name}:不接受新订单和卡密:{full};付款照常");
+                self.add(format!("full {name}"), Level::Alarm, Tab::Instances, en, zh);
+            }
+            if s.redis.write_failed {
+                let en = format!("instance {name}: Redis could not write its append-only file");
+                let zh = format!("实例 {name}:Redis 无法写入 AOF 文件");
+                self.add(format!("write {name}"), Level::Alarm, Tab::Instances, en, zh);
+            }
+            if s.redis.relaxed {
+                let en = "durability is relaxed: a power cut may sell a key twice".to_owned();
+                let zh = "持久性设为 relaxed:断电可能使同一卡密卖出两次".to_owned();
+                self.add("relaxed", Level::Warning, Tab::Instances, en, zh);
+            }
+            if s.skew_ms > SKEW_MS {
+                let ms = s.skew_ms;
+                let en = format!("instance {name}: clocks differ by {ms} ms, no order expires");
+                let zh = format!("实例 {name}:时钟相差 {ms} 毫秒,订单不会过期");
+                self.add(format!("skew {name}"), Level::Warning, Tab::Instances, en, zh);
+            }
+            if s.outbox_behind > BEHIND {
+                let behind = s.outbox_behind;
+                let en = format!("instance {name}: {behind} events wait to be handled");
+                let zh = format!("实例 {name}:有 {behind} 个事件等待处理");
+                self.add(format!("behind {name}"), Level::Warning, Tab::Notices, en, zh);
+            }
+        }
+        // One matter, however many instances tell it.
+        self.found.dedup_by(|a, b| a.id == "relaxed" && b.id == "relaxed");
+    }
+
+    fn callbacks(&mut self) {
+        let model = self.model;
+        let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        let mut failed: BTreeMap<&str, u64> = BTreeMap::new();
+        for second in model.fleet.newest(60) {
+            for (channel, tally) in &second.channels {
+                for (reason, count) in &tally.reasons {
+                    *counts.entry((channel, reason)).or_default() += count;
+                }
+                *failed.entry(channel).or_default() += tally.classes[Class::Failed as usize];
+            }
+        }
+        for ((channel, reason), count) in counts {
+            if count < model.thresholds.rejected_per_minute || Class::of(reason) == Class::Failed {
+                continue;
+            }
+            let name = clean(channel, 32);
+            let of = |lang: Lang| match (name.as_str(), lang) {
+                ("", _) => String::new(),
+                (name, Lang::En) => format!("channel {name}: "),
+                (name, Lang::Zh) => format!("渠道 {name}:"),
+            };
+            let hint = |lang: Lang| match reason {
+                "bad_signature" => lang.say("; key changed, or a forger?", ";密钥变了,还是伪造?"),
+                "merchant_mismatch" => lang.say("; wrong pid?", ";商户号配置错了?"),
+                "order_unknown" => lang.say("; another shop on this account?", ";同一账户还有别的店?"),
+                _ => "",
+            };
+            let en = format!("{}{count} {} in 1 min{}", of(Lang::En), word(Lang::En, reason), hint(Lang::En));
+            let zh = format!("{}1 分钟内 {count} 次{}{}", of(Lang::Zh), word(Lang::Zh, reason), hint(Lang::Zh));
+            self.add(format!("rejected {name} {reason}"), Level::Alarm, Tab::Failed, en, zh);
+        }
+        for (channel, count) in failed.into_iter().filter(|(_, count)| *count > 0) {
+            let name = clean(channel, 32);
+            let en = format!("channel {name}: {count} callbacks heard 503 in 1 min; their gateway repeats them");
+            let zh = format!("渠道 {name}:1 分钟内 {count} 次回调得到 503,网关会重发");
+            self.add(format!("failed {name}"), Level::Alarm, Tab::Instances, en, zh);
+        }
+        let latency = &model.minute;
+        if let Some(p99) = latency.quantile(0.99).filter(|p99| *p99 > model.thresholds.slow_ms * 1000)
+            && latency.count() >= FEW
+        {
+            let en = format!("slow: p99 of the last minute is {} ms", millis(p99 as f64));
+            let zh = format!("缓慢:最近一分钟 p99 为 {} 毫秒", millis(p99 as f64));
+            self.add("slow", Level::Warning, Tab::Instances, en, zh);
+        }
+    }
+
+    fn stock(&mut self) {
+        let (mut owed, mut empty, mut low, mut soon) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for row in self.model.stock.rows.values() {
+            let danger = danger(&row.stock, row.low, row.hourly, row.retired);
+            let left = danger.empties_in_seconds;
+            if row.stock.owed > 0 {
+                owed.push((row, row.stock.owed));
+            } else if row.retired {
+            } else if danger.available == 0 && row.stock.imported > 0 {
+                empty.push((row, 0));
+            } else if danger.available < row.low {
+                low.push((row, danger.available));
+            } else if let Some(left) = left.filter(|left| *left < self.model.thresholds.empty_minutes * 60) {
+                soon.push((row, left));
+            }
+        }
+        let others = |count: usize, lang: Lang| match count {
+            0 | 1 => String::new(),
+            n => lang.say(" (and {} more)", "(另有 {} 个)").replace("{}", &(n - 1).to_string()),
+        };
+        let mut tell = |id: &str, level, mut rows: Vec<(&crate::telemetry::snapshot::StockRow, u64)>, en: &str, zh: &str| {
+            rows.sort_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.product.cmp(&b.0.product)));
+            let first = if id == "owed" { rows.last() } else { rows.first() };
+            if let Some((row, figure)) = first {
+                let figure = if id == "soon" { lasting(*figure) } else { figure.to_string() };
+                let fill = |form: &str, lang| {
+                    form.replace("{product}", &clean(&row.product, 32)).replace("{n}", &figure) + &others(rows.len(), lang)
+                };
+                self.add(id, level, Tab::Stock, fill(en, Lang::En), fill(zh, Lang::Zh));
+            }
+        };
+        tell("owed", Level::Alarm, owed, "{product}: {n} paid orders wait for keys", "{product}:{n} 个已付款订单在等卡密");
+        tell("empty", Level::Alarm, empty, "{product}: sold out", "{product}:已售完");
+        tell("low", Level::Warning, low, "{product}: only {n} keys left", "{product}:仅剩 {n} 个卡密");
+        tell("soon", Level::Warning, soon, "{product}: empty in {n} at this rate", "{product}:照此速度 {n} 后售完");
+    }
+
+    fn waiting(&mut self) {
+        let freshest = self.model.fleet.instances.values().max_by_key(|instance| instance.last.at);
+        let waiting = freshest.map_or(0, |instance| instance.last.surroundings.waiting);
+        if waiting > 0 {
+            let en = format!("{waiting} held, extra or orphan payments wait for a person");
+            let zh = format!("{waiting} 笔待审、重复或无主付款等待人工处理");
+            self.add("waiting", Level::Warning, Tab::Review, en, zh);
+        }
+    }
+}

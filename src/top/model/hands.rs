@@ -1,0 +1,320 @@
+//! Keys and clicks: what they change here, and what they ask to be done.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::alarm::Level;
+use super::ui::{Deed, Dialog, Hit, Name};
+use super::{Effect, Model};
+use crate::domain::text::printable;
+use crate::top::ask::{Ask, Row};
+use crate::top::keys::{Command, Tab, command};
+
+/// Rows of a page.
+const PAGE: isize = 10;
+/// Seconds of a jump in a recording.
+const JUMP: i64 = 60;
+
+impl Model {
+    /// A key that was pressed.
+    pub(super) fn key(&mut self, key: &KeyEvent, effects: &mut Vec<Effect>) {
+        let leave = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+        if leave {
+            effects.push(Effect::Quit);
+        } else if self.ui.dialog.is_some() {
+            self.key_in_dialog(key, effects);
+        } else if self.ui.typing.is_some() {
+            self.key_in_filter(key, effects);
+        } else if let Some(command) = command(key, self.ui.tab, self.may_act, self.position.is_some()) {
+            self.command(command, effects);
+        }
+    }
+
+    fn key_in_dialog(&mut self, key: &KeyEvent, effects: &mut Vec<Effect>) {
+        let Some(dialog) = &mut self.ui.dialog else { return };
+        match key.code {
+            KeyCode::Char('y' | 'Y') if dialog.asks() => {
+                effects.push(Effect::Ask(dialog.ask()));
+                self.ui.dialog = None;
+            }
+            KeyCode::Esc => self.ui.dialog = None,
+            _ if dialog.asks() => {
+                self.ui.dialog = None;
+                self.note(self.lang.say("nothing was done", "什么也没做"), Level::Warning);
+            }
+            KeyCode::Enter => {
+                if let Err(missing) = dialog.next() {
+                    let what = format!("{}: {}", self.lang.say("missing", "缺少"), missing.asks(self.lang));
+                    self.note(what, Level::Alarm);
+                }
+            }
+            KeyCode::Backspace => dialog.rub(),
+            KeyCode::Char(c) => dialog.put(c),
+            _ => {}
+        }
+    }
+
+    fn key_in_filter(&mut self, key: &KeyEvent, effects: &mut Vec<Effect>) {
+        let Some(text) = &mut self.ui.typing else { return };
+        match key.code {
+            KeyCode::Esc => self.ui.typing = None,
+            KeyCode::Enter => {
+                let text = std::mem::take(text).trim().to_owned();
+                self.ui.typing = None;
+                self.filter(text, effects);
+            }
+            KeyCode::Backspace => {
+                text.pop();
+            }
+            KeyCode::Char(c) if text.chars().count() < 100 && !c.is_control() => text.push(c),
+            _ => {}
+        }
+    }
+
+    fn filter(&mut self, text: String, effects: &mut Vec<Effect>) {
+        let tab = self.ui.tab;
+        self.ui.place_mut().filter.clone_from(&text);
+        self.ui.place_mut().row = 0;
+        match tab {
+            Tab::Stock => effects.push(Effect::Filter(text)),
+            Tab::Orders if text.is_empty() => self.found = None,
+            Tab::Orders => effects.push(Effect::Ask(Ask::Search(text))),
+            _ => {}
+        }
+    }
+
+    fn command(&mut self, command: Command, effects: &mut Vec<Effect>) {
+        match command {
+            Command::Tab(tab) => self.show(tab),
+            Command::NextTab => self.show(self.ui.tab.step(1)),
+            Command::PreviousTab => self.show(self.ui.tab.step(-1)),
+            Command::Up => self.go(-1),
+            Command::Down => self.go(1),
+            Command::PageUp => self.go(-PAGE),
+            Command::PageDown => self.go(PAGE),
+            Command::First => self.go(isize::MIN),
+            Command::Last => self.go(isize::MAX),
+            Command::Detail => self.open(effects),
+            Command::Back => self.back(effects),
+            Command::Help => self.ui.help = !self.ui.help,
+            Command::Filter => self.ui.typing = Some(self.ui.place().filter.clone()),
+            Command::Sort => {
+                let columns = super::lists::sorts(self.ui.tab, self.lang).len().max(1);
+                let place = self.ui.place_mut();
+                place.sort = (place.sort + 1) % columns;
+            }
+            Command::Pause => {
+                effects.push(Effect::Hold(!self.ui.paused));
+                if self.ui.paused { self.resume(effects) } else { self.ui.paused = true }
+            }
+            Command::Quit => effects.push(Effect::Quit),
+            Command::Group => {
+                self.ui.grouped = !self.ui.grouped;
+                self.ui.place_mut().row = 0;
+            }
+            Command::SeekBack => effects.push(Effect::Seek(-JUMP)),
+            Command::SeekForward => effects.push(Effect::Seek(JUMP)),
+            Command::FindOrder => self.find_order(effects),
+            Command::ReplayIncident => self.incident(effects, Ask::Replay),
+            Command::Export => self.incident(effects, Ask::Capture),
+            Command::Block => self.block(),
+            Command::Redeliver => self.deed("redeliver", &[]),
+            Command::MarkPaid => self.deed("mark-paid", &[(Name::TradeNo, "", true), (Name::Reason, "", false)]),
+            Command::Replace => self.deed("replace", &[(Name::Position, "1", false), (Name::Reason, "", false)]),
+            Command::Refund => self.deed("refund", &[(Name::Reason, "", false)]),
+            Command::Approve => self.deed("approve", &[(Name::Reason, "", false)]),
+            Command::Reject => self.deed("reject", &[(Name::Reason, "", false)]),
+            Command::Adopt => self.adopt(),
+        }
+    }
+
+    fn show(&mut self, tab: Tab) {
+        self.ui.tab = tab;
+        self.ui.detail = None;
+        self.ui.help = false;
+        self.clamp(tab);
+    }
+
+    /// Moves the chosen row, or scrolls what is open.
+    fn go(&mut self, by: isize) {
+        if let Some(detail) = &mut self.ui.detail {
+            // The view stops at the last line.
+            detail.scroll = detail.scroll.saturating_add_signed(by.clamp(-10_000, 10_000)).min(10_000);
+            return;
+        }
+        let last = self.len(self.ui.tab).saturating_sub(1);
+        let place = self.ui.place_mut();
+        place.row = place.row.saturating_add_signed(by).min(last);
+    }
+
+    /// Newer rows came before the chosen one.
+    pub(super) fn shift(&mut self, tab: Tab, by: usize) {
+        let live = tab != Tab::Orders || self.found.is_none();
+        let place = &mut self.ui.places[tab as usize];
+        // The first row stays the newest; further down one reads on.
+        if place.row > 0 && place.sort == 0 && live && !self.ui.grouped {
+            place.row += by;
+        }
+        self.clamp(tab);
+    }
+
+    /// A list that became shorter has no row behind its end.
+    pub(super) fn clamp(&mut self, tab: Tab) {
+        if self.ui.places[tab as usize].row > 0 {
+            let last = self.len(tab).saturating_sub(1);
+            let place = &mut self.ui.places[tab as usize];
+            place.row = place.row.min(last);
+        }
+    }
+
+    fn chosen(&self) -> Option<Row> {
+        let row = self.ui.place().row;
+        match self.ui.tab {
+            Tab::Orders => self.order_rows().into_iter().nth(row),
+            Tab::Review => self.review_rows().get(row).map(|row| (*row).clone()),
+            _ => None,
+        }
+    }
+
+    fn open(&mut self, effects: &mut Vec<Effect>) {
+        let row = self.ui.place().row;
+        match self.ui.tab {
+            Tab::Failed => self.incident(effects, Ask::Incident),
+            Tab::Orders | Tab::Review => {
+                if let Some(row) = self.chosen() {
+                    self.ui.open(&row.id);
+                    if row.payment.is_empty() {
+                        effects.push(Effect::Ask(Ask::Order(row.id)));
+                    } else {
+                        let told = serde_json::json!({
+                            "kind": row.kind, "number": row.id, "payment": row.payment, "amount": row.amount,
+                        });
+                        self.ui.fill(&row.id, told);
+                    }
+                }
+            }
+            Tab::Stock => {
+                let told = self.stock_rows().get(row).map(|row| (row.product.clone(), serde_json::to_value(row)));
+                self.tell(told);
+            }
+            Tab::Instances => {
+                let told = self.instance_rows().get(row).map(|(name, it)| {
+                    ((*name).clone(), serde_json::to_value(&it.last.surroundings))
+                });
+                self.tell(told);
+            }
+            Tab::Channels => {
+                let told = self.channel_rows().get(row).map(|row| {
+                    let told = serde_json::json!({
+                        "kind": row.state.kind, "last_callback": row.state.last, "addresses": row.state.addresses,
+                        "refused_by_reason_in_a_minute": row.minute.reasons,
+                    });
+                    (row.name.clone(), Ok(told))
+                });
+                self.tell(told);
+            }
+            Tab::Overview | Tab::Notices => {}
+        }
+    }
+
+    /// Opens what is known already.
+    fn tell(&mut self, told: Option<(String, serde_json::Result<serde_json::Value>)>) {
+        if let Some((id, Ok(value))) = told {
+            self.ui.open(&id);
+            self.ui.fill(&id, value);
+        }
+    }
+
+    fn back(&mut self, effects: &mut Vec<Effect>) {
+        if self.ui.help {
+            self.ui.help = false;
+        } else if self.ui.detail.is_some() {
+            self.ui.detail = None;
+        } else if !self.ui.place().filter.is_empty() {
+            self.filter(String::new(), effects);
+        }
+    }
+
+    /// Asks something about the chosen incident.
+    fn incident(&mut self, effects: &mut Vec<Effect>, ask: fn(String) -> Ask) {
+        let row = self.ui.place().row;
+        let Some(id) = self.failed_rows().get(row).map(|row| row.brief.id.clone()) else { return };
+        let ask = ask(id.clone());
+        if matches!(ask, Ask::Incident(_)) {
+            self.ui.open(&id);
+        }
+        effects.push(Effect::Ask(ask));
+    }
+
+    fn find_order(&mut self, effects: &mut Vec<Effect>) {
+        let row = self.ui.place().row;
+        let number = match self.ui.tab {
+            Tab::Failed => self.failed_rows().get(row).map(|row| row.brief.number.clone()),
+            _ => self.chosen().map(|row| row.id),
+        };
+        let Some(number) = number.filter(|number| !number.is_empty()) else {
+            return self.note(self.lang.say("it names no order", "其中没有订单号"), Level::Warning);
+        };
+        self.show(Tab::Orders);
+        self.filter(number, effects);
+    }
+
+    fn block(&mut self) {
+        let row = self.ui.place().row;
+        let address = self.failed_rows().get(row).map(|row| row.brief.address.clone());
+        if let Some(address) = address.filter(|address| !address.is_empty()) {
+            let deed = Deed::Block(printable(&address, 64));
+            self.ui.dialog = Some(Dialog::new(deed, &[(Name::Minutes, "60", false), (Name::Reason, "", false)]));
+        }
+    }
+
+    /// Begins to ask about something to be done to the chosen order, or to the payment without one.
+    fn deed(&mut self, action: &'static str, fields: &[(Name, &str, bool)]) {
+        let Some(row) = self.chosen() else { return };
+        if row.payment.is_empty() {
+            self.ui.dialog = Some(Dialog::new(Deed::Order(action, row.id), fields));
+        } else if action == "refund" {
+            self.ui.dialog = Some(Dialog::new(Deed::Payment(row.id, row.payment, false), &[]));
+        } else {
+            let what = self.lang.say("a payment without an order: refund it (u) or use it (t)", "没有订单的付款:退款 (u) 或用于订单 (t)");
+            self.note(what, Level::Warning);
+        }
+    }
+
+    fn adopt(&mut self) {
+        match self.chosen() {
+            Some(row) if !row.payment.is_empty() => {
+                let deed = Deed::Payment(row.id, row.payment, true);
+                self.ui.dialog = Some(Dialog::new(deed, &[(Name::Order, "", false)]));
+            }
+            Some(_) => {
+                let what = self.lang.say("this one has its order", "它已有订单");
+                self.note(what, Level::Warning);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn click(&mut self, hit: Hit, effects: &mut Vec<Effect>) {
+        if self.ui.dialog.is_some() || self.ui.typing.is_some() {
+            return;
+        }
+        match hit {
+            Hit::Tab(tab) => self.show(tab),
+            Hit::Row(row) if self.ui.detail.is_none() => {
+                if self.ui.place().row == row {
+                    self.open(effects);
+                } else {
+                    self.ui.place_mut().row = row;
+                    self.clamp(self.ui.tab);
+                }
+            }
+            Hit::Row(_) => {}
+        }
+    }
+
+    pub(super) fn wheel(&mut self, by: isize) {
+        if self.ui.dialog.is_none() {
+            self.go(by * 3);
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! What the dashboard knows, and how it changes: pure. No clock, no terminal, no network: time comes in as a tick, what
+//! is to be done goes out as an effect.
+
+pub mod alarm;
+pub mod fleet;
+mod hands;
+pub mod lists;
+pub mod spread;
+pub mod ui;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ratatui::crossterm::event::KeyEvent;
+use serde_json::Value;
+
+use super::ask::{Ask, Row, rows};
+use super::keys::Tab;
+use super::lang::Lang;
+use crate::domain::Millis;
+use crate::telemetry::incident::Brief;
+use crate::telemetry::snapshot::{Delivery, Snapshot, StockLine, StockRow};
+use crate::config::Top;
+use alarm::{Alarm, Level};
+use fleet::{Fleet, Instance};
+use spread::Spread;
+use ui::Ui;
+
+/// Incidents and deliveries remembered.
+const FEED: usize = 500;
+/// Lines kept while the picture stands still; of more, the oldest are dropped and counted.
+const HELD: usize = 2000;
+/// What waits for a person is asked for so often while somebody looks at it, ms.
+const REVIEW_EVERY: u64 = 2000;
+/// Samples of one product's stock.
+const SAMPLES: usize = 120;
+/// An instance that was not heard for so long was taken away on purpose.
+const FORGET_SECONDS: u64 = 900;
+
+/// One line of the stream.
+#[derive(Debug, Clone)]
+pub enum Line {
+    /// One second of one instance.
+    Snapshot(Box<Snapshot>),
+    /// What changed in the stock that was asked for.
+    Stock(Box<StockLine>),
+}
+
+impl Line {
+    /// Reads a line; `None` where it is neither.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Stock {
+            stock: Box<StockLine>,
+        }
+        if text.starts_with("{\"stock\"") {
+            return serde_json::from_str::<Stock>(text).ok().map(|line| Self::Stock(line.stock));
+        }
+        serde_json::from_str(text).ok().map(Self::Snapshot)
+    }
+}
+
+/// How the daemon is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Link {
+    /// Not yet.
+    #[default]
+    Opening,
+    /// It answers.
+    Open {
+        /// Where.
+        base: String,
+    },
+    /// It does not.
+    Lost(Lost),
+    /// There is none: a recording is played.
+    Recording,
+}
+
+/// A link that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Why.
+    pub why: String,
+    /// When it is tried again, by the local clock, ms.
+    pub retry_at: u64,
+}
+
+impl Link {
+    /// Whether and why it is gone.
+    #[must_use]
+    pub fn lost(&self) -> Option<&Lost> {
+        match self {
+            Self::Lost(lost) => Some(lost),
+            _ => None,
+        }
+    }
+}
+
+/// What can happen.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Something was clicked.
+    Click(ui::Hit),
+    /// The wheel was turned: down is positive.
+    Wheel(isize),
+    /// The stream said something.
+    Line(Line),
+    /// The link changed.
+    Link(Link),
+    /// The local clock, in ms; at least four times a second.
+    Tick(u64),
+    /// An answer, or why there is none.
+    Answer(Ask, Result<Vec<Value>, String>),
+    /// A recording is so far, ms of ms.
+    Position(u64, u64),
+    /// A recording jumped: what was known is void.
+    Rewound,
+    /// Something to be said.
+    Said(String, Level),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask the daemon.
+    Ask(Ask),
+    /// Stock of products that hold this text is wanted.
+    Filter(String),
+    /// Write a capture to a file of that name.
+    Export(String, String),
+    /// Go so many seconds on in a recording.
+    Seek(i64),
+    /// The picture stands still, or goes on.
+    Hold(bool),
+    /// Something is wrong that was not before.
+    Ring,
+    /// Leave.
+    Quit,
+}
+
+/// Stock as it was last told.
+#[derive(Debug, Clone, Default)]
+pub struct StockBoard {
+    /// By product.
+    pub rows: BTreeMap<String, StockRow>,
+    /// What was available, in samples of five seconds, the newest last.
+    pub samples: BTreeMap<String, VecDeque<u64>>,
+    /// Products in all, and of those that fit the filter.
+    pub products: u64,
+    /// Those that fit the filter.
+    pub matching: u64,
+    /// Whether anything was told yet.
+    pub told: bool,
+    sampled: Millis,
+}
+
+impl StockBoard {
+    fn take(&mut self, line: StockLine) {
+        self.told = true;
+        (self.products, self.matching) = (line.products, line.matching);
+        for gone in &line.gone {
+            self.rows.remove(gone);
+            self.samples.remove(gone);
+        }
+        for row in line.rows {
+            self.rows.insert(row.product.clone(), row);
+        }
+        if line.at >= self.sampled + 5000 {
+            self.sampled = line.at;
+            for (product, row) in &self.rows {
+                let samples = self.samples.entry(product.clone()).or_default();
+                samples.push_back(row.stock.available());
+                if samples.len() > SAMPLES {
+                    samples.pop_front();
+                }
+            }
+        }
+    }
+}
+
+/// Everything the dashboard knows.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    /// The daemons and their seconds.
+    pub fleet: Fleet,
+    /// The stock.
+    pub stock: StockBoard,
+    /// Failed callbacks, the newest first.
+    pub incidents: VecDeque<Brief>,
+    /// Deliveries, the newest first.
+    pub deliveries: VecDeque<Delivery>,
+    /// Orders that were searched for; `None` shows the deliveries.
+    pub found: Option<Vec<Row>>,
+    /// What waits for a person.
+    pub review: Vec<Row>,
+    /// Latencies of the last minute.
+    pub minute: Spread,
+    /// What is wrong.
+    pub alarms: Vec<Alarm>,
+    /// When something is.
+    pub thresholds: Top,
+    /// The way to the daemon.
+    pub link: Link,
+    /// Whose token, and whether it may act.
+    pub operator: String,
+    /// Whether the token may change something.
+    pub may_act: bool,
+    /// Where a recording is: ms of ms.
+    pub position: Option<(u64, u64)>,
+    /// The local clock, ms.
+    pub local: u64,
+    /// The local clock when the fleet's newest time was heard.
+    heard: u64,
+    /// When review was asked for last.
+    asked: u64,
+    /// Lines that wait while the picture stands still.
+    held: VecDeque<Line>,
+    /// Lines dropped meanwhile.
+    pub dropped: u64,
+    /// In which language.
+    pub lang: Lang,
+    /// What the operator is doing.
+    pub ui: Ui,
+}
+
+impl Model {
+    /// The shop's time: the newest heard, and what passed here since.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        if self.fleet.at == 0 { self.local } else { self.fleet.at + self.local.saturating_sub(self.heard) }
+    }
+
+    /// For how many seconds an instance was not heard. One that lags a little behind the others is not lost.
+    #[must_use]
+    pub fn silence(&self, instance: &Instance) -> u64 {
+        self.now().saturating_sub(instance.last.at) / 1000
+    }
+
+    /// Takes a message in; what is to be done about it.
+    pub fn update(&mut self, message: Message) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match message {
+            Message::Key(key) => self.key(&key, &mut effects),
+            Message::Click(hit) => self.click(hit, &mut effects),
+            Message::Wheel(by) => self.wheel(by),
+            Message::Line(line) => self.line(line, &mut effects),
+            Message::Link(link) => {
+                if matches!(link, Link::Open { .. }) {
+                    effects.push(Effect::Ask(Ask::Info));
+                    effects.push(Effect::Ask(Ask::Review));
+                }
+                self.link = link;
+                self.judge(&mut effects);
+            }
+            Message::Tick(local) => self.tick(local, &mut effects),
+            Message::Answer(ask, answer) => self.answer(ask, answer, &mut effects),
+            Message::Position(at, of) => self.position = Some((at, of)),
+            Message::Said(text, level) => self.note(text, level),
+            Message::Rewound => {
+                self.fleet = Fleet::default();
+                self.stock = StockBoard::default();
+                self.incidents.clear();
+                self.deliveries.clear();
+                self.alarms.clear();
+            }
+        }
+        effects
+    }
+
+    fn line(&mut self, line: Line, effects: &mut Vec<Effect>) {
+        if self.ui.paused {
+            if self.held.len() >= HELD {
+                self.held.pop_front();
+                self.dropped += 1;
+            }
+            self.held.push_back(line);
+            return;
+        }
+        self.absorb(line, effects);
+    }
+
+    fn absorb(&mut self, line: Line, effects: &mut Vec<Effect>) {
+        match line {
+            Line::Stock(line) => {
+                self.stock.take(*line);
+                self.clamp(Tab::Stock);
+            }
+            Line::Snapshot(next) => {
+                let (incidents, deliveries) = (next.incidents.clone(), next.deliveries.clone());
+                let waiting = next.surroundings.waiting;
+                let before = self.fleet.instances.values().map(|it| it.last.surroundings.waiting).max().unwrap_or(0);
+                if !self.fleet.take(*next) {
+                    return;
+                }
+                self.heard = self.local;
+                // A row that is chosen stays chosen, although newer ones come before it.
+                let new = incidents.len();
+                self.shift(Tab::Failed, new);
+                incidents.into_iter().for_each(|incident| self.incidents.push_front(incident));
+                self.incidents.truncate(FEED);
+                self.shift(Tab::Orders, deliveries.len());
+                deliveries.into_iter().for_each(|delivery| self.deliveries.push_front(delivery));
+                self.deliveries.truncate(FEED);
+                if waiting != before && !self.fleet_is_old() {
+                    effects.push(Effect::Ask(Ask::Review));
+                }
+            }
+        }
+        self.judge(effects);
+    }
+
+    /// Whether what comes is history still.
+    fn fleet_is_old(&self) -> bool {
+        self.position.is_some()
+    }
+
+    fn judge(&mut self, effects: &mut Vec<Effect>) {
+        self.minute = Spread::default();
+        for second in self.fleet.newest(60) {
+            second.channels.values().for_each(|tally| self.minute.add(&tally.latency));
+        }
+        let found = alarm::judge(self);
+        let known = |alarm: &Alarm| self.alarms.iter().any(|known| known.id == alarm.id);
+        if found.iter().any(|alarm| alarm.level == Level::Alarm && !known(alarm)) {
+            effects.push(Effect::Ring);
+        }
+        self.alarms = found;
+    }
+
+    fn tick(&mut self, local: u64, effects: &mut Vec<Effect>) {
+        let new_second = local / 1000 != self.local / 1000;
+        self.local = local;
+        let now = self.now();
+        self.fleet.instances.retain(|_, instance| now.saturating_sub(instance.last.at) / 1000 < FORGET_SECONDS);
+        let looks = self.ui.tab == Tab::Review && matches!(self.link, Link::Open { .. }) && !self.ui.paused;
+        if looks && local >= self.asked + REVIEW_EVERY {
+            self.asked = local;
+            effects.push(Effect::Ask(Ask::Review));
+        }
+        self.ui.forget_note(local);
+        if new_second {
+            self.judge(effects);
+        }
+    }
+
+    /// Goes on after a pause.
+    fn resume(&mut self, effects: &mut Vec<Effect>) {
+        self.ui.paused = false;
+        for line in std::mem::take(&mut self.held) {
+            self.absorb(line, effects);
+        }
+    }
+
+    fn answer(&mut self, ask: Ask, answer: Result<Vec<Value>, String>, effects: &mut Vec<Effect>) {
+        let values = match answer {
+            Ok(values) => values,
+            Err(why) => return self.failed(&ask, why),
+        };
+        let first = values.first().cloned().unwrap_or_default();
+        match ask {
+            Ask::Info => {
+                self.operator = first["operator"].as_str().unwrap_or_default().to_owned();
+                // A daemon that does not tell roles has one token, which may do everything.
+                self.may_act = first["role"].as_str().is_none_or(|role| role == "operate");
+            }
+            Ask::Review => {
+                self.review = rows(&values);
+                self.clamp(Tab::Review);
+            }
+            Ask::Search(text) => {
+                let found = rows(&values);
+                if found.is_empty() {
+                    self.note(format!("{}: {text}", self.lang.say("nothing found", "没有找到")), Level::Warning);
+                }
+                self.found = Some(found);
+                self.clamp(Tab::Orders);
+            }
+            Ask::Order(id) | Ask::Incident(id) => self.ui.fill(&id, first),
+            Ask::Replay(id) => {
+                let verdict = first["verdict"].as_str().unwrap_or_default();
+                let reason = first["reason"].as_str().unwrap_or_default();
+                let what = format!("{id}: {verdict} {}", super::lang::word(self.lang, reason));
+                self.note(what, if verdict == "accept" { Level::Warning } else { Level::Alarm });
+            }
+            Ask::Capture(id) => {
+                let text = serde_json::to_string_pretty(&first).unwrap_or_default();
+                effects.push(Effect::Export(format!("incident-{id}.json"), text));
+            }
+            Ask::Act { .. } | Ask::Payment { .. } | Ask::Block { .. } => {
+                let result = first["result"].as_str().map_or_else(|| self.lang.say("done", "已完成"), |result| result);
+                let what = format!("{}: {}", self.acted(&ask), super::lang::word(self.lang, result));
+                self.note(what, Level::Warning);
+                effects.push(Effect::Ask(Ask::Review));
+                if let Some(id) = self.ui.detail.as_ref().map(|detail| detail.id.clone())
+                    && matches!(&ask, Ask::Act { order, .. } if *order == id)
+                {
+                    effects.push(Effect::Ask(Ask::Order(id)));
+                }
+            }
+        }
+    }
+
+    fn acted(&self, ask: &Ask) -> String {
+        match ask {
+            Ask::Act { order, action, .. } => format!("{action} {order}"),
+            Ask::Payment { id, order: Some(order), .. } => format!("adopt {id} → {order}"),
+            Ask::Payment { id, .. } => format!("refund {id}"),
+            Ask::Block { address, .. } => format!("block {address}"),
+            _ => String::new(),
+        }
+    }
+
+    fn failed(&mut self, ask: &Ask, why: String) {
+        match ask {
+            // Asked again by itself.
+            Ask::Info | Ask::Review => {}
+            Ask::Order(id) | Ask::Incident(id) => {
+                let id = id.clone();
+                self.ui.fill(&id, serde_json::json!({"error": why}));
+            }
+            Ask::Search(_) => {
+                self.found = Some(Vec::new());
+                self.note(why, Level::Alarm);
+            }
+            _ => self.note(why, Level::Alarm),
+        }
+    }
+
+    /// Says something for a while.
+    pub fn note(&mut self, text: impl Into<String>, level: Level) {
+        self.ui.note = Some((text.into(), level, self.local));
+    }
+}

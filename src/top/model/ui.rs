@@ -1,0 +1,236 @@
+//! What the operator is doing: which tab, which row, what is open.
+
+use serde_json::Value;
+
+use super::alarm::Level;
+use crate::top::ask::Ask;
+use crate::top::keys::{TABS, Tab};
+use crate::top::lang::Lang;
+
+/// A note stays so long, ms.
+const NOTE_MS: u64 = 8000;
+/// Longest text in a field.
+const FIELD: usize = 200;
+
+/// Something on the screen that can be clicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hit {
+    /// A tab's title.
+    Tab(Tab),
+    /// A row of the tab's list.
+    Row(usize),
+}
+
+/// Where one tab stands.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The row that is chosen.
+    pub row: usize,
+    /// The column that rows are sorted by.
+    pub sort: usize,
+    /// What rows must hold.
+    pub filter: String,
+}
+
+/// What is shown of one order or incident.
+#[derive(Debug, Clone, Default)]
+pub struct Detail {
+    /// Its number.
+    pub id: String,
+    /// What the daemon says of it, once it has.
+    pub value: Option<Value>,
+    /// Lines that are scrolled past.
+    pub scroll: usize,
+}
+
+/// A text that an action needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// What it is.
+    pub name: Name,
+    /// What was typed so far.
+    pub text: String,
+    /// Whether it may be empty.
+    pub optional: bool,
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Name {
+    Reason,
+    TradeNo,
+    Position,
+    Minutes,
+    Order,
+}
+
+impl Name {
+    /// What is asked for.
+    #[must_use]
+    pub fn asks(self, lang: Lang) -> &'static str {
+        match self {
+            Self::Reason => lang.say("reason", "原因"),
+            Self::TradeNo => lang.say("the gateway's trade number (may be empty)", "网关交易号(可留空)"),
+            Self::Position => lang.say("which key of the order, from 1", "订单中的第几个卡密(从 1 起)"),
+            Self::Minutes => lang.say("minutes", "分钟数"),
+            Self::Order => lang.say("order number", "订单号"),
+        }
+    }
+}
+
+/// What a dialog is about to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Something to an order, by the admin API's word.
+    Order(&'static str, String),
+    /// Refund (or, with an order, use) a payment: its number, its trade.
+    Payment(String, String, bool),
+    /// Block an address.
+    Block(String),
+}
+
+/// An action that is being asked about: first its fields, then whether to do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialog {
+    /// What will be done.
+    pub deed: Deed,
+    /// What it needs.
+    pub fields: Vec<Field>,
+    /// The field that is typed into; past the last one it asks for a yes.
+    pub at: usize,
+}
+
+impl Dialog {
+    /// One with these fields: name, what stands there already, whether it may be empty.
+    #[must_use]
+    pub fn new(deed: Deed, fields: &[(Name, &str, bool)]) -> Self {
+        let field = |(name, text, optional): &(Name, &str, bool)| Field {
+            name: *name,
+            text: (*text).to_owned(),
+            optional: *optional,
+        };
+        Self { deed, fields: fields.iter().map(field).collect(), at: 0 }
+    }
+
+    /// Whether everything was typed, and only the yes is missing.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.at >= self.fields.len()
+    }
+
+    /// A character typed.
+    pub fn put(&mut self, c: char) {
+        if let Some(field) = self.fields.get_mut(self.at)
+            && field.text.chars().count() < FIELD
+            && !c.is_control()
+        {
+            field.text.push(c);
+        }
+    }
+
+    /// The last character taken back.
+    pub fn rub(&mut self) {
+        if let Some(field) = self.fields.get_mut(self.at) {
+            field.text.pop();
+        }
+    }
+
+    /// On to the next field, if this one may be left as it is.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn next(&mut self) -> Result<(), Name> {
+        let Some(field) = self.fields.get(self.at) else { return Ok(()) };
+        let text = field.text.trim();
+        let number = matches!(field.name, Name::Position | Name::Minutes);
+        let fits = if number { text.parse::<u64>().is_ok_and(|n| n > 0) } else { field.optional || !text.is_empty() };
+        if !fits {
+            return Err(field.name);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn text(&self, name: Name) -> String {
+        self.fields.iter().find(|field| field.name == name).map(|field| field.text.trim().to_owned()).unwrap_or_default()
+    }
+
+    /// The request it comes to.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        let some = |name| Some(self.text(name)).filter(|text| !text.is_empty());
+        match &self.deed {
+            Deed::Order(action, order) => Ask::Act {
+                order: order.clone(),
+                action,
+                reason: self.text(Name::Reason),
+                trade_no: some(Name::TradeNo),
+                position: some(Name::Position).and_then(|text| text.parse().ok()),
+            },
+            Deed::Payment(id, payment, _) => {
+                Ask::Payment { id: id.clone(), payment: payment.clone(), order: some(Name::Order) }
+            }
+            Deed::Block(address) => Ask::Block {
+                address: address.clone(),
+                minutes: self.text(Name::Minutes).parse().unwrap_or(60),
+                reason: self.text(Name::Reason),
+            },
+        }
+    }
+}
+
+/// What the operator is doing.
+#[derive(Debug, Clone, Default)]
+pub struct Ui {
+    /// The tab that is shown.
+    pub tab: Tab,
+    /// Where each tab stands.
+    pub places: [Place; TABS.len()],
+    /// A filter that is being typed.
+    pub typing: Option<String>,
+    /// Failed callbacks by reason, channel and address.
+    pub grouped: bool,
+    /// The help is open.
+    pub help: bool,
+    /// The picture stands still.
+    pub paused: bool,
+    /// What is open.
+    pub detail: Option<Detail>,
+    /// What is being asked.
+    pub dialog: Option<Dialog>,
+    /// What was said last, how bad, when.
+    pub note: Option<(String, Level, u64)>,
+}
+
+impl Ui {
+    /// Where this tab stands.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.places[self.tab as usize]
+    }
+
+    /// The same, to be changed.
+    pub fn place_mut(&mut self) -> &mut Place {
+        &mut self.places[self.tab as usize]
+    }
+
+    /// Opens what is not told yet.
+    pub fn open(&mut self, id: &str) {
+        self.detail = Some(Detail { id: id.to_owned(), ..Detail::default() });
+    }
+
+    /// What the daemon says of what is open.
+    pub fn fill(&mut self, id: &str, value: Value) {
+        if let Some(detail) = self.detail.as_mut().filter(|detail| detail.id == id) {
+            detail.value = Some(value);
+        }
+    }
+
+    /// A note that was there long enough goes.
+    pub fn forget_note(&mut self, local: u64) {
+        if self.note.as_ref().is_some_and(|(_, _, since)| local > since + NOTE_MS) {
+            self.note = None;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One picture: as text, or as an SVG to be shown to somebody.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::style::{Color, Modifier};
+use tokio::sync::{mpsc, watch};
+
+use super::clock::Clock;
+use super::model::{Effect, Link, Message, Model};
+use super::record::Player;
+use super::run::Options;
+use super::source::{Source, ask};
+use super::text::columns;
+use super::theme::Theme;
+use super::view::draw;
+
+/// How long the first seconds of a stream may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// One character of an SVG.
+const CELL: (f64, f64) = (8.4, 17.0);
+
+/// As what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Characters alone.
+    Text,
+    /// A picture with colours.
+    Svg,
+}
+
+/// One picture of that size of what stands now, or of the end of a recording. Says too whether a daemon was heard.
+///
+/// # Errors
+/// The recording cannot be read.
+pub async fn once(options: &Options, size: (u16, u16), form: Form) -> io::Result<(String, bool)> {
+    let clock = Clock::start();
+    let mut model = options.model(clock.now());
+    let heard = if let Some(path) = &options.replay {
+        let mut player = Player::open(path, 1.0)?;
+        let length = player.length();
+        player.all(|line| {
+            model.update(Message::Line(line));
+        })?;
+        model.update(Message::Position(length, length));
+        true
+    } else {
+        gather(options, &mut model, clock).await
+    };
+    let theme = if form == Form::Text { Theme::Mono } else { options.theme };
+    let buffer = picture(&model, theme, size)?;
+    Ok((if form == Form::Text { text(&buffer) } else { svg(&buffer) }, heard))
+}
+
+/// Follows until a second of each kind was heard and the questions are answered.
+async fn gather(options: &Options, model: &mut Model, clock: Clock) -> bool {
+    let (messages, mut inbox) = mpsc::channel(4096);
+    let (_filter, filter) = watch::channel(options.filter.clone());
+    let (current, using) = watch::channel(0);
+    let clients = options.clients.clone();
+    let products = options.thresholds.products;
+    let source = Source { clients: clients.clone(), products, filter, current, recorder: None };
+    let following = tokio::spawn(source.follow(clock, messages.clone()));
+    let mut open = 0usize;
+    let _late = tokio::time::timeout(PATIENCE, async {
+        while let Some(message) = inbox.recv().await {
+            let lost = matches!(message, Message::Link(Link::Lost(_)));
+            open = open.saturating_sub(usize::from(matches!(message, Message::Answer(..))));
+            model.update(Message::Tick(clock.now()));
+            for effect in model.update(message) {
+                if let Effect::Ask(what) = effect
+                    && let Some(client) = clients.get(*using.borrow())
+                {
+                    open += 1;
+                    tokio::spawn(ask(client.clone(), what, messages.clone()));
+                }
+            }
+            // A live second: history is older than that.
+            let live = model.fleet.at > 0 && model.stock.told && open == 0;
+            if live || (lost && clients.len() < 2) {
+                break;
+            }
+        }
+    })
+    .await;
+    following.abort();
+    model.fleet.at > 0
+}
+
+/// A model drawn on no terminal.
+///
+/// # Errors
+/// Never: a buffer takes everything.
+pub fn picture(model: &Model, theme: Theme, (width, height): (u16, u16)) -> io::Result<Buffer> {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).map_err(io::Error::other)?;
+    terminal.draw(|frame| drop(draw(frame, model, theme))).map_err(io::Error::other)?;
+    Ok(terminal.backend().buffer().clone())
+}
+
+/// The cells of each row; what a wide character covers is no cell.
+fn cells(buffer: &Buffer, y: u16) -> impl Iterator<Item = (u16, &Cell)> {
+    let mut covered = 0;
+    (buffer.area.left()..buffer.area.right()).filter_map(move |x| {
+        let cell = buffer.cell((x, y))?;
+        if covered > 0 {
+            covered -= 1;
+            return None;
+        }
+        covered = columns(cell.symbol()).saturating_sub(1);
+        Some((x, cell))
+    })
+}
+
+/// A picture as lines of text.
+#[must_use]
+pub fn text(buffer: &Buffer) -> String {
+    let line = |y| cells(buffer, y).map(|(_, cell)| cell.symbol()).collect::<String>();
+    (buffer.area.top()..buffer.area.bottom()).map(|y| line(y).trim_end().to_owned() + "\n").collect()
+}
+
+/// A colour of the xterm palette, as SVG names it.
+fn colour(colour: Color, otherwise: &str) -> String {
+    let Color::Indexed(at) = colour else { return otherwise.to_owned() };
+    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let (r, g, b) = match at {
+        16..=231 => {
+            let n = usize::from(at - 16);
+            (STEPS[n / 36], STEPS[n / 6 % 6], STEPS[n % 6])
+        }
+        232..=255 => {
+            let grey = 8 + 10 * (at - 232);
+            (grey, grey, grey)
+        }
+        _ => return otherwise.to_owned(),
+    };
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A picture as an SVG.
+#[must_use]
+pub fn svg(buffer: &Buffer) -> String {
+    let (width, height) = (f64::from(buffer.area.width) * CELL.0, f64::from(buffer.area.height) * CELL.1);
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">\n<rect width=\"100%\" height=\"100%\" fill=\"#16181d\"/>\n<g font-family=\"DejaVu Sans Mono, Menlo, Consolas, Noto Sans Mono CJK SC, monospace\" font-size=\"14\" xml:space=\"preserve\">\n"
+    );
+    for y in buffer.area.top()..buffer.area.bottom() {
+        for (x, cell) in cells(buffer, y) {
+            let reversed = cell.modifier.contains(Modifier::REVERSED);
+            let (front, back) = (colour(cell.fg, "#d8d8d8"), colour(cell.bg, "#16181d"));
+            let (front, back) = if reversed { (back, front) } else { (front, back) };
+            let (left, top) = (f64::from(x) * CELL.0, f64::from(y) * CELL.1);
+            let wide = columns(cell.symbol()).max(1) as f64 * CELL.0;
+            // A character's cell is filled where it has a colour of its own; block characters are drawn, so that they
+            // meet whatever the font.
+            if back != "#16181d" {
+                let _never = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{back}\"/>", CELL.1);
+            }
+            let symbol = cell.symbol();
+            if let Some(eighths) = "▁▂▃▄▅▆▇█".chars().position(|block| symbol.starts_with(block)) {
+                let tall = CELL.1 * (eighths + 1) as f64 / 8.0;
+                let _never = writeln!(out, "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" fill=\"{front}\"/>", top + CELL.1 - tall, wide + 0.2);
+            } else if symbol != " " {
+                let weight = if cell.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
+                let _never = writeln!(out, "<text x=\"{left:.1}\" y=\"{:.1}\" fill=\"{front}\"{weight}>{}</text>", top + 13.0, escape(symbol));
+            }
+        }
+    }
+    out + "</g>\n</svg>\n"
+}

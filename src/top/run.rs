@@ -1,0 +1,304 @@
+//! The loop: messages in, pictures and effects out. The terminal is given back whatever ends it.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ratatui::crossterm::event::{self, Event, KeyEventKind, MouseButton, MouseEventKind};
+use ratatui::crossterm::{queue, style::Print, terminal};
+use ratatui::layout::{Position, Rect};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use super::clock::Clock;
+use super::keys::Tab;
+use super::lang::Lang;
+use super::model::alarm::Level;
+use super::model::ui::Hit;
+use super::model::{Effect, Link, Message, Model};
+use super::record::{Order, Player, Recorder};
+use super::source::{Source, ask};
+use super::theme::Theme;
+use super::view::draw;
+use crate::client::Client;
+use crate::config::Top;
+use crate::tty::{self, Stream, Tty};
+
+/// Between two pictures, unless a key was pressed.
+const FRAME: Duration = Duration::from_millis(100);
+/// The clock's step.
+const TICK: Duration = Duration::from_millis(250);
+/// Messages handled before a picture is drawn.
+const GULP: usize = 2048;
+
+/// How the dashboard begins.
+pub struct Options {
+    /// Daemons of one shop.
+    pub clients: Vec<Client>,
+    /// Write the stream down there.
+    pub record: Option<PathBuf>,
+    /// Play a recording instead.
+    pub replay: Option<PathBuf>,
+    /// How quickly: 1 is as it was.
+    pub speed: f64,
+    /// In which language.
+    pub lang: Lang,
+    /// How it looks.
+    pub theme: Theme,
+    /// Ring and set the title on an alarm.
+    pub bell: bool,
+    /// When something is an alarm.
+    pub thresholds: Top,
+    /// The tab to begin with.
+    pub tab: Tab,
+    /// What products must hold to be shown.
+    pub filter: String,
+}
+
+impl Options {
+    /// The model it begins with.
+    #[must_use]
+    pub fn model(&self, local: u64) -> Model {
+        let mut model = Model::default();
+        (model.lang, model.thresholds, model.local) = (self.lang, self.thresholds, local);
+        model.ui.tab = self.tab;
+        model.ui.places[Tab::Stock as usize].filter.clone_from(&self.filter);
+        if self.replay.is_some() {
+            model.link = Link::Recording;
+        }
+        model
+    }
+}
+
+/// What ends it from outside.
+struct Signals {
+    term: Signal,
+    hangup: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.hangup.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+/// The outward side: what effects need.
+struct Outside {
+    clients: Vec<Client>,
+    current: watch::Receiver<usize>,
+    filter: watch::Sender<String>,
+    orders: Option<mpsc::Sender<Order>>,
+    messages: mpsc::Sender<Message>,
+    bell: bool,
+}
+
+/// Runs until it is left.
+///
+/// # Errors
+/// The terminal, the recording or its file.
+pub async fn run(options: Options) -> io::Result<()> {
+    let clock = Clock::start();
+    let mut signals = Signals::new()?;
+    let (messages, mut inbox) = mpsc::channel(4096);
+    let (filter, wanted) = watch::channel(options.filter.clone());
+    let (using, current) = watch::channel(0);
+    let mut model = options.model(clock.now());
+    let mut orders = None;
+    if let Some(path) = &options.replay {
+        let player = Player::open(path, options.speed)?;
+        let (sender, receiver) = mpsc::channel(64);
+        orders = Some(sender);
+        tokio::spawn(player.play(receiver, messages.clone()));
+    } else {
+        let recorder = options.record.as_deref().map(|path| Recorder::create(path, clock.now())).transpose()?;
+        let source = Source {
+            clients: options.clients.clone(),
+            products: options.thresholds.products,
+            filter: wanted,
+            current: using,
+            recorder,
+        };
+        tokio::spawn(source.follow(clock, messages.clone()));
+    }
+    let outside = Outside { clients: options.clients.clone(), current, filter, orders, messages, bell: options.bell };
+    let mut tty = tty::take(Stream::Out)?;
+    let (keys, mut hands) = mpsc::channel(256);
+    std::thread::Builder::new().name("keys".to_owned()).spawn(move || listen(&keys))?;
+    if options.bell {
+        // The title that stood there is put on the terminal's stack.
+        queue!(tty.backend_mut(), Print("\x1b[22;0t"))?;
+    }
+    let ended = turn(&mut tty, &mut model, &options, &outside, &clock, &mut inbox, &mut hands, &mut signals).await;
+    if options.bell {
+        let _gone = queue!(tty.backend_mut(), Print("\x1b[23;0t")).and_then(|()| tty.backend_mut().flush());
+    }
+    tty::give_back();
+    ended
+}
+
+#[allow(clippy::too_many_arguments)]
+async fn turn(
+    tty: &mut Tty,
+    model: &mut Model,
+    options: &Options,
+    outside: &Outside,
+    clock: &Clock,
+    inbox: &mut mpsc::Receiver<Message>,
+    hands: &mut mpsc::Receiver<Event>,
+    signals: &mut Signals,
+) -> io::Result<()> {
+    let mut hits: Vec<(Rect, Hit)> = Vec::new();
+    let mut ticks = tokio::time::interval(TICK);
+    let (mut due, mut drawn) = (Some(Instant::now()), Instant::now());
+    loop {
+        let wait = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let mut next: Vec<Message> = Vec::new();
+        tokio::select! {
+            biased;
+            () = signals.next() => return Ok(()),
+            event = hands.recv() => {
+                // The terminal is gone.
+                let Some(event) = event else { return Ok(()) };
+                next.extend(message(&event, &hits));
+                due = Some(Instant::now());
+            }
+            () = tokio::time::sleep(wait.unwrap_or(TICK)), if wait.is_some() => {
+                hits = picture(tty, model, options.theme)?;
+                (due, drawn) = (None, Instant::now());
+            }
+            message = inbox.recv() => {
+                next.extend(message);
+                while next.len() < GULP {
+                    let Ok(message) = inbox.try_recv() else { break };
+                    next.push(message);
+                }
+                due = due.or(Some(drawn + FRAME));
+            }
+            _ = ticks.tick() => {
+                let now = clock.now();
+                if now / 1000 != model.local / 1000 {
+                    due = due.or(Some(drawn + FRAME));
+                }
+                next.push(Message::Tick(now));
+            }
+        }
+        for message in next {
+            for effect in model.update(message) {
+                if effect == Effect::Quit {
+                    return Ok(());
+                }
+                outside.carry_out(effect, tty, model)?;
+            }
+        }
+    }
+}
+
+fn picture(tty: &mut Tty, model: &Model, theme: Theme) -> io::Result<Vec<(Rect, Hit)>> {
+    let mut hits = Vec::new();
+    // All at once, where the terminal can: no half-drawn picture over a slow line.
+    queue!(tty.backend_mut(), terminal::BeginSynchronizedUpdate)?;
+    tty.draw(|frame| hits = draw(frame, model, theme))?;
+    queue!(tty.backend_mut(), terminal::EndSynchronizedUpdate)?;
+    tty.backend_mut().flush()?;
+    Ok(hits)
+}
+
+/// Reads keys until the terminal is given back, or gone.
+fn listen(keys: &mpsc::Sender<Event>) {
+    while tty::taken() {
+        match event::poll(TICK) {
+            Ok(false) => {}
+            Ok(true) => match event::read() {
+                Ok(event) => {
+                    if keys.blocking_send(event).is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            },
+            Err(_) => return,
+        }
+    }
+}
+
+/// What an event of the terminal means.
+fn message(event: &Event, hits: &[(Rect, Hit)]) -> Option<Message> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => Some(Message::Key(*key)),
+        Event::Mouse(mouse) => {
+            let at = Position { x: mouse.column, y: mouse.row };
+            match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => {
+                    hits.iter().find(|(area, _)| area.contains(at)).map(|(_, hit)| Message::Click(*hit))
+                }
+                MouseEventKind::ScrollDown => Some(Message::Wheel(1)),
+                MouseEventKind::ScrollUp => Some(Message::Wheel(-1)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+impl Outside {
+    fn carry_out(&self, effect: Effect, tty: &mut Tty, model: &Model) -> io::Result<()> {
+        match effect {
+            Effect::Ask(what) => {
+                // A recording has nobody to ask.
+                if let Some(client) = self.clients.get(*self.current.borrow()).filter(|_| self.orders.is_none()) {
+                    tokio::spawn(ask(client.clone(), what, self.messages.clone()));
+                }
+            }
+            Effect::Filter(text) => {
+                let _gone = self.filter.send(text);
+            }
+            Effect::Export(name, text) => {
+                let said = match export(&name, &text) {
+                    Ok(()) => Message::Said(format!("{} {name}", model.lang.say("written:", "已写入:")), Level::Warning),
+                    Err(error) => Message::Said(format!("{name}: {error}"), Level::Alarm),
+                };
+                let _full = self.messages.try_send(said);
+            }
+            Effect::Seek(by) => self.order(Order::Seek(by)),
+            Effect::Hold(hold) => self.order(Order::Hold(hold)),
+            Effect::Ring if self.bell => {
+                let count = model.alarms.iter().filter(|alarm| alarm.level == Level::Alarm).count();
+                queue!(tty.backend_mut(), Print("\x07"), terminal::SetTitle(format!("kamid: {count} !")))?;
+                tty.backend_mut().flush()?;
+            }
+            Effect::Ring | Effect::Quit => {}
+        }
+        Ok(())
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            let _full = orders.try_send(order);
+        }
+    }
+}
+
+/// Writes a new file that only its owner may read: it holds a raw request.
+fn export(name: &str, text: &str) -> io::Result<()> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if !name.chars().all(fits) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no name for a file"));
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(name)?;
+    file.write_all(text.as_bytes())
+}

@@ -1,0 +1,149 @@
+//! Where the data comes from: one stream that carries the whole fleet. All reconnecting happens here; the model only
+//! sees lines, and that the link is open or lost.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::ask::{Ask, Request};
+use super::clock::Clock;
+use super::model::{Line, Link, Lost, Message};
+use super::record::Recorder;
+use crate::client::{Client, ClientError, Lines};
+use crate::telemetry::snapshot::HISTORY_SECONDS;
+
+/// A daemon sends once a second: after so long without a line the link is taken for dead.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Waits between tries: at first, and at most.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// History asked for when only the filter changed: enough for no gap.
+const OVERLAP_SECONDS: u64 = 5;
+
+/// What is followed.
+pub struct Source {
+    /// Daemons of one shop; while one is away, the next is asked.
+    pub clients: Vec<Client>,
+    /// Products whose stock is wanted.
+    pub products: usize,
+    /// What their id or name must hold.
+    pub filter: watch::Receiver<String>,
+    /// Which of the clients is used now: requests go there too.
+    pub current: watch::Sender<usize>,
+    /// Where lines are written down.
+    pub recorder: Option<Recorder>,
+}
+
+/// Why a stream ended.
+enum Ended {
+    /// Another filter is wanted.
+    Filter,
+    /// The link is gone.
+    Lost(String),
+    /// Nobody listens any more.
+    Unheard,
+}
+
+impl Source {
+    /// Follows until nobody listens.
+    pub async fn follow(mut self, clock: Clock, out: mpsc::Sender<Message>) {
+        let (mut at, mut wait, mut history) = (0usize, FIRST_WAIT, HISTORY_SECONDS);
+        while let Some(client) = self.clients.get(at).cloned() {
+            let _listened = self.current.send(at);
+            let why = match self.open(&client, history).await {
+                Ok(lines) => {
+                    wait = FIRST_WAIT;
+                    match self.read(&client, lines, &clock, &out).await {
+                        Ended::Filter => {
+                            history = OVERLAP_SECONDS;
+                            continue;
+                        }
+                        Ended::Unheard => return,
+                        Ended::Lost(why) => why,
+                    }
+                }
+                Err(error) => error.to_string(),
+            };
+            history = HISTORY_SECONDS;
+            at = (at + 1) % self.clients.len().max(1);
+            // With several daemons the next one is tried at once, until all were.
+            let pause = if at == 0 { wait } else { Duration::from_millis(100) };
+            if at == 0 {
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+            let lost = Lost { why, retry_at: clock.now() + pause.as_millis() as u64 };
+            if out.send(Message::Link(Link::Lost(lost))).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn open(&mut self, client: &Client, history: u64) -> Result<Lines, ClientError> {
+        let filter = self.filter.borrow_and_update().clone();
+        let mut query = vec![("history", history.to_string()), ("stock", self.products.to_string())];
+        if !filter.is_empty() {
+            query.push(("filter", filter));
+        }
+        match tokio::time::timeout(SILENCE, client.follow("/v1/stream", &query)).await {
+            Ok(lines) => lines,
+            Err(_) => Err(ClientError::Answer("no answer within 10 s".to_owned())),
+        }
+    }
+
+    async fn read(&mut self, client: &Client, mut lines: Lines, clock: &Clock, out: &mpsc::Sender<Message>) -> Ended {
+        let base = client.base().to_owned();
+        if out.send(Message::Link(Link::Open { base })).await.is_err() {
+            return Ended::Unheard;
+        }
+        loop {
+            let line = tokio::select! {
+                line = tokio::time::timeout(SILENCE, lines.next()) => line,
+                changed = self.filter.changed() => {
+                    if changed.is_err() {
+                        return Ended::Unheard;
+                    }
+                    return Ended::Filter;
+                }
+            };
+            let line = match line {
+                Ok(Ok(Some(line))) => line,
+                Ok(Ok(None)) => return Ended::Lost("the daemon ended the stream".to_owned()),
+                Ok(Err(error)) => return Ended::Lost(error.to_string()),
+                Err(_) => return Ended::Lost("it was silent for 10 s".to_owned()),
+            };
+            if let Some(recorder) = &mut self.recorder
+                && let Err(error) = recorder.write(clock.now(), &line)
+            {
+                self.recorder = None;
+                let text = format!("the recording stopped: {error}");
+                let _gone = out.send(Message::Said(text, super::model::alarm::Level::Alarm)).await;
+            }
+            // A newer daemon may send lines of other kinds.
+            let Some(line) = Line::read(&line) else { continue };
+            if out.send(Message::Line(line)).await.is_err() {
+                return Ended::Unheard;
+            }
+        }
+    }
+}
+
+/// Asks a daemon and hands the answer back.
+pub async fn ask(client: Client, ask: Ask, out: mpsc::Sender<Message>) {
+    let mut answers = Vec::new();
+    let mut failed = None;
+    for request in ask.requests() {
+        let answer = match &request {
+            Request::Get(path, query) => client.get(path, query).await,
+            Request::Post(path, body) => client.post(path, body).await,
+        };
+        match answer {
+            Ok(value) => answers.push(value),
+            // A search may find nothing in one place.
+            Err(ClientError::Refused { status: 404 | 400, .. }) if matches!(ask, Ask::Search(_)) => {}
+            Err(error) => failed = Some(error.to_string()),
+        }
+    }
+    let answer = failed.map_or(Ok(answers), Err);
+    let _gone = out.send(Message::Answer(ask, answer)).await;
+}

@@ -1,0 +1,173 @@
+//! Head, tabs, status line and foot.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::View;
+use crate::top::keys::{BINDINGS, Place, TABS};
+use crate::top::model::Link;
+use crate::top::model::alarm::Level;
+use crate::top::model::ui::Hit;
+use crate::top::text::{clean, clock, columns, lasting, rate};
+
+/// Rows for what is wrong: one on a small screen.
+pub fn alarm_rows(view: &View<'_>, height: u16) -> u16 {
+    let most = match height {
+        0..30 => 1,
+        30..50 => 3,
+        _ => 5,
+    };
+    (view.model.alarms.len() as u16).clamp(1, most)
+}
+
+/// Puts `end` at the right of `start`, if there is room.
+fn both_ends<'a>(mut start: Vec<Span<'a>>, end: Vec<Span<'a>>, width: u16) -> Line<'a> {
+    let taken = |spans: &[Span<'_>]| spans.iter().map(|span| columns(&span.content)).sum::<usize>();
+    let gap = usize::from(width).saturating_sub(taken(&start) + taken(&end));
+    if gap > 0 {
+        start.push(Span::raw(" ".repeat(gap)));
+        start.extend(end);
+    }
+    Line::from(start)
+}
+
+pub fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let model = view.model;
+    let newest = model.fleet.instances.values().max_by_key(|instance| instance.last.at);
+    let mode = match newest.map(|instance| instance.last.surroundings.test) {
+        Some(true) => view.say(" TEST ", " 测试 "),
+        Some(false) => view.say(" LIVE ", " 正式 "),
+        None => "",
+    };
+    let mode_style = if mode.contains("TEST") || mode.contains("测试") { view.theme.dim() } else { view.theme.warn() };
+    let all = model.fleet.instances.len();
+    let lost = model.fleet.instances.values().filter(|it| model.silence(it) >= model.thresholds.lost_seconds).count();
+    let mut start = vec![
+        Span::styled(" kamid top ", view.theme.accent()),
+        Span::styled(mode, mode_style),
+        Span::raw(format!(" {} {}/{all}", view.say("instances", "实例"), all - lost)),
+    ];
+    let recent: u64 = model.fleet.newest(5).flat_map(|second| second.channels.values()).map(super::super::model::fleet::Tally::all).sum();
+    start.push(Span::raw(format!("  {} {}/s", view.say("callbacks", "回调"), rate(recent as f64 / 5.0))));
+    if model.ui.paused {
+        let dropped = if model.dropped > 0 { format!(" -{}", model.dropped) } else { String::new() };
+        start.push(Span::styled(format!("  ‖ {}{dropped} ", view.say("PAUSED", "已暂停")), view.theme.warn()));
+    }
+    let missed = model.fleet.missed();
+    if missed > 0 {
+        start.push(Span::styled(format!("  {missed} {}", view.say("missed", "缺失")), view.theme.dim()));
+    }
+    let mut end = Vec::new();
+    if let Some((at, of)) = model.position {
+        let text = format!("{} {} / {}  ", view.say("recording", "录像"), lasting(at / 1000), lasting(of / 1000));
+        end.push(Span::styled(text, view.theme.warn()));
+    } else if !model.operator.is_empty() {
+        let role = if model.may_act { "" } else { view.say(" (may only look)", "(只读)") };
+        end.push(Span::styled(format!("{}{role}  ", clean(&model.operator, 20)), view.theme.dim()));
+    }
+    if model.fleet.at > 0 {
+        end.push(Span::raw(format!("{} ", clock(model.now(), model.now()))));
+    }
+    frame.render_widget(Paragraph::new(both_ends(start, end, area.width)), area);
+}
+
+pub fn tabs(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
+    let mut spans = Vec::new();
+    let mut x = area.x;
+    for tab in TABS {
+        let mark = match tab {
+            crate::top::keys::Tab::Review if !view.model.review.is_empty() => format!("({})", view.model.review.len()),
+            _ => String::new(),
+        };
+        let text = format!(" {} {}{mark} ", tab.number(), tab.title(view.lang()));
+        let width = columns(&text) as u16;
+        if x + width > area.right() {
+            break;
+        }
+        view.hits.push((Rect { x, y: area.y, width, height: 1 }, Hit::Tab(tab)));
+        x += width;
+        let style = if tab == view.model.ui.tab { view.theme.chosen() } else { view.theme.dim() };
+        spans.push(Span::styled(text, style));
+    }
+    frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}
+
+pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let model = view.model;
+    let width = usize::from(area.width);
+    if model.alarms.is_empty() {
+        let (text, style) = match &model.link {
+            Link::Opening => (view.say(" … connecting", " … 正在连接"), view.theme.dim()),
+            _ if model.fleet.at == 0 => (view.say(" … waiting for the first second", " … 等待第一秒数据"), view.theme.dim()),
+            _ => (view.say(" ✓ all is well", " ✓ 一切正常"), view.theme.good()),
+        };
+        frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
+        return;
+    }
+    let rows = usize::from(area.height);
+    let lines: Vec<Line<'_>> = model
+        .alarms
+        .iter()
+        .take(rows)
+        .enumerate()
+        .map(|(at, alarm)| {
+            let (mark, style) = match alarm.level {
+                Level::Alarm => ("✗", view.theme.bad()),
+                Level::Warning => ("!", view.theme.warn()),
+            };
+            let more = model.alarms.len().saturating_sub(rows);
+            let more = if at + 1 == rows && more > 0 { format!(" +{more}") } else { String::new() };
+            let since = format!("{} {}", view.say("since", "始于"), clock(alarm.since, model.now()));
+            let end = format!(" {since} → {}{more} ", alarm.tab.number());
+            let text = clean(alarm.says(view.lang()), width.saturating_sub(columns(&end) + 3));
+            both_ends(vec![Span::styled(format!(" {mark} {text}"), style)], vec![Span::styled(end, style)], area.width)
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// What is being typed, what was said, or the keys of this tab.
+pub fn foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let ui = &view.model.ui;
+    let width = usize::from(area.width);
+    if let Some(text) = &ui.typing {
+        let ask = view.say("filter, Enter: ", "筛选,回车:");
+        let line = format!(" {ask}{}▏", clean(text, width.saturating_sub(columns(ask) + 3)));
+        frame.render_widget(Paragraph::new(Line::styled(line, view.theme.accent())), area);
+        return;
+    }
+    if let Some((text, level, _)) = &ui.note {
+        let style = if *level == Level::Alarm { view.theme.bad() } else { view.theme.accent() };
+        frame.render_widget(Paragraph::new(Line::styled(format!(" {}", clean(text, width.saturating_sub(2))), style)), area);
+        return;
+    }
+    let mut spans: Vec<Span<'_>> = Vec::new();
+    let mut used = 0;
+    let here = |place: &Place| matches!(place, Place::On(tabs) if tabs.contains(&ui.tab)) || *place == Place::Recording;
+    let always = |shown: &str| matches!(shown, "?" | "q" | "p");
+    // The commonest first: what is always there, then what this tab has of its own.
+    let fixed = BINDINGS.iter().filter(|it| always(it.shown));
+    let own = BINDINGS.iter().filter(|it| here(&it.place) && !matches!(it.shown, "↑" | "↓" | "PgUp" | "PgDn" | "Home" | "End"));
+    for binding in fixed.chain(own) {
+        if !binding.holds(ui.tab, view.model.may_act, view.model.position.is_some()) {
+            continue;
+        }
+        let says = binding.says(view.lang()).split([';', ',', ':', ';', ',', ':']).next().unwrap_or_default();
+        let size = columns(binding.shown) + columns(says) + 3;
+        if used + size > width {
+            continue;
+        }
+        used += size;
+        spans.push(Span::styled(format!(" {}", binding.shown), view.theme.accent()));
+        spans.push(Span::styled(format!(" {says} "), view.theme.dim()));
+    }
+    if !ui.place().filter.is_empty() {
+        let text = format!(" /{} ", clean(&ui.place().filter, 24));
+        if used + columns(&text) <= width {
+            spans.push(Span::styled(text, view.theme.warn()));
+        }
+    }
+    frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}

@@ -1,0 +1,187 @@
+//! Channels, notices and instances.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::{Paragraph, Wrap};
+
+use super::table::{self, Cell, Column, List, figure, text};
+use super::{View, charts};
+use crate::top::keys::Tab;
+use crate::top::lang::Lang;
+use crate::top::model::fleet::Instance;
+use crate::top::model::lists::ChannelRow;
+use crate::top::text::{bytes, clean, clock, count, lasting, millis, rate};
+
+const CHANNELS_EN: [Column; 10] = [
+    text("channel", 12, 0),
+    text("kind", 9, 5),
+    figure("a second", 8, 0),
+    figure("success", 8, 0),
+    figure("p50 ms", 7, 3),
+    figure("p99 ms", 7, 1),
+    text("last callback", 13, 0),
+    figure("skew ms", 7, 6),
+    figure("addresses", 9, 4),
+    text("15 min", 15, 2),
+];
+const CHANNELS_ZH: [Column; 10] = [
+    text("渠道", 12, 0),
+    text("类型", 9, 5),
+    figure("每秒", 8, 0),
+    figure("成功率", 8, 0),
+    figure("p50 毫秒", 8, 3),
+    figure("p99 毫秒", 8, 1),
+    text("最近回调", 13, 0),
+    figure("时差", 7, 6),
+    figure("来源地址", 9, 4),
+    text("15 分钟", 15, 2),
+];
+
+fn channel(row: &ChannelRow, view: &View<'_>) -> Vec<Cell> {
+    let plain = Style::new();
+    let name = if row.name.is_empty() { view.say("(none)", "(无)").to_owned() } else { row.name.clone() };
+    let success = row.success();
+    let look = match success {
+        Some(share) if share < 90.0 => view.theme.bad(),
+        Some(share) if share < 99.0 => view.theme.warn(),
+        _ => plain,
+    };
+    let [p50, _, p99, ..] = charts::figures(&row.minute.latency);
+    let last = match row.state.last {
+        0 => "–".to_owned(),
+        at => clock(at, view.model.now()),
+    };
+    vec![
+        (name, plain),
+        (row.state.kind.clone(), view.theme.dim()),
+        (rate(row.minute.all() as f64 / 60.0), plain),
+        (success.map_or_else(|| "–".to_owned(), |share| format!("{share:.1} %")), look),
+        (p50, plain),
+        (p99, plain),
+        (last, plain),
+        (row.skew_ms.to_string(), plain),
+        (count(u64::from(row.state.addresses)), plain),
+        (charts::spark(row.seconds.iter().copied(), 15), view.theme.good()),
+    ]
+}
+
+pub fn channels(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
+    let model = view.model;
+    let rows = model.channel_rows();
+    let block = view.block(view.say("channels · last minute", "渠道 · 最近一分钟"));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let empty = view.say(
+        "no channel is configured: nobody can pay ([channel.<name>] in the configuration)",
+        "没有配置渠道:无法付款(配置中的 [channel.<name>])",
+    );
+    let columns: &[Column] = if model.lang == Lang::Zh { &CHANNELS_ZH } else { &CHANNELS_EN };
+    let chosen = model.ui.places[Tab::Channels as usize].row;
+    let list = List { columns, grows: 0, rows: rows.len(), chosen, empty };
+    let made: Vec<Vec<Cell>> = rows.iter().map(|row| channel(row, view)).collect();
+    table::draw(frame, inner, view, &list, |at| made.get(at).cloned().unwrap_or_default());
+}
+
+pub fn notices(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let mut lines = vec![
+        Line::raw(view.say(
+            "This kamid sends no notices: buyers see their keys on the order's page.",
+            "此版本不发送通知:买家在订单页面查看卡密。",
+        )),
+        Line::raw(""),
+    ];
+    for (name, instance) in &view.model.fleet.instances {
+        let behind = instance.last.surroundings.outbox_behind;
+        let text = format!("{}  {}: {behind}", clean(name, 16), view.say("events not handled yet", "尚未处理的事件"));
+        lines.push(Line::styled(text, if behind > 10_000 { view.theme.warn() } else { view.theme.dim() }));
+    }
+    let text = Paragraph::new(lines).wrap(Wrap { trim: false }).block(view.block(view.say("notices", "通知")));
+    frame.render_widget(text, area);
+}
+
+const INSTANCES_EN: [Column; 14] = [
+    text("instance", 10, 0),
+    text("state", 10, 0),
+    figure("a second", 8, 0),
+    figure("up", 7, 1),
+    text("version", 8, 7),
+    figure("memory", 8, 2),
+    figure("Redis ms", 8, 0),
+    text("durability", 10, 0),
+    figure("Redis mem", 9, 3),
+    figure("AOF", 8, 5),
+    figure("cmds/s", 7, 6),
+    figure("replicas", 8, 8),
+    figure("slow", 5, 4),
+    text("15 min", 15, 9),
+];
+const INSTANCES_ZH: [Column; 14] = [
+    text("实例", 10, 0),
+    text("状态", 10, 0),
+    figure("每秒", 8, 0),
+    figure("运行", 7, 1),
+    text("版本", 8, 7),
+    figure("内存", 8, 2),
+    figure("Redis毫秒", 9, 0),
+    text("持久性", 10, 0),
+    figure("Redis内存", 9, 3),
+    figure("AOF", 8, 5),
+    figure("命令/秒", 7, 6),
+    figure("副本", 8, 8),
+    figure("慢日志", 6, 4),
+    text("15 分钟", 15, 9),
+];
+
+fn instance(name: &str, it: &Instance, view: &View<'_>) -> Vec<Cell> {
+    let (model, around) = (view.model, &it.last.surroundings);
+    let silent = model.silence(it);
+    let lost = silent >= model.thresholds.lost_seconds;
+    let plain = if lost { view.theme.dim() } else { Style::new() };
+    let retry = model.link.lost().map(|lost| lost.retry_at.saturating_sub(model.local).div_ceil(1000));
+    let (state, look) = if lost {
+        let next = retry.map_or_else(String::new, |left| format!(" {} {left}s", view.say("retry", "重试")));
+        (format!("{} {}{next}", view.say("lost", "失联"), lasting(silent)), view.theme.dim())
+    } else if !around.ready {
+        (view.say("no Redis", "无 Redis").to_owned(), view.theme.bad())
+    } else if around.full.is_some() {
+        (view.say("full", "已满").to_owned(), view.theme.bad())
+    } else {
+        (view.say("ready", "就绪").to_owned(), view.theme.good())
+    };
+    let redis = &around.redis;
+    let relaxed = if redis.relaxed { ("relaxed".to_owned(), view.theme.bad()) } else { ("strict".to_owned(), plain) };
+    let recent: u64 = it.rates.iter().rev().take(5).map(|(_, count)| count).sum();
+    let rates: Vec<u64> = it.rates.iter().map(|(_, count)| *count).collect();
+    vec![
+        (name.to_owned(), plain),
+        (state, look),
+        (if lost { "–".to_owned() } else { rate(recent as f64 / 5.0) }, plain),
+        (lasting(it.last.at.saturating_sub(around.started) / 1000), plain),
+        (around.kamid.clone(), view.theme.dim()),
+        (bytes(around.memory_bytes), plain),
+        (millis(around.redis_us as f64), plain),
+        relaxed,
+        (bytes(redis.used_bytes), plain),
+        (bytes(redis.aof_bytes), plain),
+        (count(redis.commands), plain),
+        (redis.replicas.to_string(), plain),
+        (redis.slow.map_or_else(|| "?".to_owned(), |slow| slow.to_string()), plain),
+        (charts::spark(rates.into_iter(), 15), view.theme.good()),
+    ]
+}
+
+pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
+    let model = view.model;
+    let rows = model.instance_rows();
+    let block = view.block(&format!("{} {}", view.say("instances", "实例"), rows.len()));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let empty = view.say("no daemon was heard yet", "还没有收到守护进程的消息");
+    let columns: &[Column] = if model.lang == Lang::Zh { &INSTANCES_ZH } else { &INSTANCES_EN };
+    let chosen = model.ui.places[Tab::Instances as usize].row;
+    let list = List { columns, grows: 1, rows: rows.len(), chosen, empty };
+    let made: Vec<Vec<Cell>> = rows.iter().map(|(name, it)| instance(name, it, view)).collect();
+    table::draw(frame, inner, view, &list, |at| made.get(at).cloned().unwrap_or_default());
+}

@@ -1,0 +1,172 @@
+//! The first look: how much, how quick, what runs out, what failed.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::{View, charts, stock};
+use crate::top::lang::word;
+use crate::top::model::fleet::{CLASSES, Column};
+use crate::top::model::spread::Spread;
+use crate::top::text::{clean, clock, lasting, left, rate, right};
+
+pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
+    let tall = area.height >= 30;
+    let lists = if tall { Constraint::Percentage(28) } else { Constraint::Length(6) };
+    let [top, heat, bottom] =
+        Layout::vertical([Constraint::Percentage(if tall { 36 } else { 42 }), Constraint::Min(5), lists]).areas(area);
+    let side = if area.width >= 150 { 58 } else { 34 };
+    let [rates, figures] = Layout::horizontal([Constraint::Min(30), Constraint::Length(side)]).areas(top);
+    let inner = rates.width.saturating_sub(2 + charts::AXIS);
+    let (columns, bin) = charts::columns(view, inner);
+    rates_panel(frame, rates, view, &columns, bin);
+    figures_panel(frame, figures, view);
+    let (map, lines) = if area.width >= 110 {
+        let [map, lines] = Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]).areas(heat);
+        (map, Some(lines))
+    } else {
+        (heat, None)
+    };
+    heat_panel(frame, map, view);
+    if let Some(lines) = lines {
+        lines_panel(frame, lines, view);
+    }
+    let [endangered, failed] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(bottom);
+    stock::endangered(frame, endangered, view);
+    failed_panel(frame, failed, view);
+}
+
+fn span_of(view: &View<'_>, columns: usize, bin: u64) -> String {
+    format!("{} {}", view.say("last", "最近"), lasting((columns as u64 * bin).min(900)))
+}
+
+fn rates_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: &[Column], bin: u64) {
+    let title = format!("{} · {}", view.say("callbacks/s", "回调/秒"), span_of(view, columns.len(), bin));
+    let block = view.block(&title).title_bottom(charts::legend(view));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    charts::stacked(frame.buffer_mut(), inner, view, columns);
+}
+
+/// Rates of the last minute, and the percentiles of the last minute and of all that is remembered.
+fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let model = view.model;
+    let block = view.block(view.say("last minute", "最近一分钟"));
+    let inner = block.inner(area);
+    let mut sums = [0u64; 5];
+    let (mut delivered, mut orders) = (Spread::default(), 0);
+    for second in model.fleet.newest(60) {
+        delivered.add(&second.delivered);
+        orders += second.orders;
+        for tally in second.channels.values() {
+            sums.iter_mut().zip(tally.classes).for_each(|(sum, count)| *sum += count);
+        }
+    }
+    let names = [
+        view.say("delivered", "已交付"),
+        view.say("repeated", "重复"),
+        view.say("waiting", "待处理"),
+        view.say("refused", "拒绝"),
+        view.say("failed", "失败"),
+    ];
+    let mut lines = vec![latency_head(view, inner.width)];
+    lines.push(latency_line(view.say("callback ms", "回调 毫秒"), &model.minute, inner.width));
+    lines.push(latency_line(view.say("paid→keys", "付款→交付"), &delivered, inner.width));
+    lines.push(Line::styled(
+        format!(" {}", view.say("paid→notice: no notices are sent", "付款→通知:未发送通知")),
+        view.theme.dim(),
+    ));
+    let per = |count: u64| rate(count as f64 / 60.0);
+    let mut cells: Vec<Span<'_>> = Vec::new();
+    for ((class, name), sum) in CLASSES.iter().zip(names).zip(sums) {
+        let style = if sum > 0 { view.theme.class(*class) } else { view.theme.dim() };
+        cells.push(Span::styled(format!(" {}{}/s", left(name, 10), right(&per(sum), 5)), style));
+    }
+    cells.push(Span::raw(format!(" {}{}/s", left(view.say("orders", "下单"), 10), right(&per(orders), 5))));
+    let across = if inner.width >= 56 { 3 } else { 1 };
+    let room = usize::from(inner.height).saturating_sub(lines.len());
+    // On a small screen two share a line, so that none is lost.
+    let across = if across == 1 && room < cells.len() { 2 } else { across };
+    lines.extend(cells.chunks(across).map(|part| {
+        if across == 2 && inner.width < 40 {
+            let short = part.iter().map(|cell| {
+                let text = cell.content.trim_start().trim_end_matches("/s");
+                let mut words = text.split_whitespace();
+                let (name, figure) = (words.next().unwrap_or_default(), words.next_back().unwrap_or_default());
+                Span::styled(format!(" {}{}", left(name, 9), right(figure, 6)), cell.style)
+            });
+            Line::from(short.collect::<Vec<_>>())
+        } else {
+            Line::from(part.to_vec())
+        }
+    }));
+    frame.render_widget(Paragraph::new(lines).block(block), area);
+}
+
+fn latency_head<'a>(view: &View<'_>, width: u16) -> Line<'a> {
+    let names = ["p50", "p90", "p99", "p99.9", "max"].map(|name| right(name, 7));
+    Line::styled(left("", 11) + &names[..shown(width)].concat(), view.theme.accent())
+}
+
+fn shown(width: u16) -> usize {
+    usize::from(width.saturating_sub(11) / 7).clamp(1, 5)
+}
+
+fn latency_line<'a>(name: &str, spread: &Spread, width: u16) -> Line<'a> {
+    let figures = charts::figures(spread).map(|text| right(&text, 7));
+    Line::raw(left(&format!(" {name}"), 11) + &figures[..shown(width)].concat())
+}
+
+fn heat_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let (columns, bin) = charts::columns(view, area.width.saturating_sub(2 + charts::AXIS));
+    let title = format!(
+        "{} · {}",
+        view.say("callback latency, ms: how many fell where", "回调延迟(毫秒)分布"),
+        span_of(view, columns.len(), bin)
+    );
+    let block = view.block(&title);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    if columns.iter().all(|column| column.latency.count() == 0) {
+        let text = Line::styled(view.say(" no callbacks yet", " 还没有回调"), view.theme.dim());
+        frame.render_widget(Paragraph::new(text), inner);
+        return;
+    }
+    charts::heat(frame.buffer_mut(), inner, view, &columns);
+}
+
+fn lines_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let (columns, _) = charts::columns(view, area.width.saturating_sub(2 + charts::AXIS));
+    let block = view.block(view.say("p50 · p90 · p99, ms", "p50 · p90 · p99 毫秒"));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    charts::percentiles(frame, inner, view, &columns);
+}
+
+fn failed_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let block = view.block(view.say("newest failed callbacks → 3", "最新失败回调 → 3"));
+    let inner = block.inner(area);
+    let width = usize::from(inner.width);
+    let now = view.model.now();
+    let mut lines: Vec<Line<'_>> = view
+        .model
+        .incidents
+        .iter()
+        .take(usize::from(inner.height))
+        .map(|brief| {
+            let text = format!(
+                " {} {} {} {}",
+                clock(brief.at, now),
+                clean(&brief.channel, 12),
+                word(view.lang(), &brief.reason),
+                clean(&brief.address, 24)
+            );
+            Line::raw(clean(&text, width))
+        })
+        .collect();
+    if lines.is_empty() {
+        lines.push(Line::styled(view.say(" none", " 没有"), view.theme.dim()));
+    }
+    frame.render_widget(Paragraph::new(lines).block(block), area);
+}

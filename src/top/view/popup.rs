@@ -1,0 +1,97 @@
+//! What lies over everything: the help, and the question before something is done.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph, Wrap};
+
+use super::View;
+use crate::top::keys::{BINDINGS, Place};
+use crate::top::model::ui::{Deed, Dialog};
+use crate::top::text::{clean, left};
+
+fn middle(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+}
+
+/// Every key that works here, from the table that keys are looked up in.
+pub fn help(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let (tab, may_act, recording) = (view.model.ui.tab, view.model.may_act, view.model.position.is_some());
+    let keys: Vec<String> = BINDINGS
+        .iter()
+        .filter(|it| it.holds(tab, may_act, recording))
+        .map(|it| {
+            let mark = if matches!(it.place, Place::All) { ' ' } else { '·' };
+            format!("{mark}{} {}", left(it.shown, 8), it.says(view.lang()))
+        })
+        .collect();
+    let rows = usize::from(area.height.saturating_sub(4)).max(1);
+    let shown = keys.len().div_ceil(2).clamp(1, rows);
+    let lines: Vec<Line<'_>> = (0..shown)
+        .map(|row| {
+            let cell = |at: usize| left(keys.get(at).map_or("", String::as_str), 36);
+            Line::raw(format!(" {}{}", cell(row), cell(row + shown)))
+        })
+        .collect();
+    let place = middle(area, 76, shown as u16 + 2);
+    let title = format!("{} · {}", view.say("keys here", "此处可用的按键"), tab.title(view.lang()));
+    frame.render_widget(Clear, place);
+    frame.render_widget(Paragraph::new(lines).block(view.block(&title)), place);
+}
+
+/// What is about to be done, in a sentence.
+fn says(dialog: &Dialog, view: &View<'_>) -> String {
+    match &dialog.deed {
+        Deed::Order(action, order) => {
+            let what = match *action {
+                "approve" => view.say("Approve and deliver order", "通过并交付订单"),
+                "reject" => view.say("Reject the payment of order", "拒绝订单的付款"),
+                "refund" => view.say("Mark as refunded (its keys are burned) order", "标记为已退款(卡密作废)订单"),
+                "mark-paid" => view.say("State that it was paid: order", "确认已付款:订单"),
+                "replace" => view.say("Replace a key of order", "更换卡密:订单"),
+                _ => view.say("Deliver again order", "重新交付订单"),
+            };
+            format!("{what} {}", clean(order, 22))
+        }
+        Deed::Payment(id, payment, adopt) => {
+            let what = if *adopt {
+                view.say("Use this payment for an order", "把此付款用于订单")
+            } else {
+                view.say("Mark this payment as refunded", "标记此付款为已退款")
+            };
+            format!("{what}: {} {}", clean(id, 32), clean(payment, 48))
+        }
+        Deed::Block(address) => format!(
+            "{} {}; {}",
+            view.say("Refuse every callback from", "拒绝来自此地址的所有回调:"),
+            clean(address, 48),
+            view.say("a gateway behind it is refused too", "其后的网关也会被拒绝"),
+        ),
+    }
+}
+
+pub fn dialog(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let Some(dialog) = &view.model.ui.dialog else { return };
+    let mut lines = vec![Line::styled(says(dialog, view), view.theme.accent()), Line::raw("")];
+    for (at, field) in dialog.fields.iter().enumerate() {
+        let here = at == dialog.at;
+        let style = if here { view.theme.accent() } else { view.theme.dim() };
+        lines.push(Line::from(vec![
+            Span::styled(format!("{}: ", field.name.asks(view.lang())), style),
+            Span::raw(clean(&field.text, 120)),
+            Span::raw(if here { "▏" } else { "" }),
+        ]));
+    }
+    lines.push(Line::raw(""));
+    lines.push(if dialog.asks() {
+        let ask = view.say("It cannot be undone. y: do it · any other key: leave it", "无法撤销。y:执行 · 其他键:放弃");
+        Line::styled(ask, view.theme.warn())
+    } else {
+        Line::styled(view.say("Enter: next · Esc: leave it", "回车:下一步 · Esc:放弃"), view.theme.dim())
+    });
+    let place = middle(area, 72, lines.len() as u16 + 4);
+    frame.render_widget(Clear, place);
+    let text = Paragraph::new(lines).wrap(Wrap { trim: false }).block(view.block(view.say("sure?", "确认")));
+    frame.render_widget(text, place);
+}
