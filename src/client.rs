@@ -187,7 +187,8 @@ impl Client {
     pub async fn audit(&self, mut progress: impl FnMut(&str, u64, u64)) -> Result<Value, ClientError> {
         let mut lines = self.follow("/v1/audit", &[("progress", "true".to_owned())]).await?;
         while let Some(line) = lines.next().await? {
-            let mut line: Value = serde_json::from_str(&line).map_err(|error| ClientError::Answer(error.to_string()))?;
+            let mut line: Value =
+                serde_json::from_str(&line).map_err(|error| ClientError::Answer(error.to_string()))?;
             if let Some(why) = line["error"].as_str() {
                 return Err(ClientError::Answer(why.to_owned()));
             }

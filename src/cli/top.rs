@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use ratatui::crossterm::terminal;
 
 use super::{Context, Done, Failure, serve};
 use crate::client::Client;
 use crate::top::keys::{TABS, Tab};
-use crate::top::{Form, Lang, Options, Theme, once, run};
+use crate::top::{Form, Lang, Options, Theme, once, run, terminal_size};
 
 pub const EXAMPLES: &str = "Examples:
   kamid top
@@ -127,7 +126,7 @@ pub async fn execute(context: &Context, args: TopArgs) -> Done {
         return lines(&options, args.once).await;
     }
     if args.once {
-        let size = args.size.or_else(|| terminal::size().ok().filter(|_| std::io::stdout().is_terminal()));
+        let size = args.size.or_else(terminal_size);
         let form = if args.svg { Form::Svg } else { Form::Text };
         let (text, heard) = once(&options, size.unwrap_or((120, 40)), form).await.map_err(failure)?;
         put(&text);

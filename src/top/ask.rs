@@ -15,6 +15,8 @@ pub enum Ask {
     Order(String),
     /// What waits for a person.
     Review,
+    /// Failed callbacks of earlier than the stream remembers.
+    Incidents,
     /// One incident, whole.
     Incident(String),
     /// The incident's capture, for a file.
@@ -83,6 +85,9 @@ impl Ask {
                     Request::Get("/v1/orders".to_owned(), vec![("state", state.to_owned()), ("limit", ROWS.to_owned())])
                 };
                 vec![of("held"), of("owed"), get("/v1/orphans")]
+            }
+            Self::Incidents => {
+                vec![Request::Get("/v1/incidents".to_owned(), vec![("limit", ROWS.to_owned())])]
             }
             Self::Incident(id) => vec![get(&format!("/v1/incidents/{id}"))],
             Self::Capture(id) => vec![get(&format!("/v1/incidents/{id}/capture"))],

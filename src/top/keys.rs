@@ -20,16 +20,8 @@ pub enum Tab {
 }
 
 /// Every tab.
-pub const TABS: [Tab; 8] = [
-    Tab::Overview,
-    Tab::Stock,
-    Tab::Failed,
-    Tab::Orders,
-    Tab::Review,
-    Tab::Channels,
-    Tab::Notices,
-    Tab::Instances,
-];
+pub const TABS: [Tab; 8] =
+    [Tab::Overview, Tab::Stock, Tab::Failed, Tab::Orders, Tab::Review, Tab::Channels, Tab::Notices, Tab::Instances];
 
 impl Tab {
     /// Its title.
@@ -93,6 +85,7 @@ pub enum Command {
     Approve,
     Reject,
     Adopt,
+    Zoom,
     SeekBack,
     SeekForward,
 }
@@ -166,8 +159,7 @@ const fn act(
     Binding { codes, shown, command, place, acts: true, en, zh }
 }
 
-const LISTS: Place =
-    Place::On(&[Tab::Stock, Tab::Failed, Tab::Orders, Tab::Review, Tab::Channels, Tab::Instances]);
+const LISTS: Place = Place::On(&[Tab::Stock, Tab::Failed, Tab::Orders, Tab::Review, Tab::Channels, Tab::Instances]);
 const FILTERED: Place = Place::On(&[Tab::Stock, Tab::Failed, Tab::Orders, Tab::Review]);
 
 use KeyCode::{BackTab, Char, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Up};
@@ -195,10 +187,39 @@ pub const BINDINGS: &[Binding] = &[
     look(&[Char('/')], "/", Command::Filter, FILTERED, "filter, search", "筛选、搜索"),
     look(&[Char('s')], "s", Command::Sort, LISTS, "sort by the next column", "按下一列排序"),
     look(&[Char('p'), Char(' ')], "p", Command::Pause, Place::All, "pause, go on", "暂停、继续"),
-    look(&[Char('g')], "g", Command::Group, Place::On(&[Tab::Failed]), "group by reason, channel, address", "按原因、渠道、地址分组"),
+    look(
+        &[Char('z')],
+        "z",
+        Command::Zoom,
+        Place::On(&[Tab::Overview]),
+        "zoom: 15 min, 3 s or 1 s a column",
+        "缩放:全部、每列 3 秒或 1 秒",
+    ),
+    look(
+        &[Char('g')],
+        "g",
+        Command::Group,
+        Place::On(&[Tab::Failed]),
+        "group by reason, channel, address",
+        "按原因、渠道、地址分组",
+    ),
     look(&[Char('o')], "o", Command::FindOrder, Place::On(&[Tab::Failed, Tab::Review]), "find the order", "查找订单"),
-    act(&[Char('v')], "v", Command::ReplayIncident, Place::On(&[Tab::Failed]), "verify again, settles nothing", "重新验证,不结算"),
-    act(&[Char('e')], "e", Command::Export, Place::On(&[Tab::Failed]), "export the capture to a file", "导出抓包到文件"),
+    act(
+        &[Char('v')],
+        "v",
+        Command::ReplayIncident,
+        Place::On(&[Tab::Failed]),
+        "verify again, settles nothing",
+        "重新验证,不结算",
+    ),
+    act(
+        &[Char('e')],
+        "e",
+        Command::Export,
+        Place::On(&[Tab::Failed]),
+        "export the capture to a file",
+        "导出抓包到文件",
+    ),
     act(&[Char('b')], "b", Command::Block, Place::On(&[Tab::Failed]), "block the address", "封锁该地址"),
     act(&[Char('d')], "d", Command::Redeliver, Place::On(&[Tab::Orders, Tab::Review]), "deliver again", "重新交付"),
     act(&[Char('m')], "m", Command::MarkPaid, Place::On(&[Tab::Orders]), "mark as paid", "标记为已付款"),
@@ -206,7 +227,14 @@ pub const BINDINGS: &[Binding] = &[
     act(&[Char('u')], "u", Command::Refund, Place::On(&[Tab::Orders, Tab::Review]), "mark as refunded", "标记为已退款"),
     act(&[Char('a')], "a", Command::Approve, Place::On(&[Tab::Review]), "approve: deliver it", "通过:交付"),
     act(&[Char('x')], "x", Command::Reject, Place::On(&[Tab::Review]), "reject", "拒绝"),
-    act(&[Char('t')], "t", Command::Adopt, Place::On(&[Tab::Review]), "take the payment for an order", "把付款用于某订单"),
+    act(
+        &[Char('t')],
+        "t",
+        Command::Adopt,
+        Place::On(&[Tab::Review]),
+        "take the payment for an order",
+        "把付款用于某订单",
+    ),
     look(&[Char('[')], "[", Command::SeekBack, Place::Recording, "a minute back", "后退一分钟"),
     look(&[Char(']')], "]", Command::SeekForward, Place::Recording, "a minute on", "前进一分钟"),
     look(&[Char('?'), Char('h')], "?", Command::Help, Place::All, "help", "帮助"),

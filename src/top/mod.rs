@@ -23,7 +23,14 @@ pub mod theme;
 pub mod view;
 
 pub use lang::Lang;
-pub use once::{Form, once};
+pub use once::{Form, once, picture, svg, text as page};
 pub use record::{Player, Recorder};
 pub use run::{Options, run};
 pub use theme::Theme;
+
+/// The terminal's columns and rows, if standard output is one.
+#[must_use]
+pub fn terminal_size() -> Option<(u16, u16)> {
+    use std::io::IsTerminal as _;
+    ratatui::crossterm::terminal::size().ok().filter(|_| std::io::stdout().is_terminal())
+}

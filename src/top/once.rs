@@ -161,15 +161,29 @@ pub fn svg(buffer: &Buffer) -> String {
             // A character's cell is filled where it has a colour of its own; block characters are drawn, so that they
             // meet whatever the font.
             if back != "#16181d" {
-                let _never = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{back}\"/>", CELL.1);
+                let _never = writeln!(
+                    out,
+                    "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{back}\"/>",
+                    CELL.1
+                );
             }
             let symbol = cell.symbol();
             if let Some(eighths) = "▁▂▃▄▅▆▇█".chars().position(|block| symbol.starts_with(block)) {
                 let tall = CELL.1 * (eighths + 1) as f64 / 8.0;
-                let _never = writeln!(out, "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" fill=\"{front}\"/>", top + CELL.1 - tall, wide + 0.2);
+                let _never = writeln!(
+                    out,
+                    "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" fill=\"{front}\"/>",
+                    top + CELL.1 - tall,
+                    wide + 0.2
+                );
             } else if symbol != " " {
                 let weight = if cell.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
-                let _never = writeln!(out, "<text x=\"{left:.1}\" y=\"{:.1}\" fill=\"{front}\"{weight}>{}</text>", top + 13.0, escape(symbol));
+                let _never = writeln!(
+                    out,
+                    "<text x=\"{left:.1}\" y=\"{:.1}\" fill=\"{front}\"{weight}>{}</text>",
+                    top + 13.0,
+                    escape(symbol)
+                );
             }
         }
     }

@@ -201,7 +201,10 @@ mod tests {
         let path = folder.path().join("night.ndjson");
         let mut recorder = Recorder::create(&path, 1_000).unwrap();
         for n in 0..5u64 {
-            let line = format!("{{\"version\":2,\"instance\":\"a\",\"seq\":{n},\"at\":{},\"counters\":{{}},\"latency\":{{}},\"incidents\":[],\"incidents_dropped\":0}}", n * 1000 + 1);
+            let line = format!(
+                "{{\"version\":2,\"instance\":\"a\",\"seq\":{n},\"at\":{},\"counters\":{{}},\"latency\":{{}},\"incidents\":[],\"incidents_dropped\":0}}",
+                n * 1000 + 1
+            );
             recorder.write(1_000 + n * 1000, &line).unwrap();
         }
         assert!(Recorder::create(&path, 1).is_err(), "a recording is not written over");
@@ -209,7 +212,13 @@ mod tests {
         let mut player = Player::open(&path, 1.0).unwrap();
         assert_eq!(player.length(), 4000);
         let mut seen = Vec::new();
-        player.all(|line| if let Line::Snapshot(it) = line { seen.push(it.seq) }).unwrap();
+        player
+            .all(|line| {
+                if let Line::Snapshot(it) = line {
+                    seen.push(it.seq)
+                }
+            })
+            .unwrap();
         assert_eq!(seen, [0, 1, 2, 3, 4]);
         std::fs::write(&path, "{}\n").unwrap();
         assert!(Player::open(&path, 1.0).is_err());

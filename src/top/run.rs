@@ -63,6 +63,7 @@ impl Options {
     pub fn model(&self, local: u64) -> Model {
         let mut model = Model::default();
         (model.lang, model.thresholds, model.local) = (self.lang, self.thresholds, local);
+        model.zone = super::model::Zone(jiff::tz::TimeZone::system());
         model.ui.tab = self.tab;
         model.ui.places[Tab::Stock as usize].filter.clone_from(&self.filter);
         if self.replay.is_some() {
@@ -269,7 +270,9 @@ impl Outside {
             }
             Effect::Export(name, text) => {
                 let said = match export(&name, &text) {
-                    Ok(()) => Message::Said(format!("{} {name}", model.lang.say("written:", "已写入:")), Level::Warning),
+                    Ok(()) => {
+                        Message::Said(format!("{} {name}", model.lang.say("written:", "已写入:")), Level::Warning)
+                    }
                     Err(error) => Message::Said(format!("{name}: {error}"), Level::Alarm),
                 };
                 let _full = self.messages.try_send(said);

@@ -14,7 +14,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Each room with the rooms it may use; what stands lower knows nothing of what stands higher.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("domain", &["domain"]),
     ("settings", &[]),
     ("config", &["settings"]),
@@ -29,10 +29,16 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("http", &["channel", "config", "domain", "http", "shop", "store", "telemetry", "vault"]),
     ("daemon", &["channel", "config", "domain", "http", "settings", "shop", "store", "telemetry", "vault"]),
     // Through the daemon's own HTTP, never Redis.
-    ("hammer", &["channel", "client", "domain", "hammer"]),
+    ("hammer", &["channel", "client", "domain", "hammer", "tty"]),
+    // The same, and the format of a snapshot.
+    ("top", &["client", "config", "domain", "telemetry", "top", "tty"]),
+    ("tty", &[]),
     (
         "cli",
-        &["channel", "hammer", "cli", "client", "config", "daemon", "domain", "settings", "shop", "store", "vault"],
+        &[
+            "channel", "hammer", "cli", "client", "config", "daemon", "domain", "settings", "shop", "store", "top",
+            "vault",
+        ],
     ),
 ];
 
@@ -49,8 +55,8 @@ const DOORS: [(&str, &[&str]); 13] = [
     ("aws_lc_rs::", &["channel", "vault"]),
     ("metrics_exporter_prometheus::", &["telemetry"]),
     ("clap::", &["cli"]),
-    ("ratatui::", &["hammer"]),
-    ("crossterm::", &["hammer"]),
+    ("ratatui::", &["hammer", "top", "tty"]),
+    ("crossterm::", &["hammer", "top", "tty"]),
 ];
 
 #[test]

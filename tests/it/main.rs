@@ -22,5 +22,6 @@ mod power;
 mod secrets;
 mod stores;
 mod support;
+mod top;
 mod tour;
 mod vectors;

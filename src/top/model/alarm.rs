@@ -106,7 +106,9 @@ impl Judge<'_> {
                 continue;
             }
             if !s.ready {
-                let en = format!("instance {name}: Redis does not answer or cannot write; callbacks hear 503 and are repeated");
+                let en = format!(
+                    "instance {name}: Redis does not answer or cannot write; callbacks hear 503 and are repeated"
+                );
                 let zh = format!("实例 {name}:Redis 不应答或无法写入;回调得到 503,网关会重发");
                 self.add(format!("redis {name}"), Level::Alarm, Tab::Instances, en, zh);
             }
@@ -211,18 +213,26 @@ impl Judge<'_> {
             0 | 1 => String::new(),
             n => lang.say(" (and {} more)", "(另有 {} 个)").replace("{}", &(n - 1).to_string()),
         };
-        let mut tell = |id: &str, level, mut rows: Vec<(&crate::telemetry::snapshot::StockRow, u64)>, en: &str, zh: &str| {
-            rows.sort_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.product.cmp(&b.0.product)));
-            let first = if id == "owed" { rows.last() } else { rows.first() };
-            if let Some((row, figure)) = first {
-                let figure = if id == "soon" { lasting(*figure) } else { figure.to_string() };
-                let fill = |form: &str, lang| {
-                    form.replace("{product}", &clean(&row.product, 32)).replace("{n}", &figure) + &others(rows.len(), lang)
-                };
-                self.add(id, level, Tab::Stock, fill(en, Lang::En), fill(zh, Lang::Zh));
-            }
-        };
-        tell("owed", Level::Alarm, owed, "{product}: {n} paid orders wait for keys", "{product}:{n} 个已付款订单在等卡密");
+        let mut tell =
+            |id: &str, level, mut rows: Vec<(&crate::telemetry::snapshot::StockRow, u64)>, en: &str, zh: &str| {
+                rows.sort_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.product.cmp(&b.0.product)));
+                let first = if id == "owed" { rows.last() } else { rows.first() };
+                if let Some((row, figure)) = first {
+                    let figure = if id == "soon" { lasting(*figure) } else { figure.to_string() };
+                    let fill = |form: &str, lang| {
+                        form.replace("{product}", &clean(&row.product, 32)).replace("{n}", &figure)
+                            + &others(rows.len(), lang)
+                    };
+                    self.add(id, level, Tab::Stock, fill(en, Lang::En), fill(zh, Lang::Zh));
+                }
+            };
+        tell(
+            "owed",
+            Level::Alarm,
+            owed,
+            "{product}: {n} paid orders wait for keys",
+            "{product}:{n} 个已付款订单在等卡密",
+        );
         tell("empty", Level::Alarm, empty, "{product}: sold out", "{product}:已售完");
         tell("low", Level::Warning, low, "{product}: only {n} keys left", "{product}:仅剩 {n} 个卡密");
         tell("soon", Level::Warning, soon, "{product}: empty in {n} at this rate", "{product}:照此速度 {n} 后售完");

@@ -182,7 +182,9 @@ impl Fleet {
                 return None;
             }
             self.seconds.insert(place, Second { at, ..Second::default() });
-            while self.seconds.front().is_some_and(|first| first.at + HISTORY_SECONDS < at) || self.seconds.len() > SECONDS {
+            while self.seconds.front().is_some_and(|first| first.at + HISTORY_SECONDS < at)
+                || self.seconds.len() > SECONDS
+            {
                 self.seconds.pop_front();
             }
         }
@@ -254,8 +256,8 @@ pub struct Column {
     pub classes: [f64; 5],
     /// Latencies of all channels.
     pub latency: Spread,
-    /// Whether anything was heard.
-    pub heard: bool,
+    /// Seconds of it that were heard: of none, nothing is known.
+    pub heard: u32,
 }
 
 /// The last `width` columns of `bin` seconds each, the newest last.
@@ -267,13 +269,16 @@ pub fn columns(fleet: &Fleet, width: usize, bin: u64) -> Vec<Column> {
     for second in &fleet.seconds {
         let back = newest.saturating_sub(second.at / bin) as usize;
         let Some(column) = width.checked_sub(back + 1).and_then(|at| columns.get_mut(at)) else { continue };
-        column.heard = true;
+        column.heard += 1;
         for tally in second.channels.values() {
             for (sum, count) in column.classes.iter_mut().zip(tally.classes) {
-                *sum += count as f64 / bin as f64;
+                *sum += count as f64;
             }
             column.latency.add(&tally.latency);
         }
+    }
+    for column in columns.iter_mut().filter(|column| column.heard > 0) {
+        column.classes.iter_mut().for_each(|sum| *sum /= f64::from(column.heard));
     }
     columns
 }
@@ -324,6 +329,6 @@ mod tests {
         assert_eq!((fleet.seconds.len(), fleet.instances["a"].rates.len()), (SECONDS, SECONDS));
         assert_eq!(fleet.totals["pay/delivered"], 86_399 * 4);
         let told = columns(&fleet, 90, 10);
-        assert!(told.iter().all(|column| column.heard && (column.classes[0] - 4.0).abs() < 0.5));
+        assert!(told.iter().all(|column| column.heard > 0 && (column.classes[0] - 4.0).abs() < 0.5));
     }
 }

@@ -111,6 +111,7 @@ impl Model {
                 self.ui.grouped = !self.ui.grouped;
                 self.ui.place_mut().row = 0;
             }
+            Command::Zoom => self.ui.zoom = (self.ui.zoom + 1) % 3,
             Command::SeekBack => effects.push(Effect::Seek(-JUMP)),
             Command::SeekForward => effects.push(Effect::Seek(JUMP)),
             Command::FindOrder => self.find_order(effects),
@@ -197,9 +198,10 @@ impl Model {
                 self.tell(told);
             }
             Tab::Instances => {
-                let told = self.instance_rows().get(row).map(|(name, it)| {
-                    ((*name).clone(), serde_json::to_value(&it.last.surroundings))
-                });
+                let told = self
+                    .instance_rows()
+                    .get(row)
+                    .map(|(name, it)| ((*name).clone(), serde_json::to_value(&it.last.surroundings)));
                 self.tell(told);
             }
             Tab::Channels => {
@@ -275,7 +277,10 @@ impl Model {
         } else if action == "refund" {
             self.ui.dialog = Some(Dialog::new(Deed::Payment(row.id, row.payment, false), &[]));
         } else {
-            let what = self.lang.say("a payment without an order: refund it (u) or use it (t)", "没有订单的付款:退款 (u) 或用于订单 (t)");
+            let what = self.lang.say(
+                "a payment without an order: refund it (u) or use it (t)",
+                "没有订单的付款:退款 (u) 或用于订单 (t)",
+            );
             self.note(what, Level::Warning);
         }
     }

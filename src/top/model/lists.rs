@@ -184,9 +184,8 @@ impl Model {
     #[must_use]
     pub fn review_rows(&self) -> Vec<&Row> {
         let filter = self.filter_of(Tab::Review);
-        let fits = |row: &&Row| {
-            holds(filter, &[&row.id, &row.kind, &row.product, &row.contact, &row.payment, &row.why])
-        };
+        let fits =
+            |row: &&Row| holds(filter, &[&row.id, &row.kind, &row.product, &row.contact, &row.payment, &row.why]);
         let mut rows: Vec<&Row> = self.review.iter().filter(fits).collect();
         rows.sort_by_key(|row| row.since);
         match self.sort_of(Tab::Review) {

@@ -16,10 +16,10 @@ use serde_json::Value;
 use super::ask::{Ask, Row, rows};
 use super::keys::Tab;
 use super::lang::Lang;
+use crate::config::Top;
 use crate::domain::Millis;
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::{Delivery, Snapshot, StockLine, StockRow};
-use crate::config::Top;
 use alarm::{Alarm, Level};
 use fleet::{Fleet, Instance};
 use spread::Spread;
@@ -122,6 +122,16 @@ pub enum Message {
     Said(String, Level),
 }
 
+/// Where the operator sits; UTC unless something else is said.
+#[derive(Debug, Clone)]
+pub struct Zone(pub jiff::tz::TimeZone);
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(jiff::tz::TimeZone::UTC)
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -214,6 +224,8 @@ pub struct Model {
     pub local: u64,
     /// The local clock when the fleet's newest time was heard.
     heard: u64,
+    /// The shop's second in which it was last judged what is wrong.
+    judged: u64,
     /// When review was asked for last.
     asked: u64,
     /// Lines that wait while the picture stands still.
@@ -222,6 +234,8 @@ pub struct Model {
     pub dropped: u64,
     /// In which language.
     pub lang: Lang,
+    /// In which zone times are told.
+    pub zone: Zone,
     /// What the operator is doing.
     pub ui: Ui,
 }
@@ -231,6 +245,12 @@ impl Model {
     #[must_use]
     pub fn now(&self) -> Millis {
         if self.fleet.at == 0 { self.local } else { self.fleet.at + self.local.saturating_sub(self.heard) }
+    }
+
+    /// A time of day, as the operator's clock shows it.
+    #[must_use]
+    pub fn clock(&self, at: Millis) -> String {
+        super::text::clock(at, self.now(), &self.zone.0)
     }
 
     /// For how many seconds an instance was not heard. One that lags a little behind the others is not lost.
@@ -251,6 +271,7 @@ impl Model {
                 if matches!(link, Link::Open { .. }) {
                     effects.push(Effect::Ask(Ask::Info));
                     effects.push(Effect::Ask(Ask::Review));
+                    effects.push(Effect::Ask(Ask::Incidents));
                 }
                 self.link = link;
                 self.judge(&mut effects);
@@ -297,24 +318,24 @@ impl Model {
                 }
                 self.heard = self.local;
                 // A row that is chosen stays chosen, although newer ones come before it.
-                let new = incidents.len();
-                self.shift(Tab::Failed, new);
+                let known = |brief: &Brief| self.incidents.iter().any(|known| known.id == brief.id);
+                let incidents: Vec<Brief> = incidents.into_iter().filter(|brief| !known(brief)).collect();
+                self.shift(Tab::Failed, incidents.len());
                 incidents.into_iter().for_each(|incident| self.incidents.push_front(incident));
                 self.incidents.truncate(FEED);
                 self.shift(Tab::Orders, deliveries.len());
                 deliveries.into_iter().for_each(|delivery| self.deliveries.push_front(delivery));
                 self.deliveries.truncate(FEED);
-                if waiting != before && !self.fleet_is_old() {
+                if waiting != before && self.position.is_none() {
                     effects.push(Effect::Ask(Ask::Review));
                 }
             }
         }
-        self.judge(effects);
-    }
-
-    /// Whether what comes is history still.
-    fn fleet_is_old(&self) -> bool {
-        self.position.is_some()
+        // Once a second of the shop, however many instances tell it.
+        if self.fleet.at / 1000 != self.judged {
+            self.judged = self.fleet.at / 1000;
+            self.judge(effects);
+        }
     }
 
     fn judge(&mut self, effects: &mut Vec<Effect>) {
@@ -370,6 +391,7 @@ impl Model {
                 self.review = rows(&values);
                 self.clamp(Tab::Review);
             }
+            Ask::Incidents => self.earlier(&first),
             Ask::Search(text) => {
                 let found = rows(&values);
                 if found.is_empty() {
@@ -403,6 +425,17 @@ impl Model {
         }
     }
 
+    /// Incidents that the daemon kept of the time before the stream.
+    fn earlier(&mut self, answer: &Value) {
+        let told = answer["incidents"].as_array().into_iter().flatten();
+        let told: Vec<Brief> = told.filter_map(|brief| serde_json::from_value(brief.clone()).ok()).collect();
+        let known: std::collections::HashSet<String> = self.incidents.iter().map(|brief| brief.id.clone()).collect();
+        self.incidents.extend(told.into_iter().filter(|brief| !known.contains(&brief.id)));
+        self.incidents.make_contiguous().sort_by_key(|brief| std::cmp::Reverse(brief.at));
+        self.incidents.truncate(FEED);
+        self.clamp(Tab::Failed);
+    }
+
     fn acted(&self, ask: &Ask) -> String {
         match ask {
             Ask::Act { order, action, .. } => format!("{action} {order}"),
@@ -416,7 +449,7 @@ impl Model {
     fn failed(&mut self, ask: &Ask, why: String) {
         match ask {
             // Asked again by itself.
-            Ask::Info | Ask::Review => {}
+            Ask::Info | Ask::Review | Ask::Incidents => {}
             Ask::Order(id) | Ask::Incident(id) => {
                 let id = id.clone();
                 self.ui.fill(&id, serde_json::json!({"error": why}));

@@ -20,7 +20,9 @@ impl Spread {
         }
         let Some(histogram) = snapshot::decode(text) else { return Self::default() };
         let steps = histogram.iter_recorded();
-        Self(steps.map(|step| (histogram.highest_equivalent(step.value_iterated_to()), step.count_at_value())).collect())
+        Self(
+            steps.map(|step| (histogram.highest_equivalent(step.value_iterated_to()), step.count_at_value())).collect(),
+        )
     }
 
     /// Adds what another one holds.
@@ -60,10 +62,13 @@ impl Spread {
         }
         let due = (q * all as f64).ceil() as u64;
         let mut seen = 0;
-        self.0.iter().find(|(_, count)| {
-            seen += count;
-            seen >= due
-        }).map(|(value, _)| *value)
+        self.0
+            .iter()
+            .find(|(_, count)| {
+                seen += count;
+                seen >= due
+            })
+            .map(|(value, _)| *value)
     }
 
     /// The highest value, in µs.

@@ -153,7 +153,11 @@ impl Dialog {
     }
 
     fn text(&self, name: Name) -> String {
-        self.fields.iter().find(|field| field.name == name).map(|field| field.text.trim().to_owned()).unwrap_or_default()
+        self.fields
+            .iter()
+            .find(|field| field.name == name)
+            .map(|field| field.text.trim().to_owned())
+            .unwrap_or_default()
     }
 
     /// The request it comes to.
@@ -191,6 +195,8 @@ pub struct Ui {
     pub typing: Option<String>,
     /// Failed callbacks by reason, channel and address.
     pub grouped: bool,
+    /// How near the pictures of the overview are: 0 all that is remembered, 1 three seconds a column, 2 one.
+    pub zoom: u8,
     /// The help is open.
     pub help: bool,
     /// The picture stands still.

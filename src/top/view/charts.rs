@@ -21,8 +21,12 @@ pub const AXIS: u16 = 7;
 /// Columns and seconds of each, so that a picture of that width goes back some minutes.
 pub fn columns(view: &View<'_>, width: u16) -> (Vec<Column>, u64) {
     let width = usize::from(width);
-    // As much of the quarter of an hour as there are whole seconds a column for.
-    let bin = (fleet::SECONDS.div_ceil(width.max(1)) as u64).clamp(1, 15);
+    // All of the quarter of an hour, as far as columns of 15 seconds go; or nearer.
+    let bin = match view.model.ui.zoom {
+        0 => (fleet::SECONDS.div_ceil(width.max(1)) as u64).clamp(1, 15),
+        1 => 3,
+        _ => 1,
+    };
     (fleet::columns(&view.model.fleet, width, bin), bin)
 }
 
@@ -40,7 +44,7 @@ pub fn stacked(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Colu
         if x >= area.right() {
             break;
         }
-        if !column.heard {
+        if column.heard == 0 {
             // Nothing was heard: a hole, not a zero.
             buffer.set_string(x, area.bottom() - 1, "·", view.theme.dim());
             continue;
@@ -60,7 +64,8 @@ pub fn stacked(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Colu
             let fill = (tops[class] - bottom).min(1.0);
             // A little of something is seen.
             let eighths = ((fill * 8.0).round() as usize).clamp(1, 8);
-            let above = tops.iter().skip(class + 1).position(|top| *top >= bottom + 0.5).map(|next| CLASSES[class + 1 + next]);
+            let above =
+                tops.iter().skip(class + 1).position(|top| *top >= bottom + 0.5).map(|next| CLASSES[class + 1 + next]);
             let mut style = style;
             if eighths < 8
                 && let Some(above) = above
@@ -83,13 +88,7 @@ pub fn heat(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Column]
     // Rows of the map that share a line of the screen.
     let each = (last + 1 - first).div_ceil(height).max(1);
     let first = (last + 1).saturating_sub(height * each).min(first);
-    let highest = rows
-        .iter()
-        .flat_map(|column| column.chunks(1))
-        .map(|cell| cell[0])
-        .max()
-        .unwrap_or(0)
-        .max(1);
+    let highest = rows.iter().flat_map(|column| column.chunks(1)).map(|cell| cell[0]).max().unwrap_or(0).max(1);
     for line in 0..height {
         // The slowest at the top.
         let from = first + (height - 1 - line) * each;
@@ -125,7 +124,8 @@ pub fn percentiles(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: 
     let sets = lines.iter().zip(styles).map(|((name, line), style)| {
         Dataset::default().name(*name).marker(Marker::Braille).graph_type(GraphType::Line).style(style).data(line)
     });
-    let labels = [low, (low + high) / 2.0, high].map(|value| Span::styled(right(&millis(10f64.powf(value)), usize::from(AXIS) - 1), view.theme.dim()));
+    let labels = [low, (low + high) / 2.0, high]
+        .map(|value| Span::styled(right(&millis(10f64.powf(value)), usize::from(AXIS) - 1), view.theme.dim()));
     let chart = Chart::new(sets.collect())
         .x_axis(Axis::default().bounds([0.0, columns.len().max(1) as f64]))
         .y_axis(Axis::default().bounds([low, high]).labels(labels).style(view.theme.dim()))
@@ -142,7 +142,8 @@ pub fn spark(values: impl ExactSizeIterator<Item = u64>, width: usize) -> String
     let bin = values.len().div_ceil(width);
     let sums: Vec<u64> = values.rchunks(bin).rev().map(|part| part.iter().sum::<u64>() / part.len() as u64).collect();
     let highest = sums.iter().copied().max().unwrap_or(0).max(1);
-    let step = |value: &u64| EIGHTHS[if *value == 0 { 0 } else { ((value * 7).div_ceil(highest)).clamp(1, 8) as usize }];
+    let step =
+        |value: &u64| EIGHTHS[if *value == 0 { 0 } else { ((value * 7).div_ceil(highest)).clamp(1, 8) as usize }];
     sums.iter().map(step).collect()
 }
 
@@ -159,7 +160,13 @@ pub fn bar(share: f64, width: usize) -> String {
 /// Percentiles of a spread, in columns: p50 p90 p99 p99.9 max.
 pub fn figures(spread: &Spread) -> [String; 5] {
     let told = |us: Option<u64>| us.map_or_else(|| "–".to_owned(), |us| millis(us as f64));
-    [told(spread.quantile(0.5)), told(spread.quantile(0.9)), told(spread.quantile(0.99)), told(spread.quantile(0.999)), told(spread.max())]
+    [
+        told(spread.quantile(0.5)),
+        told(spread.quantile(0.9)),
+        told(spread.quantile(0.99)),
+        told(spread.quantile(0.999)),
+        told(spread.max()),
+    ]
 }
 
 /// What the colours of the stack mean.

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::View;
 use crate::top::lang;
-use crate::top::text::{clean, clock, left};
+use crate::top::model::Model;
+use crate::top::text::{clean, left};
 
 /// Longest text of one value; a canonical string is long, a hostile field longer.
 const VALUE: usize = 1200;
@@ -30,7 +31,7 @@ pub fn split(area: Rect, view: &View<'_>) -> (Rect, Option<Rect>) {
 }
 
 /// A value in words: times as times, lists as lines.
-fn flatten(name: &str, value: &Value, now: u64, lines: &mut Vec<(String, String)>) {
+fn flatten(name: &str, value: &Value, model: &Model, lines: &mut Vec<(String, String)>) {
     if lines.len() >= LINES {
         return;
     }
@@ -38,7 +39,7 @@ fn flatten(name: &str, value: &Value, now: u64, lines: &mut Vec<(String, String)
         Value::Object(fields) => {
             for (field, value) in fields {
                 let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
-                flatten(&name, value, now, lines);
+                flatten(&name, value, model, lines);
             }
         }
         Value::Array(items) => {
@@ -46,18 +47,19 @@ fn flatten(name: &str, value: &Value, now: u64, lines: &mut Vec<(String, String)
                 match item.as_object() {
                     // A line of history or a payment reads best as a line.
                     Some(fields) if fields.values().all(|value| !value.is_object() && !value.is_array()) => {
-                        let parts = fields.iter().filter(|(field, _)| field.as_str() != "at" || !fields.contains_key("time"));
+                        let parts =
+                            fields.iter().filter(|(field, _)| field.as_str() != "at" || !fields.contains_key("time"));
                         let text: Vec<String> = parts.map(|(_, value)| plain(value)).collect();
                         lines.push((if at == 0 { name.to_owned() } else { String::new() }, text.join("  ")));
                     }
-                    _ => flatten(&if at == 0 { name.to_owned() } else { String::new() }, item, now, lines),
+                    _ => flatten(&if at == 0 { name.to_owned() } else { String::new() }, item, model, lines),
                 }
             }
         }
         Value::Null => {}
         Value::Number(number) => {
             let time = number.as_u64().filter(|ms| (1_000_000_000_000..10_000_000_000_000).contains(ms));
-            let text = time.map_or_else(|| number.to_string(), |ms| clock(ms, now));
+            let text = time.map_or_else(|| number.to_string(), |ms| model.clock(ms));
             lines.push((name.to_owned(), text));
         }
         Value::String(text) if text.is_empty() => {}
@@ -83,7 +85,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         value["advice"] = Value::from(advice);
     }
     let mut pairs = Vec::new();
-    flatten("", &value, view.model.now(), &mut pairs);
+    flatten("", &value, view.model, &mut pairs);
     let widest = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0).min(26);
     let lines: Vec<Line<'_>> = pairs
         .iter()

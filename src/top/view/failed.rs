@@ -9,7 +9,6 @@ use super::table::{self, Cell, Column, List, figure, text};
 use crate::top::keys::Tab;
 use crate::top::lang::{Lang, word};
 use crate::top::model::lists::{Failed, sorts};
-use crate::top::text::clock;
 
 const EN: [Column; 8] = [
     text("when", 11, 0),
@@ -33,16 +32,16 @@ const ZH: [Column; 8] = [
 ];
 
 fn cells(row: &Failed<'_>, view: &View<'_>) -> Vec<Cell> {
-    let (brief, now, plain) = (row.brief, view.model.now(), Style::new());
+    let (brief, plain) = (row.brief, Style::new());
     vec![
-        (clock(brief.at, now), plain),
+        (view.model.clock(brief.at), plain),
         (brief.channel.clone(), plain),
         (word(view.lang(), &brief.reason).to_owned(), view.theme.warn()),
         (brief.address.clone(), plain),
         (brief.number.clone(), view.theme.dim()),
         (if brief.status == 0 { String::new() } else { brief.status.to_string() }, plain),
         (row.count.to_string(), if row.count > 1 { view.theme.warn() } else { plain }),
-        (clock(row.since, now), view.theme.dim()),
+        (view.model.clock(row.since), view.theme.dim()),
     ]
 }
 
@@ -58,12 +57,13 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     if counted > 0 {
         title += &format!(" · {counted} {}", view.say("more were only counted", "另有仅计数"));
     }
-    title += &format!(" · {} {}", view.say("by", "排序"), sorts(Tab::Failed, model.lang).get(place.sort).unwrap_or(&""));
+    title +=
+        &format!(" · {} {}", view.say("by", "排序"), sorts(Tab::Failed, model.lang).get(place.sort).unwrap_or(&""));
     let block = view.block(&title);
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let empty = if place.filter.is_empty() {
-        view.say("none: every callback was believed and answered", "没有:所有回调都已验证并应答")
+        view.say("none was noted", "没有记录到失败的回调")
     } else {
         view.say("none holds this text; Esc clears the filter", "没有符合的;Esc 清除筛选")
     };

@@ -9,8 +9,9 @@ use super::View;
 use crate::top::keys::{BINDINGS, Place, TABS};
 use crate::top::model::Link;
 use crate::top::model::alarm::Level;
+use crate::top::model::fleet::Tally;
 use crate::top::model::ui::Hit;
-use crate::top::text::{clean, clock, columns, lasting, rate};
+use crate::top::text::{clean, columns, lasting, rate};
 
 /// Rows for what is wrong: one on a small screen.
 pub fn alarm_rows(view: &View<'_>, height: u16) -> u16 {
@@ -25,8 +26,7 @@ pub fn alarm_rows(view: &View<'_>, height: u16) -> u16 {
 /// Puts `end` at the right of `start`, if there is room.
 fn both_ends<'a>(mut start: Vec<Span<'a>>, end: Vec<Span<'a>>, width: u16) -> Line<'a> {
     let taken = |spans: &[Span<'_>]| spans.iter().map(|span| columns(&span.content)).sum::<usize>();
-    let gap = usize::from(width).saturating_sub(taken(&start) + taken(&end));
-    if gap > 0 {
+    if let Some(gap) = usize::from(width).checked_sub(taken(&start) + taken(&end)) {
         start.push(Span::raw(" ".repeat(gap)));
         start.extend(end);
     }
@@ -41,7 +41,8 @@ pub fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         Some(false) => view.say(" LIVE ", " 正式 "),
         None => "",
     };
-    let mode_style = if mode.contains("TEST") || mode.contains("测试") { view.theme.dim() } else { view.theme.warn() };
+    let mode_style =
+        if mode.contains("TEST") || mode.contains("测试") { view.theme.dim() } else { view.theme.warn() };
     let all = model.fleet.instances.len();
     let lost = model.fleet.instances.values().filter(|it| model.silence(it) >= model.thresholds.lost_seconds).count();
     let mut start = vec![
@@ -49,8 +50,11 @@ pub fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         Span::styled(mode, mode_style),
         Span::raw(format!(" {} {}/{all}", view.say("instances", "实例"), all - lost)),
     ];
-    let recent: u64 = model.fleet.newest(5).flat_map(|second| second.channels.values()).map(super::super::model::fleet::Tally::all).sum();
-    start.push(Span::raw(format!("  {} {}/s", view.say("callbacks", "回调"), rate(recent as f64 / 5.0))));
+    // Of a fleet that is not heard nothing is known.
+    let known = lost < all && model.link.lost().is_none();
+    let recent: u64 = model.fleet.newest(5).flat_map(|second| second.channels.values()).map(Tally::all).sum();
+    let told = if known { rate(recent as f64 / 5.0) } else { "–".to_owned() };
+    start.push(Span::raw(format!("  {} {told}/s", view.say("callbacks", "回调"))));
     if model.ui.paused {
         let dropped = if model.dropped > 0 { format!(" -{}", model.dropped) } else { String::new() };
         start.push(Span::styled(format!("  ‖ {}{dropped} ", view.say("PAUSED", "已暂停")), view.theme.warn()));
@@ -68,7 +72,7 @@ pub fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         end.push(Span::styled(format!("{}{role}  ", clean(&model.operator, 20)), view.theme.dim()));
     }
     if model.fleet.at > 0 {
-        end.push(Span::raw(format!("{} ", clock(model.now(), model.now()))));
+        end.push(Span::raw(format!("{} ", model.clock(model.now()))));
     }
     frame.render_widget(Paragraph::new(both_ends(start, end, area.width)), area);
 }
@@ -81,7 +85,11 @@ pub fn tabs(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
             crate::top::keys::Tab::Review if !view.model.review.is_empty() => format!("({})", view.model.review.len()),
             _ => String::new(),
         };
-        let text = format!(" {} {}{mark} ", tab.number(), tab.title(view.lang()));
+        let text = if area.width < 96 {
+            format!(" {}{}{mark}", tab.number(), tab.title(view.lang()))
+        } else {
+            format!(" {} {}{mark} ", tab.number(), tab.title(view.lang()))
+        };
         let width = columns(&text) as u16;
         if x + width > area.right() {
             break;
@@ -100,7 +108,9 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     if model.alarms.is_empty() {
         let (text, style) = match &model.link {
             Link::Opening => (view.say(" … connecting", " … 正在连接"), view.theme.dim()),
-            _ if model.fleet.at == 0 => (view.say(" … waiting for the first second", " … 等待第一秒数据"), view.theme.dim()),
+            _ if model.fleet.at == 0 => {
+                (view.say(" … waiting for the first second", " … 等待第一秒数据"), view.theme.dim())
+            }
             _ => (view.say(" ✓ all is well", " ✓ 一切正常"), view.theme.good()),
         };
         frame.render_widget(Paragraph::new(Line::styled(text, style)), area);
@@ -119,7 +129,7 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
             };
             let more = model.alarms.len().saturating_sub(rows);
             let more = if at + 1 == rows && more > 0 { format!(" +{more}") } else { String::new() };
-            let since = format!("{} {}", view.say("since", "始于"), clock(alarm.since, model.now()));
+            let since = format!("{} {}", view.say("since", "始于"), model.clock(alarm.since));
             let end = format!(" {since} → {}{more} ", alarm.tab.number());
             let text = clean(alarm.says(view.lang()), width.saturating_sub(columns(&end) + 3));
             both_ends(vec![Span::styled(format!(" {mark} {text}"), style)], vec![Span::styled(end, style)], area.width)
@@ -140,7 +150,10 @@ pub fn foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     }
     if let Some((text, level, _)) = &ui.note {
         let style = if *level == Level::Alarm { view.theme.bad() } else { view.theme.accent() };
-        frame.render_widget(Paragraph::new(Line::styled(format!(" {}", clean(text, width.saturating_sub(2))), style)), area);
+        frame.render_widget(
+            Paragraph::new(Line::styled(format!(" {}", clean(text, width.saturating_sub(2))), style)),
+            area,
+        );
         return;
     }
     let mut spans: Vec<Span<'_>> = Vec::new();
@@ -149,7 +162,9 @@ pub fn foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let always = |shown: &str| matches!(shown, "?" | "q" | "p");
     // The commonest first: what is always there, then what this tab has of its own.
     let fixed = BINDINGS.iter().filter(|it| always(it.shown));
-    let own = BINDINGS.iter().filter(|it| here(&it.place) && !matches!(it.shown, "↑" | "↓" | "PgUp" | "PgDn" | "Home" | "End"));
+    let own = BINDINGS
+        .iter()
+        .filter(|it| here(&it.place) && !matches!(it.shown, "↑" | "↓" | "PgUp" | "PgDn" | "Home" | "End"));
     for binding in fixed.chain(own) {
         if !binding.holds(ui.tab, view.model.may_act, view.model.position.is_some()) {
             continue;

@@ -12,7 +12,7 @@ use crate::top::keys::Tab;
 use crate::top::lang::Lang;
 use crate::top::model::fleet::Instance;
 use crate::top::model::lists::ChannelRow;
-use crate::top::text::{bytes, clean, clock, count, lasting, millis, rate};
+use crate::top::text::{bytes, clean, count, lasting, millis, rate};
 
 const CHANNELS_EN: [Column; 10] = [
     text("channel", 12, 0),
@@ -51,7 +51,7 @@ fn channel(row: &ChannelRow, view: &View<'_>) -> Vec<Cell> {
     let [p50, _, p99, ..] = charts::figures(&row.minute.latency);
     let last = match row.state.last {
         0 => "–".to_owned(),
-        at => clock(at, view.model.now()),
+        at => view.model.clock(at),
     };
     vec![
         (name, plain),

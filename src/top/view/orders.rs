@@ -10,7 +10,7 @@ use crate::top::ask::Row;
 use crate::top::keys::Tab;
 use crate::top::lang::{Lang, word};
 use crate::top::model::lists::sorts;
-use crate::top::text::{clock, lasting};
+use crate::top::text::lasting;
 
 const EN: [Column; 7] = [
     text("when", 11, 0),
@@ -83,7 +83,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         .iter()
         .map(|row| {
             vec![
-                (clock(row.since, model.now()), Style::new()),
+                (model.clock(row.since), Style::new()),
                 (row.id.clone(), Style::new()),
                 (row.product.clone(), Style::new()),
                 (row.quantity.to_string(), Style::new()),
@@ -101,12 +101,19 @@ pub fn review(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     let rows: Vec<Row> = model.review_rows().into_iter().cloned().collect();
     let place = &model.ui.places[Tab::Review as usize];
     let sort = sorts(Tab::Review, model.lang).get(place.sort).copied().unwrap_or_default();
-    let block =
-        view.block(&format!("{} {} · {} {sort}", view.say("waiting for a person", "等待人工处理"), rows.len(), view.say("by", "排序")));
+    let block = view.block(&format!(
+        "{} {} · {} {sort}",
+        view.say("waiting for a person", "等待人工处理"),
+        rows.len(),
+        view.say("by", "排序")
+    ));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let empty = if place.filter.is_empty() {
-        view.say("nothing waits: no held or owed order, no extra or orphan payment", "没有待处理:无待审或欠货订单,无重复或无主付款")
+        view.say(
+            "nothing waits: no held or owed order, no extra or orphan payment",
+            "没有待处理:无待审或欠货订单,无重复或无主付款",
+        )
     } else {
         view.say("none holds this text; Esc clears the filter", "没有符合的;Esc 清除筛选")
     };

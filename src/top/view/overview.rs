@@ -9,7 +9,7 @@ use super::{View, charts, stock};
 use crate::top::lang::word;
 use crate::top::model::fleet::{CLASSES, Column};
 use crate::top::model::spread::Spread;
-use crate::top::text::{clean, clock, lasting, left, rate, right};
+use crate::top::text::{clean, lasting, left, rate, right};
 
 pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     let tall = area.height >= 30;
@@ -32,7 +32,8 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     if let Some(lines) = lines {
         lines_panel(frame, lines, view);
     }
-    let [endangered, failed] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(bottom);
+    let [endangered, failed] =
+        Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(bottom);
     stock::endangered(frame, endangered, view);
     failed_panel(frame, failed, view);
 }
@@ -52,7 +53,7 @@ fn rates_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: &[Co
 /// Rates of the last minute, and the percentiles of the last minute and of all that is remembered.
 fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let model = view.model;
-    let block = view.block(view.say("last minute", "最近一分钟"));
+    let block = view.block(view.say("last minute, ms", "最近一分钟,毫秒"));
     let inner = block.inner(area);
     let mut sums = [0u64; 5];
     let (mut delivered, mut orders) = (Spread::default(), 0);
@@ -71,10 +72,10 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         view.say("failed", "失败"),
     ];
     let mut lines = vec![latency_head(view, inner.width)];
-    lines.push(latency_line(view.say("callback ms", "回调 毫秒"), &model.minute, inner.width));
+    lines.push(latency_line(view.say("answered", "回调应答"), &model.minute, inner.width));
     lines.push(latency_line(view.say("paid→keys", "付款→交付"), &delivered, inner.width));
     lines.push(Line::styled(
-        format!(" {}", view.say("paid→notice: no notices are sent", "付款→通知:未发送通知")),
+        format!(" {}", view.say("paid→notice no notices sent", "付款→通知 不发送通知")),
         view.theme.dim(),
     ));
     let per = |count: u64| rate(count as f64 / 60.0);
@@ -105,17 +106,17 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 }
 
 fn latency_head<'a>(view: &View<'_>, width: u16) -> Line<'a> {
-    let names = ["p50", "p90", "p99", "p99.9", "max"].map(|name| right(name, 7));
-    Line::styled(left("", 11) + &names[..shown(width)].concat(), view.theme.accent())
+    let names = ["p50", "p90", "p99", "p99.9", "max"].map(|name| right(name, 6));
+    Line::styled(left("", 13) + &names[..shown(width)].concat(), view.theme.accent())
 }
 
 fn shown(width: u16) -> usize {
-    usize::from(width.saturating_sub(11) / 7).clamp(1, 5)
+    usize::from(width.saturating_sub(13) / 6).clamp(1, 5)
 }
 
 fn latency_line<'a>(name: &str, spread: &Spread, width: u16) -> Line<'a> {
-    let figures = charts::figures(spread).map(|text| right(&text, 7));
-    Line::raw(left(&format!(" {name}"), 11) + &figures[..shown(width)].concat())
+    let figures = charts::figures(spread).map(|text| right(&text, 6));
+    Line::raw(left(&format!(" {name}"), 13) + &figures[..shown(width)].concat())
 }
 
 fn heat_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
@@ -148,7 +149,6 @@ fn failed_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let block = view.block(view.say("newest failed callbacks → 3", "最新失败回调 → 3"));
     let inner = block.inner(area);
     let width = usize::from(inner.width);
-    let now = view.model.now();
     let mut lines: Vec<Line<'_>> = view
         .model
         .incidents
@@ -157,7 +157,7 @@ fn failed_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         .map(|brief| {
             let text = format!(
                 " {} {} {} {}",
-                clock(brief.at, now),
+                view.model.clock(brief.at),
                 clean(&brief.channel, 12),
                 word(view.lang(), &brief.reason),
                 clean(&brief.address, 24)

@@ -57,7 +57,9 @@ fn fit(list: &List<'_>, width: u16) -> Vec<(usize, u16)> {
     let mut shown: Vec<usize> = (0..list.columns.len()).collect();
     let taken = |shown: &[usize]| shown.iter().map(|at| list.columns[*at].width + 1).sum::<u16>();
     while taken(&shown) > width + 1 {
-        let Some(place) = (0..shown.len()).filter(|at| list.columns[shown[*at]].spare > 0).max_by_key(|at| list.columns[shown[*at]].spare)
+        let Some(place) = (0..shown.len())
+            .filter(|at| list.columns[shown[*at]].spare > 0)
+            .max_by_key(|at| list.columns[shown[*at]].spare)
         else {
             break;
         };
@@ -69,7 +71,13 @@ fn fit(list: &List<'_>, width: u16) -> Vec<(usize, u16)> {
 }
 
 /// Draws a list; `cells` makes the cells of a row, one for each column.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>, list: &List<'_>, cells: impl Fn(usize) -> Vec<Cell>) {
+pub fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    view: &mut View<'_>,
+    list: &List<'_>,
+    cells: impl Fn(usize) -> Vec<Cell>,
+) {
     let shown = fit(list, area.width);
     let put = |text: &str, at: usize, width: u16| {
         let width = usize::from(width);
@@ -87,7 +95,9 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>, list: &List<
         let made = cells(row);
         let spans: Vec<Span<'_>> = shown
             .iter()
-            .filter_map(|(at, width)| made.get(*at).map(|(text, style)| Span::styled(put(text, *at, *width) + " ", *style)))
+            .filter_map(|(at, width)| {
+                made.get(*at).map(|(text, style)| Span::styled(put(text, *at, *width) + " ", *style))
+            })
             .collect();
         let mut line = Line::from(spans);
         if row == list.chosen {

@@ -1,0 +1,130 @@
+//! Every key does what the help says, tested from the table that draws the help.
+
+use kamid::top::Lang;
+use kamid::top::ask::Ask;
+use kamid::top::keys::{BINDINGS, Command, Place, TABS, Tab, command};
+use kamid::top::model::ui::Deed;
+use kamid::top::model::{Effect, Message, Model};
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+
+use super::scenes;
+
+fn press(model: &mut Model, code: KeyCode) -> Vec<Effect> {
+    model.update(Message::Key(KeyEvent::from(code)))
+}
+
+fn asked(effects: &[Effect]) -> Vec<&Ask> {
+    effects.iter().filter_map(|effect| if let Effect::Ask(ask) = effect { Some(ask) } else { None }).collect()
+}
+
+fn dialog(model: &Model) -> Option<&Deed> {
+    model.ui.dialog.as_ref().map(|dialog| &dialog.deed)
+}
+
+/// Whether a command did what it says, told from the model before and after and what it asks for.
+fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool {
+    let (row, row_before) = (after.ui.place().row, before.ui.place().row);
+    let order = |word: &str| matches!(dialog(after), Some(Deed::Order(action, _)) if *action == word);
+    match what {
+        Command::Tab(tab) => after.ui.tab == tab,
+        Command::NextTab => after.ui.tab == before.ui.tab.step(1),
+        Command::PreviousTab => after.ui.tab == before.ui.tab.step(-1),
+        Command::Up | Command::First | Command::PageUp => row < row_before || row_before == 0,
+        Command::Down | Command::PageDown => row > row_before || row + 1 == after.len(after.ui.tab),
+        Command::Last => row + 1 == after.len(after.ui.tab),
+        Command::Detail => after.ui.detail.is_some(),
+        Command::Back => after.ui.detail.is_none(),
+        Command::Help => after.ui.help,
+        Command::Filter => after.ui.typing.is_some(),
+        Command::Sort => after.ui.place().sort != before.ui.place().sort,
+        Command::Pause => after.ui.paused && effects == [Effect::Hold(true)],
+        Command::Quit => effects == [Effect::Quit],
+        Command::Group => after.ui.grouped,
+        Command::Zoom => after.ui.zoom == 1,
+        Command::FindOrder => after.ui.tab == Tab::Orders && matches!(asked(effects)[..], [Ask::Search(_)]),
+        Command::ReplayIncident => matches!(asked(effects)[..], [Ask::Replay(_)]),
+        Command::Export => matches!(asked(effects)[..], [Ask::Capture(_)]),
+        Command::Block => matches!(dialog(after), Some(Deed::Block(_))),
+        Command::Redeliver => order("redeliver"),
+        Command::MarkPaid => order("mark-paid"),
+        Command::Replace => order("replace"),
+        Command::Refund => order("refund"),
+        Command::Approve => order("approve"),
+        Command::Reject => order("reject"),
+        Command::Adopt => matches!(dialog(after), Some(Deed::Payment(_, _, true))),
+        Command::SeekBack => effects == [Effect::Seek(-60)],
+        Command::SeekForward => effects == [Effect::Seek(60)],
+    }
+}
+
+#[test]
+fn every_key_does_what_the_help_says() {
+    let scene = scenes::alarm(Lang::En);
+    for tab in TABS {
+        for binding in BINDINGS {
+            for code in binding.codes {
+                let mut model = scene.clone();
+                model.ui.tab = tab;
+                model.position = (binding.place == Place::Recording).then_some((1, 2));
+                // In the middle of a list, or on the payment that has no order.
+                let middle = if binding.command == Command::Adopt { 0 } else { 1 };
+                model.ui.place_mut().row = middle.min(model.len(tab).saturating_sub(1));
+                let before = model.clone();
+                let effects = press(&mut model, *code);
+                if binding.holds(tab, true, model.position.is_some()) {
+                    assert!(did(binding.command, &before, &model, &effects), "{code:?} on {tab:?}");
+                } else {
+                    assert!(effects.is_empty() && model.ui.dialog.is_none(), "{code:?} has no meaning on {tab:?}");
+                }
+                // A token that may only look has no key that changes something.
+                if binding.acts {
+                    assert_eq!(command(&KeyEvent::from(*code), tab, false, false), None);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_done_without_a_reason_and_a_yes() {
+    let mut model = scenes::alarm(Lang::En);
+    press(&mut model, KeyCode::Char('5'));
+    press(&mut model, KeyCode::Down);
+    assert!(press(&mut model, KeyCode::Char('a')).is_empty());
+    // Without a reason it does not go on.
+    press(&mut model, KeyCode::Enter);
+    assert!(!model.ui.dialog.as_ref().unwrap().asks());
+    for c in "seen at the gateway y".chars() {
+        assert!(press(&mut model, KeyCode::Char(c)).is_empty());
+    }
+    press(&mut model, KeyCode::Enter);
+    assert!(model.ui.dialog.as_ref().unwrap().asks());
+    // Anything but y leaves it.
+    let mut other = model.clone();
+    assert!(press(&mut other, KeyCode::Enter).is_empty() && other.ui.dialog.is_none());
+    let effects = press(&mut model, KeyCode::Char('y'));
+    let [Ask::Act { order, action, reason, .. }] = asked(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(
+        (order.as_str(), *action, reason.as_str()),
+        ("07MIBQ3K2XZ0A1B2C001", "approve", "seen at the gateway y")
+    );
+}
+
+#[test]
+fn a_pause_loses_nothing_and_says_what_it_dropped() {
+    let mut model = scenes::normal(Lang::En);
+    press(&mut model, KeyCode::Char('p'));
+    let frozen = model.fleet.at;
+    for n in 900..960 {
+        model.update(Message::Line(kamid::top::model::Line::Snapshot(Box::new(scenes::second(
+            "a1b2c3d4",
+            n,
+            n * 60,
+            9,
+        )))));
+    }
+    assert_eq!((model.fleet.at, model.dropped), (frozen, 0));
+    press(&mut model, KeyCode::Char('p'));
+    assert_eq!(model.fleet.at, scenes::BEGAN + 959_000);
+    assert_eq!(model.fleet.missed(), 0);
+}

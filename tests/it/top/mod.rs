@@ -1,0 +1,5 @@
+//! The dashboard: its screens, its keys, its figures, and the real one in a real terminal.
+
+mod hands;
+mod scenes;
+mod screens;
