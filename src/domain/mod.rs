@@ -4,6 +4,7 @@
 //! Invariant: a value that exists is valid (an [`OrderId`] has 20 characters of its alphabet, [`Money`] is an integer).
 
 pub mod callback;
+pub mod danger;
 pub mod health;
 pub mod ids;
 pub mod money;
@@ -13,6 +14,7 @@ pub mod product;
 pub mod text;
 
 pub use callback::{Call, Callback, Reply};
+pub use danger::{Danger, Level, danger};
 pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
 pub use money::{Currency, Money};

@@ -1,0 +1,114 @@
+//! How endangered a product's stock is: one order for the board, the stream and the dashboard.
+
+use std::cmp::Ordering;
+
+use super::Stock;
+
+/// What is the matter with a product's stock, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Retired, and nobody waits for it: there is nothing to do.
+    Retired,
+    /// Enough, as far as anybody said what is enough.
+    Fine,
+    /// Fewer available keys than its `low`.
+    Low,
+    /// Nothing to sell.
+    Empty,
+    /// Somebody paid and waits.
+    Owed,
+}
+
+/// How endangered a product's stock is; the greatest is the worst. Compared by its level, then by how many wait, how
+/// soon it is empty, and how little is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Danger {
+    /// What is the matter.
+    pub level: Level,
+    /// Keys that a new order may take.
+    pub available: u64,
+    /// When it will be empty if it sells on as it does; `None` where it does not sell.
+    pub empties_in_seconds: Option<u64>,
+    /// Orders that wait.
+    pub owed: u64,
+}
+
+impl Ord for Danger {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |danger: &Self| {
+            let time = danger.empties_in_seconds.unwrap_or(u64::MAX);
+            (danger.level, danger.owed, u64::MAX - time, u64::MAX - danger.available)
+        };
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Danger {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// How endangered a stock is. `low`: fewer available keys are an alarm (0: none was set); `hourly`: keys sold an hour.
+#[must_use]
+pub fn danger(stock: &Stock, low: u64, hourly: u64, retired: bool) -> Danger {
+    let available = stock.available();
+    let level = if stock.owed > 0 {
+        Level::Owed
+    } else if retired {
+        Level::Retired
+    } else if available == 0 {
+        Level::Empty
+    } else if available < low {
+        Level::Low
+    } else {
+        Level::Fine
+    };
+    let seconds = (u128::from(available) * 3600).checked_div(u128::from(hourly));
+    let empties_in_seconds = match available {
+        0 => Some(0),
+        _ => seconds.map(|seconds| u64::try_from(seconds).unwrap_or(u64::MAX)),
+    };
+    Danger { level, available, empties_in_seconds, owed: stock.owed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pool: u64, owed: u64, low: u64, hourly: u64, retired: bool) -> Danger {
+        danger(&Stock { pool, owed, ..Stock::default() }, low, hourly, retired)
+    }
+
+    #[test]
+    fn the_worst_is_the_greatest() {
+        let worst_first = [
+            of(0, 9, 0, 0, true),
+            of(0, 2, 0, 0, false),
+            of(500, 1, 0, 0, false),
+            of(0, 0, 0, 0, false),
+            of(4, 0, 5, 60, false),
+            of(3, 0, 5, 0, false),
+            of(4, 0, 5, 0, false),
+            of(1000, 0, 5, 60_000, false),
+            of(100, 0, 5, 60, false),
+            of(7, 0, 5, 0, false),
+            of(8, 0, 0, 0, false),
+            of(0, 0, 5, 0, true),
+            of(9, 0, 100, 9, true),
+        ];
+        let mut sorted = worst_first;
+        sorted.sort_by_key(|danger| std::cmp::Reverse(*danger));
+        assert_eq!(sorted.map(|d| (d.level, d.available)), worst_first.map(|d| (d.level, d.available)));
+        assert!(worst_first.windows(2).all(|pair| pair[0] >= pair[1]), "{worst_first:?}");
+    }
+
+    #[test]
+    fn time_to_empty_never_overflows_and_is_none_where_nothing_sells() {
+        assert_eq!(of(120, 0, 0, 60, false).empties_in_seconds, Some(7200));
+        assert_eq!(of(120, 0, 0, 0, false).empties_in_seconds, None);
+        assert_eq!(of(0, 0, 0, 0, false).empties_in_seconds, Some(0));
+        assert_eq!(of(10, 3, 0, 5, false).empties_in_seconds, Some(0), "what is there is the waiting ones'");
+        assert_eq!(of(u64::MAX, 0, 0, 1, false).empties_in_seconds, Some(u64::MAX));
+    }
+}
