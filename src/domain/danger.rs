@@ -1,6 +1,7 @@
 //! How endangered a product's stock is: one order for the board, the stream and the dashboard.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 
 use super::Stock;
 
@@ -72,6 +73,23 @@ pub fn danger(stock: &Stock, low: u64, hourly: u64, retired: bool) -> Danger {
     Danger { level, available, empties_in_seconds, owed: stock.owed }
 }
 
+/// The `most` worst of any number, worst first; equals in their own order. One pass, and memory for `most`.
+pub fn worst<T: Ord>(all: impl IntoIterator<Item = (Danger, T)>, most: usize) -> Vec<(Danger, T)> {
+    let mut kept = BinaryHeap::with_capacity(most.min(1024) + 1);
+    for (danger, item) in all {
+        // The heap's greatest is the least endangered: it is the one to go.
+        let entry = (Reverse(danger), item);
+        if kept.len() < most {
+            kept.push(entry);
+        } else if let Some(mut least) = kept.peek_mut()
+            && entry < *least
+        {
+            *least = entry;
+        }
+    }
+    kept.into_sorted_vec().into_iter().map(|(Reverse(danger), item)| (danger, item)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +128,19 @@ mod tests {
         assert_eq!(of(0, 0, 0, 0, false).empties_in_seconds, Some(0));
         assert_eq!(of(10, 3, 0, 5, false).empties_in_seconds, Some(0), "what is there is the waiting ones'");
         assert_eq!(of(u64::MAX, 0, 0, 1, false).empties_in_seconds, Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_million_are_ranked_in_one_pass_and_equals_keep_their_order() {
+        let mut seen = 0u32;
+        let all = (0..1_000_000u32).map(|n| {
+            seen += 1;
+            (of(u64::from(n.wrapping_mul(7919) % 500_000), 0, 0, 0, false), n)
+        });
+        let worst = worst(all, 100);
+        assert_eq!((seen, worst.len()), (1_000_000, 100));
+        assert!(worst.windows(2).all(|pair| (Reverse(pair[0].0), pair[0].1) < (Reverse(pair[1].0), pair[1].1)));
+        assert_eq!((worst[0].0.available, worst[0].1, worst[1].1, worst[99].0.available), (0, 0, 500_000, 49));
+        assert!(super::worst([(worst[0].0, 1)], 0).is_empty());
     }
 }
