@@ -75,6 +75,7 @@ async fn shop(socket: &std::path::Path) -> (Store, Product) {
         sale_from: None,
         sale_until: None,
         expires_minutes: 600,
+        low: 0,
         retired: false,
         revision: 1,
         created: 0,

@@ -223,6 +223,7 @@ impl Running {
         workers.spawn(Arc::clone(&shop).outbox_forever(working.clone()));
         workers.spawn(Arc::clone(&shop).snapshot_forever(started, working.clone()));
         workers.spawn(Arc::clone(&shop).follow_forever(working.clone()));
+        workers.spawn(Arc::clone(&shop).board_forever(working.clone()));
         workers.spawn(forget_addresses(Arc::clone(&web), working));
         let mut listeners = JoinSet::new();
         listeners.spawn(http::serve_public(public, Arc::clone(&web), listening.clone(), drain));

@@ -62,6 +62,7 @@ impl Rig {
             sale_from: None,
             sale_until: None,
             expires_minutes: 600,
+            low: 0,
             retired: false,
             revision: 1,
             created: 0,

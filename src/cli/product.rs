@@ -9,13 +9,14 @@ use crate::client::part;
 use crate::domain::{Allowance, Take};
 use crate::shop::ProductPatch;
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "id",
     "name",
     "price",
     "currency",
     "take",
     "stock.available",
+    "low",
     "stock.reserved",
     "stock.given",
     "stock.owed",
@@ -106,6 +107,9 @@ pub struct Fields {
     /// Minutes an unpaid order lives [new: 15]
     #[arg(long)]
     expires_minutes: Option<u32>,
+    /// Fewer available keys than this are an alarm [new: 0, none]
+    #[arg(long)]
+    low: Option<u64>,
 }
 
 fn allowance(text: &str) -> Result<Allowance, String> {
@@ -142,6 +146,7 @@ impl Fields {
             sale_from: self.sale_from,
             sale_until: self.sale_until,
             expires_minutes: self.expires_minutes,
+            low: self.low,
             retired: None,
             slot: None,
         }

@@ -14,6 +14,7 @@ pub mod product;
 pub mod text;
 
 pub use callback::{Call, Callback, Reply};
+pub use danger::{Danger, Level, danger, worst};
 pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
 pub use money::{Currency, Money};

@@ -87,6 +87,9 @@ pub struct Product {
     pub sale_until: Option<Millis>,
     /// Minutes an unpaid order lives.
     pub expires_minutes: u32,
+    /// Fewer available keys than this are an alarm; 0: none.
+    #[serde(default)]
+    pub low: u64,
     /// No new orders; what was ordered is still delivered.
     pub retired: bool,
     /// Counts changes; compared when a change is written.

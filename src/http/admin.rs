@@ -38,7 +38,10 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/v1/incidents/{id}/capture", get(capture))
         .route("/v1/channels", get(channels))
         .route("/v1/audit", get(audit::audit))
-        .route("/v1/stream", get(move || async move { stream::follow(&stream_web, stop) }))
+        .route(
+            "/v1/stream",
+            get(move |Query(wish): Query<stream::Wish>| async move { stream::follow(&stream_web, &wish, stop) }),
+        )
         .route("/metrics", get(metrics))
         .merge(admin_orders::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators_only))

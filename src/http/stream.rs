@@ -1,62 +1,144 @@
-//! `/v1/stream`: one JSON line an instance and second, newest wins.
+//! `/v1/stream`: one JSON line an instance and second, and one of stock where it is asked for.
 
-use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use hyper::body::Bytes;
+use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::Web;
 use super::problem::Problem;
-use axum::http::{StatusCode, header};
+use crate::shop::board::{Board, MOST, StockReader};
+use crate::telemetry::fleet::{Fleet, Follower};
+use crate::telemetry::snapshot::HISTORY_SECONDS;
 
 static READERS: AtomicUsize = AtomicUsize::new(0);
 
-struct Reader;
+struct Place;
 
-impl Drop for Reader {
+impl Drop for Place {
     fn drop(&mut self) {
         READERS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// The fleet's snapshots as they come, until the reader goes or the daemon stops. A slow reader misses lines: their
-/// `seq` shows it.
-pub fn follow(web: &Arc<Web>, stop: watch::Receiver<bool>) -> Response {
-    let reader = Reader;
-    if READERS.fetch_add(1, Ordering::Relaxed) >= web.shop.limits.stream_clients {
-        drop(reader);
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many readers (limits.stream_clients).")
-            .into_response();
+/// What a reader asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wish {
+    /// Seconds of history before what comes.
+    history: u64,
+    /// Products whose stock is told; none where it is absent.
+    stock: Option<usize>,
+    /// A piece of their id or name.
+    filter: String,
+}
+
+/// One reader: where it stands in the snapshots and in the stock.
+struct Reader {
+    _place: Place,
+    fleet: watch::Receiver<Fleet>,
+    follower: Follower,
+    stock: Option<Stock>,
+    stop: watch::Receiver<bool>,
+}
+
+struct Stock {
+    board: Arc<Board>,
+    turns: watch::Receiver<u64>,
+    reader: Box<StockReader>,
+    due: bool,
+}
+
+impl Stock {
+    /// The line of this second. A filter looks at every product, which is not done on a thread that answers callbacks.
+    async fn line(&mut self) -> Option<String> {
+        self.turns.mark_unchanged();
+        self.due = false;
+        let board = Arc::clone(&self.board);
+        let mut reader = std::mem::replace(&mut self.reader, Box::new(StockReader::new(0, "")));
+        let (reader, line) = tokio::task::spawn_blocking(move || {
+            let line = reader.next(&board);
+            (reader, line)
+        })
+        .await
+        .ok()?;
+        self.reader = reader;
+        Some(format!("{}\n", json!({"stock": line?})))
     }
-    let start = (web.shop.telemetry.follow(), stop, BTreeMap::<String, u64>::new(), reader);
-    let lines = stream::unfold(start, |(mut fleet, mut stop, mut sent, reader)| async move {
+
+    async fn turned(stock: &mut Option<Self>) {
+        let Some(stock) = stock else { return std::future::pending().await };
+        if stock.turns.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        stock.due = true;
+    }
+}
+
+impl Reader {
+    /// What comes next, as soon as there is something; `None` when the daemon stops.
+    async fn next(&mut self) -> Option<String> {
         loop {
-            let fresh: Vec<(String, u64, Arc<str>)> = fleet
-                .borrow_and_update()
-                .0
-                .iter()
-                .filter(|(instance, (rank, _))| sent.get(*instance) != Some(rank))
-                .map(|(instance, (rank, line))| (instance.clone(), *rank, Arc::clone(line)))
-                .collect();
-            if !fresh.is_empty() {
-                let mut text = String::new();
-                for (instance, rank, line) in fresh {
-                    text.push_str(&line);
-                    text.push('\n');
-                    sent.insert(instance, rank);
-                }
-                return Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), (fleet, stop, sent, reader)));
+            let mut text = String::new();
+            for line in self.follower.next(&self.fleet.borrow_and_update(), Instant::now()) {
+                text.push_str(&line);
+                text.push('\n');
+            }
+            if let Some(stock) = self.stock.as_mut().filter(|stock| stock.due) {
+                text.extend(stock.line().await);
+            }
+            if !text.is_empty() {
+                return Some(text);
             }
             tokio::select! {
-                changed = fleet.changed() => { changed.ok()?; }
-                _ = stop.changed() => return None,
+                changed = self.fleet.changed() => changed.ok()?,
+                () = Stock::turned(&mut self.stock) => {}
+                _ = self.stop.changed() => return None,
             }
         }
+    }
+}
+
+/// The fleet's snapshots, history first, as they come until the reader goes or the daemon stops. A slow reader misses
+/// lines: their `seq` shows it.
+pub fn follow(web: &Arc<Web>, wish: &Wish, stop: watch::Receiver<bool>) -> Result<Response, Problem> {
+    let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid", detail);
+    if wish.history > HISTORY_SECONDS {
+        return Err(wrong(format!("history: at most {HISTORY_SECONDS} seconds")));
+    }
+    if wish.stock.is_some_and(|most| most > MOST) || wish.filter.len() > 200 {
+        return Err(wrong(format!("stock: at most {MOST} products; filter: at most 200 bytes")));
+    }
+    let place = Place;
+    if READERS.fetch_add(1, Ordering::Relaxed) >= web.shop.limits.stream_clients {
+        let busy = "Too many readers (limits.stream_clients).";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", busy));
+    }
+    let board = &web.shop.board;
+    let reader = Reader {
+        _place: place,
+        fleet: web.shop.telemetry.follow(),
+        follower: Follower::new(Duration::from_secs(wish.history)),
+        stock: wish.stock.map(|most| Stock {
+            board: Arc::clone(board),
+            turns: board.turns(),
+            reader: Box::new(StockReader::new(most, &wish.filter)),
+            due: true,
+        }),
+        stop,
+    };
+    let lines = stream::unfold(reader, |mut reader| async move {
+        let text = reader.next().await?;
+        Some((Ok::<_, Infallible>(Bytes::from(text)), reader))
     });
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }

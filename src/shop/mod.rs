@@ -3,9 +3,11 @@
 //! Knows nothing of HTTP. Invariant: a payment becomes goods only through [`Shop::settle`], whoever brings it: a
 //! gateway's callback, its answer to a query, or a person.
 
+pub mod board;
 mod checkout;
 mod deliver;
 mod lines;
+mod pace;
 mod review;
 mod sandbox;
 mod settle;
@@ -87,6 +89,8 @@ pub struct Shop {
     pub own_url: OnceLock<String>,
     /// Wakes the outbox worker.
     pub outbox: Notify,
+    /// Every product's stock, a second old.
+    pub board: Arc<board::Board>,
     catalog: RwLock<Arc<BTreeMap<ProductId, Product>>>,
     catalog_version: AtomicU64,
     refreshing: tokio::sync::Mutex<()>,
@@ -116,6 +120,7 @@ impl Shop {
             outbound: Outbound::default(),
             own_url: OnceLock::new(),
             outbox: Notify::new(),
+            board: Arc::default(),
             catalog: RwLock::default(),
             catalog_version: AtomicU64::new(u64::MAX),
             refreshing: tokio::sync::Mutex::default(),

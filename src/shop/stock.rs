@@ -43,6 +43,9 @@ pub struct ProductPatch {
     pub sale_until: Option<Millis>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_minutes: Option<u32>,
+    /// 0: no alarm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retired: Option<bool>,
     /// Home slot, for a new product only; by its id where absent.
@@ -73,6 +76,7 @@ impl Shop {
             sale_from: None,
             sale_until: None,
             expires_minutes: 15,
+            low: 0,
             retired: false,
             revision: 0,
             created: self.store.now(),
@@ -254,6 +258,7 @@ fn patched(mut product: Product, patch: &ProductPatch) -> Result<Product, ShopEr
         return Err(invalid("sale_until", "must be after sale_from"));
     }
     product.expires_minutes = patch.expires_minutes.unwrap_or(product.expires_minutes);
+    product.low = patch.low.unwrap_or(product.low);
     product.retired = patch.retired.unwrap_or(product.retired);
     if !(1..=100_000).contains(&product.per_order) {
         return Err(invalid("per_order", "from 1 to 100000"));

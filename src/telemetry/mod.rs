@@ -3,14 +3,16 @@
 //! May touch `metrics`. Invariant: nothing recorded holds a key, a token, a signature's secret or an unmasked contact;
 //! every table here has a bound.
 
+pub mod fleet;
 pub mod incident;
 pub mod snapshot;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -18,8 +20,9 @@ use tokio::sync::watch;
 
 use crate::config::Limits;
 use crate::domain::{Millis, Rejection};
+use fleet::Fleet;
 use incident::{Incident, IncidentLog};
-use snapshot::{Delivery, Fleet, Snapshot};
+use snapshot::{Delivery, Snapshot, StockRow};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -71,12 +74,35 @@ struct State {
     delivered: Option<Histogram<u64>>,
     deliveries: VecDeque<Delivery>,
     fresh: Vec<String>,
+    stock: Arc<Vec<StockRow>>,
 }
 
 /// What stands now, for whoever watches the metrics.
 fn gauge(rest: &snapshot::Surroundings) {
     metrics::gauge!("kamid_review_waiting").set(rest.waiting as f64);
     metrics::gauge!("kamid_redis_ready").set(f64::from(u8::from(rest.ready)));
+}
+
+/// Stock as gauges. Written here, since a recorder forgets no label: a product that left would stay for ever.
+fn stock_gauges(rows: &[StockRow]) -> String {
+    let mut text = String::new();
+    if rows.is_empty() {
+        return text;
+    }
+    text.push_str("# TYPE kamid_stock_keys gauge\n");
+    for StockRow { product, stock, .. } in rows {
+        for (kind, keys) in
+            [("pool", stock.pool), ("reserved", stock.reserved), ("given", stock.given), ("voided", stock.voided)]
+        {
+            // An id has neither quotes nor backslashes.
+            let _never = writeln!(text, "kamid_stock_keys{{product=\"{product}\",kind=\"{kind}\"}} {keys}");
+        }
+    }
+    text.push_str("\n# TYPE kamid_owed_orders gauge\n");
+    for StockRow { product, stock, .. } in rows {
+        let _never = writeln!(text, "kamid_owed_orders{{product=\"{product}\"}} {}", stock.owed);
+    }
+    text
 }
 
 impl Tally {
@@ -208,7 +234,13 @@ impl Telemetry {
     #[must_use]
     pub fn prometheus(&self) -> String {
         self.prometheus.run_upkeep();
-        self.prometheus.render()
+        let stock = Arc::clone(&self.state().stock);
+        self.prometheus.render() + &stock_gauges(&stock)
+    }
+
+    /// The stock that is told to Prometheus: the most endangered products.
+    pub fn stock(&self, rows: Arc<Vec<StockRow>>) {
+        self.state().stock = rows;
     }
 
     /// This second's snapshot: counters as they stand, histograms since the last one.
@@ -255,7 +287,7 @@ impl Telemetry {
 
     /// Takes an instance's newest snapshot into the fleet's.
     pub fn publish(&self, line: String) {
-        self.fleet.send_modify(|fleet| fleet.take(line));
+        self.fleet.send_modify(|fleet| fleet.take(line, Instant::now()));
     }
 
     /// Follows the fleet's snapshots.

@@ -4,7 +4,6 @@
 //! merged, never averaged; stock is shared by all instances: take it from the freshest snapshot.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use data_encoding::BASE64;
 use hdrhistogram::Histogram;
@@ -22,8 +21,6 @@ pub const HISTORY_SECONDS: u64 = 900;
 pub const DELIVERIES: usize = 20;
 /// Longest latency told apart, in microseconds.
 pub const LONGEST_US: u64 = 60_000_000;
-/// Instances kept; a fleet is smaller, and a stranger in Redis must not fill our memory.
-const INSTANCES: usize = 64;
 
 /// A delivery as the dashboard shows it.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -182,36 +179,6 @@ pub fn decode(text: &str) -> Option<Histogram<u64>> {
     Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
 }
 
-/// The newest snapshot of each instance, as the lines they are sent as.
-#[derive(Debug, Clone, Default)]
-pub struct Fleet(pub BTreeMap<String, (u64, Arc<str>)>);
-
-impl Fleet {
-    /// Takes a line in, if it is a snapshot and newer than what is there. It is sent on as it is: a line's end inside
-    /// would make a second line of it, under whatever name.
-    pub fn take(&mut self, line: String) {
-        if line.contains(['\n', '\r']) {
-            return;
-        }
-        #[derive(Deserialize)]
-        struct Head {
-            instance: String,
-            seq: u64,
-            at: Millis,
-        }
-        let Ok(head) = serde_json::from_str::<Head>(&line) else { return };
-        // `at` first, so that an instance that was started again and counts from 0 is newer all the same.
-        let rank = head.at.max(head.seq);
-        match self.0.get(&head.instance) {
-            Some((known, _)) if *known >= rank => {}
-            None if self.0.len() >= INSTANCES => {}
-            _ => {
-                self.0.insert(head.instance, (rank, line.into()));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,16 +201,5 @@ mod tests {
         let payload = (full.len() - 40) as u32;
         full[4..8].copy_from_slice(&payload.to_be_bytes());
         assert!(decode(&BASE64.encode(&full)).is_none());
-    }
-
-    #[test]
-    fn a_snapshot_is_one_line() {
-        let mut fleet = Fleet::default();
-        fleet.take(
-            "{\"instance\":\"a\",\"seq\":1,\"at\":1,\"x\":[\n{\"instance\":\"b\",\"seq\":1,\"at\":1}\n]}".to_owned(),
-        );
-        assert!(fleet.0.is_empty());
-        fleet.take("{\"instance\":\"a\",\"seq\":1,\"at\":1}".to_owned());
-        assert_eq!(fleet.0.len(), 1);
     }
 }

@@ -21,6 +21,7 @@ mod money;
 mod power;
 mod secrets;
 mod stores;
+mod stream;
 mod support;
 mod top;
 mod tour;

@@ -1,26 +1,30 @@
 //! What other instances publish: a stranger in Redis fills no memory, and his line is one line.
 
+use std::time::Instant;
+
 use hdrhistogram::Histogram;
-use kamid::telemetry::snapshot::{Fleet, decode, encode};
+use kamid::telemetry::fleet::Fleet;
+use kamid::telemetry::snapshot::{decode, encode};
 
 use super::drive::Target;
 
 /// The input's lines, between NULs, come one after the other.
 fn lines(bytes: &[u8]) {
     let mut fleet = Fleet::default();
+    let now = Instant::now();
     for line in bytes.split(|b| *b == 0).filter_map(|line| std::str::from_utf8(line).ok()) {
         let name = serde_json::from_str::<serde_json::Value>(line)
             .ok()
             .and_then(|said| said["instance"].as_str().map(str::to_owned));
-        let before = name.as_ref().and_then(|name| fleet.0.get(name).cloned());
-        let others = fleet.0.len() - usize::from(before.is_some());
-        fleet.take(line.to_owned());
-        let after = name.as_ref().and_then(|name| fleet.0.get(name));
-        assert_eq!(fleet.0.len() - usize::from(after.is_some()), others, "a line is about its own instance");
-        assert!(fleet.0.len() <= 64, "a stranger fills the memory");
+        let before = name.as_ref().and_then(|name| fleet.newest(name));
+        let others = fleet.names().count() - usize::from(before.is_some());
+        fleet.take(line.to_owned(), now);
+        let after = name.as_ref().and_then(|name| fleet.newest(name));
+        assert_eq!(fleet.names().count() - usize::from(after.is_some()), others, "a line is about its own instance");
+        assert!(fleet.names().count() <= 64 && fleet.bytes() <= 16 << 20, "a stranger fills the memory");
         let Some((rank, kept)) = after else { continue };
         assert!(!kept.contains(['\n', '\r']), "two lines of the stream: {kept:?}");
-        assert!(before.is_none_or(|(known, old)| *rank > known || old == *kept), "older wins");
+        assert!(before.is_none_or(|(known, old)| rank > known || old == kept), "older wins");
     }
 }
 

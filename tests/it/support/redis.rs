@@ -243,6 +243,7 @@ pub fn product(id: &str, take: Take) -> Product {
         sale_from: None,
         sale_until: None,
         expires_minutes: 10,
+        low: 0,
         retired: false,
         revision: 1,
         created: 0,

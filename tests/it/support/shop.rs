@@ -250,6 +250,38 @@ impl Daemon {
         ask.send().await.unwrap().bytes().await.unwrap().to_vec()
     }
 
+    /// The admin side's answer to something else: status and body.
+    pub async fn ask(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+        self.ask_as(self.token.trim(), method, path, body).await
+    }
+
+    /// The same with another token.
+    pub async fn ask_as(&self, token: &str, method: reqwest::Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let mut ask = self.http.request(method, format!("{}{path}", self.admin)).bearer_auth(token);
+        if let Some(body) = body {
+            ask = ask.json(body);
+        }
+        let answer = ask.send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
+    }
+
+    /// Reads the stream line by line until `enough` says so.
+    pub async fn stream(&self, query: &str, mut enough: impl FnMut(Value) -> bool) {
+        let ask = self.http.get(format!("{}/v1/stream{query}", self.admin)).bearer_auth(self.token.trim());
+        let mut answer = ask.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let mut text = Vec::new();
+        loop {
+            text.extend_from_slice(&answer.chunk().await.unwrap().expect("the stream goes on"));
+            while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = text.drain(..=end).collect();
+                if enough(serde_json::from_slice(&line).unwrap()) {
+                    return;
+                }
+            }
+        }
+    }
+
     /// A few seconds of the stream of snapshots.
     pub async fn stream_line(&self) -> Vec<u8> {
         let ask = self.http.get(format!("{}/v1/stream", self.admin)).bearer_auth(self.token.trim());

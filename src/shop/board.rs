@@ -1,0 +1,354 @@
+//! The stock board: every product's numbers, kept in memory and read again bit by bit, so that whoever looks at stock asks
+//! nothing of Redis and a catalogue of a million products costs no more than one of a thousand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::pace::Pace;
+use super::{Shop, ShopError};
+use crate::domain::{Danger, Level, Millis, Product, ProductId, Stock, danger, worst};
+use crate::store::StoreError;
+use crate::telemetry::snapshot::{StockLine, StockRow};
+
+/// Products read each second, and the most that one reader may see.
+pub const MOST: usize = 1000;
+/// Products read in one write: callbacks on the same link wait no longer than that takes.
+const PART: usize = 100;
+
+type Catalog = BTreeMap<ProductId, Product>;
+
+/// What is known of one product.
+#[derive(Default)]
+struct Entry {
+    /// When it was read; 0: not yet.
+    read: Millis,
+    stock: Stock,
+    pace: Pace,
+}
+
+#[derive(Default)]
+struct State {
+    at: Millis,
+    catalog: Arc<Catalog>,
+    /// One for each product, in the catalogue's order.
+    entries: Vec<Entry>,
+    /// Where the turn of those without a hurry goes on.
+    turn: usize,
+    worst: Arc<Vec<StockRow>>,
+}
+
+/// The board.
+#[derive(Default)]
+pub struct Board {
+    state: RwLock<State>,
+    turns: watch::Sender<u64>,
+}
+
+fn row(product: &Product, entry: &Entry, now: Millis) -> StockRow {
+    StockRow {
+        product: product.id.to_string(),
+        name: product.name.clone(),
+        stock: entry.stock,
+        low: product.low,
+        hourly: entry.pace.hourly(now),
+        retired: product.retired,
+    }
+}
+
+impl State {
+    /// Takes another catalogue: what is known of a product stays.
+    fn align(&mut self, catalog: &Arc<Catalog>) {
+        if Arc::ptr_eq(&self.catalog, catalog) {
+            return;
+        }
+        let known = std::mem::take(&mut self.entries);
+        let mut known = self.catalog.keys().zip(known).peekable();
+        let mut entries = Vec::with_capacity(catalog.len());
+        for id in catalog.keys() {
+            while known.next_if(|(old, _)| *old < id).is_some() {}
+            entries.push(known.next_if(|(old, _)| *old == id).map(|(_, entry)| entry).unwrap_or_default());
+        }
+        drop(known);
+        self.entries = entries;
+        self.catalog = Arc::clone(catalog);
+    }
+
+    /// Products that were read, with their danger and their place.
+    fn ranked(&self, now: Millis) -> impl Iterator<Item = (Danger, usize)> {
+        self.catalog.values().zip(&self.entries).enumerate().filter(|(_, (_, entry))| entry.read > 0).map(
+            move |(at, (product, entry))| {
+                (danger(&entry.stock, product.low, entry.pace.hourly(now), product.retired), at)
+            },
+        )
+    }
+
+    /// Whose numbers to read now, at most [`MOST`]: half of them new, sold lately or endangered, the others in turn.
+    fn choose(&mut self, now: Millis) -> Vec<usize> {
+        let count = self.entries.len();
+        if count <= MOST {
+            return (0..count).collect();
+        }
+        let unread = danger(&Stock { owed: u64::MAX, ..Stock::default() }, 0, 0, false);
+        let hurry = self.catalog.values().zip(&self.entries).enumerate().filter_map(|(at, (product, entry))| {
+            if entry.read == 0 {
+                return Some((unread, at));
+            }
+            let hourly = entry.pace.hourly(now);
+            let danger = danger(&entry.stock, product.low, hourly, product.retired);
+            // What sells is watched before what merely lies there empty.
+            let level = if hourly > 0 { Level::Owed } else { danger.level };
+            (level >= Level::Low).then_some((Danger { level, ..danger }, at))
+        });
+        let mut chosen: BTreeSet<usize> = worst(hurry, MOST / 2).into_iter().map(|(_, at)| at).collect();
+        let mut turn = self.turn % count;
+        while chosen.len() < MOST {
+            chosen.insert(turn);
+            turn = (turn + 1) % count;
+        }
+        self.turn = turn;
+        chosen.into_iter().collect()
+    }
+
+    fn put(&mut self, read: Vec<(usize, Stock)>, now: Millis) {
+        for (at, stock) in read {
+            let Some(entry) = self.entries.get_mut(at) else { continue };
+            entry.pace.read(now, &entry.stock, &stock, entry.read == 0);
+            entry.stock = stock;
+            entry.read = now;
+        }
+        self.at = now;
+        let places: Vec<usize> = worst(self.ranked(now), MOST).into_iter().map(|(_, at)| at).collect();
+        self.worst = Arc::new(self.rows(&places));
+    }
+
+    /// The rows at these places, in their order.
+    fn rows(&self, places: &[usize]) -> Vec<StockRow> {
+        // A place in the catalogue is found by walking it once.
+        let mut wanted: BTreeMap<usize, Option<StockRow>> = places.iter().map(|at| (*at, None)).collect();
+        let mut all = self.catalog.values().zip(&self.entries).enumerate();
+        let mut passed = 0;
+        for (at, found) in &mut wanted {
+            *found = all.nth(at - passed).map(|(_, (product, entry))| row(product, entry, self.at));
+            passed = at + 1;
+        }
+        places.iter().filter_map(|at| wanted.get_mut(at).and_then(Option::take)).collect()
+    }
+
+    /// The `most` worst whose id or name holds `needle` (lower case), and how many there are.
+    fn search(&self, needle: &str, most: usize) -> (u64, Vec<StockRow>) {
+        if needle.is_empty() {
+            return (self.catalog.len() as u64, self.worst.iter().take(most).cloned().collect());
+        }
+        let fits: Vec<bool> = self
+            .catalog
+            .values()
+            .map(|product| product.id.as_str().contains(needle) || product.name.to_lowercase().contains(needle))
+            .collect();
+        let matching = fits.iter().filter(|fits| **fits).count() as u64;
+        let places = worst(self.ranked(self.at).filter(|(_, at)| fits[*at]), most);
+        (matching, self.rows(&places.into_iter().map(|(_, at)| at).collect::<Vec<_>>()))
+    }
+}
+
+impl Board {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells when something was read again.
+    #[must_use]
+    pub fn turns(&self) -> watch::Receiver<u64> {
+        self.turns.subscribe()
+    }
+
+    /// Which products to read next, with their places.
+    fn choose(&self, catalog: &Arc<Catalog>, now: Millis) -> Vec<(usize, Product)> {
+        let mut state = self.write();
+        state.align(catalog);
+        let places: BTreeSet<usize> = state.choose(now).into_iter().collect();
+        let chosen = catalog.values().enumerate().filter(|(at, _)| places.contains(at));
+        chosen.map(|(at, product)| (at, product.clone())).collect()
+    }
+
+    /// Takes in what was read, and says which are the worst now.
+    fn put(&self, read: Vec<(usize, Stock)>, now: Millis) -> Arc<Vec<StockRow>> {
+        let mut state = self.write();
+        state.put(read, now);
+        Arc::clone(&state.worst)
+    }
+}
+
+/// What one reader wants of the board, and what it was told last.
+pub struct StockReader {
+    most: usize,
+    needle: String,
+    told: BTreeMap<String, StockRow>,
+}
+
+impl StockReader {
+    /// The `most` worst of those whose id or name holds `filter`, in any case.
+    #[must_use]
+    pub fn new(most: usize, filter: &str) -> Self {
+        Self { most: most.min(MOST), needle: filter.trim().to_lowercase(), told: BTreeMap::new() }
+    }
+
+    /// What is new or changed since the last time; nothing before the board was read once.
+    #[must_use]
+    pub fn next(&mut self, board: &Board) -> Option<StockLine> {
+        let state = board.state.read().unwrap_or_else(PoisonError::into_inner);
+        if state.at == 0 {
+            return None;
+        }
+        let (matching, rows) = state.search(&self.needle, self.most);
+        let (at, products) = (state.at, state.catalog.len() as u64);
+        drop(state);
+        let mut left = std::mem::take(&mut self.told);
+        let mut changed = Vec::new();
+        for row in rows {
+            if left.remove(&row.product).as_ref() != Some(&row) {
+                changed.push(row.clone());
+            }
+            self.told.insert(row.product.clone(), row);
+        }
+        Some(StockLine { at, products, matching, rows: changed, gone: left.into_keys().collect() })
+    }
+}
+
+impl Shop {
+    /// Reads the board again each second until told to stop.
+    pub async fn board_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        loop {
+            // A Redis that is away leaves the board as it was.
+            if let Err(error) = self.refresh_board().await {
+                tracing::trace!(%error, "The stock board has to wait.");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                _ = stop.changed() => return,
+            }
+        }
+    }
+
+    async fn refresh_board(&self) -> Result<(), ShopError> {
+        if self.catalog_version.load(std::sync::atomic::Ordering::Relaxed) == u64::MAX {
+            return Ok(());
+        }
+        let (board, catalog, now) = (Arc::clone(&self.board), self.catalog(), self.store.now());
+        // Off the threads that answer callbacks: a pass over a million products takes some ten milliseconds.
+        let bug = |error: tokio::task::JoinError| ShopError::Store(StoreError::Bug(error.to_string()));
+        let chosen = tokio::task::spawn_blocking(move || board.choose(&catalog, now)).await.map_err(bug)?;
+        let mut read = Vec::with_capacity(chosen.len());
+        for part in chosen.chunks(PART) {
+            let products: Vec<&Product> = part.iter().map(|(_, product)| product).collect();
+            let stocks = self.store.stocks(&products).await?;
+            read.extend(part.iter().map(|(at, _)| *at).zip(stocks));
+        }
+        let (board, now) = (Arc::clone(&self.board), self.store.now());
+        let worst = tokio::task::spawn_blocking(move || board.put(read, now)).await.map_err(bug)?;
+        self.telemetry.stock(worst);
+        self.board.turns.send_modify(|turns| *turns += 1);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Currency, Money, Take};
+
+    fn product(n: usize) -> Product {
+        Product {
+            id: format!("p-{n:07}").parse().unwrap(),
+            name: format!("Ware № {n}"),
+            price: Money { minor: 990, currency: Currency::CNY },
+            take: Take::Order,
+            slot: 0,
+            per_order: 1,
+            per_address: None,
+            per_contact: None,
+            sale_from: None,
+            sale_until: None,
+            expires_minutes: 15,
+            low: 10,
+            retired: false,
+            revision: 1,
+            created: 0,
+        }
+    }
+
+    fn catalog(numbers: impl Iterator<Item = usize>) -> Arc<Catalog> {
+        Arc::new(numbers.map(product).map(|product| (product.id.clone(), product)).collect())
+    }
+
+    /// One second of a shop whose every product has these numbers.
+    fn second(board: &Board, catalog: &Arc<Catalog>, now: Millis, stock: impl Fn(usize) -> Stock) -> Vec<usize> {
+        let read: Vec<(usize, Stock)> = board.choose(catalog, now).into_iter().map(|(at, _)| (at, stock(at))).collect();
+        let places = read.iter().map(|(at, _)| *at).collect();
+        board.put(read, now);
+        places
+    }
+
+    fn full(pool: u64) -> Stock {
+        Stock { pool, imported: pool, ..Stock::default() }
+    }
+
+    #[test]
+    fn a_large_catalogue_is_read_in_turn_and_what_matters_each_second() {
+        let (board, all) = (Board::default(), catalog(0..5000));
+        let mut read = BTreeSet::new();
+        for n in 0..10 {
+            read.extend(second(&board, &all, 1000 + n * 1000, |at| full(100 + at as u64)));
+        }
+        assert_eq!(read.len(), 5000, "all within a few seconds");
+        let sells = |at: usize| {
+            if at == 4321 { Stock { pool: 90, given: 4331, imported: 4421, ..full(0) } } else { full(100 + at as u64) }
+        };
+        let mut n = 10;
+        while !second(&board, &all, 1000 + n * 1000, sells).contains(&4321) {
+            n += 1;
+        }
+        for n in n + 1..n + 10 {
+            assert!(second(&board, &all, 1000 + n * 1000, sells).contains(&4321), "what sells is read each second");
+            assert!(second(&board, &all, 1000 + n * 1000, sells).len() <= MOST);
+        }
+        assert_eq!(board.write().worst[0].product, "p-0004321");
+    }
+
+    #[test]
+    fn a_reader_hears_what_changed_and_what_left() {
+        let (board, all) = (Board::default(), catalog(0..20_000));
+        assert_eq!(StockReader::new(5, "").next(&board), None, "nothing was read yet");
+        for n in 1..30 {
+            second(&board, &all, n * 1000, |at| full(20 + at as u64));
+        }
+        let mut reader = StockReader::new(100, "");
+        let line = reader.next(&board).unwrap();
+        assert_eq!((line.products, line.matching, line.rows.len()), (20_000, 20_000, 100));
+        assert_eq!((line.rows[0].product.as_str(), line.rows[99].stock.pool), ("p-0000000", 119));
+        assert!(serde_json::to_string(&line).unwrap().len() < 20_000);
+        let again = reader.next(&board).unwrap();
+        assert!(again.rows.is_empty() && again.gone.is_empty());
+        // One of a thousand others becomes empty: it comes, and the hundredth goes.
+        let empty = |at: usize| if at == 777 { Stock::default() } else { full(20 + at as u64) };
+        for n in 30..80 {
+            second(&board, &all, n * 1000, empty);
+        }
+        let line = reader.next(&board).unwrap();
+        assert_eq!(line.rows.iter().map(|row| row.product.as_str()).collect::<Vec<_>>(), ["p-0000777"]);
+        assert_eq!(line.gone, ["p-0000099"]);
+        // By a piece of the id or the name, in any case.
+        let mut some = StockReader::new(3, "WARE № 1999");
+        let line = some.next(&board).unwrap();
+        assert_eq!((line.matching, line.rows.len(), line.rows[0].product.as_str()), (11, 3, "p-0001999"));
+        // A product leaves the catalogue, another comes before it: what is known stays with its own.
+        let other = catalog((0..20_000).filter(|n| *n != 777));
+        board.write().align(&other);
+        board.put(Vec::new(), 80_000);
+        let line = reader.next(&board).unwrap();
+        assert_eq!((line.gone, line.rows[0].product.as_str()), (vec!["p-0000777".to_owned()], "p-0000099"));
+        assert_eq!(line.rows[0].stock.pool, 119);
+    }
+}
