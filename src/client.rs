@@ -70,10 +70,19 @@ pub struct Client {
     base: String,
     token: Zeroizing<String>,
     http: reqwest::Client,
+    /// The data directory it was found by.
+    data: Option<std::path::PathBuf>,
 }
 
 fn read(path: &Path) -> Result<String, ClientError> {
     std::fs::read_to_string(path).map_err(|source| ClientError::File { path: path.display().to_string(), source })
+}
+
+/// Where the admin side of a data directory's daemon is.
+fn whereabouts(data: &Path) -> Option<String> {
+    let found = std::fs::read(data.join("daemon.json")).ok()?;
+    let at: Value = serde_json::from_slice(&found).ok()?;
+    at["admin"].as_str().map(str::to_owned)
 }
 
 /// An id as a part of a path: a text that could lead elsewhere is refused.
@@ -97,10 +106,7 @@ impl Client {
         let base = if let Some(url) = admin {
             url.trim_end_matches('/').to_owned()
         } else {
-            let found = std::fs::read(data.join("daemon.json")).ok();
-            let at: Option<Value> = found.and_then(|text| serde_json::from_slice(&text).ok());
-            let url = at.as_ref().and_then(|at| at["admin"].as_str());
-            url.ok_or_else(|| ClientError::NotRunning(data.display().to_string()))?.to_owned()
+            whereabouts(data).ok_or_else(|| ClientError::NotRunning(data.display().to_string()))?
         };
         let token = match std::env::var("KAMID_TOKEN") {
             Ok(token) if token_file.is_none() => token,
@@ -108,7 +114,15 @@ impl Client {
         };
         let http = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build();
         let http = http.map_err(|error| ClientError::Answer(error.to_string()))?;
-        Ok(Self { base, token: Zeroizing::new(token.trim().to_owned()), http })
+        let data = admin.is_none().then(|| data.to_owned());
+        Ok(Self { base, token: Zeroizing::new(token.trim().to_owned()), http, data })
+    }
+
+    /// The daemon that serves the same data directory now: after a restart it may listen elsewhere.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        let base = self.data.as_deref().and_then(whereabouts);
+        Self { base: base.unwrap_or_else(|| self.base.clone()), ..self.clone() }
     }
 
     /// Where its admin side is.

@@ -97,7 +97,7 @@ const TERMS: &[Term] = &[
         "回调发到了没有配置的渠道:请把商户后台的通知地址与 kamid channel list 核对。",
     ),
     term("no_channel", "no such channel", "渠道未配置", ""),
-    term("limited", "from blocked addresses", "来自被封地址", ""),
+    term("limited", "callbacks from blocked addresses", "来自被封地址的回调", ""),
     term(
         "address_blocked",
         "address blocked",

@@ -60,10 +60,9 @@ pub async fn once(options: &Options, size: (u16, u16), form: Form) -> io::Result
 async fn gather(options: &Options, model: &mut Model, clock: Clock) -> bool {
     let (messages, mut inbox) = mpsc::channel(4096);
     let (_filter, filter) = watch::channel(options.filter.clone());
-    let (current, using) = watch::channel(0);
-    let clients = options.clients.clone();
+    let (current, using) = watch::channel(None);
     let products = options.thresholds.products;
-    let source = Source { clients: clients.clone(), products, filter, current, recorder: None };
+    let source = Source { clients: options.clients.clone(), products, filter, current, recorder: None };
     let following = tokio::spawn(source.follow(clock, messages.clone()));
     let mut open = 0usize;
     let _late = tokio::time::timeout(PATIENCE, async {
@@ -73,15 +72,15 @@ async fn gather(options: &Options, model: &mut Model, clock: Clock) -> bool {
             model.update(Message::Tick(clock.now()));
             for effect in model.update(message) {
                 if let Effect::Ask(what) = effect
-                    && let Some(client) = clients.get(*using.borrow())
+                    && let Some(client) = using.borrow().clone()
                 {
                     open += 1;
-                    tokio::spawn(ask(client.clone(), what, messages.clone()));
+                    tokio::spawn(ask(client, what, messages.clone()));
                 }
             }
             // A live second: history is older than that.
             let live = model.fleet.at > 0 && model.stock.told && open == 0;
-            if live || (lost && clients.len() < 2) {
+            if live || (lost && options.clients.len() < 2) {
                 break;
             }
         }

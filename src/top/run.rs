@@ -30,6 +30,8 @@ use crate::tty::{self, Stream, Tty};
 const FRAME: Duration = Duration::from_millis(100);
 /// The clock's step.
 const TICK: Duration = Duration::from_millis(250);
+/// How long a terminal may take to take the last picture after a signal.
+const STUCK: Duration = Duration::from_secs(2);
 /// Messages handled before a picture is drawn.
 const GULP: usize = 2048;
 
@@ -89,19 +91,27 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    /// The exit code of the one that came.
+    async fn next(&mut self) -> i32 {
         tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.hangup.recv() => {}
-            _ = self.int.recv() => {}
+            _ = self.term.recv() => 143,
+            _ = self.hangup.recv() => 129,
+            _ = self.int.recv() => 130,
         }
+    }
+
+    /// Tells the loop; and where that is stuck in a terminal that takes nothing more, ends by itself.
+    async fn watch(mut self, stop: watch::Sender<bool>) {
+        let code = self.next().await;
+        let _nobody = stop.send(true);
+        tokio::time::sleep(STUCK).await;
+        std::process::exit(code);
     }
 }
 
 /// The outward side: what effects need.
 struct Outside {
-    clients: Vec<Client>,
-    current: watch::Receiver<usize>,
+    current: watch::Receiver<Option<Client>>,
     filter: watch::Sender<String>,
     orders: Option<mpsc::Sender<Order>>,
     messages: mpsc::Sender<Message>,
@@ -114,10 +124,11 @@ struct Outside {
 /// The terminal, the recording or its file.
 pub async fn run(options: Options) -> io::Result<()> {
     let clock = Clock::start();
-    let mut signals = Signals::new()?;
+    let (stop, mut stopped) = watch::channel(false);
+    tokio::spawn(Signals::new()?.watch(stop));
     let (messages, mut inbox) = mpsc::channel(4096);
     let (filter, wanted) = watch::channel(options.filter.clone());
-    let (using, current) = watch::channel(0);
+    let (using, current) = watch::channel(None);
     let mut model = options.model(clock.now());
     let mut orders = None;
     if let Some(path) = &options.replay {
@@ -136,7 +147,7 @@ pub async fn run(options: Options) -> io::Result<()> {
         };
         tokio::spawn(source.follow(clock, messages.clone()));
     }
-    let outside = Outside { clients: options.clients.clone(), current, filter, orders, messages, bell: options.bell };
+    let outside = Outside { current, filter, orders, messages, bell: options.bell };
     let mut tty = tty::take(Stream::Out)?;
     let (keys, mut hands) = mpsc::channel(256);
     std::thread::Builder::new().name("keys".to_owned()).spawn(move || listen(&keys))?;
@@ -144,7 +155,7 @@ pub async fn run(options: Options) -> io::Result<()> {
         // The title that stood there is put on the terminal's stack.
         queue!(tty.backend_mut(), Print("\x1b[22;0t"))?;
     }
-    let ended = turn(&mut tty, &mut model, &options, &outside, &clock, &mut inbox, &mut hands, &mut signals).await;
+    let ended = turn(&mut tty, &mut model, &options, &outside, &clock, &mut inbox, &mut hands, &mut stopped).await;
     if options.bell {
         let _gone = queue!(tty.backend_mut(), Print("\x1b[23;0t")).and_then(|()| tty.backend_mut().flush());
     }
@@ -161,7 +172,7 @@ async fn turn(
     clock: &Clock,
     inbox: &mut mpsc::Receiver<Message>,
     hands: &mut mpsc::Receiver<Event>,
-    signals: &mut Signals,
+    stopped: &mut watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut hits: Vec<(Rect, Hit)> = Vec::new();
     let mut ticks = tokio::time::interval(TICK);
@@ -171,7 +182,7 @@ async fn turn(
         let mut next: Vec<Message> = Vec::new();
         tokio::select! {
             biased;
-            () = signals.next() => return Ok(()),
+            _ = stopped.changed() => return Ok(()),
             event = hands.recv() => {
                 // The terminal is gone.
                 let Some(event) = event else { return Ok(()) };
@@ -261,8 +272,8 @@ impl Outside {
         match effect {
             Effect::Ask(what) => {
                 // A recording has nobody to ask.
-                if let Some(client) = self.clients.get(*self.current.borrow()).filter(|_| self.orders.is_none()) {
-                    tokio::spawn(ask(client.clone(), what, self.messages.clone()));
+                if let Some(client) = self.current.borrow().clone() {
+                    tokio::spawn(ask(client, what, self.messages.clone()));
                 }
             }
             Effect::Filter(text) => {

@@ -28,8 +28,8 @@ pub struct Source {
     pub products: usize,
     /// What their id or name must hold.
     pub filter: watch::Receiver<String>,
-    /// Which of the clients is used now: requests go there too.
-    pub current: watch::Sender<usize>,
+    /// The one that is used now: requests go there too.
+    pub current: watch::Sender<Option<Client>>,
     /// Where lines are written down.
     pub recorder: Option<Recorder>,
 }
@@ -48,8 +48,8 @@ impl Source {
     /// Follows until nobody listens.
     pub async fn follow(mut self, clock: Clock, out: mpsc::Sender<Message>) {
         let (mut at, mut wait, mut history) = (0usize, FIRST_WAIT, HISTORY_SECONDS);
-        while let Some(client) = self.clients.get(at).cloned() {
-            let _listened = self.current.send(at);
+        while let Some(client) = self.clients.get(at).map(Client::renewed) {
+            let _listened = self.current.send(Some(client.clone()));
             let why = match self.open(&client, history).await {
                 Ok(lines) => {
                     wait = FIRST_WAIT;

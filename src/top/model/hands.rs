@@ -42,7 +42,7 @@ impl Model {
                 self.note(self.lang.say("nothing was done", "什么也没做"), Level::Warning);
             }
             KeyCode::Enter => {
-                if let Err(missing) = dialog.next() {
+                if let Err(missing) = dialog.go_on() {
                     let what = format!("{}: {}", self.lang.say("missing", "缺少"), missing.asks(self.lang));
                     self.note(what, Level::Alarm);
                 }

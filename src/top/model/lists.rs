@@ -31,6 +31,8 @@ pub struct ChannelRow {
     pub state: ChannelState,
     /// The last minute.
     pub minute: Tally,
+    /// Callbacks a second, over what was heard of the last minute.
+    pub rate: f64,
     /// Callbacks by second, the newest last.
     pub seconds: Vec<u64>,
     /// Largest clock skew of the instances, ms.
@@ -211,8 +213,11 @@ impl Model {
                 row.skew_ms = row.skew_ms.max(around.skew_ms);
             }
         }
+        let heard = self.fleet.newest(60).count().max(1) as f64;
         for (name, tally) in self.fleet.by_channel(60) {
-            rows.entry(name).or_default().minute = tally;
+            let row = rows.entry(name).or_default();
+            row.rate = tally.all() as f64 / heard;
+            row.minute = tally;
         }
         let newest = self.fleet.at / 1000;
         for (name, row) in &mut rows {

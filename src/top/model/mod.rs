@@ -412,7 +412,7 @@ impl Model {
                 effects.push(Effect::Export(format!("incident-{id}.json"), text));
             }
             Ask::Act { .. } | Ask::Payment { .. } | Ask::Block { .. } => {
-                let result = first["result"].as_str().map_or_else(|| self.lang.say("done", "已完成"), |result| result);
+                let result = first["result"].as_str().unwrap_or_else(|| self.lang.say("done", "已完成"));
                 let what = format!("{}: {}", self.acted(&ask), super::lang::word(self.lang, result));
                 self.note(what, Level::Warning);
                 effects.push(Effect::Ask(Ask::Review));

@@ -140,7 +140,7 @@ impl Dialog {
     ///
     /// # Errors
     /// What is missing.
-    pub fn next(&mut self) -> Result<(), Name> {
+    pub fn go_on(&mut self) -> Result<(), Name> {
         let Some(field) = self.fields.get(self.at) else { return Ok(()) };
         let text = field.text.trim();
         let number = matches!(field.name, Name::Position | Name::Minutes);

@@ -13,6 +13,8 @@ use crate::top::text::{clean, left};
 
 /// Longest text of one value; a canonical string is long, a hostile field longer.
 const VALUE: usize = 1200;
+/// Fields that are shown first, where there are any.
+const FIRST: [&str; 6] = ["error", "reason", "advice", "canonical", "state", "why"];
 /// Lines shown of one thing.
 const LINES: usize = 300;
 
@@ -85,6 +87,17 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         value["advice"] = Value::from(advice);
     }
     let mut pairs = Vec::new();
+    // What is to be done comes before what was sent.
+    if let Some(fields) = value.as_object_mut() {
+        let mut sorted = serde_json::Map::new();
+        for name in FIRST {
+            if let Some(field) = fields.remove(name) {
+                sorted.insert(name.to_owned(), field);
+            }
+        }
+        sorted.append(fields);
+        value = Value::Object(sorted);
+    }
     flatten("", &value, view.model, &mut pairs);
     let widest = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0).min(26);
     let lines: Vec<Line<'_>> = pairs

@@ -56,7 +56,7 @@ fn channel(row: &ChannelRow, view: &View<'_>) -> Vec<Cell> {
     vec![
         (name, plain),
         (row.state.kind.clone(), view.theme.dim()),
-        (rate(row.minute.all() as f64 / 60.0), plain),
+        (rate(row.rate), plain),
         (success.map_or_else(|| "–".to_owned(), |share| format!("{share:.1} %")), look),
         (p50, plain),
         (p99, plain),

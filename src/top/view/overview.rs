@@ -57,7 +57,9 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let inner = block.inner(area);
     let mut sums = [0u64; 5];
     let (mut delivered, mut orders) = (Spread::default(), 0);
+    let mut heard = 0u32;
     for second in model.fleet.newest(60) {
+        heard += 1;
         delivered.add(&second.delivered);
         orders += second.orders;
         for tally in second.channels.values() {
@@ -78,7 +80,7 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         format!(" {}", view.say("paid→notice no notices sent", "付款→通知 不发送通知")),
         view.theme.dim(),
     ));
-    let per = |count: u64| rate(count as f64 / 60.0);
+    let per = |count: u64| rate(count as f64 / f64::from(heard.max(1)));
     let mut cells: Vec<Span<'_>> = Vec::new();
     for ((class, name), sum) in CLASSES.iter().zip(names).zip(sums) {
         let style = if sum > 0 { view.theme.class(*class) } else { view.theme.dim() };

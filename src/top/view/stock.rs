@@ -61,6 +61,7 @@ fn style(row: &StockRow, view: &View<'_>) -> Style {
 fn empties(row: &StockRow) -> String {
     let danger = danger(&row.stock, row.low, row.hourly, row.retired);
     match danger.empties_in_seconds {
+        _ if row.retired => "–".to_owned(),
         Some(0) => "0".to_owned(),
         Some(left) => lasting(left),
         None => "–".to_owned(),
@@ -126,14 +127,8 @@ pub fn endangered(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let block = view.block(view.say("stock in most danger → 2", "最紧张的库存 → 2"));
     let inner = block.inner(area);
     let width = usize::from(inner.width);
-    let mut lines: Vec<Line<'_>> = view
-        .model
-        .stock
-        .rows
-        .len()
-        .gt(&0)
-        .then(|| view.model.stock_rows())
-        .unwrap_or_default()
+    let rows = view.model.stock_rows();
+    let mut lines: Vec<Line<'_>> = rows
         .into_iter()
         .take(usize::from(inner.height))
         .map(|row| {

@@ -1,80 +1,15 @@
 //! The live screen on a real terminal, and what a pipe gets instead. However it ends, the terminal is as it was.
 
 use std::io::{BufRead as _, Read as _, Write as _};
-use std::num::NonZero;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kamid::hammer::{Screen, Show, Stats};
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+use crate::support::seat::Seat;
 use crate::support::shop::{Daemon, wait_for};
-
-const SIZE: PtySize = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
-
-fn cells(count: u16) -> NonZero<u16> {
-    NonZero::new(count).unwrap()
-}
-
-/// A program at a terminal of 80 by 24, and what stands there.
-struct Seat {
-    master: Box<dyn MasterPty + Send>,
-    child: Box<dyn Child + Send + Sync>,
-    keys: Box<dyn std::io::Write + Send>,
-    screen: Arc<Mutex<vt100::Parser>>,
-    reader: std::thread::JoinHandle<()>,
-}
-
-impl Seat {
-    fn take(program: &std::path::Path, args: &[&str]) -> Self {
-        let pty = native_pty_system().openpty(SIZE).unwrap();
-        let mut command = CommandBuilder::new(program);
-        command.args(args);
-        command.env("TERM", "xterm-256color");
-        command.env_remove("NO_COLOR");
-        let child = pty.slave.spawn_command(command).unwrap();
-        drop(pty.slave);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(SIZE.rows), cells(SIZE.cols), 200)));
-        let mut output = pty.master.try_clone_reader().unwrap();
-        let shown = Arc::clone(&screen);
-        let reader = std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            // A terminal whose program is gone answers with an error.
-            while let Ok(read @ 1..) = output.read(&mut bytes) {
-                shown.lock().unwrap().process(&bytes[..read]);
-            }
-        });
-        let keys = pty.master.take_writer().unwrap();
-        Self { master: pty.master, child, keys, screen, reader }
-    }
-
-    fn text(&self) -> String {
-        self.screen.lock().unwrap().screen().contents()
-    }
-
-    /// Waits until all of these stand there at once.
-    fn shows(&self, what: &[&str]) {
-        let began = Instant::now();
-        while !what.iter().all(|what| self.text().contains(what)) {
-            assert!(began.elapsed() < Duration::from_secs(30), "{what:?} not all in:\n{}", self.text());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Waits for the end: the exit code and what stands there; the terminal is as it was.
-    fn end(mut self) -> (u32, String) {
-        let code = self.child.wait().unwrap().exit_code();
-        let modes = format!("{:?}", self.master.get_termios().unwrap().local_flags);
-        assert!(modes.contains("ICANON") && modes.contains("ECHO"), "the terminal is still raw: {modes}");
-        drop((self.keys, self.master));
-        self.reader.join().unwrap();
-        let parser = self.screen.lock().unwrap();
-        assert!(!parser.screen().alternate_screen() && !parser.screen().hide_cursor(), "the screen is still taken");
-        (code, parser.screen().contents())
-    }
-}
 
 #[test]
 fn a_real_terminal_shows_the_run_and_ctrl_c_ends_it_with_a_report() {
@@ -92,13 +27,9 @@ fn a_real_terminal_shows_the_run_and_ctrl_c_ends_it_with_a_report() {
     ]);
     assert!(seat.screen.lock().unwrap().screen().alternate_screen());
     // A terminal that becomes too small says so, and shows the figures again when it grows.
-    let resize = |rows, cols| {
-        seat.screen.lock().unwrap().screen_mut().set_size(cells(rows), cells(cols));
-        seat.master.resize(PtySize { rows, cols, ..SIZE }).unwrap();
-    };
-    resize(8, 30);
+    seat.resize(8, 30);
     seat.shows(&["30x8 is too small"]);
-    resize(24, 80);
+    seat.resize(24, 80);
     seat.shows(&["achieved", "q or Ctrl-C: end early and report"]);
     let asked = Instant::now();
     seat.keys.write_all(b"\x03").unwrap();

@@ -3,4 +3,5 @@
 pub mod channel;
 pub mod proxy;
 pub mod redis;
+pub mod seat;
 pub mod shop;

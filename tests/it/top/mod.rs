@@ -3,3 +3,4 @@
 mod hands;
 mod scenes;
 mod screens;
+mod terminal;

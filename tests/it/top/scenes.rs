@@ -184,6 +184,7 @@ pub fn alarm(lang: Lang) -> Model {
             "since": "2026-11-25T21:10:00Z", "amount": "9.90", "currency": "CNY"}]}),
     ];
     model.update(Message::Answer(kamid::top::ask::Ask::Review, Ok(answers)));
+    model.update(Message::Tick(BEGAN + 930_000));
     model
 }
 
