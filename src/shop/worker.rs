@@ -164,6 +164,19 @@ impl Shop {
         }
     }
 
+    /// Takes in each second what operators set for all instances; what is known goes on being used while Redis is away.
+    pub async fn share_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                _ = stop.changed() => return,
+            }
+            if let Err(error) = self.list_operators().await {
+                tracing::trace!(%error, "The operators have to wait.");
+            }
+        }
+    }
+
     /// Takes in what other instances publish.
     pub async fn follow_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
