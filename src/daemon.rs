@@ -130,6 +130,7 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     let shop = Arc::new(Shop::new(parts));
     let _set = shop.own_url.set(whereabouts.public.clone());
     shop.refresh_catalog().await?;
+    shop.list_operators().await?;
     std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
     greet(&shop, &whereabouts, data, began, shell);
     let running = Running::start(&config, shop, (public, admin), token, embedded, data, started);
@@ -224,6 +225,7 @@ impl Running {
         workers.spawn(Arc::clone(&shop).snapshot_forever(started, working.clone()));
         workers.spawn(Arc::clone(&shop).follow_forever(working.clone()));
         workers.spawn(Arc::clone(&shop).board_forever(working.clone()));
+        workers.spawn(Arc::clone(&shop).share_forever(working.clone()));
         workers.spawn(forget_addresses(Arc::clone(&web), working));
         let mut listeners = JoinSet::new();
         listeners.spawn(http::serve_public(public, Arc::clone(&web), listening.clone(), drain));

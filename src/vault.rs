@@ -239,12 +239,20 @@ pub fn load_token(path: &Path) -> Result<Zeroizing<String>, VaultError> {
         Ok(text) if text.trim().len() >= 20 => Ok(Zeroizing::new(text.trim().to_owned())),
         Ok(_) => Err(VaultError::Damaged(path.display().to_string())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let token = Zeroizing::new(BASE64URL_NOPAD.encode(&*random32()?));
+            let token = new_token()?;
             write_private(path, token.as_bytes()).map_err(fail)?;
             Ok(token)
         }
         Err(error) => Err(fail(error)),
     }
+}
+
+/// A secret text that nobody guesses, for an operator.
+///
+/// # Errors
+/// No random bytes.
+pub fn new_token() -> Result<Zeroizing<String>, VaultError> {
+    Ok(Zeroizing::new(BASE64URL_NOPAD.encode(&*random32()?)))
 }
 
 /// Whether two texts are equal, in constant time.

@@ -12,6 +12,7 @@ mod output;
 pub mod parts;
 mod product;
 mod serve;
+mod token;
 mod top;
 
 use std::path::PathBuf;
@@ -93,6 +94,9 @@ enum Command {
     /// The configuration
     #[command(subcommand, after_help = "Example:\n  kamid config check --config config.toml")]
     Config(serve::ConfigCommand),
+    /// Operators' tokens: who may look, who may act
+    #[command(subcommand, after_help = "Example:\n  kamid token add night-shift --role view")]
+    Token(token::TokenCommand),
     /// Shell completions
     #[command(after_help = "Example:\n  kamid completions bash > /etc/bash_completion.d/kamid")]
     Completions {
@@ -181,6 +185,7 @@ fn run(cli: Cli) -> Done {
             Command::Hammer(args) => hammer::run(&context, &args).await,
             Command::Top(args) => top::execute(&context, args).await,
             Command::Channel(command) => channel::run(&context, command).await,
+            Command::Token(command) => token::run(&context, command).await,
             Command::Config(command) => serve::config(&context, &command),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "kamid", &mut std::io::stdout());

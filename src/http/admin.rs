@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use data_encoding::BASE64;
 use hyper::body::Bytes;
 use serde::Deserialize;
@@ -16,12 +16,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::problem::Problem;
-use super::{Web, admin_orders, audit, stream};
+use super::{Web, admin_orders, audit, operators, stream};
 use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, borrowed};
-use crate::domain::{Callback, PaymentNo, Product, Stock};
+use crate::domain::{Callback, Operator, PaymentNo, Product, Role, Stock};
 use crate::shop::{ImportReport, ProductPatch, ShopError};
 use crate::telemetry::incident::Incident;
-use crate::vault::same_secret;
 
 pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
     let stream_web = Arc::clone(&web);
@@ -44,7 +43,8 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         )
         .route("/metrics", get(metrics))
         .merge(admin_orders::routes())
-        .layer(middleware::from_fn_with_state(Arc::clone(&web), operators_only))
+        .merge(operators::routes())
+        .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))
         .route("/readyz", get(readyz))
         .route("/healthz", get(|| async { "ok" }))
         .fallback(|| async { Problem::not_found() })
@@ -54,16 +54,6 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
             response
         }))
         .with_state(web)
-}
-
-async fn operators_only(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
-    let given =
-        request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    if given.is_some_and(|given| same_secret(given.trim(), &web.admin_token)) {
-        return next.run(request).await;
-    }
-    let detail = "This needs the operator's token: Authorization: Bearer <admin.token in the data directory>.";
-    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response()
 }
 
 async fn readyz(State(web): State<Arc<Web>>) -> Response {
@@ -77,8 +67,9 @@ async fn metrics(State(web): State<Arc<Web>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.shop.telemetry.prometheus()).into_response()
 }
 
-async fn info(State(web): State<Arc<Web>>) -> Json<Value> {
+async fn info(State(web): State<Arc<Web>>, Extension(operator): Extension<Operator>) -> Json<Value> {
     Json(json!({
+        "operator": operator.name(), "role": operator.role,
         "kamid": env!("CARGO_PKG_VERSION"), "instance": web.shop.telemetry.instance, "test": web.shop.test,
         "public": web.shop.own_url.get(), "public_url": web.shop.public_url, "ready": web.shop.ready(),
         "full": web.shop.full(), "redis": web.shop.health(),
@@ -192,8 +183,15 @@ fn find(web: &Web, id: &str) -> Result<Incident, Problem> {
     web.shop.telemetry.incidents.get(id).ok_or_else(|| ShopError::NotFound("incident").into())
 }
 
-async fn incident(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    let incident = find(&web, &id)?;
+async fn incident(
+    State(web): State<Arc<Web>>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let mut incident = find(&web, &id)?;
+    if operator.role == Role::View {
+        incident.request = None;
+    }
     let canonical = incident.request.as_ref().and_then(|request| {
         let body = BASE64.decode(request.body_b64.as_bytes()).ok()?;
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));

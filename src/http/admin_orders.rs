@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::Web;
 use super::orders::{iso, with_token};
 use super::problem::Problem;
 use crate::domain::order::PaymentRecord;
-use crate::domain::{Order, OrderId, OrderState, PaymentNo};
+use crate::domain::{Operator, Order, OrderId, OrderState, PaymentNo, Role};
 use crate::shop::{Action, Buyer, Created, Note, Pay, ShopError, Wanted};
 use crate::store::Look;
 
@@ -173,10 +173,15 @@ async fn find(web: &Web, search: &Search, limit: usize) -> Result<Vec<OrderId>, 
 
 async fn show(
     State(web): State<Arc<Web>>,
+    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<Value>, Problem> {
     let id = order_id(&id)?;
+    let wants_keys = query.get("keys").is_some_and(|wish| wish == "true");
+    if wants_keys && operator.role != Role::Operate {
+        return Err(Problem::only_look());
+    }
     let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or(ShopError::NotFound("order"))?;
     let payments = web.shop.store.payments(id.as_str()).await.map_err(ShopError::from)?;
     let mut value = brief(&web, &order);
@@ -190,15 +195,19 @@ async fn show(
         .log
         .lines()
         .filter_map(|line| {
-            let mut parts = line.splitn(3, '|');
+            let mut parts = line.splitn(4, '|');
             let at: u64 = parts.next()?.parse().ok()?;
-            Some(json!({"at": at, "time": iso(at), "action": parts.next()?, "reason": parts.next()?}))
+            let [by, action, reason] = [parts.next()?, parts.next()?, parts.next()?];
+            Some(json!({"at": at, "time": iso(at), "by": by, "action": action, "reason": reason}))
         })
         .collect();
-    value["page"] = json!(format!("{}/o/{id}?token={}", web.shop.public_url, web.shop.vault.token(id)));
+    // The page shows the keys: its address is for those who may see them.
+    if operator.role == Role::Operate {
+        value["page"] = json!(format!("{}/o/{id}?token={}", web.shop.public_url, web.shop.vault.token(id)));
+    }
     value["reserved"] = json!(order.reserved);
     // Keys only when they are asked for by name.
-    if query.get("keys").is_some_and(|wish| wish == "true") {
+    if wants_keys {
         let keys = web.shop.open(&order)?;
         value["keys"] = keys.iter().map(|key| json!(key.as_str())).collect();
     }
@@ -207,11 +216,12 @@ async fn show(
 
 async fn act(
     State(web): State<Arc<Web>>,
+    Extension(operator): Extension<Operator>,
     Path((id, action)): Path<(String, Action)>,
     Json(note): Json<Note>,
 ) -> Result<Json<Value>, Problem> {
     let id = order_id(&id)?;
-    let result = web.shop.act(id, action, &note).await?;
+    let result = web.shop.act(id, action, &note, &operator).await?;
     Ok(Json(json!({"id": id.to_string(), "result": result})))
 }
 
@@ -258,9 +268,13 @@ struct Which {
     order: String,
 }
 
-async fn adopt(State(web): State<Arc<Web>>, Json(which): Json<Which>) -> Result<Json<Value>, Problem> {
+async fn adopt(
+    State(web): State<Arc<Web>>,
+    Extension(operator): Extension<Operator>,
+    Json(which): Json<Which>,
+) -> Result<Json<Value>, Problem> {
     let order = order_id(&which.order)?;
-    let result = web.shop.adopt(&which.id, &which.payment, order).await?;
+    let result = web.shop.adopt(&which.id, &which.payment, order, &operator).await?;
     Ok(Json(json!({"order": order.to_string(), "result": result})))
 }
 

@@ -52,6 +52,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
             outcome: "limited",
             reason: None,
             took: started.elapsed(),
+            address: client.0,
         });
         return reply(&Reply { status: 429, body: "fail" });
     }
@@ -62,6 +63,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
             outcome: "no_channel",
             reason: None,
             took: started.elapsed(),
+            address: client.0,
         });
         web.shop.incident(IncidentNote {
             channel: &printable(name, 32),
@@ -111,7 +113,8 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
         note(web, name, &callback, client, &ending, reason, reply_data.status);
     }
     let took = started.elapsed();
-    web.shop.telemetry.record(Event::Callback { channel: name, outcome: ending.outcome, reason: ending.reason, took });
+    let (outcome, reason) = (ending.outcome, ending.reason);
+    web.shop.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
     reply(&reply_data)
 }
 

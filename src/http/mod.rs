@@ -9,6 +9,7 @@ mod admin_orders;
 mod audit;
 mod callback;
 pub mod limit;
+mod operators;
 mod orders;
 mod pages;
 mod problem;

@@ -31,6 +31,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here, or not for you.")
     }
 
+    /// More than a token that may only look is for.
+    pub fn only_look() -> Self {
+        let detail = "This token may only look (role view): ask somebody whose role is operate.";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
     /// A body that was too long, or did not come whole in time.
     pub fn body(reason: Rejection) -> Self {
         match reason {

@@ -7,6 +7,7 @@ pub mod board;
 mod checkout;
 mod deliver;
 mod lines;
+mod operators;
 mod pace;
 mod review;
 mod sandbox;
@@ -33,6 +34,7 @@ use crate::vault::{Vault, VaultError};
 pub use checkout::{Buyer, Created, Wanted};
 pub use deliver::OrderView;
 pub use lines::{ImportReport, read_lines};
+pub use operators::Known as KnownOperator;
 pub use review::{Action, Note};
 pub use sandbox::Pay;
 pub use stock::ProductPatch;
@@ -94,6 +96,8 @@ pub struct Shop {
     catalog: RwLock<Arc<BTreeMap<ProductId, Product>>>,
     catalog_version: AtomicU64,
     refreshing: tokio::sync::Mutex<()>,
+    operators: RwLock<Arc<Vec<KnownOperator>>>,
+    sharing: tokio::sync::Mutex<()>,
     full: RwLock<Option<String>>,
     health: RwLock<Health>,
     ready: AtomicBool,
@@ -124,6 +128,8 @@ impl Shop {
             catalog: RwLock::default(),
             catalog_version: AtomicU64::new(u64::MAX),
             refreshing: tokio::sync::Mutex::default(),
+            operators: RwLock::default(),
+            sharing: tokio::sync::Mutex::default(),
             full: RwLock::new(None),
             health: RwLock::default(),
             ready: AtomicBool::new(false),

@@ -6,13 +6,13 @@ use super::settle::{latest, payment_no};
 use super::{Shop, ShopError};
 use crate::channel::is_trade_no;
 use crate::domain::text::printable;
-use crate::domain::{Money, Order, OrderId, Payment};
+use crate::domain::{Money, Operator, Order, OrderId, Payment};
 use crate::store::{Changed, Released, ReviewItem, Reviewed};
 
 /// Longest history of one order, in bytes.
 const LOG_BYTES: usize = 8192;
 
-/// Why, and by whom.
+/// Why, and what more an action needs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Note {
@@ -51,7 +51,7 @@ impl Shop {
     ///
     /// # Errors
     /// The order is not in a state for it, the reason is missing, or Redis cannot.
-    pub async fn act(&self, id: OrderId, action: Action, note: &Note) -> Result<String, ShopError> {
+    pub async fn act(&self, id: OrderId, action: Action, note: &Note, by: &Operator) -> Result<String, ShopError> {
         let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
         if order.log.len() > LOG_BYTES {
             return Err(ShopError::Conflict("this order's history is full".to_owned()));
@@ -61,8 +61,9 @@ impl Shop {
             return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
         }
         let word = serde_json::to_string(&action).unwrap_or_default();
-        let log = format!("{}|{}|{}\n", self.store.now(), word.trim_matches('"'), printable(note.reason.trim(), 200));
-        tracing::info!(order = %id, action = %word, reason = %printable(&note.reason, 200), "An operator acts.");
+        let (now, word, by) = (self.store.now(), word.trim_matches('"'), by.name());
+        let log = format!("{now}|{by}|{word}|{}\n", printable(note.reason.trim(), 200));
+        tracing::info!(order = %id, by, action = %word, reason = %printable(&note.reason, 200), "An operator acts.");
         let result = match action {
             Action::Approve => reviewed(self.store.approve(id, &log).await?),
             Action::Reject => reviewed(self.store.reject(id, &log).await?),
@@ -168,7 +169,7 @@ impl Shop {
     ///
     /// # Errors
     /// It waits no more, or the order is unknown.
-    pub async fn adopt(&self, id: &str, payment: &str, order: OrderId) -> Result<String, ShopError> {
+    pub async fn adopt(&self, id: &str, payment: &str, order: OrderId, by: &Operator) -> Result<String, ShopError> {
         let item = self.waiting(id, payment).await?;
         let records = self.store.payments(id).await?;
         let record = records.into_iter().find(|record| format!("{}|{}", record.channel, record.trade_no) == payment);
@@ -181,7 +182,7 @@ impl Shop {
         let number = payment_no(order.id, attempt);
         let payment = Payment { number: number.clone(), ..record.payment() };
         self.store.move_trade(&self.trade_name(&payment.channel, &payment.trade_no), order.id).await?;
-        let log = format!("{}|adopt|{} of {}\n", self.store.now(), payment.paid, printable(id, 150));
+        let log = format!("{}|{}|adopt|{} of {}\n", self.store.now(), by.name(), payment.paid, printable(id, 150));
         let began = std::time::Instant::now();
         let outcome = self.store.settle_as(&payment, &due.channel, &log).await?;
         self.after(&number, &outcome, began);

@@ -23,6 +23,13 @@ const PACE: Duration = Duration::from_millis(50);
 /// How often it looks without being woken: for what other instances left.
 const POLL: Duration = Duration::from_secs(2);
 
+/// The resident memory of this process; 0 where the system does not say.
+fn memory_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}
+
 impl Shop {
     /// Handles events until told to stop, then gives the lease back.
     pub async fn outbox_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
@@ -135,6 +142,7 @@ impl Shop {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = stop.changed() => return,
             }
+            let now = self.store.now();
             let around = Surroundings {
                 kamid: env!("CARGO_PKG_VERSION").to_owned(),
                 test: self.test,
@@ -145,13 +153,27 @@ impl Shop {
                 skew_ms: self.skew_ms.load(Ordering::Relaxed),
                 outbox_behind: self.behind.load(Ordering::Relaxed),
                 waiting: self.store.waiting().await.unwrap_or_default(),
+                memory_bytes: memory_bytes(),
+                channels: self.telemetry.channels(now, self.channels.list()),
                 redis: self.health(),
-                ..Surroundings::default()
             };
             let snapshot = self.telemetry.tick(self.store.now(), around);
             let Ok(line) = serde_json::to_string(&snapshot) else { continue };
             let _offline = self.store.publish(&line).await;
             self.telemetry.publish(line);
+        }
+    }
+
+    /// Takes in each second what operators set for all instances; what is known goes on being used while Redis is away.
+    pub async fn share_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                _ = stop.changed() => return,
+            }
+            if let Err(error) = self.list_operators().await {
+                tracing::trace!(%error, "The operators have to wait.");
+            }
         }
     }
 

@@ -117,6 +117,11 @@ impl Names {
         format!("{}:{{catalog}}:proof", self.0)
     }
 
+    /// Operators by name, each with its token's hash.
+    pub fn tokens(self) -> String {
+        format!("{}:{{catalog}}:tokens", self.0)
+    }
+
     pub fn ring(self) -> String {
         format!("{}:{{catalog}}:ring", self.0)
     }

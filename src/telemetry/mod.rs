@@ -7,8 +7,9 @@ pub mod fleet;
 pub mod incident;
 pub mod snapshot;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +23,7 @@ use crate::config::Limits;
 use crate::domain::{Millis, Rejection};
 use fleet::Fleet;
 use incident::{Incident, IncidentLog};
-use snapshot::{Delivery, Snapshot, StockRow};
+use snapshot::{ChannelState, Delivery, Snapshot, StockRow};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub enum Event<'a> {
         reason: Option<Rejection>,
         /// From its first byte to its answer.
         took: Duration,
+        /// Where it came from.
+        address: IpAddr,
     },
     /// An order's keys became its buyer's.
     Delivered(Delivery),
@@ -50,6 +53,9 @@ pub enum Event<'a> {
     /// Something an operator should see.
     Incident(Box<Incident>),
 }
+
+/// Addresses told apart of one channel's callbacks.
+const ADDRESSES: usize = 1000;
 
 /// How often one kind of ending came, and the handle of its metric: looking one up by its labels at each callback
 /// would cost more than counting.
@@ -65,6 +71,8 @@ struct Endings {
     tallies: Vec<Tally>,
     latency: Histogram<u64>,
     seconds: metrics::Histogram,
+    last: Instant,
+    addresses: HashSet<IpAddr>,
 }
 
 #[derive(Default)]
@@ -116,7 +124,8 @@ impl Tally {
 impl Endings {
     fn new() -> Option<Self> {
         let latency = snapshot::histogram()?;
-        Some(Self { tallies: Vec::new(), latency, seconds: metrics::histogram!("kamid_callback_seconds") })
+        let seconds = metrics::histogram!("kamid_callback_seconds");
+        Some(Self { tallies: Vec::new(), latency, seconds, last: Instant::now(), addresses: HashSet::new() })
     }
 
     fn tally(&mut self, channel: &str, outcome: &'static str, reason: &'static str) -> &mut Tally {
@@ -176,7 +185,9 @@ impl Telemetry {
     /// Takes note of something: once, for every ending.
     pub fn record(&self, event: Event<'_>) {
         match event {
-            Event::Callback { channel, outcome, reason, took } => self.callback(channel, outcome, reason, took),
+            Event::Callback { channel, outcome, reason, took, address } => {
+                self.callback(channel, outcome, reason, took, address);
+            }
             Event::Delivered(delivery) => {
                 metrics::counter!("kamid_keys_delivered_total").increment(u64::from(delivery.quantity));
                 metrics::histogram!("kamid_paid_to_delivered_seconds").record(delivery.took_us as f64 / 1e6);
@@ -211,7 +222,14 @@ impl Telemetry {
         }
     }
 
-    fn callback(&self, channel: &str, outcome: &'static str, reason: Option<Rejection>, took: Duration) {
+    fn callback(
+        &self,
+        channel: &str,
+        outcome: &'static str,
+        reason: Option<Rejection>,
+        took: Duration,
+        address: IpAddr,
+    ) {
         let reason = reason.map_or("", Rejection::as_str);
         let micros = took.as_micros() as u64;
         tracing::debug!(channel, outcome, reason, micros, "Answered a callback.");
@@ -224,6 +242,10 @@ impl Telemetry {
         if let Some(endings) = state.endings.get_mut(channel) {
             endings.latency.saturating_record(micros.max(1));
             endings.seconds.record(took.as_secs_f64());
+            endings.last = Instant::now();
+            if endings.addresses.len() < ADDRESSES {
+                endings.addresses.insert(address);
+            }
             let tally = endings.tally(channel, outcome, reason);
             tally.count += 1;
             tally.metric.increment(1);
@@ -241,6 +263,25 @@ impl Telemetry {
     /// The stock that is told to Prometheus: the most endangered products.
     pub fn stock(&self, rows: Arc<Vec<StockRow>>) {
         self.state().stock = rows;
+    }
+
+    /// How these channels, by name and kind, are called.
+    pub fn channels<'a>(
+        &self,
+        now: Millis,
+        known: impl Iterator<Item = (&'a str, &'static str)>,
+    ) -> BTreeMap<String, ChannelState> {
+        let state = self.state();
+        let of = |(name, kind): (&str, &str)| {
+            let endings = state.endings.get(name);
+            let channel = ChannelState {
+                kind: kind.to_owned(),
+                last: endings.map_or(0, |endings| now.saturating_sub(endings.last.elapsed().as_millis() as u64)),
+                addresses: endings.map_or(0, |endings| endings.addresses.len() as u32),
+            };
+            (name.to_owned(), channel)
+        };
+        known.map(of).collect()
     }
 
     /// This second's snapshot: counters as they stand, histograms since the last one.

@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// One character of an SVG.
 const CELL: (f64, f64) = (8.4, 17.0);
 
+const FRONT: &str = "#d8d8d8";
+const BACK: &str = "#16181d";
+const BLOCKS: &str = "▁▂▃▄▅▆▇█";
+
 /// As what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -143,6 +147,35 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// Text of one look, in one row.
+#[derive(Default)]
+struct Run {
+    at: u16,
+    text: String,
+    columns: usize,
+    front: String,
+    bold: bool,
+}
+
+impl Run {
+    /// Writes it, as wide as its cells are, and begins anew.
+    fn write(&mut self, out: &mut String, y: u16) {
+        let text = self.text.trim_end();
+        if !text.is_empty() {
+            let (left, base) = (f64::from(self.at) * CELL.0, f64::from(y) * CELL.1 + 13.0);
+            let width = columns(text) as f64 * CELL.0;
+            let weight = if self.bold { " font-weight=\"bold\"" } else { "" };
+            let _never = writeln!(
+                out,
+                "<text x=\"{left:.1}\" y=\"{base:.1}\" textLength=\"{width:.1}\" fill=\"{}\"{weight}>{}</text>",
+                self.front,
+                escape(text)
+            );
+        }
+        *self = Self::default();
+    }
+}
+
 /// A picture as an SVG.
 #[must_use]
 pub fn svg(buffer: &Buffer) -> String {
@@ -151,40 +184,34 @@ pub fn svg(buffer: &Buffer) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">\n<rect width=\"100%\" height=\"100%\" fill=\"#16181d\"/>\n<g font-family=\"DejaVu Sans Mono, Menlo, Consolas, Noto Sans Mono CJK SC, monospace\" font-size=\"14\" xml:space=\"preserve\">\n"
     );
     for y in buffer.area.top()..buffer.area.bottom() {
+        let mut run = Run::default();
         for (x, cell) in cells(buffer, y) {
             let reversed = cell.modifier.contains(Modifier::REVERSED);
-            let (front, back) = (colour(cell.fg, "#d8d8d8"), colour(cell.bg, "#16181d"));
+            let (front, back) = (colour(cell.fg, FRONT), colour(cell.bg, BACK));
             let (front, back) = if reversed { (back, front) } else { (front, back) };
-            let (left, top) = (f64::from(x) * CELL.0, f64::from(y) * CELL.1);
-            let wide = columns(cell.symbol()).max(1) as f64 * CELL.0;
-            // A character's cell is filled where it has a colour of its own; block characters are drawn, so that they
-            // meet whatever the font.
-            if back != "#16181d" {
-                let _never = writeln!(
-                    out,
-                    "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{back}\"/>",
-                    CELL.1
-                );
+            let bold = cell.modifier.contains(Modifier::BOLD);
+            let (left, top, wide) = (f64::from(x) * CELL.0, f64::from(y) * CELL.1, columns(cell.symbol()).max(1));
+            // Block characters are drawn, so that they meet whatever the font.
+            let block = BLOCKS.chars().position(|block| cell.symbol().starts_with(block));
+            if back != BACK {
+                let width = wide as f64 * CELL.0 + 0.2;
+                let _never = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{}\" fill=\"{back}\"/>", CELL.1);
             }
-            let symbol = cell.symbol();
-            if let Some(eighths) = "▁▂▃▄▅▆▇█".chars().position(|block| symbol.starts_with(block)) {
-                let tall = CELL.1 * (eighths + 1) as f64 / 8.0;
-                let _never = writeln!(
-                    out,
-                    "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" fill=\"{front}\"/>",
-                    top + CELL.1 - tall,
-                    wide + 0.2
-                );
-            } else if symbol != " " {
-                let weight = if cell.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
-                let _never = writeln!(
-                    out,
-                    "<text x=\"{left:.1}\" y=\"{:.1}\" fill=\"{front}\"{weight}>{}</text>",
-                    top + 13.0,
-                    escape(symbol)
-                );
+            if let Some(eighths) = block {
+                let (tall, width) = (CELL.1 * (eighths + 1) as f64 / 8.0, CELL.0 + 0.2);
+                let _never = writeln!(out, "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{tall:.1}\" fill=\"{front}\"/>", top + CELL.1 - tall);
             }
+            let symbol = if block.is_some() { " " } else { cell.symbol() };
+            if run.columns > 0 && (run.front != front || run.bold != bold) {
+                run.write(&mut out, y);
+            }
+            if run.columns == 0 {
+                run = Run { at: x, front, bold, ..Run::default() };
+            }
+            run.text.push_str(symbol);
+            run.columns += wide;
         }
+        run.write(&mut out, y);
     }
     out + "</g>\n</svg>\n"
 }

@@ -18,6 +18,7 @@ mod lua;
 mod million;
 mod model;
 mod money;
+mod operators;
 mod power;
 mod secrets;
 mod stores;

@@ -1,10 +1,11 @@
 //! `/v1/stream`: history and then what comes, stock as far as it changes, and what Prometheus is told of it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use kamid::telemetry::snapshot::{StockLine, StockRow};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::shop::Daemon;
 
@@ -130,4 +131,24 @@ async fn stock_is_told_as_far_as_it_changes_the_worst_first_and_by_filter() {
     let metrics = String::from_utf8(shop.admin_text("/metrics").await).unwrap();
     assert!(metrics.contains("kamid_stock_keys{product=\"plenty\",kind=\"given\"} 2"), "{metrics}");
     assert!(metrics.contains("kamid_owed_orders{product=\"late\"} 1"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_tells_the_daemons_memory_and_how_each_channel_is_called() {
+    let shop = Daemon::start("");
+    let started = snapshots(&shop, "", 1).await.remove(0);
+    let quiet = json!({"kind": "epay_v1", "last": 0, "addresses": 0});
+    assert_eq!((&started["channels"]["pay"], &started["channels"]["sandbox"]["kind"]), (&quiet, &json!("sandbox")));
+    let bytes = started["memory_bytes"].as_u64().unwrap();
+    assert!((4 << 20..1 << 30).contains(&bytes), "{bytes}");
+    for last in [2, 3, 3, 4] {
+        let from = IpAddr::from([127, 0, 0, last]);
+        let client = reqwest::Client::builder().no_proxy().local_address(from).build().unwrap();
+        assert_eq!(client.get(format!("{}/pay/pay/notify", shop.public)).send().await.unwrap().status(), 400);
+    }
+    shop.stream("", |line| {
+        let (pay, at) = (&line["channels"]["pay"], line["at"].as_u64().unwrap());
+        pay["addresses"] == 3 && (started["at"].as_u64().unwrap()..=at).contains(&pay["last"].as_u64().unwrap())
+    })
+    .await;
 }

@@ -1,0 +1,57 @@
+//! Operators' tokens, by the hash of each: a hash of the catalogue's slot.
+
+use super::script::text_of;
+use super::{Store, StoreError, orders};
+
+/// What became of a new token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// It stands.
+    Done,
+    /// The name is taken.
+    Taken,
+    /// There are as many as there may be.
+    Full,
+}
+
+impl Store {
+    /// Every operator's name and record.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn operators(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let answer: redis::Value = self.ask(redis::cmd("HGETALL").arg(self.names.tokens())).await?;
+        let mut all: Vec<_> =
+            orders::fields(&answer).filter_map(|(name, record)| Some((name, text_of(record)?))).collect();
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// Adds an operator's record unless the name is taken, or `most` are there. (Two instances that add the last one at
+    /// the same moment both may: the bound is against neglect.)
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn add_operator(&self, name: &str, record: &str, most: usize) -> Result<Added, StoreError> {
+        let all = self.names.tokens();
+        let count: usize = self.ask(redis::cmd("HLEN").arg(&all)).await?;
+        if count >= most {
+            return Ok(Added::Full);
+        }
+        let added: bool = self.ask(redis::cmd("HSETNX").arg(&all).arg(name).arg(record)).await?;
+        if added {
+            return Ok(Added::Done);
+        }
+        // Its own repeat, after a link was lost, finds itself.
+        let stands: Option<String> = self.ask(redis::cmd("HGET").arg(&all).arg(name)).await?;
+        Ok(if stands.as_deref() == Some(record) { Added::Done } else { Added::Taken })
+    }
+
+    /// Removes an operator; says whether there was one.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn remove_operator(&self, name: &str) -> Result<bool, StoreError> {
+        self.ask(redis::cmd("HDEL").arg(self.names.tokens()).arg(name)).await
+    }
+}
