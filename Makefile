@@ -1,13 +1,18 @@
-# make run: builds and serves on the embedded default. make test: every test. make bench: the figures of
+# make run: builds and serves on the embedded default. make demo: the dashboard on a shop of its own. make test: every test. make bench: the figures of
 # docs/performance.md. make faults: the long campaign of faults. make large: a shop of a
 # million orders. make fuzz: the parsers of foreign bytes, for longer.
-.PHONY: run test lint bench faults large fuzz setup setup-tests
+.PHONY: run demo test lint bench faults large fuzz setup setup-tests
 
 APT = $(shell [ "$$(id -u)" = 0 ] || echo sudo) apt-get
 
 run: setup
 	cargo build --release
 	./target/release/kamid serve
+
+# A shop with light traffic and the dashboard on it; leaving it deletes the shop.
+demo: setup
+	cargo build --release
+	docs/demo.sh
 
 test: setup-tests
 	cargo test --workspace

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod board;
 mod load;
 mod report;
 mod rig;
@@ -54,6 +55,7 @@ async fn measure(length: &Length) -> Vec<Row> {
     speeds::latency(&small, &rig, length, peak).await.into_iter().for_each(&mut add);
     add(speeds::hammer(&small, &rig, peak).await);
     siege::siege(&small, &rig).await.into_iter().for_each(&mut add);
+    board::board(&small, &rig, length).await.into_iter().for_each(&mut add);
     rig.stop().await;
     rows
 }

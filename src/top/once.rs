@@ -195,11 +195,19 @@ pub fn svg(buffer: &Buffer) -> String {
             let block = BLOCKS.chars().position(|block| cell.symbol().starts_with(block));
             if back != BACK {
                 let width = wide as f64 * CELL.0 + 0.2;
-                let _never = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{}\" fill=\"{back}\"/>", CELL.1);
+                let _never = writeln!(
+                    out,
+                    "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{}\" fill=\"{back}\"/>",
+                    CELL.1
+                );
             }
             if let Some(eighths) = block {
                 let (tall, width) = (CELL.1 * (eighths + 1) as f64 / 8.0, CELL.0 + 0.2);
-                let _never = writeln!(out, "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{tall:.1}\" fill=\"{front}\"/>", top + CELL.1 - tall);
+                let _never = writeln!(
+                    out,
+                    "<rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{tall:.1}\" fill=\"{front}\"/>",
+                    top + CELL.1 - tall
+                );
             }
             let symbol = if block.is_some() { " " } else { cell.symbol() };
             if run.columns > 0 && (run.front != front || run.bold != bold) {

@@ -128,3 +128,12 @@ fn a_pause_loses_nothing_and_says_what_it_dropped() {
     assert_eq!(model.fleet.at, scenes::BEGAN + 959_000);
     assert_eq!(model.fleet.missed(), 0);
 }
+
+#[test]
+fn the_key_table_of_the_docs_is_the_one_that_is_used() {
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/top.md")).unwrap();
+    for binding in BINDINGS.iter().filter(|it| !matches!(it.command, Command::Tab(_))) {
+        let line = format!("| `{}` | {} |", binding.shown, binding.says(Lang::En));
+        assert!(docs.contains(&line), "docs/top.md lacks: {line}");
+    }
+}
