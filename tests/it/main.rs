@@ -25,4 +25,5 @@ mod stores;
 mod stream;
 mod support;
 mod tour;
+mod trail;
 mod vectors;
