@@ -94,6 +94,13 @@ enum Command {
     /// The configuration
     #[command(subcommand, after_help = "Example:\n  kamid config check --config config.toml")]
     Config(serve::ConfigCommand),
+    /// What operators did, newest first
+    #[command(after_help = "Example:\n  kamid trail --limit 20")]
+    Trail {
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
     /// Operators' tokens: who may look, who may act
     #[command(subcommand, after_help = "Example:\n  kamid token add night-shift --role view")]
     Token(token::TokenCommand),
@@ -185,6 +192,10 @@ fn run(cli: Cli) -> Done {
             Command::Hammer(args) => hammer::run(&context, &args).await,
             Command::Top(args) => top::execute(&context, args).await,
             Command::Channel(command) => channel::run(&context, command).await,
+            Command::Trail { limit } => {
+                let trail = context.client()?.get("/v1/trail", &[("limit", limit.to_string())]).await?;
+                context.show(&trail, "trail", &["at", "by", "what", "on", "reason", "result"])
+            }
             Command::Token(command) => token::run(&context, command).await,
             Command::Config(command) => serve::config(&context, &command),
             Command::Completions { shell } => {

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::problem::Problem;
-use super::{Web, admin_orders, audit, operators, stream};
+use super::trail::Told;
+use super::{Web, admin_orders, audit, operators, stream, trail};
 use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, borrowed};
 use crate::domain::{Callback, Operator, PaymentNo, Product, Role, Stock};
 use crate::shop::{ImportReport, ProductPatch, ShopError};
@@ -44,6 +45,8 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/metrics", get(metrics))
         .merge(admin_orders::routes())
         .merge(operators::routes())
+        .route("/v1/trail", get(trail::list))
+        .layer(middleware::from_fn_with_state(Arc::clone(&web), trail::recorded))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))
         .route("/readyz", get(readyz))
         .route("/healthz", get(|| async { "ok" }))
@@ -108,7 +111,12 @@ fn patch_of(value: Value) -> Result<ProductPatch, Problem> {
     serde_json::from_value(value).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid", error.to_string()))
 }
 
-async fn add_product(State(web): State<Arc<Web>>, Json(new): Json<NewProduct>) -> Result<Response, Problem> {
+async fn add_product(
+    State(web): State<Arc<Web>>,
+    Extension(trace): Told,
+    Json(new): Json<NewProduct>,
+) -> Result<Response, Problem> {
+    trace.on(&new.id);
     let product = web.shop.add_product(&new.id, &patch_of(new.patch)?).await?;
     Ok((StatusCode::CREATED, Json(with_stock(&product, &Stock::default()))).into_response())
 }
@@ -136,9 +144,12 @@ async fn import_keys(
     State(web): State<Arc<Web>>,
     Path(id): Path<String>,
     Query(query): Query<ImportQuery>,
+    Extension(trace): Told,
     body: Bytes,
 ) -> Result<Json<ImportReport>, Problem> {
-    Ok(Json(web.shop.import(&id, &body, query.first.max(1)).await?))
+    let report = web.shop.import(&id, &body, query.first.max(1)).await?;
+    trace.result(&format!("{} imported", report.imported));
+    Ok(Json(report))
 }
 
 #[derive(Deserialize)]
@@ -153,9 +164,11 @@ struct VoidWish {
 async fn void(
     State(web): State<Arc<Web>>,
     Path(id): Path<String>,
+    Extension(trace): Told,
     Json(wish): Json<VoidWish>,
 ) -> Result<Json<Value>, Problem> {
     let (voided, named) = web.shop.void(&id, wish.count, wish.keys.as_bytes()).await?;
+    trace.result(&format!("{voided} voided"));
     let not_in_pool = named.map(|named| named.saturating_sub(voided));
     Ok(Json(json!({"voided": voided, "keys_named": named, "not_in_pool": not_in_pool})))
 }
@@ -163,9 +176,11 @@ async fn void(
 async fn restore(
     State(web): State<Arc<Web>>,
     Path(id): Path<String>,
+    Extension(trace): Told,
     Json(wish): Json<VoidWish>,
 ) -> Result<Json<Value>, Problem> {
     let restored = web.shop.restore(&id, wish.count).await?;
+    trace.result(&format!("{restored} restored"));
     Ok(Json(json!({"restored": restored})))
 }
 

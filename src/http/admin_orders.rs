@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::Web;
 use super::orders::{iso, with_token};
 use super::problem::Problem;
+use super::trail::Told;
 use crate::domain::order::PaymentRecord;
 use crate::domain::{Operator, Order, OrderId, OrderState, PaymentNo, Role};
 use crate::shop::{Action, Buyer, Created, Note, Pay, ShopError, Wanted};
@@ -68,10 +69,13 @@ struct Several {
 async fn new(
     State(web): State<Arc<Web>>,
     Query(several): Query<Several>,
+    Extension(trace): Told,
     Json(wanted): Json<Wanted>,
 ) -> Result<Response, Problem> {
+    trace.on(&wanted.product);
     let Some(count) = several.count else {
         let created = web.shop.order(&wanted, Buyer::Operator).await?;
+        trace.result(&created.id);
         return Ok((StatusCode::CREATED, Json(with_token(&web.shop, &created)?)).into_response());
     };
     if !(1..=1000).contains(&count) {
@@ -79,6 +83,7 @@ async fn new(
     }
     let jobs = stream::iter(0..count).map(|_| web.shop.order(&wanted, Buyer::Operator));
     let made: Vec<Created> = jobs.buffered(AT_ONCE).try_collect().await?;
+    trace.result(&format!("{count} orders"));
     let orders: Result<Vec<Value>, Problem> = made
         .iter()
         .map(|created| {
@@ -218,10 +223,14 @@ async fn act(
     State(web): State<Arc<Web>>,
     Extension(operator): Extension<Operator>,
     Path((id, action)): Path<(String, Action)>,
+    Extension(trace): Told,
     Json(note): Json<Note>,
 ) -> Result<Json<Value>, Problem> {
     let id = order_id(&id)?;
+    trace.on(id.as_str());
+    trace.reason(&note.reason);
     let result = web.shop.act(id, action, &note, &operator).await?;
+    trace.result(&result);
     Ok(Json(json!({"id": id.to_string(), "result": result})))
 }
 
@@ -271,14 +280,23 @@ struct Which {
 async fn adopt(
     State(web): State<Arc<Web>>,
     Extension(operator): Extension<Operator>,
+    Extension(trace): Told,
     Json(which): Json<Which>,
 ) -> Result<Json<Value>, Problem> {
     let order = order_id(&which.order)?;
+    trace.on(&format!("{} {} for {order}", which.id, which.payment));
     let result = web.shop.adopt(&which.id, &which.payment, order, &operator).await?;
+    trace.result(&result);
     Ok(Json(json!({"order": order.to_string(), "result": result})))
 }
 
-async fn refund(State(web): State<Arc<Web>>, Json(which): Json<Which>) -> Result<Json<Value>, Problem> {
+async fn refund(
+    State(web): State<Arc<Web>>,
+    Extension(trace): Told,
+    Json(which): Json<Which>,
+) -> Result<Json<Value>, Problem> {
+    trace.on(&format!("{} {}", which.id, which.payment));
     let result = web.shop.refund_payment(&which.id, &which.payment).await?;
+    trace.result(&result);
     Ok(Json(json!({"id": which.id, "result": result})))
 }

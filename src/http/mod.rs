@@ -14,6 +14,7 @@ mod orders;
 mod pages;
 mod problem;
 mod stream;
+mod trail;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};

@@ -7,12 +7,13 @@ use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Web;
 use super::problem::Problem;
+use super::trail::Told;
 use crate::domain::{Operator, Role};
 use crate::shop::{KnownOperator, ShopError};
 use crate::vault::same_secret;
@@ -66,8 +67,10 @@ struct New {
     role: Role,
 }
 
-async fn add(State(web): State<Arc<Web>>, Json(new): Json<New>) -> Result<Response, Problem> {
+async fn add(State(web): State<Arc<Web>>, Extension(trace): Told, Json(new): Json<New>) -> Result<Response, Problem> {
+    trace.on(&new.name);
     let (known, token) = web.shop.add_operator(&new.name, new.role).await?;
+    trace.result(new.role.as_str());
     let mut value = told(&known);
     value["token"] = json!(token.as_str());
     Ok((StatusCode::CREATED, Json(value)).into_response())

@@ -10,6 +10,10 @@ use crate::domain::text::printable;
 use crate::shop::ShopError;
 use crate::store::StoreError;
 
+/// A problem's word, beside its answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Code(pub &'static str);
+
 /// One problem.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -116,6 +120,7 @@ impl IntoResponse for Problem {
         }
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(Code(self.code));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

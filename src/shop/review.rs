@@ -63,7 +63,6 @@ impl Shop {
         let word = serde_json::to_string(&action).unwrap_or_default();
         let (now, word, by) = (self.store.now(), word.trim_matches('"'), by.name());
         let log = format!("{now}|{by}|{word}|{}\n", printable(note.reason.trim(), 200));
-        tracing::info!(order = %id, by, action = %word, reason = %printable(&note.reason, 200), "An operator acts.");
         let result = match action {
             Action::Approve => reviewed(self.store.approve(id, &log).await?),
             Action::Reject => reviewed(self.store.reject(id, &log).await?),

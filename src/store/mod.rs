@@ -21,6 +21,7 @@ mod review;
 pub mod script;
 mod settle;
 mod stock;
+mod trail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub use outbox::{Event, Lease};
 pub use review::{Changed, ReviewItem, Reviewed};
 use script::{Reply, Script};
 pub use stock::{Chunk, ChunkReport};
+pub use trail::Deed;
 
 /// The store: a few multiplexed connections to one Redis, and the clock it gives.
 #[derive(Clone)]

@@ -122,6 +122,11 @@ impl Names {
         format!("{}:{{catalog}}:tokens", self.0)
     }
 
+    /// What operators did.
+    pub fn trail(self) -> String {
+        format!("{}:{{catalog}}:trail", self.0)
+    }
+
     pub fn ring(self) -> String {
         format!("{}:{{catalog}}:ring", self.0)
     }

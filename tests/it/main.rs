@@ -26,4 +26,5 @@ mod stream;
 mod support;
 mod top;
 mod tour;
+mod trail;
 mod vectors;
