@@ -400,7 +400,14 @@ impl Model {
                 self.found = Some(found);
                 self.clamp(Tab::Orders);
             }
-            Ask::Order(id) | Ask::Incident(id) => self.ui.fill(&id, first),
+            Ask::Order(id) | Ask::Incident(id) => {
+                let mut told = first;
+                // The link to the buyer's page opens the keys: it is not for a screen.
+                if let Some(fields) = told.as_object_mut() {
+                    fields.remove("page");
+                }
+                self.ui.fill(&id, told);
+            }
             Ask::Replay(id) => {
                 let verdict = first["verdict"].as_str().unwrap_or_default();
                 let reason = first["reason"].as_str().unwrap_or_default();

@@ -64,6 +64,10 @@ async fn an_operator_works_through_a_night() {
     seat.shows(&["delivered just now", "hammer-"]);
     seat.types(&format!("/{held}\r"));
     seat.shows(&["orders found 1", &held, "held"]);
+    // The link to the buyer's page is as good as the keys.
+    seat.types("\r");
+    seat.shows(&["payments", "T-LESS"]);
+    assert!(!seat.text().contains("token"), "{}", seat.text());
     // A decision that reaches the order, with its reason.
     seat.types("5");
     seat.shows(&["waiting for a person"]);
