@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::problem::Problem;
 use super::trail::Told;
-use super::{Web, admin_orders, audit, operators, stream, trail};
+use super::{Web, addresses, admin_orders, audit, operators, stream, trail};
 use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, borrowed};
 use crate::domain::{Callback, Operator, PaymentNo, Product, Role, Stock};
 use crate::shop::{ImportReport, ProductPatch, ShopError};
@@ -45,6 +45,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/metrics", get(metrics))
         .merge(admin_orders::routes())
         .merge(operators::routes())
+        .merge(addresses::routes())
         .route("/v1/trail", get(trail::list))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), trail::recorded))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))

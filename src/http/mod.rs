@@ -4,6 +4,7 @@
 //! (`callback`); everything else goes through axum. Invariant: sizes, times and counts are bounded before anything is read.
 
 mod address;
+mod addresses;
 mod admin;
 mod admin_orders;
 mod audit;

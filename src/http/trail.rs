@@ -64,6 +64,8 @@ fn deed_of(method: &Method, route: &str, path: &str) -> Option<String> {
         "/v1/orders/{id}/act/{action}" => return Some(format!("order {}", printable(last, 20))),
         "/v1/orphans/adopt" => "orphan adopt",
         "/v1/orphans/refund" => "orphan refund",
+        "/v1/addresses/block" => "address block",
+        "/v1/addresses/unblock" => "address unblock",
         "/v1/tokens" => "token add",
         "/v1/tokens/{name}/remove" => "token remove",
         _ => return Some(format!("{method} {route}")),
