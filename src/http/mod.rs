@@ -9,6 +9,7 @@ mod admin;
 mod admin_orders;
 mod audit;
 mod callback;
+mod incidents;
 pub mod limit;
 mod operators;
 mod orders;
