@@ -131,6 +131,7 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     let _set = shop.own_url.set(whereabouts.public.clone());
     shop.refresh_catalog().await?;
     shop.list_operators().await?;
+    shop.list_blocks().await?;
     std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
     greet(&shop, &whereabouts, data, began, shell);
     let running = Running::start(&config, shop, (public, admin), token, embedded, data, started);

@@ -11,7 +11,7 @@
 //!          bytes↔    seals   redis   metrics     HTTP out   admin API
 //!          Payment           bb8
 //!   ▲
-//! shop        the use cases: checkout, settle, deliver, stock, review, sweep
+//! shop        the use cases: checkout, settle, deliver, stock, review, sweep; the stock board, operators, blocks
 //!   ▲
 //! http        listeners, limits (governor), routes, pages (hyper, axum)
 //!   ▲

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::product::moment;
 use super::{Context, Done, Failure, serve};
 use crate::channel::capture::{Capture, replay};
 use crate::channel::{Channels, KINDS};
@@ -51,10 +52,27 @@ pub enum IncidentCommand {
         /// Of this reason only: bad_signature, order_unknown, …
         #[arg(long)]
         reason: Option<String>,
+        /// Of this channel only
+        #[arg(long)]
+        channel: Option<String>,
+        /// From this address only
+        #[arg(long)]
+        address: Option<String>,
+        /// Before this moment: 2026-12-01T10:00:00+08:00
+        #[arg(long, value_parser = moment)]
+        before: Option<u64>,
     },
     /// Show one, with its request, what it means and what to do
     #[command(after_help = "Example:\n  kamid incident show 1a2b3c-19a1-7")]
     Show {
+        /// Its id
+        id: String,
+    },
+    /// Ask what the running configuration would say of its request now; nothing is settled
+    #[command(
+        after_help = "Example:\n  kamid incident replay 1a2b3c-19a1-7\nWhen it says accept, the gateway's repeat will settle; or: kamid order query ID."
+    )]
+    Replay {
         /// Its id
         id: String,
     },
@@ -128,14 +146,22 @@ fn verify(context: &Context, file: &Path, named: Option<&str>, explain: bool) ->
 pub async fn run_incident(context: &Context, command: IncidentCommand) -> Done {
     let client = context.client()?;
     match command {
-        IncidentCommand::List { limit, reason } => {
+        IncidentCommand::List { limit, reason, channel, address, before } => {
             let mut query = vec![("limit", limit.to_string())];
-            query.extend(reason.map(|reason| ("reason", reason)));
+            let before = before.map(|before| before.to_string());
+            for (name, value) in [("reason", reason), ("channel", channel), ("address", address), ("before", before)] {
+                query.extend(value.map(|value| (name, value)));
+            }
             let columns = ["at", "id", "reason", "channel", "address", "number", "status"];
             context.show(&client.get("/v1/incidents", &query).await?, "incidents", &columns)
         }
         IncidentCommand::Show { id } => {
             context.out.fields(&client.get(&format!("/v1/incidents/{}", part(&id)?), &[]).await?);
+            Ok(ExitCode::SUCCESS)
+        }
+        IncidentCommand::Replay { id } => {
+            let path = format!("/v1/incidents/{}/replay", part(&id)?);
+            context.out.fields(&client.post(&path, &json!({})).await?);
             Ok(ExitCode::SUCCESS)
         }
         IncidentCommand::Export { id } => {

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 refused or violations found, 2 wrong usage, 64 the configuration is wrong, 69 no daemon, 130
 //! interrupted.
 
+mod address;
 mod channel;
 mod hammer;
 mod keys;
@@ -94,6 +95,12 @@ enum Command {
     /// The configuration
     #[command(subcommand, after_help = "Example:\n  kamid config check --config config.toml")]
     Config(serve::ConfigCommand),
+    /// Addresses whose callbacks are refused: block, unblock, list
+    #[command(
+        subcommand,
+        after_help = "Example:\n  kamid address block 203.0.113.9 --minutes 60 --reason \"forges callbacks\""
+    )]
+    Address(address::AddressCommand),
     /// What operators did, newest first
     #[command(after_help = "Example:\n  kamid trail --limit 20")]
     Trail {
@@ -192,6 +199,7 @@ fn run(cli: Cli) -> Done {
             Command::Hammer(args) => hammer::run(&context, &args).await,
             Command::Top(args) => top::execute(&context, args).await,
             Command::Channel(command) => channel::run(&context, command).await,
+            Command::Address(command) => address::run(&context, command).await,
             Command::Trail { limit } => {
                 let trail = context.client()?.get("/v1/trail", &[("limit", limit.to_string())]).await?;
                 context.show(&trail, "trail", &["at", "by", "what", "on", "reason", "result"])

@@ -122,7 +122,8 @@ fn allowance(text: &str) -> Result<Allowance, String> {
     parsed.ok_or_else(|| "keys/hours, such as 5/24h".to_owned())
 }
 
-fn moment(text: &str) -> Result<u64, String> {
+/// A moment as people write it, in ms; 0 for "none".
+pub fn moment(text: &str) -> Result<u64, String> {
     if text == "none" {
         return Ok(0);
     }

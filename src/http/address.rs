@@ -22,7 +22,7 @@ impl Proxies {
         Self { trusted, told: AtomicBool::new(false) }
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(&address))
     }
 
@@ -56,7 +56,7 @@ impl Proxies {
 }
 
 /// IPv4 in IPv6's clothes is IPv4.
-fn plain(address: IpAddr) -> IpAddr {
+pub(super) fn plain(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 

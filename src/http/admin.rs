@@ -1,6 +1,5 @@
 //! The operators' API: a bearer token, loopback by default. Products, keys, stock, incidents, channels, the stream.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -9,7 +8,6 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use data_encoding::BASE64;
 use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,11 +15,9 @@ use tokio::sync::watch;
 
 use super::problem::Problem;
 use super::trail::Told;
-use super::{Web, admin_orders, audit, operators, stream, trail};
-use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, borrowed};
-use crate::domain::{Callback, Operator, PaymentNo, Product, Role, Stock};
-use crate::shop::{ImportReport, ProductPatch, ShopError};
-use crate::telemetry::incident::Incident;
+use super::{Web, addresses, admin_orders, audit, incidents, operators, stream, trail};
+use crate::domain::{Operator, Product, Stock};
+use crate::shop::{ImportReport, ProductPatch};
 
 pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
     let stream_web = Arc::clone(&web);
@@ -33,9 +29,6 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/v1/products/{id}/keys", post(import_keys).layer(import))
         .route("/v1/products/{id}/void", post(void))
         .route("/v1/products/{id}/restore", post(restore))
-        .route("/v1/incidents", get(incidents))
-        .route("/v1/incidents/{id}", get(incident))
-        .route("/v1/incidents/{id}/capture", get(capture))
         .route("/v1/channels", get(channels))
         .route("/v1/audit", get(audit::audit))
         .route(
@@ -44,7 +37,9 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         )
         .route("/metrics", get(metrics))
         .merge(admin_orders::routes())
+        .merge(incidents::routes())
         .merge(operators::routes())
+        .merge(addresses::routes())
         .route("/v1/trail", get(trail::list))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), trail::recorded))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))
@@ -182,82 +177,6 @@ async fn restore(
     let restored = web.shop.restore(&id, wish.count).await?;
     trace.result(&format!("{restored} restored"));
     Ok(Json(json!({"restored": restored})))
-}
-
-async fn incidents(State(web): State<Arc<Web>>, Query(query): Query<HashMap<String, String>>) -> Json<Value> {
-    let most = query.get("limit").and_then(|text| text.parse().ok()).unwrap_or(100);
-    let reason = query.get("reason");
-    let list = web.shop.telemetry.incidents.newest(usize::MAX);
-    let list = list.iter().filter(|incident| reason.is_none_or(|reason| *reason == incident.reason)).take(most);
-    Json(
-        json!({"incidents": list.map(Incident::brief).collect::<Vec<_>>(), "only_counted": web.shop.telemetry.incidents.dropped()}),
-    )
-}
-
-fn find(web: &Web, id: &str) -> Result<Incident, Problem> {
-    web.shop.telemetry.incidents.get(id).ok_or_else(|| ShopError::NotFound("incident").into())
-}
-
-async fn incident(
-    State(web): State<Arc<Web>>,
-    Extension(operator): Extension<Operator>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let mut incident = find(&web, &id)?;
-    if operator.role == Role::View {
-        incident.request = None;
-    }
-    let canonical = incident.request.as_ref().and_then(|request| {
-        let body = BASE64.decode(request.body_b64.as_bytes()).ok()?;
-        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
-        let headers = borrowed(&request.headers);
-        let callback = Callback { method: &request.method, path, query, headers: &headers, body: &body };
-        web.shop.channels.get(&incident.channel)?.explain(&callback)
-    });
-    let mut value = serde_json::to_value(&incident).unwrap_or_default();
-    value["canonical"] = json!(canonical);
-    Ok(Json(value))
-}
-
-/// The incident as a capture, which `kamid channel verify` replays once the configuration is mended.
-async fn capture(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Capture>, Problem> {
-    let incident = find(&web, &id)?;
-    let request = incident.request.filter(|request| !request.cut).ok_or_else(|| {
-        Problem::new(
-            StatusCode::CONFLICT,
-            "no_request",
-            "This incident has no request, or it was too large to be kept whole.",
-        )
-    })?;
-    let kind = web.shop.channels.list().find(|(name, _)| *name == incident.channel).map_or("", |(_, kind)| kind);
-    let number = incident.number.parse::<PaymentNo>().ok();
-    let order = match number {
-        Some(no) => web.shop.store.order(no.order).await.map_err(crate::shop::ShopError::from)?,
-        None => None,
-    };
-    let order = order.zip(number).and_then(|(order, no)| {
-        let (_, due) = order.attempts.iter().find(|(attempt, _)| *attempt == no.attempt)?;
-        Some(CapturedOrder {
-            order_no: no.to_string(),
-            amount_minor: due.amount.minor,
-            currency: due.amount.currency.to_string(),
-            status: order.state.to_string(),
-        })
-    });
-    Ok(Json(Capture {
-        channel: kind.to_owned(),
-        channel_name: Some(incident.channel),
-        kind: Some("notify".to_owned()),
-        now: Some(incident.at / 1000),
-        config: None,
-        order,
-        request: Some(CapturedRequest {
-            method: request.method,
-            target: request.target,
-            headers: request.headers,
-            body_b64: request.body_b64,
-        }),
-    }))
 }
 
 async fn channels(State(web): State<Arc<Web>>) -> Json<Value> {

@@ -10,6 +10,7 @@ use data_encoding::BASE64;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 
+use super::address::network;
 use super::{Client, Web};
 use crate::channel::{Channel, Claim, Verdict};
 use crate::domain::text::printable;
@@ -46,7 +47,7 @@ impl Ending {
 /// Answers one callback.
 pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: Client) -> Response {
     let started = Instant::now();
-    if web.limiter.blocked(client.0).is_some() {
+    if web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0)) {
         web.shop.telemetry.record(Event::Callback {
             channel: "",
             outcome: "limited",

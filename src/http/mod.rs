@@ -4,10 +4,12 @@
 //! (`callback`); everything else goes through axum. Invariant: sizes, times and counts are bounded before anything is read.
 
 mod address;
+mod addresses;
 mod admin;
 mod admin_orders;
 mod audit;
 mod callback;
+mod incidents;
 pub mod limit;
 mod operators;
 mod orders;

@@ -54,7 +54,7 @@ fn deed_of(method: &Method, route: &str, path: &str) -> Option<String> {
     let last = path.rsplit('/').next().unwrap_or_default();
     let word = match route {
         // The sandbox's payments are made by a gateway's means, and only in test mode.
-        "/v1/orders/look" | "/v1/orders/{id}/sandbox" => return None,
+        "/v1/orders/look" | "/v1/orders/{id}/sandbox" | "/v1/incidents/{id}/replay" => return None,
         "/v1/products" => "product add",
         "/v1/products/{id}" => "product set",
         "/v1/products/{id}/keys" => "keys import",
@@ -64,6 +64,8 @@ fn deed_of(method: &Method, route: &str, path: &str) -> Option<String> {
         "/v1/orders/{id}/act/{action}" => return Some(format!("order {}", printable(last, 20))),
         "/v1/orphans/adopt" => "orphan adopt",
         "/v1/orphans/refund" => "orphan refund",
+        "/v1/addresses/block" => "address block",
+        "/v1/addresses/unblock" => "address unblock",
         "/v1/tokens" => "token add",
         "/v1/tokens/{name}/remove" => "token remove",
         _ => return Some(format!("{method} {route}")),

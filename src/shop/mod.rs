@@ -3,6 +3,7 @@
 //! Knows nothing of HTTP. Invariant: a payment becomes goods only through [`Shop::settle`], whoever brings it: a
 //! gateway's callback, its answer to a query, or a person.
 
+mod blocks;
 pub mod board;
 mod checkout;
 mod deliver;
@@ -17,6 +18,7 @@ pub mod sweep;
 pub mod worker;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -31,6 +33,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::incident::{Incident, RawRequest};
 use crate::vault::{Vault, VaultError};
 
+pub use blocks::Block;
 pub use checkout::{Buyer, Created, Wanted};
 pub use deliver::OrderView;
 pub use lines::{ImportReport, read_lines};
@@ -97,6 +100,7 @@ pub struct Shop {
     catalog_version: AtomicU64,
     refreshing: tokio::sync::Mutex<()>,
     operators: RwLock<Arc<Vec<KnownOperator>>>,
+    blocks: RwLock<Arc<BTreeMap<IpAddr, Block>>>,
     sharing: tokio::sync::Mutex<()>,
     full: RwLock<Option<String>>,
     health: RwLock<Health>,
@@ -129,6 +133,7 @@ impl Shop {
             catalog_version: AtomicU64::new(u64::MAX),
             refreshing: tokio::sync::Mutex::default(),
             operators: RwLock::default(),
+            blocks: RwLock::default(),
             sharing: tokio::sync::Mutex::default(),
             full: RwLock::new(None),
             health: RwLock::default(),

@@ -171,8 +171,9 @@ impl Shop {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = stop.changed() => return,
             }
-            if let Err(error) = self.list_operators().await {
-                tracing::trace!(%error, "The operators have to wait.");
+            let read = async { self.list_operators().await.and(self.list_blocks().await.map(drop)) };
+            if let Err(error) = read.await {
+                tracing::trace!(%error, "What operators set has to wait.");
             }
         }
     }

@@ -13,13 +13,13 @@ mod index;
 mod link;
 mod look;
 mod names;
-mod operators;
 mod orders;
 pub mod outbox;
 mod preflight;
 mod review;
 pub mod script;
 mod settle;
+mod shared;
 mod stock;
 mod trail;
 
@@ -35,11 +35,11 @@ pub use error::StoreError;
 pub use index::Once;
 pub use look::Look;
 pub use names::Names;
-pub use operators::Added;
 pub use orders::{NewOrder, Released, Reserved};
 pub use outbox::{Event, Lease};
 pub use review::{Changed, ReviewItem, Reviewed};
 use script::{Reply, Script};
+pub use shared::Added;
 pub use stock::{Chunk, ChunkReport};
 pub use trail::Deed;
 

@@ -122,6 +122,11 @@ impl Names {
         format!("{}:{{catalog}}:tokens", self.0)
     }
 
+    /// Addresses that were blocked by hand.
+    pub fn blocks(self) -> String {
+        format!("{}:{{catalog}}:blocks", self.0)
+    }
+
     /// What operators did.
     pub fn trail(self) -> String {
         format!("{}:{{catalog}}:trail", self.0)

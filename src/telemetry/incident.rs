@@ -17,6 +17,8 @@ use crate::config::Limits;
 use crate::domain::Millis;
 use crate::domain::text::printable;
 
+/// Letters of its instance's name that an incident's id begins with.
+pub(super) const PREFIX: usize = 6;
 /// Largest raw request kept of one incident, in bytes of its JSON.
 const REQUEST_BYTES: usize = 16_384;
 
@@ -146,7 +148,7 @@ impl IncidentLog {
             sender
         });
         Self {
-            prefix: instance.chars().take(6).collect(),
+            prefix: instance.chars().take(PREFIX).collect(),
             next: AtomicU64::new(1),
             most: limits.incidents,
             ring: Mutex::new(ring),

@@ -331,6 +331,14 @@ impl Telemetry {
         self.fleet.send_modify(|fleet| fleet.take(line, Instant::now()));
     }
 
+    /// The other instance that an incident's id begins with, if it was heard of lately.
+    #[must_use]
+    pub fn whose_incident(&self, id: &str) -> Option<String> {
+        let prefix = id.split('-').next().filter(|prefix| prefix.len() == incident::PREFIX)?;
+        let fleet = self.fleet.borrow();
+        fleet.names().find(|name| name.starts_with(prefix) && **name != self.instance).map(str::to_owned)
+    }
+
     /// Follows the fleet's snapshots.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Fleet> {

@@ -1,4 +1,4 @@
-//! Operators' tokens, by the hash of each: a hash of the catalogue's slot.
+//! What operators set for all instances, a hash each in the catalogue's slot: their tokens, and addresses that are blocked.
 
 use super::script::text_of;
 use super::{Store, StoreError, orders};
@@ -15,16 +15,44 @@ pub enum Added {
 }
 
 impl Store {
+    async fn records(&self, name: String) -> Result<Vec<(String, String)>, StoreError> {
+        let answer: redis::Value = self.ask(redis::cmd("HGETALL").arg(name)).await?;
+        let mut all: Vec<_> =
+            orders::fields(&answer).filter_map(|(name, record)| Some((name, text_of(record)?))).collect();
+        all.sort_unstable();
+        Ok(all)
+    }
+
     /// Every operator's name and record.
     ///
     /// # Errors
     /// Redis does not answer.
     pub async fn operators(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let answer: redis::Value = self.ask(redis::cmd("HGETALL").arg(self.names.tokens())).await?;
-        let mut all: Vec<_> =
-            orders::fields(&answer).filter_map(|(name, record)| Some((name, text_of(record)?))).collect();
-        all.sort_unstable();
-        Ok(all)
+        self.records(self.names.tokens()).await
+    }
+
+    /// Every address blocked by hand, with its record.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn blocks(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.records(self.names.blocks()).await
+    }
+
+    /// Writes an address' record, whatever stood there.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn put_block(&self, address: &str, record: &str) -> Result<(), StoreError> {
+        self.ask::<i64>(redis::cmd("HSET").arg(self.names.blocks()).arg(address).arg(record)).await.map(drop)
+    }
+
+    /// Removes addresses' records; says how many there were.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn remove_blocks(&self, addresses: &[String]) -> Result<u64, StoreError> {
+        self.ask(redis::cmd("HDEL").arg(self.names.blocks()).arg(addresses)).await
     }
 
     /// Adds an operator's record unless the name is taken, or `most` are there. (Two instances that add the last one at

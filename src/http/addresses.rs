@@ -1,0 +1,96 @@
+//! Addresses that operators block by hand.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Web;
+use super::address::{network, plain};
+use super::problem::Problem;
+use super::trail::Told;
+use crate::domain::Operator;
+use crate::shop::{Block, ShopError};
+
+/// What whoever blocks an address should know.
+const ADVICE: &str = "All callbacks from this address hear 429 until then, genuine ones too: a gateway behind it is blocked as well, and its payments settle only when it repeats them after the block.";
+
+pub fn routes() -> Router<Arc<Web>> {
+    Router::new()
+        .route("/v1/addresses", get(list))
+        .route("/v1/addresses/block", post(block))
+        .route("/v1/addresses/unblock", post(unblock))
+}
+
+fn told(address: IpAddr, block: &Block) -> Value {
+    json!({
+        "address": address, "until_at": block.until, "since": block.since, "by": block.by, "reason": block.reason,
+    })
+}
+
+async fn list(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
+    let blocks = web.shop.list_blocks().await.map_err(ShopError::from)?;
+    let list: Vec<Value> = blocks.iter().map(|(address, block)| told(*address, block)).collect();
+    Ok(Json(json!({"addresses": list})))
+}
+
+fn address_of(text: &str) -> Result<IpAddr, ShopError> {
+    let wrong = || ShopError::Invalid { field: "address", message: "an IPv4 or IPv6 address".to_owned() };
+    Ok(plain(text.trim().parse().map_err(|_| wrong())?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    address: String,
+    minutes: u64,
+    reason: String,
+    #[serde(default)]
+    force: bool,
+}
+
+async fn block(
+    State(web): State<Arc<Web>>,
+    Extension(operator): Extension<Operator>,
+    Extension(trace): Told,
+    Json(wish): Json<Wish>,
+) -> Result<Json<Value>, Problem> {
+    let address = address_of(&wish.address)?;
+    let counted = network(address);
+    trace.on(&counted.to_string());
+    trace.reason(&wish.reason);
+    let proxies = web.proxies.trusts(address) || web.proxies.trusts(counted);
+    if !wish.force && (address.is_loopback() || proxies) {
+        let whose = if proxies { "a trusted proxy's (server.trusted_proxies)" } else { "this machine's own" };
+        let detail = format!(
+            "{address} is {whose}: every callback that comes through it would hear 429. force does it all the same"
+        );
+        return Err(ShopError::Conflict(detail).into());
+    }
+    let block = web.shop.block(counted, wish.minutes, &wish.reason, &operator).await?;
+    trace.result(&format!("{} minutes", wish.minutes));
+    let mut value = told(counted, &block);
+    value["advice"] = json!(ADVICE);
+    Ok(Json(value))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    address: String,
+}
+
+async fn unblock(
+    State(web): State<Arc<Web>>,
+    Extension(trace): Told,
+    Json(which): Json<Which>,
+) -> Result<Json<Value>, Problem> {
+    let address = network(address_of(&which.address)?);
+    trace.on(&address.to_string());
+    web.shop.unblock(address).await?;
+    Ok(Json(json!({"address": address, "result": "unblocked"})))
+}

@@ -1,0 +1,154 @@
+//! Incidents: what failed, its request as a capture, and what the running configuration would say of it now.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use data_encoding::BASE64;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Web;
+use super::problem::Problem;
+use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, borrowed, replay};
+use crate::domain::{Callback, Currency, Millis, Money, Operator, PaymentNo, Role};
+use crate::shop::ShopError;
+use crate::telemetry::incident::Incident;
+
+pub fn routes() -> Router<Arc<Web>> {
+    Router::new()
+        .route("/v1/incidents", get(incidents))
+        .route("/v1/incidents/{id}", get(incident))
+        .route("/v1/incidents/{id}/capture", get(capture))
+        .route("/v1/incidents/{id}/replay", post(again))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Search {
+    #[serde(default = "hundred")]
+    limit: usize,
+    reason: Option<String>,
+    channel: Option<String>,
+    address: Option<String>,
+    /// Older than this.
+    before: Option<Millis>,
+}
+
+fn hundred() -> usize {
+    100
+}
+
+async fn incidents(State(web): State<Arc<Web>>, Query(search): Query<Search>) -> Json<Value> {
+    let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted == text);
+    let fits = |incident: &&Incident| {
+        is(&search.reason, &incident.reason)
+            && is(&search.channel, &incident.channel)
+            && is(&search.address, &incident.address)
+            && search.before.is_none_or(|before| incident.at < before)
+    };
+    let list = web.shop.telemetry.incidents.newest(usize::MAX);
+    let list: Vec<_> = list.iter().filter(fits).take(search.limit).map(Incident::brief).collect();
+    Json(json!({"incidents": list, "only_counted": web.shop.telemetry.incidents.dropped()}))
+}
+
+/// The incident, if it is this instance's; of another's it says whose.
+fn find(web: &Web, id: &str) -> Result<Incident, Problem> {
+    let telemetry = &web.shop.telemetry;
+    telemetry.incidents.get(id).ok_or_else(|| match telemetry.whose_incident(id) {
+        Some(other) => {
+            let detail = format!("this incident is instance {other}'s: ask that one, incidents stay where they came");
+            Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+        }
+        None => ShopError::NotFound("incident").into(),
+    })
+}
+
+async fn incident(
+    State(web): State<Arc<Web>>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let mut incident = find(&web, &id)?;
+    if operator.role == Role::View {
+        incident.request = None;
+    }
+    let canonical = incident.request.as_ref().and_then(|request| {
+        let body = BASE64.decode(request.body_b64.as_bytes()).ok()?;
+        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        let headers = borrowed(&request.headers);
+        let callback = Callback { method: &request.method, path, query, headers: &headers, body: &body };
+        web.shop.channels.get(&incident.channel)?.explain(&callback)
+    });
+    let mut value = serde_json::to_value(&incident).unwrap_or_default();
+    value["canonical"] = json!(canonical);
+    Ok(Json(value))
+}
+
+/// The incident as a capture, which `kamid channel verify` replays once the configuration is mended.
+async fn capture(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Capture>, Problem> {
+    Ok(Json(captured(&web, find(&web, &id)?).await?))
+}
+
+async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
+    let request = incident.request.filter(|request| !request.cut).ok_or_else(|| {
+        Problem::new(
+            StatusCode::CONFLICT,
+            "no_request",
+            "This incident has no request, or it was too large to be kept whole.",
+        )
+    })?;
+    let kind = web.shop.channels.list().find(|(name, _)| *name == incident.channel).map_or("", |(_, kind)| kind);
+    let number = incident.number.parse::<PaymentNo>().ok();
+    let order = match number {
+        Some(no) => web.shop.store.order(no.order).await.map_err(ShopError::from)?,
+        None => None,
+    };
+    let order = order.zip(number).and_then(|(order, no)| {
+        let (_, due) = order.attempts.iter().find(|(attempt, _)| *attempt == no.attempt)?;
+        Some(CapturedOrder {
+            order_no: no.to_string(),
+            amount_minor: due.amount.minor,
+            currency: due.amount.currency.to_string(),
+            status: order.state.to_string(),
+        })
+    });
+    Ok(Capture {
+        channel: kind.to_owned(),
+        channel_name: Some(incident.channel),
+        kind: Some("notify".to_owned()),
+        now: Some(incident.at / 1000),
+        config: None,
+        order,
+        request: Some(CapturedRequest {
+            method: request.method,
+            target: request.target,
+            headers: request.headers,
+            body_b64: request.body_b64,
+        }),
+    })
+}
+
+/// What the running configuration says of the request now. Nothing is settled, and nobody is charged for it.
+async fn again(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let incident = find(&web, &id)?;
+    let (name, at) = (incident.channel.clone(), incident.at);
+    let capture = captured(&web, incident).await?;
+    let channel = web.shop.channels.get(&name).ok_or_else(|| {
+        ShopError::Conflict(format!("there is no channel {name:?} in the running configuration: nothing to ask"))
+    })?;
+    let unreadable = |error: crate::channel::capture::BadCapture| ShopError::Conflict(error.to_string());
+    let report = replay(&capture, channel.as_ref(), at, false).map_err(unreadable)?;
+    let said = report.extracted.as_ref();
+    let paid = said.and_then(|said| {
+        let currency: Currency = said.currency.parse().ok()?;
+        Some(Money { minor: said.amount_minor, currency })
+    });
+    Ok(Json(json!({
+        "verdict": report.verdict, "reason": report.reason, "number": said.map(|said| &said.order_no),
+        "amount": paid.map(|paid| paid.to_string()), "currency": paid.map(|paid| paid.currency),
+        "trade_no": said.map(|said| &said.gateway_trade_no), "answer": report.answer,
+    })))
+}

@@ -1,0 +1,106 @@
+//! Addresses that an operator blocked by hand: shared by all instances through Redis, asked of memory alone.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
+
+use super::{Shop, ShopError};
+use crate::domain::text::printable;
+use crate::domain::{Millis, Operator};
+use crate::store::StoreError;
+
+/// Addresses blocked at a time, at most.
+const MOST: usize = 1000;
+/// The longest block: a week.
+const MINUTES: u64 = 10_080;
+
+/// A blocked address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Until when.
+    pub until: Millis,
+    /// Since when.
+    pub since: Millis,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Block {
+    fn read(record: &str) -> Option<Self> {
+        let mut parts = record.splitn(4, '|');
+        let (until, since) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self { until, since, by: parts.next()?.to_owned(), reason: parts.next()?.to_owned() })
+    }
+
+    fn record(&self) -> String {
+        format!("{}|{}|{}|{}", self.until, self.since, self.by, self.reason)
+    }
+}
+
+impl Shop {
+    /// Whether an address is blocked by hand, as this instance knows it. An IPv6 one is asked for by its network.
+    #[must_use]
+    pub fn is_blocked(&self, address: IpAddr) -> bool {
+        let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
+        blocks.get(&address).is_some_and(|block| block.until > self.store.now())
+    }
+
+    /// Addresses that are blocked now.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn list_blocks(&self) -> Result<Arc<BTreeMap<IpAddr, Block>>, StoreError> {
+        // One after the other: what was read before one was set must not be put in place after it.
+        let _alone = self.sharing.lock().await;
+        let now = self.store.now();
+        let records = self.store.blocks().await?;
+        let read = |(address, record): (String, String)| Some((address.parse().ok()?, Block::read(&record)?));
+        let blocks = records.into_iter().filter_map(read).filter(|(_, block)| block.until > now).collect();
+        let blocks = Arc::new(blocks);
+        *self.blocks.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&blocks);
+        Ok(blocks)
+    }
+
+    /// Blocks an address, or sets for how long and why it is.
+    ///
+    /// # Errors
+    /// Not so many minutes, no reason, or too many addresses.
+    pub async fn block(&self, address: IpAddr, minutes: u64, reason: &str, by: &Operator) -> Result<Block, ShopError> {
+        if !(1..=MINUTES).contains(&minutes) {
+            return Err(ShopError::Invalid { field: "minutes", message: format!("from 1 to {MINUTES}") });
+        }
+        if reason.trim().is_empty() {
+            return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
+        }
+        let records = self.store.blocks().await?;
+        let now = self.store.now();
+        let over = |record: &str| Block::read(record).is_none_or(|block| block.until <= now);
+        let past: Vec<String> = records.iter().filter(|(_, r)| over(r)).map(|(address, _)| address.clone()).collect();
+        let known = records.iter().any(|(other, _)| *other == address.to_string());
+        if !known && records.len() - past.len() >= MOST {
+            return Err(ShopError::Conflict(format!("{MOST} addresses are blocked: unblock some")));
+        }
+        // Now and then, not when it ends: another instance may set it again meanwhile.
+        if records.len() >= MOST && !past.is_empty() {
+            self.store.remove_blocks(&past).await?;
+        }
+        let reason = printable(reason.trim(), 200);
+        let block = Block { until: now + minutes * 60_000, since: now, by: by.name().to_owned(), reason };
+        self.store.put_block(&address.to_string(), &block.record()).await?;
+        self.list_blocks().await?;
+        Ok(block)
+    }
+
+    /// Lets an address in again.
+    ///
+    /// # Errors
+    /// It is not blocked by hand.
+    pub async fn unblock(&self, address: IpAddr) -> Result<(), ShopError> {
+        let stood = self.list_blocks().await?.contains_key(&address);
+        self.store.remove_blocks(&[address.to_string()]).await?;
+        self.list_blocks().await?;
+        if stood { Ok(()) } else { Err(ShopError::NotFound("block of that address")) }
+    }
+}
