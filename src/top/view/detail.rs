@@ -14,7 +14,10 @@ use crate::top::text::{clean, left};
 /// Longest text of one value; a canonical string is long, a hostile field longer.
 const VALUE: usize = 1200;
 /// Fields that are shown first, where there are any.
-const FIRST: [&str; 6] = ["error", "reason", "advice", "canonical", "state", "why"];
+const FIRST: [&str; 11] =
+    ["error", "reason", "advice", "canonical", "state", "why", "product", "quantity", "amount", "payments", "history"];
+/// Fields that say again what another one says.
+const AGAIN: [&str; 4] = ["id", "amount_minor", "created", "reserved"];
 /// Lines shown of one thing.
 const LINES: usize = 300;
 
@@ -95,6 +98,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
                 sorted.insert(name.to_owned(), field);
             }
         }
+        AGAIN.iter().for_each(|name| drop(fields.remove(*name)));
         sorted.append(fields);
         value = Value::Object(sorted);
     }
