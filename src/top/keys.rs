@@ -221,11 +221,11 @@ pub const BINDINGS: &[Binding] = &[
         "导出抓包到文件",
     ),
     act(&[Char('b')], "b", Command::Block, Place::On(&[Tab::Failed]), "block the address", "封锁该地址"),
-    act(&[Char('d')], "d", Command::Redeliver, Place::On(&[Tab::Orders, Tab::Review]), "deliver again", "重新交付"),
+    act(&[Char('d')], "d", Command::Redeliver, Place::On(&[Tab::Orders, Tab::Review]), "deliver again", "重新发货"),
     act(&[Char('m')], "m", Command::MarkPaid, Place::On(&[Tab::Orders]), "mark as paid", "标记为已付款"),
     act(&[Char('r')], "r", Command::Replace, Place::On(&[Tab::Orders]), "replace a bad key", "更换坏卡密"),
     act(&[Char('u')], "u", Command::Refund, Place::On(&[Tab::Orders, Tab::Review]), "mark as refunded", "标记为已退款"),
-    act(&[Char('a')], "a", Command::Approve, Place::On(&[Tab::Review]), "approve: deliver it", "通过:交付"),
+    act(&[Char('a')], "a", Command::Approve, Place::On(&[Tab::Review]), "approve: deliver it", "通过:发货"),
     act(&[Char('x')], "x", Command::Reject, Place::On(&[Tab::Review]), "reject", "拒绝"),
     act(
         &[Char('t')],

@@ -213,6 +213,11 @@ pub fn svg(buffer: &Buffer) -> String {
             if run.columns > 0 && (run.front != front || run.bold != bold) {
                 run.write(&mut out, y);
             }
+            // Renderers fold spaces: a run holds none but single ones inside.
+            if symbol == " " && (run.columns == 0 || run.text.ends_with(' ')) {
+                run.write(&mut out, y);
+                continue;
+            }
             if run.columns == 0 {
                 run = Run { at: x, front, bold, ..Run::default() };
             }

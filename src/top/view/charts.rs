@@ -172,7 +172,7 @@ pub fn figures(spread: &Spread) -> [String; 5] {
 /// What the colours of the stack mean.
 pub fn legend<'a>(view: &View<'_>) -> Line<'a> {
     let names = [
-        view.say("delivered", "已交付"),
+        view.say("delivered", "已发货"),
         view.say("repeated", "重复"),
         view.say("waiting", "待处理"),
         view.say("refused", "拒绝"),

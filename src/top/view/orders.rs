@@ -64,7 +64,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     let place = &model.ui.places[Tab::Orders as usize];
     let what = match &model.found {
         Some(_) => view.say("orders found", "找到的订单"),
-        None => view.say("delivered just now", "刚刚交付"),
+        None => view.say("delivered just now", "刚刚发货"),
     };
     let sort = sorts(Tab::Orders, model.lang).get(place.sort).copied().unwrap_or_default();
     let block = view.block(&format!("{what} {} · {} {sort}", rows.len(), view.say("by", "排序")));
@@ -75,7 +75,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
             "nothing found: search by order or payment number, contact (whole) or trade number; Esc goes back",
             "没有找到:可按订单号、付款号、完整联系方式或交易号搜索;Esc 返回",
         ),
-        None => view.say("nothing was delivered yet; / searches", "还没有交付;/ 搜索"),
+        None => view.say("nothing was delivered yet; / searches", "还没有发货;/ 搜索"),
     };
     let columns: &[Column] = if model.lang == Lang::Zh { &ZH } else { &EN };
     let list = List { columns, grows: 6, rows: rows.len(), chosen: place.row, empty };
@@ -112,7 +112,7 @@ pub fn review(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     let empty = if place.filter.is_empty() {
         view.say(
             "nothing waits: no held or owed order, no extra or orphan payment",
-            "没有待处理:无待审或欠货订单,无重复或无主付款",
+            "没有待处理:无待审或缺货订单,无重复或无主付款",
         )
     } else {
         view.say("none holds this text; Esc clears the filter", "没有符合的;Esc 清除筛选")

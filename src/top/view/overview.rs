@@ -67,7 +67,7 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         }
     }
     let names = [
-        view.say("delivered", "已交付"),
+        view.say("delivered", "已发货"),
         view.say("repeated", "重复"),
         view.say("waiting", "待处理"),
         view.say("refused", "拒绝"),
@@ -75,7 +75,7 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     ];
     let mut lines = vec![latency_head(view, inner.width)];
     lines.push(latency_line(view.say("answered", "回调应答"), &model.minute, inner.width));
-    lines.push(latency_line(view.say("paid→keys", "付款→交付"), &delivered, inner.width));
+    lines.push(latency_line(view.say("paid→keys", "付款→发货"), &delivered, inner.width));
     lines.push(Line::styled(
         format!(" {}", view.say("paid→notice no notices sent", "付款→通知 不发送通知")),
         view.theme.dim(),

@@ -45,12 +45,12 @@ fn says(dialog: &Dialog, view: &View<'_>) -> String {
     match &dialog.deed {
         Deed::Order(action, order) => {
             let what = match *action {
-                "approve" => view.say("Approve and deliver order", "通过并交付订单"),
+                "approve" => view.say("Approve and deliver order", "通过并发货订单"),
                 "reject" => view.say("Reject the payment of order", "拒绝订单的付款"),
                 "refund" => view.say("Mark as refunded (its keys are burned) order", "标记为已退款(卡密作废)订单"),
                 "mark-paid" => view.say("State that it was paid: order", "确认已付款:订单"),
                 "replace" => view.say("Replace a key of order", "更换卡密:订单"),
-                _ => view.say("Deliver again order", "重新交付订单"),
+                _ => view.say("Deliver again order", "重新发货订单"),
             };
             format!("{what} {}", clean(order, 22))
         }

@@ -33,7 +33,7 @@ const ZH: [Column; 11] = [
     figure("可售", 9, 0),
     figure("已占用", 8, 4),
     figure("已售", 8, 5),
-    figure("欠货", 6, 0),
+    figure("缺货", 6, 0),
     figure("每小时", 8, 3),
     figure("售完于", 8, 0),
     figure("警戒", 6, 6),
@@ -134,7 +134,7 @@ pub fn endangered(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         .map(|row| {
             let ends = format!("{} {}", right(&count(row.stock.available()), 7), right(&empties(row), 7));
             let owed = if row.stock.owed > 0 {
-                format!(" {} {}", view.say("owed", "欠货"), row.stock.owed)
+                format!(" {} {}", view.say("owed", "缺货"), row.stock.owed)
             } else {
                 String::new()
             };
