@@ -37,6 +37,11 @@ pub struct Delivery {
     pub took_us: u64,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// A product's stock, as the dashboard shows it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(default)]
@@ -48,11 +53,13 @@ pub struct StockRow {
     /// Its numbers.
     #[serde(flatten)]
     pub stock: Stock,
-    /// Fewer available keys than this are an alarm; 0: none was set.
+    /// Fewer available keys than this are an alarm; 0 (left out): none was set.
+    #[serde(skip_serializing_if = "is_zero")]
     pub low: u64,
     /// Keys given to buyers an hour, over the last ten minutes.
     pub hourly: u64,
-    /// No new orders.
+    /// No new orders; left out where there may be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub retired: bool,
 }
 

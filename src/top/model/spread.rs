@@ -9,7 +9,7 @@ const HEAT_FROM_US: f64 = 250.0;
 
 /// How many values fell into which step: (its highest value in µs, count), ascending.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Spread(Vec<(u64, u64)>);
+pub struct Spread(Vec<(u32, u32)>);
 
 impl Spread {
     /// Reads a snapshot's histogram; what cannot be read is empty.
@@ -20,9 +20,9 @@ impl Spread {
         }
         let Some(histogram) = snapshot::decode(text) else { return Self::default() };
         let steps = histogram.iter_recorded();
-        Self(
-            steps.map(|step| (histogram.highest_equivalent(step.value_iterated_to()), step.count_at_value())).collect(),
-        )
+        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let steps = steps.map(|step| (histogram.highest_equivalent(step.value_iterated_to()), step.count_at_value()));
+        Self(steps.map(|(value, count)| (small(value), small(count))).collect())
     }
 
     /// Adds what another one holds.
@@ -35,7 +35,9 @@ impl Spread {
         let (mut ours, mut theirs) = (self.0.iter().copied().peekable(), other.0.iter().copied().peekable());
         loop {
             let next = match (ours.peek().map(|step| step.0), theirs.peek().map(|step| step.0)) {
-                (Some(a), Some(b)) if a == b => ours.next().zip(theirs.next()).map(|(a, b)| (a.0, a.1 + b.1)),
+                (Some(a), Some(b)) if a == b => {
+                    ours.next().zip(theirs.next()).map(|(a, b)| (a.0, a.1.saturating_add(b.1)))
+                }
                 (Some(a), Some(b)) if a > b => theirs.next(),
                 (Some(_), _) => ours.next(),
                 (None, _) => theirs.next(),
@@ -49,7 +51,7 @@ impl Spread {
     /// Values in it.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.iter().map(|(_, count)| count).sum()
+        self.0.iter().map(|(_, count)| u64::from(*count)).sum()
     }
 
     /// The value in µs that a share `q` (0 to 1) of all values does not exceed; `None` where that share is less than one
@@ -65,16 +67,16 @@ impl Spread {
         self.0
             .iter()
             .find(|(_, count)| {
-                seen += count;
+                seen += u64::from(*count);
                 seen >= due
             })
-            .map(|(value, _)| *value)
+            .map(|(value, _)| u64::from(*value))
     }
 
     /// The highest value, in µs.
     #[must_use]
     pub fn max(&self) -> Option<u64> {
-        self.0.last().map(|(value, _)| *value)
+        self.0.last().map(|(value, _)| u64::from(*value))
     }
 
     /// Counts by the rows of a heat map, the quickest first.
@@ -82,8 +84,8 @@ impl Spread {
     pub fn heat(&self) -> [u32; HEAT_ROWS] {
         let mut rows = [0u32; HEAT_ROWS];
         for (value, count) in &self.0 {
-            let row = heat_row(*value);
-            rows[row] = rows[row].saturating_add(u32::try_from(*count).unwrap_or(u32::MAX));
+            let row = heat_row(u64::from(*value));
+            rows[row] = rows[row].saturating_add(*count);
         }
         rows
     }
