@@ -13,6 +13,8 @@ use crate::shop::Shop;
 use crate::{CONNECTIONS, Length, load};
 
 const PRODUCTS: usize = 100;
+/// A round is so many times as long as others: what is looked for is small.
+const CALLS: usize = 3;
 /// Callbacks a second that it is watched at, and for how many seconds.
 const RATE: f64 = 10_000.0;
 const SECONDS: f64 = 6.0;
@@ -101,17 +103,20 @@ async fn sent(shop: &Shop) -> f64 {
 
 /// Its rows.
 pub async fn board(shop: &Shop, rig: &Rig, length: &Length) -> Vec<Row> {
+    // Two halves of each round, and what is watched afterwards.
+    let orders = length.calls * CALLS * 2 * (length.rounds + 1) + (RATE * SECONDS * 1.5) as usize;
+    let keys = orders / PRODUCTS + 300;
     for n in 0..PRODUCTS {
-        shop.stock(&format!("top-{n:03}"), 2000).await;
+        shop.stock(&format!("top-{n:03}"), keys).await;
     }
     let products: Vec<Product> =
         shop.products().await.into_iter().filter(|product| product.id.as_str().starts_with("top-")).collect();
     let mut cost = Vec::new();
-    for round in 0..=length.rounds / 2 {
+    for round in 0..=length.rounds {
         let mut rates = [0.0; 2];
         // Who comes first takes turns too.
         for watched in [round % 2 == 0, round % 2 == 1] {
-            let orders = rig.orders(&shop.store, &products, length.calls).await;
+            let orders = rig.orders(&shop.store, &products, length.calls * CALLS).await;
             let dashboard = watched.then(|| Dashboard::open(shop));
             tokio::time::sleep(Duration::from_secs(2)).await;
             rates[usize::from(watched)] = load::http(shop.public, rig.requests(&orders), CONNECTIONS).await.rate();

@@ -18,7 +18,7 @@ pub const FORMAT: u32 = 2;
 /// Seconds of history that a stream begins with, at most: `/v1/stream?history=900`.
 pub const HISTORY_SECONDS: u64 = 900;
 /// Deliveries told in one snapshot; of more, the newest.
-pub const DELIVERIES: usize = 20;
+pub const DELIVERIES: usize = 10;
 /// Longest latency told apart, in microseconds.
 pub const LONGEST_US: u64 = 60_000_000;
 

@@ -129,7 +129,7 @@ pub async fn run(options: Options) -> io::Result<()> {
     let (messages, mut inbox) = mpsc::channel(4096);
     let (filter, wanted) = watch::channel(options.filter.clone());
     let (using, current) = watch::channel(None);
-    let mut model = options.model(clock.now());
+    let model = options.model(clock.now());
     let mut orders = None;
     if let Some(path) = &options.replay {
         let player = Player::open(path, options.speed)?;
@@ -149,74 +149,92 @@ pub async fn run(options: Options) -> io::Result<()> {
     }
     let outside = Outside { current, filter, orders, messages, bell: options.bell };
     let mut tty = tty::take(Stream::Out)?;
-    let (keys, mut hands) = mpsc::channel(256);
+    let (keys, hands) = mpsc::channel(256);
     std::thread::Builder::new().name("keys".to_owned()).spawn(move || listen(&keys))?;
     if options.bell {
         // The title that stood there is put on the terminal's stack.
         queue!(tty.backend_mut(), Print("\x1b[22;0t"))?;
     }
-    let ended = turn(&mut tty, &mut model, &options, &outside, &clock, &mut inbox, &mut hands, &mut stopped).await;
+    let mut desk = Desk { tty, model, theme: options.theme, outside, clock, hits: Vec::new(), drawn: Instant::now() };
+    let ended = desk.work(&mut inbox, hands, &mut stopped).await;
     if options.bell {
-        let _gone = queue!(tty.backend_mut(), Print("\x1b[23;0t")).and_then(|()| tty.backend_mut().flush());
+        let screen = desk.tty.backend_mut();
+        let _gone = queue!(screen, Print("\x1b[23;0t")).and_then(|()| screen.flush());
     }
     tty::give_back();
     ended
 }
 
-#[allow(clippy::too_many_arguments)]
-async fn turn(
-    tty: &mut Tty,
-    model: &mut Model,
-    options: &Options,
-    outside: &Outside,
-    clock: &Clock,
-    inbox: &mut mpsc::Receiver<Message>,
-    hands: &mut mpsc::Receiver<Event>,
-    stopped: &mut watch::Receiver<bool>,
-) -> io::Result<()> {
-    let mut hits: Vec<(Rect, Hit)> = Vec::new();
-    let mut ticks = tokio::time::interval(TICK);
-    let (mut due, mut drawn) = (Some(Instant::now()), Instant::now());
-    loop {
-        let wait = due.map(|due| due.saturating_duration_since(Instant::now()));
-        let mut next: Vec<Message> = Vec::new();
-        tokio::select! {
-            biased;
-            _ = stopped.changed() => return Ok(()),
-            event = hands.recv() => {
-                // The terminal is gone.
-                let Some(event) = event else { return Ok(()) };
-                next.extend(message(&event, &hits));
-                due = Some(Instant::now());
-            }
-            () = tokio::time::sleep(wait.unwrap_or(TICK)), if wait.is_some() => {
-                hits = picture(tty, model, options.theme)?;
-                (due, drawn) = (None, Instant::now());
-            }
-            message = inbox.recv() => {
-                next.extend(message);
-                while next.len() < GULP {
-                    let Ok(message) = inbox.try_recv() else { break };
-                    next.push(message);
+/// What the loop works with.
+struct Desk {
+    tty: Tty,
+    model: Model,
+    theme: Theme,
+    outside: Outside,
+    clock: Clock,
+    /// What can be clicked on the picture that stands there.
+    hits: Vec<(Rect, Hit)>,
+    drawn: Instant,
+}
+
+impl Desk {
+    async fn work(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Message>,
+        mut hands: mpsc::Receiver<Event>,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let mut ticks = tokio::time::interval(TICK);
+        let mut due = Some(Instant::now());
+        loop {
+            let wait = due.map(|due| due.saturating_duration_since(Instant::now()));
+            let mut next: Vec<Message> = Vec::new();
+            tokio::select! {
+                biased;
+                _ = stopped.changed() => return Ok(()),
+                event = hands.recv() => {
+                    // The terminal is gone.
+                    let Some(event) = event else { return Ok(()) };
+                    next.extend(message(&event, &self.hits));
+                    due = Some(Instant::now());
                 }
-                due = due.or(Some(drawn + FRAME));
-            }
-            _ = ticks.tick() => {
-                let now = clock.now();
-                if now / 1000 != model.local / 1000 {
-                    due = due.or(Some(drawn + FRAME));
+                () = tokio::time::sleep(wait.unwrap_or(TICK)), if wait.is_some() => {
+                    self.hits = picture(&mut self.tty, &self.model, self.theme)?;
+                    (due, self.drawn) = (None, Instant::now());
                 }
-                next.push(Message::Tick(now));
+                message = inbox.recv() => {
+                    next.extend(message);
+                    while next.len() < GULP {
+                        let Ok(message) = inbox.try_recv() else { break };
+                        next.push(message);
+                    }
+                    due = due.or(Some(self.drawn + FRAME));
+                }
+                _ = ticks.tick() => {
+                    let now = self.clock.now();
+                    if now / 1000 != self.model.local / 1000 {
+                        due = due.or(Some(self.drawn + FRAME));
+                    }
+                    next.push(Message::Tick(now));
+                }
+            }
+            if self.take(next)? {
+                return Ok(());
             }
         }
-        for message in next {
-            for effect in model.update(message) {
+    }
+
+    /// Takes messages in and does what they come to; says whether to leave.
+    fn take(&mut self, messages: Vec<Message>) -> io::Result<bool> {
+        for message in messages {
+            for effect in self.model.update(message) {
                 if effect == Effect::Quit {
-                    return Ok(());
+                    return Ok(true);
                 }
-                outside.carry_out(effect, tty, model)?;
+                self.outside.carry_out(effect, &mut self.tty, &self.model)?;
             }
         }
+        Ok(false)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Alarm {
     pub level: Level,
     /// Since when.
     pub since: Millis,
+    /// It was so already when that was first told: it began before.
+    pub before: bool,
     /// In English.
     pub en: String,
     /// 中文。
@@ -46,6 +48,8 @@ impl Alarm {
 
 /// A Redis clock that differs by more than this stops expiry.
 const SKEW_MS: u64 = 2000;
+/// What is wrong so soon after it was first told was wrong before.
+const FIRST_MS: u64 = 2000;
 /// Events that wait: more than a flash sale leaves behind for a moment.
 const BEHIND: u64 = 10_000;
 /// Callbacks in a minute below which a slow one says nothing.
@@ -68,7 +72,7 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
     let mut found = judge.found;
     for alarm in &mut found {
         if let Some(known) = model.alarms.iter().find(|known| known.id == alarm.id) {
-            alarm.since = known.since;
+            (alarm.since, alarm.before) = (known.since, known.before);
         }
     }
     found.sort_by(|a, b| a.level.cmp(&b.level).then(a.since.cmp(&b.since)).then_with(|| a.id.cmp(&b.id)));
@@ -77,7 +81,9 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
 
 impl Judge<'_> {
     fn add(&mut self, id: impl Into<String>, level: Level, tab: Tab, en: String, zh: String) {
-        self.found.push(Alarm { id: id.into(), level, since: self.model.now(), en, zh, tab });
+        let first = if tab == Tab::Stock { self.model.stock.first } else { self.model.first };
+        let before = self.model.now() < first + FIRST_MS;
+        self.found.push(Alarm { id: id.into(), level, since: self.model.now(), before, en, zh, tab });
     }
 
     fn link(&mut self) {

@@ -5,12 +5,12 @@ pub mod alarm;
 pub mod fleet;
 mod hands;
 pub mod lists;
+mod message;
 pub mod spread;
 pub mod ui;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ratatui::crossterm::event::KeyEvent;
 use serde_json::Value;
 
 use super::ask::{Ask, Row, rows};
@@ -19,7 +19,9 @@ use super::lang::Lang;
 use crate::config::Top;
 use crate::domain::Millis;
 use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::{Delivery, Snapshot, StockLine, StockRow};
+use crate::telemetry::snapshot::{Delivery, StockLine, StockRow};
+pub use message::{Effect, Line, Link, Lost, Message};
+
 use alarm::{Alarm, Level};
 use fleet::{Fleet, Instance};
 use spread::Spread;
@@ -36,92 +38,6 @@ const SAMPLES: usize = 120;
 /// An instance that was not heard for so long was taken away on purpose.
 const FORGET_SECONDS: u64 = 900;
 
-/// One line of the stream.
-#[derive(Debug, Clone)]
-pub enum Line {
-    /// One second of one instance.
-    Snapshot(Box<Snapshot>),
-    /// What changed in the stock that was asked for.
-    Stock(Box<StockLine>),
-}
-
-impl Line {
-    /// Reads a line; `None` where it is neither.
-    #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        #[derive(serde::Deserialize)]
-        struct Stock {
-            stock: Box<StockLine>,
-        }
-        if text.starts_with("{\"stock\"") {
-            return serde_json::from_str::<Stock>(text).ok().map(|line| Self::Stock(line.stock));
-        }
-        serde_json::from_str(text).ok().map(Self::Snapshot)
-    }
-}
-
-/// How the daemon is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Link {
-    /// Not yet.
-    #[default]
-    Opening,
-    /// It answers.
-    Open {
-        /// Where.
-        base: String,
-    },
-    /// It does not.
-    Lost(Lost),
-    /// There is none: a recording is played.
-    Recording,
-}
-
-/// A link that is gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
-    /// Why.
-    pub why: String,
-    /// When it is tried again, by the local clock, ms.
-    pub retry_at: u64,
-}
-
-impl Link {
-    /// Whether and why it is gone.
-    #[must_use]
-    pub fn lost(&self) -> Option<&Lost> {
-        match self {
-            Self::Lost(lost) => Some(lost),
-            _ => None,
-        }
-    }
-}
-
-/// What can happen.
-#[derive(Debug, Clone)]
-pub enum Message {
-    /// A key was pressed.
-    Key(KeyEvent),
-    /// Something was clicked.
-    Click(ui::Hit),
-    /// The wheel was turned: down is positive.
-    Wheel(isize),
-    /// The stream said something.
-    Line(Line),
-    /// The link changed.
-    Link(Link),
-    /// The local clock, in ms; at least four times a second.
-    Tick(u64),
-    /// An answer, or why there is none.
-    Answer(Ask, Result<Vec<Value>, String>),
-    /// A recording is so far, ms of ms.
-    Position(u64, u64),
-    /// A recording jumped: what was known is void.
-    Rewound,
-    /// Something to be said.
-    Said(String, Level),
-}
-
 /// Where the operator sits; UTC unless something else is said.
 #[derive(Debug, Clone)]
 pub struct Zone(pub jiff::tz::TimeZone);
@@ -130,25 +46,6 @@ impl Default for Zone {
     fn default() -> Self {
         Self(jiff::tz::TimeZone::UTC)
     }
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Ask the daemon.
-    Ask(Ask),
-    /// Stock of products that hold this text is wanted.
-    Filter(String),
-    /// Write a capture to a file of that name.
-    Export(String, String),
-    /// Go so many seconds on in a recording.
-    Seek(i64),
-    /// The picture stands still, or goes on.
-    Hold(bool),
-    /// Something is wrong that was not before.
-    Ring,
-    /// Leave.
-    Quit,
 }
 
 /// Stock as it was last told.
@@ -164,12 +61,16 @@ pub struct StockBoard {
     pub matching: u64,
     /// Whether anything was told yet.
     pub told: bool,
+    /// When it was first told.
+    pub first: Millis,
     sampled: Millis,
 }
 
 impl StockBoard {
     fn take(&mut self, line: StockLine) {
-        self.told = true;
+        if !self.told {
+            (self.told, self.first) = (true, line.at);
+        }
         (self.products, self.matching) = (line.products, line.matching);
         for gone in &line.gone {
             self.rows.remove(gone);
@@ -222,6 +123,8 @@ pub struct Model {
     pub position: Option<(u64, u64)>,
     /// The local clock, ms.
     pub local: u64,
+    /// The time of the first snapshot.
+    first: Millis,
     /// The local clock when the fleet's newest time was heard.
     heard: u64,
     /// The shop's second in which it was last judged what is wrong.
@@ -282,6 +185,7 @@ impl Model {
             Message::Said(text, level) => self.note(text, level),
             Message::Rewound => {
                 self.fleet = Fleet::default();
+                self.first = 0;
                 self.stock = StockBoard::default();
                 self.incidents.clear();
                 self.deliveries.clear();
@@ -317,6 +221,9 @@ impl Model {
                     return;
                 }
                 self.heard = self.local;
+                if self.first == 0 {
+                    self.first = self.fleet.at;
+                }
                 // A row that is chosen stays chosen, although newer ones come before it.
                 let known = |brief: &Brief| self.incidents.iter().any(|known| known.id == brief.id);
                 let incidents: Vec<Brief> = incidents.into_iter().filter(|brief| !known(brief)).collect();

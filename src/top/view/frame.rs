@@ -129,7 +129,8 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
             };
             let more = model.alarms.len().saturating_sub(rows);
             let more = if at + 1 == rows && more > 0 { format!(" +{more}") } else { String::new() };
-            let since = format!("{} {}", view.say("since", "始于"), model.clock(alarm.since));
+            let word = if alarm.before { view.say("before", "早于") } else { view.say("since", "始于") };
+            let since = format!("{} {}", word, model.clock(alarm.since));
             let end = format!(" {since} → {}{more} ", alarm.tab.number());
             let text = clean(alarm.says(view.lang()), width.saturating_sub(columns(&end) + 3));
             both_ends(vec![Span::styled(format!(" {mark} {text}"), style)], vec![Span::styled(end, style)], area.width)

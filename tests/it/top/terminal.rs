@@ -177,6 +177,14 @@ fn one_picture_the_figures_and_a_recording() {
     let kinds: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(kinds.iter().any(|line| line["stock"]["rows"][0]["product"] == "steam-ten"), "{lines}");
     assert!(kinds.iter().any(|line| line["version"] == 2), "{lines}");
+    // Who may only look is told so, and has no keys that change something.
+    let guest = shop.json(&["token", "add", "guest", "--role", "view"], "")["token"].as_str().unwrap().to_owned();
+    let file = shop.data.join("guest.token");
+    std::fs::write(&file, guest).unwrap();
+    let file = file.display().to_string();
+    let look = text(&["top", "--once", "--tab", "5", "--size", "160x24", "--lang", "en", "--token-file", &file]);
+    assert!(look.contains("guest (may only look)") && !look.contains("approve"), "{look}");
+    assert!(text(&["top", "--once", "--tab", "5", "--size", "160x24", "--lang", "en"]).contains("approve"));
     // A pipe is no terminal, and says what to do.
     let refused = shop.cli(&["top"], "");
     assert_eq!(refused.status.code(), Some(2));
