@@ -69,6 +69,7 @@ pub enum Command {
     Detail,
     Back,
     Help,
+    Alarms,
     Filter,
     Sort,
     Pause,
@@ -237,6 +238,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     look(&[Char('[')], "[", Command::SeekBack, Place::Recording, "a minute back", "后退一分钟"),
     look(&[Char(']')], "]", Command::SeekForward, Place::Recording, "a minute on", "前进一分钟"),
+    look(&[Char('!')], "!", Command::Alarms, Place::All, "everything that is wrong", "所有问题"),
     look(&[Char('?'), Char('h')], "?", Command::Help, Place::All, "help", "帮助"),
     look(&[Char('q')], "q", Command::Quit, Place::All, "quit", "退出"),
 ];

@@ -75,8 +75,18 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
             (alarm.since, alarm.before) = (known.since, known.before);
         }
     }
-    found.sort_by(|a, b| a.level.cmp(&b.level).then(a.since.cmp(&b.since)).then_with(|| a.id.cmp(&b.id)));
+    found.sort_by(|a, b| {
+        let harm = |alarm: &Alarm| (alarm.level, harm(&alarm.id), alarm.since);
+        harm(a).cmp(&harm(b)).then_with(|| a.id.cmp(&b.id))
+    });
     found
+}
+
+/// Its place among alarms of one level: what costs buyers most comes first.
+fn harm(id: &str) -> usize {
+    const ORDER: [&str; 9] = ["link", "redis", "write", "failed", "owed", "relaxed", "full", "rejected", "empty"];
+    let kind = id.split(' ').next().unwrap_or_default();
+    ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len())
 }
 
 impl Judge<'_> {
@@ -89,8 +99,8 @@ impl Judge<'_> {
     fn link(&mut self) {
         if let Some(lost) = self.model.link.lost() {
             let (why, left) = (clean(&lost.why, 120), lost.retry_at.saturating_sub(self.model.local).div_ceil(1000));
-            let en = format!("no daemon answers: {why}; next try in {left}s");
-            let zh = format!("守护进程没有应答:{why};{left} 秒后重试");
+            let en = format!("no daemon answers; next try in {left}s ({why}); buyers may still be served");
+            let zh = format!("守护进程没有应答;{left} 秒后重试({why});买家可能仍可购买");
             self.add("link", Level::Alarm, Tab::Instances, en, zh);
         }
     }

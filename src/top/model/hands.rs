@@ -96,6 +96,7 @@ impl Model {
             Command::Detail => self.open(effects),
             Command::Back => self.back(effects),
             Command::Help => self.ui.help = !self.ui.help,
+            Command::Alarms => self.ui.alarms = !self.ui.alarms,
             Command::Filter => self.ui.typing = Some(self.ui.place().filter.clone()),
             Command::Sort => {
                 let columns = super::lists::sorts(self.ui.tab, self.lang).len().max(1);
@@ -131,7 +132,7 @@ impl Model {
     fn show(&mut self, tab: Tab) {
         self.ui.tab = tab;
         self.ui.detail = None;
-        self.ui.help = false;
+        (self.ui.help, self.ui.alarms) = (false, false);
         self.clamp(tab);
     }
 
@@ -227,8 +228,8 @@ impl Model {
     }
 
     fn back(&mut self, effects: &mut Vec<Effect>) {
-        if self.ui.help {
-            self.ui.help = false;
+        if self.ui.help || self.ui.alarms {
+            (self.ui.help, self.ui.alarms) = (false, false);
         } else if self.ui.detail.is_some() {
             self.ui.detail = None;
         } else if !self.ui.place().filter.is_empty() {
@@ -273,7 +274,8 @@ impl Model {
     fn deed(&mut self, action: &'static str, fields: &[(Name, &str, bool)]) {
         let Some(row) = self.chosen() else { return };
         if row.payment.is_empty() {
-            self.ui.dialog = Some(Dialog::new(Deed::Order(action, row.id), fields));
+            let about = self.about(&row);
+            self.ui.dialog = Some(Dialog { about, ..Dialog::new(Deed::Order(action, row.id), fields) });
         } else if action == "refund" {
             self.ui.dialog = Some(Dialog::new(Deed::Payment(row.id, row.payment, false), &[]));
         } else {
@@ -283,6 +285,18 @@ impl Model {
             );
             self.note(what, Level::Warning);
         }
+    }
+
+    /// An order in a line: what, how many, what was due, why it waits, whose.
+    fn about(&self, row: &Row) -> String {
+        let due = format!("{} {}", self.lang.say("due", "应付"), row.amount);
+        let parts = [
+            format!("{} × {}", row.product, row.quantity),
+            if row.amount.trim().is_empty() { String::new() } else { due },
+            super::super::lang::word(self.lang, &row.why).to_owned(),
+            row.contact.clone(),
+        ];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
     }
 
     fn adopt(&mut self) {

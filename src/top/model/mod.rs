@@ -229,6 +229,7 @@ impl Model {
                 let incidents: Vec<Brief> = incidents.into_iter().filter(|brief| !known(brief)).collect();
                 self.shift(Tab::Failed, incidents.len());
                 incidents.into_iter().for_each(|incident| self.incidents.push_front(incident));
+                self.incidents.make_contiguous().sort_by_key(|brief| std::cmp::Reverse(brief.at));
                 self.incidents.truncate(FEED);
                 self.shift(Tab::Orders, deliveries.len());
                 deliveries.into_iter().for_each(|delivery| self.deliveries.push_front(delivery));

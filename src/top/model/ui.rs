@@ -97,6 +97,8 @@ pub struct Dialog {
     pub deed: Deed,
     /// What it needs.
     pub fields: Vec<Field>,
+    /// What it is done to, in words.
+    pub about: String,
     /// The field that is typed into; past the last one it asks for a yes.
     pub at: usize,
 }
@@ -110,7 +112,7 @@ impl Dialog {
             text: (*text).to_owned(),
             optional: *optional,
         };
-        Self { deed, fields: fields.iter().map(field).collect(), at: 0 }
+        Self { deed, fields: fields.iter().map(field).collect(), about: String::new(), at: 0 }
     }
 
     /// Whether everything was typed, and only the yes is missing.
@@ -199,6 +201,8 @@ pub struct Ui {
     pub zoom: u8,
     /// The help is open.
     pub help: bool,
+    /// The list of everything that is wrong is open.
+    pub alarms: bool,
     /// The picture stands still.
     pub paused: bool,
     /// What is open.

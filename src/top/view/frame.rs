@@ -9,14 +9,14 @@ use super::View;
 use crate::top::keys::{BINDINGS, Place, TABS};
 use crate::top::model::Link;
 use crate::top::model::alarm::Level;
-use crate::top::model::fleet::Tally;
+use crate::top::model::fleet::{Instance, Tally};
 use crate::top::model::ui::Hit;
 use crate::top::text::{clean, columns, lasting, rate};
 
 /// Rows for what is wrong: one on a small screen.
 pub fn alarm_rows(view: &View<'_>, height: u16) -> u16 {
     let most = match height {
-        0..30 => 1,
+        0..30 => 2,
         30..50 => 3,
         _ => 5,
     };
@@ -44,11 +44,13 @@ pub fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let mode_style =
         if mode.contains("TEST") || mode.contains("测试") { view.theme.dim() } else { view.theme.warn() };
     let all = model.fleet.instances.len();
-    let lost = model.fleet.instances.values().filter(|it| model.silence(it) >= model.thresholds.lost_seconds).count();
+    let is_lost = |it: &&Instance| model.silence(it) >= model.thresholds.lost_seconds;
+    let lost = model.fleet.instances.values().filter(is_lost).count();
+    let ready = model.fleet.instances.values().filter(|it| !is_lost(it) && it.last.surroundings.ready).count();
     let mut start = vec![
         Span::styled(" kamid top ", view.theme.accent()),
         Span::styled(mode, mode_style),
-        Span::raw(format!(" {} {}/{all}", view.say("instances", "实例"), all - lost)),
+        Span::raw(format!(" {} {}/{all}", view.say("instances", "实例"), ready)),
     ];
     // Of a fleet that is not heard nothing is known.
     let known = lost < all && model.link.lost().is_none();
@@ -128,7 +130,7 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
                 Level::Warning => ("!", view.theme.warn()),
             };
             let more = model.alarms.len().saturating_sub(rows);
-            let more = if at + 1 == rows && more > 0 { format!(" +{more}") } else { String::new() };
+            let more = if at + 1 == rows && more > 0 { format!(" +{more}: !") } else { String::new() };
             let word = if alarm.before { view.say("before", "早于") } else { view.say("since", "始于") };
             let since = format!("{} {}", word, model.clock(alarm.since));
             let end = format!(" {since} → {}{more} ", alarm.tab.number());
@@ -160,13 +162,16 @@ pub fn foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let mut spans: Vec<Span<'_>> = Vec::new();
     let mut used = 0;
     let here = |place: &Place| matches!(place, Place::On(tabs) if tabs.contains(&ui.tab)) || *place == Place::Recording;
-    let always = |shown: &str| matches!(shown, "?" | "q" | "p");
-    // The commonest first: what is always there, then what this tab has of its own.
-    let fixed = BINDINGS.iter().filter(|it| always(it.shown));
-    let own = BINDINGS
-        .iter()
-        .filter(|it| here(&it.place) && !matches!(it.shown, "↑" | "↓" | "PgUp" | "PgDn" | "Home" | "End"));
-    for binding in fixed.chain(own) {
+    if ui.dialog.is_some() {
+        return;
+    }
+    // What can be done here comes first, then what can be looked at, then what is always there.
+    let moves = ["↑", "↓", "PgUp", "PgDn", "Home", "End"];
+    let own =
+        |acts: bool| BINDINGS.iter().filter(move |it| here(&it.place) && it.acts == acts && !moves.contains(&it.shown));
+    let help = BINDINGS.iter().filter(|it| it.shown == "?");
+    let fixed = BINDINGS.iter().filter(|it| matches!(it.shown, "q" | "p"));
+    for binding in help.chain(own(true)).chain(own(false)).chain(fixed) {
         if !binding.holds(ui.tab, view.model.may_act, view.model.position.is_some()) {
             continue;
         }

@@ -153,6 +153,8 @@ fn instance(name: &str, it: &Instance, view: &View<'_>) -> Vec<Cell> {
     let redis = &around.redis;
     let relaxed = if redis.relaxed { ("relaxed".to_owned(), view.theme.bad()) } else { ("strict".to_owned(), plain) };
     let recent: u64 = it.rates.iter().rev().take(5).map(|(_, count)| count).sum();
+    // Of a Redis that does not answer the last figures are old.
+    let known = |text: String| if around.ready && !lost { text } else { "–".to_owned() };
     let rates: Vec<u64> = it.rates.iter().map(|(_, count)| *count).collect();
     vec![
         (name.to_owned(), plain),
@@ -161,11 +163,11 @@ fn instance(name: &str, it: &Instance, view: &View<'_>) -> Vec<Cell> {
         (lasting(it.last.at.saturating_sub(around.started) / 1000), plain),
         (around.kamid.clone(), view.theme.dim()),
         (bytes(around.memory_bytes), plain),
-        (millis(around.redis_us as f64), plain),
+        (known(millis(around.redis_us as f64)), plain),
         relaxed,
-        (bytes(redis.used_bytes), plain),
-        (bytes(redis.aof_bytes), plain),
-        (count(redis.commands), plain),
+        (known(bytes(redis.used_bytes)), plain),
+        (known(bytes(redis.aof_bytes)), plain),
+        (known(count(redis.commands)), plain),
         (redis.replicas.to_string(), plain),
         (redis.slow.map_or_else(|| "?".to_owned(), |slow| slow.to_string()), plain),
         (charts::spark(rates.into_iter(), 15), view.theme.good()),

@@ -100,6 +100,9 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) -> Vec<(Rect, Hi
     if view.model.ui.help {
         popup::help(frame, area, &view);
     }
+    if view.model.ui.alarms {
+        popup::alarms(frame, area, &view);
+    }
     popup::dialog(frame, area, &view);
     view.hits
 }

@@ -53,7 +53,7 @@ fn rates_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: &[Co
 /// Rates of the last minute, and the percentiles of the last minute and of all that is remembered.
 fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let model = view.model;
-    let block = view.block(view.say("last minute, ms", "最近一分钟,毫秒"));
+    let block = view.block(view.say("last minute: ms, a second", "最近一分钟:毫秒、每秒"));
     let inner = block.inner(area);
     let mut sums = [0u64; 5];
     let (mut delivered, mut orders) = (Spread::default(), 0);
@@ -76,10 +76,11 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let mut lines = vec![latency_head(view, inner.width)];
     lines.push(latency_line(view.say("answered", "回调应答"), &model.minute, inner.width));
     lines.push(latency_line(view.say("paid→keys", "付款→发货"), &delivered, inner.width));
-    lines.push(Line::styled(
-        format!(" {}", view.say("paid→notice no notices sent", "付款→通知 不发送通知")),
-        view.theme.dim(),
-    ));
+    // Where there is little room, figures come before what there is none of.
+    let roomy = inner.height >= 9;
+    lines.extend(roomy.then(|| {
+        Line::styled(format!(" {}", view.say("paid→notice no notices sent", "付款→通知 不发送通知")), view.theme.dim())
+    }));
     let per = |count: u64| rate(count as f64 / f64::from(heard.max(1)));
     let mut cells: Vec<Span<'_>> = Vec::new();
     for ((class, name), sum) in CLASSES.iter().zip(names).zip(sums) {

@@ -7,6 +7,7 @@ use ratatui::widgets::{Clear, Paragraph, Wrap};
 
 use super::View;
 use crate::top::keys::{BINDINGS, Place};
+use crate::top::model::alarm::Level;
 use crate::top::model::ui::{Deed, Dialog};
 use crate::top::text::{clean, left};
 
@@ -38,6 +39,29 @@ pub fn help(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let title = format!("{} · {}", view.say("keys here", "此处可用的按键"), tab.title(view.lang()));
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).block(view.block(&title)), place);
+}
+
+/// Everything that is wrong, with the tab to press.
+pub fn alarms(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for alarm in &view.model.alarms {
+        let style = match alarm.level {
+            Level::Alarm => view.theme.bad(),
+            Level::Warning => view.theme.warn(),
+        };
+        let when = format!("{} → {} ", view.model.clock(alarm.since), alarm.tab.number());
+        lines.push(Line::from(vec![
+            Span::styled(when, view.theme.dim()),
+            Span::styled(clean(alarm.says(view.lang()), 300), style),
+        ]));
+    }
+    if lines.is_empty() {
+        lines.push(Line::raw(view.say("nothing", "没有")));
+    }
+    let place = middle(area, area.width.saturating_sub(6).min(110), lines.len() as u16 * 2 + 3);
+    frame.render_widget(Clear, place);
+    let title = view.say("everything that is wrong, the worst first", "所有问题,最严重的在前");
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(view.block(title)), place);
 }
 
 /// What is about to be done, in a sentence.
@@ -73,7 +97,11 @@ fn says(dialog: &Dialog, view: &View<'_>) -> String {
 
 pub fn dialog(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let Some(dialog) = &view.model.ui.dialog else { return };
-    let mut lines = vec![Line::styled(says(dialog, view), view.theme.accent()), Line::raw("")];
+    let mut lines = vec![Line::styled(says(dialog, view), view.theme.accent())];
+    if !dialog.about.is_empty() {
+        lines.push(Line::raw(clean(&dialog.about, 140)));
+    }
+    lines.push(Line::raw(""));
     for (at, field) in dialog.fields.iter().enumerate() {
         let here = at == dialog.at;
         let style = if here { view.theme.accent() } else { view.theme.dim() };

@@ -124,7 +124,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
 
 /// The few products in most danger.
 pub fn endangered(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
-    let block = view.block(view.say("stock in most danger → 2", "最紧张的库存 → 2"));
+    let block = view.block(view.say("stock, most endangered first → 2", "库存,最紧张的在前 → 2"));
     let inner = block.inner(area);
     let width = usize::from(inner.width);
     let rows = view.model.stock_rows();

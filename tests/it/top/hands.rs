@@ -35,6 +35,7 @@ fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool
         Command::Detail => after.ui.detail.is_some(),
         Command::Back => after.ui.detail.is_none(),
         Command::Help => after.ui.help,
+        Command::Alarms => after.ui.alarms,
         Command::Filter => after.ui.typing.is_some(),
         Command::Sort => after.ui.place().sort != before.ui.place().sort,
         Command::Pause => after.ui.paused && effects == [Effect::Hold(true)],
