@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Context, Done, Failure, serve};
 use crate::client::Client;
+use crate::telemetry::snapshot::FILTER_BYTES;
 use crate::top::keys::{TABS, Tab};
 use crate::top::{Form, Lang, Options, Theme, once, run, terminal_size};
 
@@ -50,7 +51,7 @@ pub struct TopArgs {
     #[arg(long, value_parser = tab)]
     tab: Option<Tab>,
     /// Show products that hold this text
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = filter)]
     filter: String,
     /// Write what comes to a new file, to be played again
     #[arg(long, value_name = "FILE", conflicts_with_all = ["replay", "once"])]
@@ -76,6 +77,13 @@ fn size(text: &str) -> Result<(u16, u16), String> {
     let parsed = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
     let fits = |(width, height): &(u16, u16)| (20..=500).contains(width) && (5..=300).contains(height);
     parsed.filter(fits).ok_or_else(|| "a size such as 120x40, from 20x5 to 500x300".to_owned())
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    if text.len() > FILTER_BYTES {
+        return Err(format!("at most {FILTER_BYTES} bytes"));
+    }
+    Ok(text.to_owned())
 }
 
 fn speed(text: &str) -> Result<f64, String> {

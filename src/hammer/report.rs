@@ -44,6 +44,28 @@ fn percentiles(histogram: &Histogram<u64>) -> Value {
     Value::Object(all)
 }
 
+/// What an audit found, for people.
+fn told(audit: &Audit, text: &mut String) {
+    let states: Vec<String> = audit.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let _ = writeln!(
+        text,
+        "audit: {} orders looked up ({}); {} payments acknowledged; {} orders uncertain",
+        audit.orders,
+        states.join(", "),
+        audit.acknowledged,
+        audit.uncertain
+    );
+    for violation in audit.violations.iter().take(50) {
+        let _ = writeln!(text, "  {} {}: {}", violation.kind, violation.what, violation.detail);
+    }
+    let verdict = if audit.count == 0 {
+        "nothing was lost, nothing was sold twice".to_owned()
+    } else {
+        format!("{} VIOLATIONS", audit.count)
+    };
+    let _ = writeln!(text, "{verdict}");
+}
+
 impl Report {
     pub(super) fn new(
         target: &Target,
@@ -184,24 +206,7 @@ impl Report {
             let _ = writeln!(text, "COULD NOT BE AUDITED: {why}");
         }
         if let Some(audit) = &self.audit {
-            let states: Vec<String> = audit.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-            let _ = writeln!(
-                text,
-                "audit: {} orders looked up ({}); {} payments acknowledged; {} orders uncertain",
-                audit.orders,
-                states.join(", "),
-                audit.acknowledged,
-                audit.uncertain
-            );
-            for violation in audit.violations.iter().take(50) {
-                let _ = writeln!(text, "  {} {}: {}", violation.kind, violation.what, violation.detail);
-            }
-            let verdict = if audit.count == 0 {
-                "nothing was lost, nothing was sold twice".to_owned()
-            } else {
-                format!("{} VIOLATIONS", audit.count)
-            };
-            let _ = writeln!(text, "{verdict}");
+            told(audit, &mut text);
         }
         text
     }

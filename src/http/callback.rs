@@ -58,30 +58,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
         return reply(&Reply { status: 429, body: "fail" });
     }
     let Some(channel) = web.shop.channels.get(name) else {
-        charge(web, client);
-        web.shop.telemetry.record(Event::Callback {
-            channel: "",
-            outcome: "no_channel",
-            reason: None,
-            took: started.elapsed(),
-            address: client.0,
-        });
-        web.shop.incident(IncidentNote {
-            channel: &printable(name, 32),
-            reason: "no_such_channel",
-            advice: "A callback came for a channel that is not configured: compare the notify address in the gateway's console with `kamid channel list`.",
-            address: &client.0.to_string(),
-            status: 404,
-            // Without its body, which is not read for nobody; it counts as a stranger's all the same.
-            request: Some(RawRequest {
-                method: request.method().to_string(),
-                target: request.uri().to_string(),
-                headers: Vec::new(),
-                body_b64: String::new(),
-                cut: true,
-            }),
-            ..IncidentNote::default()
-        });
+        no_channel(web, name, &request, client, started);
         return reply(&Reply { status: 404, body: "fail" });
     };
     let (head, body) = request.into_parts();
@@ -117,6 +94,34 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
     let (outcome, reason) = (ending.outcome, ending.reason);
     web.shop.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
     reply(&reply_data)
+}
+
+/// A callback for a channel that is not configured: counted, charged, and an operator hears of it.
+fn no_channel(web: &Web, name: &str, request: &Request<Incoming>, client: Client, started: Instant) {
+    charge(web, client);
+    web.shop.telemetry.record(Event::Callback {
+        channel: "",
+        outcome: "no_channel",
+        reason: None,
+        took: started.elapsed(),
+        address: client.0,
+    });
+    web.shop.incident(IncidentNote {
+        channel: &printable(name, 32),
+        reason: "no_such_channel",
+        advice: "A callback came for a channel that is not configured: compare the notify address in the gateway's console with `kamid channel list`.",
+        address: &client.0.to_string(),
+        status: 404,
+        // Without its body, which is not read for nobody; it counts as a stranger's all the same.
+        request: Some(RawRequest {
+            method: request.method().to_string(),
+            target: request.uri().to_string(),
+            headers: Vec::new(),
+            body_b64: String::new(),
+            cut: true,
+        }),
+        ..IncidentNote::default()
+    });
 }
 
 async fn settle(web: &Web, channel: &dyn Channel, callback: &Callback<'_>) -> Ending {

@@ -18,7 +18,7 @@ use super::Web;
 use super::problem::Problem;
 use crate::shop::board::{Board, MOST, StockReader};
 use crate::telemetry::fleet::{Fleet, Follower};
-use crate::telemetry::snapshot::HISTORY_SECONDS;
+use crate::telemetry::snapshot::{FILTER_BYTES, HISTORY_SECONDS};
 
 static READERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -115,8 +115,8 @@ pub fn follow(web: &Arc<Web>, wish: &Wish, stop: watch::Receiver<bool>) -> Resul
     if wish.history > HISTORY_SECONDS {
         return Err(wrong(format!("history: at most {HISTORY_SECONDS} seconds")));
     }
-    if wish.stock.is_some_and(|most| most > MOST) || wish.filter.len() > 200 {
-        return Err(wrong(format!("stock: at most {MOST} products; filter: at most 200 bytes")));
+    if wish.stock.is_some_and(|most| most > MOST) || wish.filter.len() > FILTER_BYTES {
+        return Err(wrong(format!("stock: at most {MOST} products; filter: at most {FILTER_BYTES} bytes")));
     }
     let place = Place;
     if READERS.fetch_add(1, Ordering::Relaxed) >= web.shop.limits.stream_clients {

@@ -17,6 +17,8 @@ use crate::domain::{Health, Millis, Stock};
 pub const FORMAT: u32 = 2;
 /// Seconds of history that a stream begins with, at most: `/v1/stream?history=900`.
 pub const HISTORY_SECONDS: u64 = 900;
+/// Longest filter of a stream's stock, in bytes.
+pub const FILTER_BYTES: usize = 200;
 /// Deliveries told in one snapshot; of more, the newest.
 pub const DELIVERIES: usize = 10;
 /// Longest latency told apart, in microseconds.

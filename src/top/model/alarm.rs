@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Model;
 use super::fleet::Class;
+use super::lists::{StockState, danger_of};
 use crate::domain::Millis;
-use crate::domain::danger::danger;
 use crate::top::keys::Tab;
 use crate::top::lang::{Lang, word};
 use crate::top::text::{clean, lasting, millis};
@@ -76,8 +76,8 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
         }
     }
     found.sort_by(|a, b| {
-        let harm = |alarm: &Alarm| (alarm.level, harm(&alarm.id), alarm.since);
-        harm(a).cmp(&harm(b)).then_with(|| a.id.cmp(&b.id))
+        let place = |alarm: &Alarm| (alarm.level, harm(&alarm.id), alarm.since);
+        place(a).cmp(&place(b)).then_with(|| a.id.cmp(&b.id))
     });
     found
 }
@@ -212,17 +212,13 @@ impl Judge<'_> {
     fn stock(&mut self) {
         let (mut owed, mut empty, mut low, mut soon) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in self.model.stock.rows.values() {
-            let danger = danger(&row.stock, row.low, row.hourly, row.retired);
-            let left = danger.empties_in_seconds;
-            if row.stock.owed > 0 {
-                owed.push((row, row.stock.owed));
-            } else if row.retired {
-            } else if danger.available == 0 && row.stock.imported > 0 {
-                empty.push((row, 0));
-            } else if danger.available < row.low {
-                low.push((row, danger.available));
-            } else if let Some(left) = left.filter(|left| *left < self.model.thresholds.empty_minutes * 60) {
-                soon.push((row, left));
+            let danger = danger_of(row);
+            match self.model.stock_state(row) {
+                StockState::Owed => owed.push((row, row.stock.owed)),
+                StockState::Empty => empty.push((row, 0)),
+                StockState::Low => low.push((row, danger.available)),
+                StockState::Soon => soon.push((row, danger.empties_in_seconds.unwrap_or(0))),
+                StockState::Retired | StockState::Fine => {}
             }
         }
         let others = |count: usize, lang: Lang| match count {

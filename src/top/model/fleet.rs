@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use super::spread::Spread;
 use crate::domain::Millis;
 use crate::telemetry::snapshot::{HISTORY_SECONDS, Snapshot};
+use crate::top::lang::Lang;
 
 /// Seconds remembered.
 pub const SECONDS: usize = HISTORY_SECONDS as usize;
 /// Instances and channels told apart; a stranger in Redis must not fill our memory.
 const MOST: usize = 64;
+/// Counters summed.
+const TOTALS: usize = 4096;
 /// Reasons told apart in one second of one channel.
 const REASONS: usize = 32;
 
@@ -32,6 +35,18 @@ pub enum Class {
 pub const CLASSES: [Class; 5] = [Class::Delivered, Class::Repeated, Class::Waiting, Class::Refused, Class::Failed];
 
 impl Class {
+    /// What it is called.
+    #[must_use]
+    pub fn title(self, lang: Lang) -> &'static str {
+        match self {
+            Self::Delivered => lang.say("delivered", "已发货"),
+            Self::Repeated => lang.say("repeated", "重复"),
+            Self::Waiting => lang.say("waiting", "待处理"),
+            Self::Refused => lang.say("refused", "拒绝"),
+            Self::Failed => lang.say("failed", "失败"),
+        }
+    }
+
     /// The class of an outcome's word, as counters name it.
     #[must_use]
     pub fn of(outcome: &str) -> Self {
@@ -100,8 +115,6 @@ pub struct Instance {
     pub restarts: u64,
     /// Callbacks by second: (second, count).
     pub rates: VecDeque<(u64, u64)>,
-    /// Counters of its earlier lives, so that sums never go back.
-    before: BTreeMap<String, u64>,
 }
 
 /// Every daemon of the shop, and their common seconds.
@@ -111,7 +124,7 @@ pub struct Fleet {
     pub instances: BTreeMap<String, Instance>,
     /// The oldest first; seconds in which nothing was heard are absent.
     pub seconds: VecDeque<Second>,
-    /// Counters of all instances and all their lives, as far as they were seen.
+    /// What all instances counted since they were first heard: a restart takes nothing back.
     pub totals: BTreeMap<String, u64>,
     /// The newest time heard.
     pub at: Millis,
@@ -147,8 +160,6 @@ impl Fleet {
         let again = instance.last.at > 0 && instance.last.surroundings.started != next.surroundings.started;
         if again {
             instance.restarts += 1;
-            let lived = std::mem::take(&mut instance.last.counters);
-            lived.into_iter().for_each(|(name, count)| *instance.before.entry(name).or_default() += count);
         } else if instance.last.at > 0 {
             instance.missed += next.seq.saturating_sub(instance.last.seq + 1);
         }
@@ -159,18 +170,12 @@ impl Fleet {
         }
         self.at = self.at.max(next.at);
         instance.last = next;
-        self.sum();
-        true
-    }
-
-    fn sum(&mut self) {
-        let mut totals: BTreeMap<String, u64> = BTreeMap::new();
-        for instance in self.instances.values() {
-            for (name, count) in instance.before.iter().chain(&instance.last.counters) {
-                *totals.entry(name.clone()).or_default() += count;
+        for (name, more) in grown {
+            if self.totals.len() < TOTALS || self.totals.contains_key(&name) {
+                *self.totals.entry(name).or_default() += more;
             }
         }
-        self.totals = totals;
+        true
     }
 
     /// The second of that time, made where it is missing; `None` where it is too old.
@@ -230,6 +235,15 @@ impl Fleet {
     pub fn newest(&self, seconds: u64) -> impl Iterator<Item = &Second> {
         let from = (self.at / 1000).saturating_sub(seconds.saturating_sub(1));
         self.seconds.range(self.seconds.partition_point(|second| second.at < from)..)
+    }
+
+    /// What a channel's callbacks came to since it was first heard: outcome and reason to count.
+    #[must_use]
+    pub fn counted(&self, channel: &str) -> BTreeMap<&str, u64> {
+        self.totals
+            .iter()
+            .filter_map(|(name, count)| Some((name.strip_prefix(channel)?.strip_prefix('/')?, *count)))
+            .collect()
     }
 
     /// Snapshots missed, of all instances.
@@ -316,7 +330,7 @@ mod tests {
         // Another that has long been there says where it stands, not what is new.
         assert!(fleet.take(snapshot("b", 1, 500, 9_500, 1_000_000)));
         assert_eq!(fleet.seconds.back().unwrap().channels["pay"].classes[0], 10);
-        assert_eq!(fleet.totals["pay/delivered"], 1_000_044);
+        assert_eq!(fleet.totals["pay/delivered"], 44);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::alarm::Level;
 use super::ui::{Deed, Dialog, Hit, Name};
 use super::{Effect, Model};
 use crate::domain::text::printable;
+use crate::telemetry::snapshot::FILTER_BYTES;
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::{Command, Tab, command};
 
@@ -65,7 +66,7 @@ impl Model {
             KeyCode::Backspace => {
                 text.pop();
             }
-            KeyCode::Char(c) if text.chars().count() < 100 && !c.is_control() => text.push(c),
+            KeyCode::Char(c) if text.len() + c.len_utf8() <= FILTER_BYTES && !c.is_control() => text.push(c),
             _ => {}
         }
     }
@@ -210,6 +211,7 @@ impl Model {
                     let told = serde_json::json!({
                         "kind": row.state.kind, "last_callback": row.state.last, "addresses": row.state.addresses,
                         "refused_by_reason_in_a_minute": row.minute.reasons,
+                        "counted_since_first_heard": self.fleet.counted(&row.name),
                     });
                     (row.name.clone(), Ok(told))
                 });

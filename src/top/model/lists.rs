@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Model;
 use super::fleet::{Class, Instance, SECONDS, Tally};
-use crate::domain::danger::danger;
+use crate::domain::{Danger, Level, danger};
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::{ChannelState, StockRow};
 use crate::top::ask::Row;
@@ -20,6 +20,29 @@ pub struct Failed<'a> {
     pub count: usize,
     /// The time of the oldest.
     pub since: u64,
+}
+
+/// What is the matter with a product's stock, as the dashboard tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StockState {
+    /// Somebody paid and waits.
+    Owed,
+    /// Sold out. (What never had a key is not.)
+    Empty,
+    /// Fewer than its low-water mark.
+    Low,
+    /// Empty soon, at this rate.
+    Soon,
+    /// Off sale.
+    Retired,
+    /// Nothing.
+    Fine,
+}
+
+/// How endangered a row's stock is.
+#[must_use]
+pub fn danger_of(row: &StockRow) -> Danger {
+    danger(&row.stock, row.low, row.hourly, row.retired)
 }
 
 /// One channel over the last minute and the last quarter of an hour.
@@ -99,6 +122,21 @@ impl Model {
         }
     }
 
+    /// What is the matter with a product's stock.
+    #[must_use]
+    pub fn stock_state(&self, row: &StockRow) -> StockState {
+        let danger = danger_of(row);
+        let soon = danger.empties_in_seconds.is_some_and(|left| left < self.thresholds.empty_minutes * 60);
+        match danger.level {
+            Level::Owed => StockState::Owed,
+            Level::Empty if row.stock.imported > 0 => StockState::Empty,
+            Level::Low => StockState::Low,
+            Level::Fine if soon => StockState::Soon,
+            Level::Retired => StockState::Retired,
+            Level::Empty | Level::Fine => StockState::Fine,
+        }
+    }
+
     /// Products, the most endangered first.
     #[must_use]
     pub fn stock_rows(&self) -> Vec<&StockRow> {
@@ -109,7 +147,7 @@ impl Model {
             1 => rows.sort_by(|a, b| a.product.cmp(&b.product)),
             2 => rows.sort_by_key(|row| row.stock.available()),
             3 => rows.sort_by_key(|row| std::cmp::Reverse(row.hourly)),
-            _ => rows.sort_by_cached_key(|row| std::cmp::Reverse(danger(&row.stock, row.low, row.hourly, row.retired))),
+            _ => rows.sort_by_cached_key(|row| std::cmp::Reverse(danger_of(row))),
         }
         rows
     }

@@ -147,7 +147,12 @@ impl Model {
     /// The shop's time: the newest heard, and what passed here since.
     #[must_use]
     pub fn now(&self) -> Millis {
-        if self.fleet.at == 0 { self.local } else { self.fleet.at + self.local.saturating_sub(self.heard) }
+        match (self.fleet.at, self.position) {
+            (0, _) => self.local,
+            // A recording's time is that of its lines, however quickly it is played.
+            (at, Some(_)) => at,
+            (at, None) => at + self.local.saturating_sub(self.heard),
+        }
     }
 
     /// A time of day, as the operator's clock shows it.
@@ -196,7 +201,8 @@ impl Model {
     }
 
     fn line(&mut self, line: Line, effects: &mut Vec<Effect>) {
-        if self.ui.paused {
+        // A recording stands still by itself; what it sends was jumped to.
+        if self.ui.paused && self.position.is_none() {
             if self.held.len() >= HELD {
                 self.held.pop_front();
                 self.dropped += 1;
@@ -261,6 +267,10 @@ impl Model {
 
     fn tick(&mut self, local: u64, effects: &mut Vec<Effect>) {
         let new_second = local / 1000 != self.local / 1000;
+        if self.ui.paused {
+            // The picture's time stands still with it: nobody is lost because nobody listens.
+            self.heard += local.saturating_sub(self.local);
+        }
         self.local = local;
         let now = self.now();
         self.fleet.instances.retain(|_, instance| now.saturating_sub(instance.last.at) / 1000 < FORGET_SECONDS);

@@ -171,17 +171,10 @@ pub fn figures(spread: &Spread) -> [String; 5] {
 
 /// What the colours of the stack mean.
 pub fn legend<'a>(view: &View<'_>) -> Line<'a> {
-    let names = [
-        view.say("delivered", "已发货"),
-        view.say("repeated", "重复"),
-        view.say("waiting", "待处理"),
-        view.say("refused", "拒绝"),
-        view.say("failed", "失败"),
-    ];
-    let spans = CLASSES.iter().zip(names).flat_map(|(class, name)| {
+    let spans = CLASSES.iter().flat_map(|class| {
         let style = view.theme.class(*class);
         let mark = if style.fg.is_some_and(|colour| colour != Color::Reset) { style } else { Style::new() };
-        [Span::styled("■", mark), Span::styled(format!("{name} "), view.theme.dim())]
+        [Span::styled("■", mark), Span::styled(format!("{} ", class.title(view.lang())), view.theme.dim())]
     });
     Line::from(spans.collect::<Vec<_>>())
 }

@@ -9,53 +9,42 @@ use ratatui::widgets::{Paragraph, Wrap};
 use super::table::{self, Cell, Column, List, figure, text};
 use super::{View, charts};
 use crate::top::keys::Tab;
-use crate::top::lang::Lang;
+use crate::top::model::Model;
 use crate::top::model::fleet::Instance;
 use crate::top::model::lists::ChannelRow;
 use crate::top::text::{bytes, clean, count, lasting, millis, rate};
+use crate::top::theme::Theme;
 
-const CHANNELS_EN: [Column; 10] = [
-    text("channel", 12, 0),
-    text("kind", 9, 5),
-    figure("a second", 8, 0),
-    figure("success", 8, 0),
-    figure("p50 ms", 7, 3),
-    figure("p99 ms", 7, 1),
-    text("last callback", 13, 0),
-    figure("skew ms", 7, 6),
-    figure("addresses", 9, 4),
-    text("15 min", 15, 2),
-];
-const CHANNELS_ZH: [Column; 10] = [
-    text("渠道", 12, 0),
-    text("类型", 9, 5),
-    figure("每秒", 8, 0),
-    figure("成功率", 8, 0),
-    figure("p50 毫秒", 8, 3),
-    figure("p99 毫秒", 8, 1),
-    text("最近回调", 13, 0),
-    figure("时差", 7, 6),
-    figure("来源地址", 9, 4),
-    text("15 分钟", 15, 2),
+const CHANNELS: &[Column] = &[
+    text("channel", "渠道", 12, 0),
+    text("kind", "类型", 9, 5),
+    figure("a second", "每秒", 8, 0),
+    figure("success", "成功率", 8, 0),
+    figure("p50 ms", "p50 毫秒", 8, 3),
+    figure("p99 ms", "p99 毫秒", 8, 1),
+    text("last callback", "最近回调", 13, 0),
+    figure("skew ms", "时差", 7, 6),
+    figure("addresses", "来源地址", 9, 4),
+    text("15 min", "15 分钟", 15, 2),
 ];
 
-fn channel(row: &ChannelRow, view: &View<'_>) -> Vec<Cell> {
+fn channel(row: &ChannelRow, model: &Model, theme: Theme) -> Vec<Cell> {
     let plain = Style::new();
-    let name = if row.name.is_empty() { view.say("(none)", "(无)").to_owned() } else { row.name.clone() };
+    let name = if row.name.is_empty() { model.lang.say("(none)", "(无)").to_owned() } else { row.name.clone() };
     let success = row.success();
     let look = match success {
-        Some(share) if share < 90.0 => view.theme.bad(),
-        Some(share) if share < 99.0 => view.theme.warn(),
+        Some(share) if share < 90.0 => theme.bad(),
+        Some(share) if share < 99.0 => theme.warn(),
         _ => plain,
     };
     let [p50, _, p99, ..] = charts::figures(&row.minute.latency);
     let last = match row.state.last {
         0 => "–".to_owned(),
-        at => view.model.clock(at),
+        at => model.clock(at),
     };
     vec![
         (name, plain),
-        (row.state.kind.clone(), view.theme.dim()),
+        (row.state.kind.clone(), theme.dim()),
         (rate(row.rate), plain),
         (success.map_or_else(|| "–".to_owned(), |share| format!("{share:.1} %")), look),
         (p50, plain),
@@ -63,25 +52,21 @@ fn channel(row: &ChannelRow, view: &View<'_>) -> Vec<Cell> {
         (last, plain),
         (row.skew_ms.to_string(), plain),
         (count(u64::from(row.state.addresses)), plain),
-        (charts::spark(row.seconds.iter().copied(), 15), view.theme.good()),
+        (charts::spark(row.seconds.iter().copied(), 15), theme.good()),
     ]
 }
 
 pub fn channels(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
-    let model = view.model;
+    let (model, theme) = (view.model, view.theme);
     let rows = model.channel_rows();
-    let block = view.block(view.say("channels · last minute", "渠道 · 最近一分钟"));
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = view.panel(frame, area, view.say("channels · last minute", "渠道 · 最近一分钟"));
     let empty = view.say(
         "no channel is configured: nobody can pay ([channel.<name>] in the configuration)",
         "没有配置渠道:无法付款(配置中的 [channel.<name>])",
     );
-    let columns: &[Column] = if model.lang == Lang::Zh { &CHANNELS_ZH } else { &CHANNELS_EN };
     let chosen = model.ui.places[Tab::Channels as usize].row;
-    let list = List { columns, grows: 0, rows: rows.len(), chosen, empty };
-    let made: Vec<Vec<Cell>> = rows.iter().map(|row| channel(row, view)).collect();
-    table::draw(frame, inner, view, &list, |at| made.get(at).cloned().unwrap_or_default());
+    let list = List { columns: CHANNELS, grows: 0, rows: rows.len(), chosen, empty };
+    table::draw(frame, inner, view, &list, |at| channel(&rows[at], model, theme));
 }
 
 pub fn notices(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
@@ -101,57 +86,41 @@ pub fn notices(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     frame.render_widget(text, area);
 }
 
-const INSTANCES_EN: [Column; 14] = [
-    text("instance", 10, 0),
-    text("state", 10, 0),
-    figure("a second", 8, 0),
-    figure("up", 7, 1),
-    text("version", 8, 7),
-    figure("memory", 8, 2),
-    figure("Redis ms", 8, 0),
-    text("durability", 10, 0),
-    figure("Redis mem", 9, 3),
-    figure("AOF", 8, 5),
-    figure("cmds/s", 7, 6),
-    figure("replicas", 8, 8),
-    figure("slow", 5, 4),
-    text("15 min", 15, 9),
-];
-const INSTANCES_ZH: [Column; 14] = [
-    text("实例", 10, 0),
-    text("状态", 10, 0),
-    figure("每秒", 8, 0),
-    figure("运行", 7, 1),
-    text("版本", 8, 7),
-    figure("内存", 8, 2),
-    figure("Redis毫秒", 9, 0),
-    text("持久性", 10, 0),
-    figure("Redis内存", 9, 3),
-    figure("AOF", 8, 5),
-    figure("命令/秒", 7, 6),
-    figure("副本", 8, 8),
-    figure("慢日志", 6, 4),
-    text("15 分钟", 15, 9),
+const INSTANCES: &[Column] = &[
+    text("instance", "实例", 10, 0),
+    text("state", "状态", 10, 0),
+    figure("a second", "每秒", 8, 0),
+    figure("up", "运行", 7, 1),
+    text("version", "版本", 8, 7),
+    figure("memory", "内存", 8, 2),
+    figure("Redis ms", "Redis毫秒", 9, 0),
+    text("durability", "持久性", 10, 0),
+    figure("Redis mem", "Redis内存", 9, 3),
+    figure("AOF", "AOF", 8, 5),
+    figure("cmds/s", "命令/秒", 7, 6),
+    figure("replicas", "副本", 8, 8),
+    figure("slow", "慢日志", 6, 4),
+    text("15 min", "15 分钟", 15, 9),
 ];
 
-fn instance(name: &str, it: &Instance, view: &View<'_>) -> Vec<Cell> {
-    let (model, around) = (view.model, &it.last.surroundings);
+fn instance(name: &str, it: &Instance, model: &Model, theme: Theme) -> Vec<Cell> {
+    let around = &it.last.surroundings;
     let silent = model.silence(it);
     let lost = silent >= model.thresholds.lost_seconds;
-    let plain = if lost { view.theme.dim() } else { Style::new() };
+    let plain = if lost { theme.dim() } else { Style::new() };
     let retry = model.link.lost().map(|lost| lost.retry_at.saturating_sub(model.local).div_ceil(1000));
     let (state, look) = if lost {
-        let next = retry.map_or_else(String::new, |left| format!(" {} {left}s", view.say("retry", "重试")));
-        (format!("{} {}{next}", view.say("lost", "失联"), lasting(silent)), view.theme.dim())
+        let next = retry.map_or_else(String::new, |left| format!(" {} {left}s", model.lang.say("retry", "重试")));
+        (format!("{} {}{next}", model.lang.say("lost", "失联"), lasting(silent)), theme.dim())
     } else if !around.ready {
-        (view.say("no Redis", "无 Redis").to_owned(), view.theme.bad())
+        (model.lang.say("no Redis", "无 Redis").to_owned(), theme.bad())
     } else if around.full.is_some() {
-        (view.say("full", "已满").to_owned(), view.theme.bad())
+        (model.lang.say("full", "已满").to_owned(), theme.bad())
     } else {
-        (view.say("ready", "就绪").to_owned(), view.theme.good())
+        (model.lang.say("ready", "就绪").to_owned(), theme.good())
     };
     let redis = &around.redis;
-    let relaxed = if redis.relaxed { ("relaxed".to_owned(), view.theme.bad()) } else { ("strict".to_owned(), plain) };
+    let relaxed = if redis.relaxed { ("relaxed".to_owned(), theme.bad()) } else { ("strict".to_owned(), plain) };
     let recent: u64 = it.rates.iter().rev().take(5).map(|(_, count)| count).sum();
     // Of a Redis that does not answer the last figures are old.
     let known = |text: String| if around.ready && !lost { text } else { "–".to_owned() };
@@ -161,7 +130,7 @@ fn instance(name: &str, it: &Instance, view: &View<'_>) -> Vec<Cell> {
         (state, look),
         (if lost { "–".to_owned() } else { rate(recent as f64 / 5.0) }, plain),
         (lasting(it.last.at.saturating_sub(around.started) / 1000), plain),
-        (around.kamid.clone(), view.theme.dim()),
+        (around.kamid.clone(), theme.dim()),
         (bytes(around.memory_bytes), plain),
         (known(millis(around.redis_us as f64)), plain),
         relaxed,
@@ -170,20 +139,16 @@ fn instance(name: &str, it: &Instance, view: &View<'_>) -> Vec<Cell> {
         (known(count(redis.commands)), plain),
         (redis.replicas.to_string(), plain),
         (redis.slow.map_or_else(|| "?".to_owned(), |slow| slow.to_string()), plain),
-        (charts::spark(rates.into_iter(), 15), view.theme.good()),
+        (charts::spark(rates.into_iter(), 15), theme.good()),
     ]
 }
 
 pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
-    let model = view.model;
+    let (model, theme) = (view.model, view.theme);
     let rows = model.instance_rows();
-    let block = view.block(&format!("{} {}", view.say("instances", "实例"), rows.len()));
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = view.panel(frame, area, &format!("{} {}", view.say("instances", "实例"), rows.len()));
     let empty = view.say("no daemon was heard yet", "还没有收到守护进程的消息");
-    let columns: &[Column] = if model.lang == Lang::Zh { &INSTANCES_ZH } else { &INSTANCES_EN };
     let chosen = model.ui.places[Tab::Instances as usize].row;
-    let list = List { columns, grows: 1, rows: rows.len(), chosen, empty };
-    let made: Vec<Vec<Cell>> = rows.iter().map(|(name, it)| instance(name, it, view)).collect();
-    table::draw(frame, inner, view, &list, |at| made.get(at).cloned().unwrap_or_default());
+    let list = List { columns: INSTANCES, grows: 1, rows: rows.len(), chosen, empty };
+    table::draw(frame, inner, view, &list, |at| instance(rows[at].0, rows[at].1, model, theme));
 }

@@ -64,6 +64,14 @@ impl View<'_> {
             .border_style(self.theme.dim())
             .title(Line::styled(format!(" {} ", clean(title, 200)), self.theme.accent()))
     }
+
+    /// Draws a frame with a title; what is inside it.
+    pub fn panel(&self, frame: &mut Frame<'_>, area: Rect, title: &str) -> Rect {
+        let block = self.block(title);
+        let inner = block.inner(area);
+        frame.render_widget(block, area);
+        inner
+    }
 }
 
 /// Draws everything; says what can be clicked where.

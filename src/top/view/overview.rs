@@ -53,8 +53,7 @@ fn rates_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: &[Co
 /// Rates of the last minute, and the percentiles of the last minute and of all that is remembered.
 fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let model = view.model;
-    let block = view.block(view.say("last minute: ms, a second", "最近一分钟:毫秒、每秒"));
-    let inner = block.inner(area);
+    let inner = view.panel(frame, area, view.say("last minute: ms, a second", "最近一分钟:毫秒、每秒"));
     let mut sums = [0u64; 5];
     let (mut delivered, mut orders) = (Spread::default(), 0);
     let mut heard = 0u32;
@@ -66,13 +65,6 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
             sums.iter_mut().zip(tally.classes).for_each(|(sum, count)| *sum += count);
         }
     }
-    let names = [
-        view.say("delivered", "已发货"),
-        view.say("repeated", "重复"),
-        view.say("waiting", "待处理"),
-        view.say("refused", "拒绝"),
-        view.say("failed", "失败"),
-    ];
     let mut lines = vec![latency_head(view, inner.width)];
     lines.push(latency_line(view.say("answered", "回调应答"), &model.minute, inner.width));
     lines.push(latency_line(view.say("paid→keys", "付款→发货"), &delivered, inner.width));
@@ -83,9 +75,9 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     }));
     let per = |count: u64| rate(count as f64 / f64::from(heard.max(1)));
     let mut cells: Vec<Span<'_>> = Vec::new();
-    for ((class, name), sum) in CLASSES.iter().zip(names).zip(sums) {
+    for (class, sum) in CLASSES.iter().zip(sums) {
         let style = if sum > 0 { view.theme.class(*class) } else { view.theme.dim() };
-        cells.push(Span::styled(format!(" {}{}/s", left(name, 10), right(&per(sum), 5)), style));
+        cells.push(Span::styled(format!(" {}{}/s", left(class.title(view.lang()), 10), right(&per(sum), 5)), style));
     }
     cells.push(Span::raw(format!(" {}{}/s", left(view.say("orders", "下单"), 10), right(&per(orders), 5))));
     let across = if inner.width >= 56 { 3 } else { 1 };
@@ -105,7 +97,7 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
             Line::from(part.to_vec())
         }
     }));
-    frame.render_widget(Paragraph::new(lines).block(block), area);
+    frame.render_widget(Paragraph::new(lines), inner);
 }
 
 fn latency_head<'a>(view: &View<'_>, width: u16) -> Line<'a> {
@@ -129,9 +121,7 @@ fn heat_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         view.say("callback latency, ms: how many fell where", "回调延迟(毫秒)分布"),
         span_of(view, columns.len(), bin)
     );
-    let block = view.block(&title);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = view.panel(frame, area, &title);
     if columns.iter().all(|column| column.latency.count() == 0) {
         let text = Line::styled(view.say(" no callbacks yet", " 还没有回调"), view.theme.dim());
         frame.render_widget(Paragraph::new(text), inner);
@@ -142,9 +132,7 @@ fn heat_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 
 fn lines_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let (columns, _) = charts::columns(view, area.width.saturating_sub(2 + charts::AXIS));
-    let block = view.block(view.say("p50 · p90 · p99, ms", "p50 · p90 · p99 毫秒"));
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
+    let inner = view.panel(frame, area, view.say("p50 · p90 · p99, ms", "p50 · p90 · p99 毫秒"));
     charts::percentiles(frame, inner, view, &columns);
 }
 

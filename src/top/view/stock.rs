@@ -8,78 +8,57 @@ use ratatui::widgets::Paragraph;
 
 use super::table::{self, Cell, Column, List, figure, text};
 use super::{View, charts};
-use crate::domain::danger::danger;
 use crate::telemetry::snapshot::StockRow;
 use crate::top::keys::Tab;
-use crate::top::lang::Lang;
+use crate::top::model::Model;
+use crate::top::model::lists::{StockState, danger_of, sorts};
 use crate::top::text::{clean, count, lasting, left, right};
+use crate::top::theme::Theme;
 
-const EN: [Column; 11] = [
-    text("product", 14, 0),
-    text("name", 12, 7),
-    figure("available", 9, 0),
-    figure("reserved", 8, 4),
-    figure("given", 8, 5),
-    figure("owed", 6, 0),
-    figure("an hour", 8, 3),
-    figure("empty in", 8, 0),
-    figure("low", 6, 6),
-    text("left", 12, 2),
-    text("available, 10 min", 20, 8),
-];
-const ZH: [Column; 11] = [
-    text("商品", 14, 0),
-    text("名称", 12, 7),
-    figure("可售", 9, 0),
-    figure("已占用", 8, 4),
-    figure("已售", 8, 5),
-    figure("缺货", 6, 0),
-    figure("每小时", 8, 3),
-    figure("售完于", 8, 0),
-    figure("警戒", 6, 6),
-    text("剩余", 12, 2),
-    text("可售 10 分钟", 20, 8),
+const COLUMNS: &[Column] = &[
+    text("product", "商品", 14, 0),
+    text("name", "名称", 12, 7),
+    figure("available", "可售", 9, 0),
+    figure("reserved", "已占用", 8, 4),
+    figure("given", "已售", 8, 5),
+    figure("owed", "缺货", 6, 0),
+    figure("an hour", "每小时", 8, 3),
+    figure("empty in", "售完于", 8, 0),
+    figure("low", "警戒", 6, 6),
+    text("left", "剩余", 12, 2),
+    text("available, 10 min", "可售 10 分钟", 20, 8),
 ];
 
 /// How a row looks: by its danger.
-fn style(row: &StockRow, view: &View<'_>) -> Style {
-    let danger = danger(&row.stock, row.low, row.hourly, row.retired);
-    let soon = danger.empties_in_seconds.is_some_and(|left| left < view.model.thresholds.empty_minutes * 60);
-    if row.stock.owed > 0 {
-        view.theme.bad()
-    } else if row.retired {
-        view.theme.dim()
-    } else if danger.available == 0 && row.stock.imported > 0 {
-        view.theme.bad()
-    } else if danger.available < row.low || soon {
-        view.theme.warn()
-    } else {
-        Style::new()
+fn style(row: &StockRow, model: &Model, theme: Theme) -> Style {
+    match model.stock_state(row) {
+        StockState::Owed | StockState::Empty => theme.bad(),
+        StockState::Low | StockState::Soon => theme.warn(),
+        StockState::Retired => theme.dim(),
+        StockState::Fine => Style::new(),
     }
 }
 
 fn empties(row: &StockRow) -> String {
-    let danger = danger(&row.stock, row.low, row.hourly, row.retired);
-    match danger.empties_in_seconds {
-        _ if row.retired => "–".to_owned(),
+    match danger_of(row).empties_in_seconds.filter(|_| !row.retired) {
         Some(0) => "0".to_owned(),
         Some(left) => lasting(left),
         None => "–".to_owned(),
     }
 }
 
-fn cells(row: &StockRow, view: &View<'_>) -> Vec<Cell> {
-    let look = style(row, view);
+fn cells(row: &StockRow, model: &Model, theme: Theme) -> Vec<Cell> {
+    let look = style(row, model, theme);
     let plain = Style::new();
     let available = row.stock.available();
     // Of what was there when the last keys came in, as far as that can be told.
     let whole = row.stock.pool + row.stock.given;
     let share = if whole == 0 { 0.0 } else { available as f64 / whole as f64 };
-    let samples = view.model.stock.samples.get(&row.product);
+    let samples = model.stock.samples.get(&row.product);
     let line = samples.map_or_else(String::new, |samples| charts::spark(samples.iter().copied(), 20));
     vec![
         (row.product.clone(), look),
-        (row.name.clone(), view.theme.dim()),
+        (row.name.clone(), theme.dim()),
         (count(available), look),
         (count(row.stock.reserved), plain),
         (count(row.stock.given), plain),
@@ -88,16 +67,16 @@ fn cells(row: &StockRow, view: &View<'_>) -> Vec<Cell> {
         (empties(row), look),
         (if row.low == 0 { "–".to_owned() } else { count(row.low) }, plain),
         (charts::bar(share, 12), look),
-        (line, view.theme.good()),
+        (line, theme.good()),
     ]
 }
 
 pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
-    let model = view.model;
+    let (model, theme) = (view.model, view.theme);
     let rows = model.stock_rows();
     let stock = &model.stock;
     let place = &model.ui.places[Tab::Stock as usize];
-    let sort = crate::top::model::lists::sorts(Tab::Stock, model.lang).get(place.sort).copied().unwrap_or_default();
+    let sort = sorts(Tab::Stock, model.lang).get(place.sort).copied().unwrap_or_default();
     let title = format!(
         "{} {}/{} · {} {sort}",
         view.say("products", "商品"),
@@ -105,10 +84,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         if place.filter.is_empty() { stock.products } else { stock.matching },
         view.say("by", "排序"),
     );
-    let block = view.block(&title);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let columns: &[Column] = if model.lang == Lang::Zh { &ZH } else { &EN };
+    let inner = view.panel(frame, area, &title);
     let empty = match (stock.told, place.filter.is_empty()) {
         (false, _) => view.say("no stock was told yet", "还没有库存数据"),
         (true, true) => view.say(
@@ -117,9 +93,8 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         ),
         (true, false) => view.say("no product holds this text; Esc clears the filter", "没有符合的商品;Esc 清除筛选"),
     };
-    let list = List { columns, grows: 1, rows: rows.len(), chosen: place.row, empty };
-    let made: Vec<Vec<Cell>> = rows.iter().map(|row| cells(row, view)).collect();
-    table::draw(frame, inner, view, &list, |at| made.get(at).cloned().unwrap_or_default());
+    let list = List { columns: COLUMNS, grows: 1, rows: rows.len(), chosen: place.row, empty };
+    table::draw(frame, inner, view, &list, |at| cells(rows[at], model, theme));
 }
 
 /// The few products in most danger.
@@ -139,7 +114,10 @@ pub fn endangered(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
                 String::new()
             };
             let room = width.saturating_sub(17 + crate::top::text::columns(&owed));
-            Line::styled(format!(" {}{ends}{owed}", left(&clean(&row.product, 32), room)), style(row, view))
+            Line::styled(
+                format!(" {}{ends}{owed}", left(&clean(&row.product, 32), room)),
+                style(row, view.model, view.theme),
+            )
         })
         .collect();
     if lines.is_empty() {

@@ -13,8 +13,8 @@ use crate::top::text::{left, right};
 /// One column.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// Its title.
-    pub title: &'static str,
+    /// Its title, in both languages.
+    title: [&'static str; 2],
     /// Its width; the column that grows takes what is left too.
     pub width: u16,
     /// Figures stand at the right.
@@ -25,14 +25,14 @@ pub struct Column {
 
 /// A column of text.
 #[must_use]
-pub const fn text(title: &'static str, width: u16, spare: u8) -> Column {
-    Column { title, width, right: false, spare }
+pub const fn text(en: &'static str, zh: &'static str, width: u16, spare: u8) -> Column {
+    Column { title: [en, zh], width, right: false, spare }
 }
 
 /// A column of figures.
 #[must_use]
-pub const fn figure(title: &'static str, width: u16, spare: u8) -> Column {
-    Column { title, width, right: true, spare }
+pub const fn figure(en: &'static str, zh: &'static str, width: u16, spare: u8) -> Column {
+    Column { title: [en, zh], width, right: true, spare }
 }
 
 /// A cell: its text and how it looks.
@@ -79,11 +79,15 @@ pub fn draw(
     cells: impl Fn(usize) -> Vec<Cell>,
 ) {
     let shown = fit(list, area.width);
+    let title = |at: usize| {
+        let [en, zh] = list.columns[at].title;
+        view.lang().say(en, zh)
+    };
     let put = |text: &str, at: usize, width: u16| {
         let width = usize::from(width);
         if list.columns[at].right { right(text, width) } else { left(text, width) }
     };
-    let head: String = shown.iter().map(|(at, width)| put(list.columns[*at].title, *at, *width) + " ").collect();
+    let head: String = shown.iter().map(|(at, width)| put(title(*at), *at, *width) + " ").collect();
     let mut lines = vec![Line::styled(head, view.theme.accent())];
     let room = usize::from(area.height.saturating_sub(1));
     if list.rows == 0 {

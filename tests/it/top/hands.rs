@@ -112,6 +112,19 @@ fn nothing_is_done_without_a_reason_and_a_yes() {
 }
 
 #[test]
+fn a_filter_is_never_longer_than_the_daemon_takes() {
+    let mut model = scenes::empty(Lang::Zh);
+    press(&mut model, KeyCode::Char('2'));
+    press(&mut model, KeyCode::Char('/'));
+    for _ in 0..300 {
+        press(&mut model, KeyCode::Char('卡'));
+    }
+    let effects = press(&mut model, KeyCode::Enter);
+    let [Effect::Filter(text)] = &effects[..] else { panic!("{effects:?}") };
+    assert!(text.starts_with('卡') && text.len() <= kamid::telemetry::snapshot::FILTER_BYTES, "{}", text.len());
+}
+
+#[test]
 fn a_pause_loses_nothing_and_says_what_it_dropped() {
     let mut model = scenes::normal(Lang::En);
     press(&mut model, KeyCode::Char('p'));
@@ -125,6 +138,13 @@ fn a_pause_loses_nothing_and_says_what_it_dropped() {
         )))));
     }
     assert_eq!((model.fleet.at, model.dropped), (frozen, 0));
+    // However long it stands still, nobody is lost by it.
+    let (now, wrong) = (model.now(), model.alarms.clone());
+    for second in 1..=60 {
+        let effects = model.update(Message::Tick(scenes::BEGAN + 899_000 + second * 1000));
+        assert!(!effects.contains(&Effect::Ring));
+    }
+    assert_eq!((model.now(), &model.alarms), (now, &wrong));
     press(&mut model, KeyCode::Char('p'));
     assert_eq!(model.fleet.at, scenes::BEGAN + 959_000);
     assert_eq!(model.fleet.missed(), 0);

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -128,6 +128,21 @@ fn alone(shop: &Daemon) -> Alone {
     (child, pty.master.try_clone_reader().unwrap(), pty.master)
 }
 
+/// Waits until a thread of that process writes to its terminal and gets no further, as long as the kernel tells so.
+fn stuck(pid: u32) {
+    let began = Instant::now();
+    // `write` on x86-64 or on other machines, to descriptor 1.
+    let writes = |call: String| call.starts_with("1 0x1 ") || call.starts_with("64 0x1 ");
+    while began.elapsed() < Duration::from_secs(5) {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let calls = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("syscall")).ok());
+        if calls.into_iter().any(writes) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn whatever_ends_it_the_terminal_is_as_it_was() {
     let shop = Daemon::start("");
@@ -149,7 +164,7 @@ fn whatever_ends_it_the_terminal_is_as_it_was() {
     wait_for("an end without a terminal", || child.try_wait().unwrap());
     // A terminal that takes nothing more (its line is stuck) does not hold it.
     let (mut child, output, master) = alone(&shop);
-    std::thread::sleep(Duration::from_secs(4));
+    stuck(child.process_id().unwrap());
     kill_process(Pid::from_raw(child.process_id().unwrap().cast_signed()).unwrap(), Signal::TERM).unwrap();
     wait_for("an end at a stuck terminal", || child.try_wait().unwrap());
     drop((output, master));
