@@ -8,9 +8,8 @@ use clap::{Args, ValueEnum};
 
 use super::{Context, Done, Failure, serve};
 use crate::client::Client;
-use crate::telemetry::snapshot::FILTER_BYTES;
 use crate::top::keys::{TABS, Tab};
-use crate::top::{Form, Lang, Options, Theme, once, run, terminal_size};
+use crate::top::{FILTER_BYTES, Form, Lang, Options, Theme, once, run, terminal_size};
 
 pub const EXAMPLES: &str = "Examples:
   kamid top

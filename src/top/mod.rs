@@ -22,6 +22,7 @@ pub mod text;
 pub mod theme;
 pub mod view;
 
+pub use crate::telemetry::snapshot::FILTER_BYTES;
 pub use lang::Lang;
 pub use once::{Form, once, picture, svg, text as page};
 pub use record::{Player, Recorder};
