@@ -42,7 +42,7 @@ fuzz:
 setup:
 	@command -v redis-server >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq redis-server )
 
-# A real browser for the buyer's pages, curl for the README's tour, a clock that can jump for the faults.
+# A real browser for the buyer's pages, curl for the README's tour, a clock that can jump for the faults, a mail server.
 setup-tests: setup
-	@( command -v chromedriver && command -v curl && command -v faketime ) >/dev/null || \
-		( $(APT) update -qq && $(APT) install -y -qq chromium chromium-driver curl faketime )
+	@( command -v chromedriver && command -v curl && command -v faketime && command -v aiosmtpd ) >/dev/null || \
+		( $(APT) update -qq && $(APT) install -y -qq chromium chromium-driver curl faketime python3-aiosmtpd )

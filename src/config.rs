@@ -25,6 +25,8 @@ pub struct Config {
     pub test: bool,
     /// When the dashboard calls something an alarm.
     pub top: Top,
+    /// The notifiers' sections by name; each kind reads its own.
+    pub notify: Vec<(String, Section)>,
     /// The channels' sections by name; each kind reads its own.
     pub channels: Vec<(String, Section)>,
 }
@@ -194,12 +196,13 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
     let (server, store, limits, test) = (section("server"), section("store"), section("limits"), section("test"));
     let top = section("top");
     let channels = given.section("channel", problems).sections(problems);
-    for (name, _) in &channels {
+    let notify = given.section("notify", problems).sections(problems);
+    for (name, _) in channels.iter().chain(&notify) {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
         if name.is_empty() || name.len() > 32 || !name.bytes().all(fits) || name == "manual" {
             given.reject(
                 "channel",
-                format!("{name:?} is no name for a channel: 1 to 32 of a-z, 0-9, - and _"),
+                format!("{name:?} is no name for a channel or a notifier: 1 to 32 of a-z, 0-9, - and _"),
                 problems,
             );
         }
@@ -214,8 +217,8 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
     if mode == Some(false) {
         warn_before_going_live(&listeners, server.as_ref(), channels.is_empty(), problems);
     }
-    given.finish(&["server", "store", "limits", "test", "top", "channel"], problems);
-    Some(Config { server: server?, store: store?, limits, test: mode?, top: top?, channels })
+    given.finish(&["server", "store", "limits", "test", "top", "channel", "notify"], problems);
+    Some(Config { server: server?, store: store?, limits, test: mode?, top: top?, channels, notify })
 }
 
 /// What is allowed, and will not work with real money.

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::channel::{self, Channels};
 use crate::config::{Config, StoreUrl};
 use crate::http::{self, Web};
+use crate::notify::{self, Notifiers};
 use crate::settings::Problem;
 use crate::shop::{Parts, Shop};
 use crate::store::embedded::{DataLock, Embedded, EmbeddedError, make_private};
@@ -96,6 +97,11 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     for warning in &channels.warnings {
         tracing::warn!(problem = %warning, "The configuration could be better.");
     }
+    let (notifiers, could_be_better) =
+        Notifiers::build(&config.notify, data, config.test).map_err(DaemonError::Channels)?;
+    for warning in &could_be_better {
+        tracing::warn!(problem = %warning, "The configuration could be better.");
+    }
     let public = bind("public", config.server.public).await?;
     let admin = bind("admin", config.server.admin).await?;
     let embedded = match config.store.url {
@@ -128,13 +134,14 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     let parts =
         Parts { store, vault, channels, limits: config.limits.clone(), public_url, test: config.test, telemetry };
     let shop = Arc::new(Shop::new(parts));
+    shop.reaches(notifiers.reaches());
     let _set = shop.own_url.set(whereabouts.public.clone());
     shop.refresh_catalog().await?;
     shop.list_operators().await?;
     shop.list_blocks().await?;
     std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
     greet(&shop, &whereabouts, data, began, shell);
-    let running = Running::start(&config, shop, (public, admin), token, embedded, data, started);
+    let running = Running::start(&config, shop, notifiers, (public, admin), token, embedded, data, started);
     signals.next().await;
     signals.leave_at_the_next();
     running.drain(Duration::from_secs(config.server.drain_seconds)).await;
@@ -206,6 +213,7 @@ impl Running {
     fn start(
         config: &Config,
         shop: Arc<Shop>,
+        notifiers: Notifiers,
         (public, admin): (TcpListener, TcpListener),
         token: Zeroizing<String>,
         embedded: Option<Embedded>,
@@ -214,7 +222,8 @@ impl Running {
     ) -> Self {
         let (stop_listening, listening) = watch::channel(false);
         let (stop_working, working) = watch::channel(false);
-        let web = Arc::new(Web::new(Arc::clone(&shop), config.server.trusted_proxies.clone(), token));
+        let web =
+            Arc::new(Web::new(Arc::clone(&shop), notifiers.clone(), config.server.trusted_proxies.clone(), token));
         let drain = Duration::from_secs(config.server.drain_seconds);
         let mut workers = JoinSet::new();
         if let Some(embedded) = embedded.clone() {
@@ -223,6 +232,9 @@ impl Running {
         let disk = embedded.is_some().then(|| data.to_owned());
         workers.spawn(Arc::clone(&shop).sweep_forever(working.clone(), disk));
         workers.spawn(Arc::clone(&shop).outbox_forever(working.clone()));
+        if !notifiers.reaches().is_empty() {
+            workers.spawn(notify::run(Arc::clone(&shop), notifiers, working.clone()));
+        }
         workers.spawn(Arc::clone(&shop).snapshot_forever(started, working.clone()));
         workers.spawn(Arc::clone(&shop).follow_forever(working.clone()));
         workers.spawn(Arc::clone(&shop).board_forever(working.clone()));

@@ -13,6 +13,8 @@
 //!   ▲
 //! shop        the use cases: checkout, settle, deliver, stock, review, sweep; the stock board, operators, blocks
 //!   ▲
+//! notify      the outbox's people: who is told what, and again (lettre)
+//!   ▲
 //! http        listeners, limits (governor), routes, pages (hyper, axum)
 //!   ▲
 //! daemon      what is built, spawned and drained, in order       hammer   the load tester  ┐ speak HTTP alone;
@@ -42,6 +44,7 @@ pub mod daemon;
 pub mod domain;
 pub mod hammer;
 pub mod http;
+pub mod notify;
 pub mod outbound;
 pub mod settings;
 pub mod shop;

@@ -278,6 +278,18 @@ impl Section {
         secret
     }
 
+    /// The text of the file that setting `key` names, at most so many bytes; for what is no secret.
+    pub fn file(&self, key: &str, most: u64, problems: &mut Vec<Problem>) -> Option<String> {
+        let path = self.text(key, problems)?;
+        let whole = self.base.join(&path);
+        let read = match std::fs::metadata(&whole) {
+            Ok(meta) if meta.len() > most => Err(format!("longer than {most} bytes")),
+            _ => std::fs::read_to_string(&whole).map_err(|error| error.to_string()),
+        };
+        read.map_err(|error| self.wrong::<()>(key, &format!("a file that can be read ({path}: {error})"), problems))
+            .ok()
+    }
+
     /// A table inside; empty where absent.
     pub fn section(&self, key: &str, problems: &mut Vec<Problem>) -> Section {
         match self.find(key).map(|entry| &entry.value) {

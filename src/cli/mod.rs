@@ -8,6 +8,7 @@ mod address;
 mod channel;
 mod hammer;
 mod keys;
+mod notice;
 mod order;
 mod output;
 pub mod parts;
@@ -108,6 +109,9 @@ enum Command {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
+    /// Notices to buyers: list, send again, try a notifier
+    #[command(subcommand, after_help = "Example:\n  kamid notice list")]
+    Notice(notice::NoticeCommand),
     /// Operators' tokens: who may look, who may act
     #[command(subcommand, after_help = "Example:\n  kamid token add night-shift --role view")]
     Token(token::TokenCommand),
@@ -204,6 +208,7 @@ fn run(cli: Cli) -> Done {
                 let trail = context.client()?.get("/v1/trail", &[("limit", limit.to_string())]).await?;
                 context.show(&trail, "trail", &["at", "by", "what", "on", "reason", "result"])
             }
+            Command::Notice(command) => notice::run(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
             Command::Config(command) => serve::config(&context, &command),
             Command::Completions { shell } => {

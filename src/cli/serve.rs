@@ -12,6 +12,7 @@ use super::{Context, Done, Failure};
 use crate::channel::Channels;
 use crate::config::{self, Config};
 use crate::daemon;
+use crate::notify::Notifiers;
 use crate::settings::{Problem, Section};
 
 #[derive(Debug, Subcommand)]
@@ -103,10 +104,14 @@ pub fn config(context: &Context, command: &ConfigCommand) -> Done {
         }
         ConfigCommand::Check => {
             let (usable, problems) = match load(context) {
-                Ok((config, warnings)) => match Channels::build(&config.channels, config.test) {
-                    Ok(channels) => (true, [warnings, channels.warnings].concat()),
-                    Err(found) => (false, [warnings, found].concat()),
-                },
+                Ok((config, warnings)) => {
+                    let channels = Channels::build(&config.channels, config.test).map(|channels| channels.warnings);
+                    let notifiers = Notifiers::build(&config.notify, &context.data, config.test);
+                    let notifiers = notifiers.map(|(_, warnings)| warnings);
+                    let usable = channels.is_ok() && notifiers.is_ok();
+                    let found = |these: Result<Vec<Problem>, Vec<Problem>>| these.unwrap_or_else(|found| found);
+                    (usable, [warnings, found(channels), found(notifiers)].concat())
+                }
                 Err(problems) => (false, all_problems(context, problems)),
             };
             let path: Option<PathBuf> = context.global.config.clone();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, Due, Millis, Money, OrderId, Payment, PaymentState, ProductId};
+use super::{Attempt, Due, Millis, Money, Notice, OrderId, Payment, PaymentState, ProductId};
 
 /// When a key is counted as taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,8 @@ pub struct Order {
     pub attempts: Vec<(Attempt, Due)>,
     /// What people did to it, a line each.
     pub log: String,
+    /// What its buyer was told; `None`: nothing was to be.
+    pub notice: Option<Notice>,
 }
 
 /// A payment as it stands with its order.

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::problem::Problem;
 use super::trail::Told;
-use super::{Web, addresses, admin_orders, audit, incidents, operators, stream, trail};
+use super::{Web, addresses, admin_orders, audit, incidents, notices, operators, stream, trail};
 use crate::domain::{Operator, Product, Stock};
 use crate::shop::{ImportReport, ProductPatch};
 
@@ -38,6 +38,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/metrics", get(metrics))
         .merge(admin_orders::routes())
         .merge(incidents::routes())
+        .merge(notices::routes())
         .merge(operators::routes())
         .merge(addresses::routes())
         .route("/v1/trail", get(trail::list))

@@ -33,7 +33,7 @@ pub fn routes() -> Router<Arc<Web>> {
         .route("/v1/orphans/refund", post(refund))
 }
 
-fn order_id(text: &str) -> Result<OrderId, Problem> {
+pub fn order_id(text: &str) -> Result<OrderId, Problem> {
     // A payment number is as good: the order's number is its beginning.
     let id = text.get(..20).filter(|_| text.len() == 22).unwrap_or(text);
     id.parse().map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "invalid", format!("{error}")))
@@ -210,6 +210,11 @@ async fn show(
     if operator.role == Role::Operate {
         value["page"] = json!(format!("{}/o/{id}?token={}", web.shop.public_url, web.shop.vault.token(id)));
     }
+    value["notice"] = order.notice.as_ref().map_or(Value::Null, |notice| {
+        json!({
+            "state": notice.state, "tries": notice.tries, "time": iso(notice.at), "by": notice.by, "why": notice.why,
+        })
+    });
     value["reserved"] = json!(order.reserved);
     // Keys only when they are asked for by name.
     if wants_keys {

@@ -11,6 +11,7 @@ mod audit;
 mod callback;
 mod incidents;
 pub mod limit;
+mod notices;
 mod operators;
 mod orders;
 mod pages;
@@ -34,6 +35,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
+use crate::notify::Notifiers;
 use crate::shop::Shop;
 use limit::Limiter;
 use problem::Problem;
@@ -53,6 +55,8 @@ pub struct Web {
     pub limiter: Limiter,
     /// Peers whose `X-Forwarded-For` is believed.
     pub proxies: Proxies,
+    /// Who tells buyers.
+    pub notifiers: Notifiers,
     /// What lets an operator in.
     pub admin_token: zeroize::Zeroizing<String>,
 }
@@ -60,9 +64,14 @@ pub struct Web {
 impl Web {
     /// Puts the web side together.
     #[must_use]
-    pub fn new(shop: Arc<Shop>, trusted: Vec<ipnet::IpNet>, admin_token: zeroize::Zeroizing<String>) -> Self {
+    pub fn new(
+        shop: Arc<Shop>,
+        notifiers: Notifiers,
+        trusted: Vec<ipnet::IpNet>,
+        admin_token: zeroize::Zeroizing<String>,
+    ) -> Self {
         let limiter = Limiter::new(&shop.limits);
-        Self { shop, limiter, proxies: Proxies::new(trusted), admin_token }
+        Self { shop, limiter, proxies: Proxies::new(trusted), notifiers, admin_token }
     }
 }
 

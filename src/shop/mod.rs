@@ -8,6 +8,7 @@ pub mod board;
 mod checkout;
 mod deliver;
 mod lines;
+mod notices;
 mod operators;
 mod pace;
 mod review;
@@ -17,7 +18,7 @@ mod stock;
 pub mod sweep;
 pub mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -26,7 +27,7 @@ use tokio::sync::Notify;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Currency, Health, Product, ProductId};
+use crate::domain::{Currency, Health, Product, ProductId, Reach};
 use crate::outbound::Outbound;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -37,6 +38,7 @@ pub use blocks::Block;
 pub use checkout::{Buyer, Created, Wanted};
 pub use deliver::OrderView;
 pub use lines::{ImportReport, read_lines};
+pub use notices::{Message, Refused};
 pub use operators::Known as KnownOperator;
 pub use review::{Action, Note};
 pub use sandbox::Pay;
@@ -94,6 +96,8 @@ pub struct Shop {
     pub own_url: OnceLock<String>,
     /// Wakes the outbox worker.
     pub outbox: Notify,
+    /// Wakes the sender of notices.
+    pub notices: Notify,
     /// Every product's stock, a second old.
     pub board: Arc<board::Board>,
     catalog: RwLock<Arc<BTreeMap<ProductId, Product>>>,
@@ -110,6 +114,7 @@ pub struct Shop {
     skew_ms: AtomicU64,
     redis_us: AtomicU64,
     behind: AtomicU64,
+    told: RwLock<BTreeSet<Reach>>,
 }
 
 impl Shop {
@@ -128,6 +133,7 @@ impl Shop {
             outbound: Outbound::default(),
             own_url: OnceLock::new(),
             outbox: Notify::new(),
+            notices: Notify::new(),
             board: Arc::default(),
             catalog: RwLock::default(),
             catalog_version: AtomicU64::new(u64::MAX),
@@ -142,6 +148,7 @@ impl Shop {
             skew_ms: AtomicU64::new(0),
             redis_us: AtomicU64::new(0),
             behind: AtomicU64::new(0),
+            told: RwLock::default(),
         }
     }
 

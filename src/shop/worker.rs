@@ -49,6 +49,14 @@ impl Shop {
         }
     }
 
+    /// Whether this instance is the one that handles the outbox now.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn reads_outbox(&self) -> Result<bool, ShopError> {
+        Ok(self.store.holds(&Lease(self.telemetry.instance.clone())).await?)
+    }
+
     async fn handle_events(&self, who: &Lease) -> Result<(), ShopError> {
         while self.store.lease(who).await? {
             let unread = self.store.unread(EVENTS).await?;
@@ -60,6 +68,7 @@ impl Shop {
             let events: Vec<&Event> = unread.iter().flat_map(|(_, events)| events).collect();
             self.index_trades(&events).await?;
             self.free_limits(&events).await?;
+            self.queue_notices(&events).await?;
             let last: Vec<_> = unread
                 .iter()
                 .filter_map(|(slot, events)| events.last().map(|event| (*slot, event.id.clone())))

@@ -84,6 +84,16 @@ impl Names {
         self.at(slot, "review")
     }
 
+    /// Orders whose buyers are to be told, by when.
+    pub fn notices(self, slot: Slot) -> String {
+        self.at(slot, "notices")
+    }
+
+    /// Orders whose notices were given up, by when.
+    pub fn dead(self, slot: Slot) -> String {
+        self.at(slot, "dead")
+    }
+
     pub fn marks(self, slot: Slot) -> String {
         self.at(slot, "marks")
     }

@@ -269,6 +269,7 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
         why: text("why"),
         attempts,
         log: text("log").unwrap_or_default(),
+        notice: text("notice").and_then(|text| text.parse().ok()),
     }))
 }
 

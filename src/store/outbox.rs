@@ -83,6 +83,15 @@ impl Store {
         Ok(true)
     }
 
+    /// Whether the lease is that one's, without taking it.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn holds(&self, who: &Lease) -> Result<bool, StoreError> {
+        let holder: Option<String> = self.ask(redis::cmd("GET").arg(self.names.lease())).await?;
+        Ok(holder.as_deref() == Some(who.0.as_str()))
+    }
+
     /// Gives the lease back, so that another instance need not wait.
     ///
     /// # Errors

@@ -20,10 +20,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
 
 use crate::config::Limits;
-use crate::domain::{Millis, Rejection};
+use crate::domain::{Millis, NoticeState, Rejection};
 use fleet::Fleet;
 use incident::{Incident, IncidentLog};
-use snapshot::{ChannelState, Delivery, Snapshot, StockRow};
+use snapshot::{ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockRow};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -43,6 +43,13 @@ pub enum Event<'a> {
     },
     /// An order's keys became its buyer's.
     Delivered(Delivery),
+    /// A notice was tried.
+    Notice {
+        /// How it went.
+        row: NoticeRow,
+        /// From the payment, where that says something.
+        took: Option<Duration>,
+    },
     /// An order was made.
     Ordered {
         /// Product.
@@ -81,8 +88,23 @@ struct State {
     endings: BTreeMap<String, Endings>,
     delivered: Option<Histogram<u64>>,
     deliveries: VecDeque<Delivery>,
+    noticed: Option<Histogram<u64>>,
+    notices: VecDeque<NoticeRow>,
+    waiting: Option<NoticeCounts>,
     fresh: Vec<String>,
     stock: Arc<Vec<StockRow>>,
+}
+
+/// A histogram as text, and empty from now on.
+fn emptied(histogram: &mut Option<Histogram<u64>>) -> String {
+    match histogram {
+        Some(histogram) if !histogram.is_empty() => {
+            let text = snapshot::encode(histogram);
+            histogram.reset();
+            text
+        }
+        _ => String::new(),
+    }
 }
 
 /// What stands now, for whoever watches the metrics.
@@ -171,7 +193,11 @@ impl Telemetry {
         Self {
             incidents: IncidentLog::new(&instance, data, limits),
             instance,
-            state: Mutex::new(State { delivered: snapshot::histogram(), ..State::default() }),
+            state: Mutex::new(State {
+                delivered: snapshot::histogram(),
+                noticed: snapshot::histogram(),
+                ..State::default()
+            }),
             prometheus,
             fleet: watch::Sender::new(Fleet::default()),
             seq: AtomicU64::new(0),
@@ -201,6 +227,7 @@ impl Telemetry {
                 }
                 state.deliveries.push_back(delivery);
             }
+            Event::Notice { row, took } => self.notice(row, took),
             Event::Ordered { product } => {
                 metrics::counter!("kamid_orders_total", "product" => product.to_owned()).increment(1);
                 *self.state().counters.entry("orders".to_owned()).or_default() += 1;
@@ -220,6 +247,33 @@ impl Telemetry {
                 self.incidents.push(*incident);
             }
         }
+    }
+
+    fn notice(&self, row: NoticeRow, took: Option<Duration>) {
+        let outcome = match row.state {
+            NoticeState::Sent => "sent",
+            NoticeState::Waiting => "failed",
+            NoticeState::Dead => "dead",
+            NoticeState::Dropped => "dropped",
+        };
+        metrics::counter!("kamid_notices_total", "notifier" => row.by.clone(), "outcome" => outcome).increment(1);
+        let mut state = self.state();
+        *state.counters.entry(format!("notices_{outcome}")).or_default() += 1;
+        if let Some(took) = took {
+            metrics::histogram!("kamid_paid_to_notice_seconds").record(took.as_secs_f64());
+            if let Some(noticed) = &mut state.noticed {
+                noticed.saturating_record((took.as_micros() as u64).max(1));
+            }
+        }
+        if state.notices.len() >= snapshot::DELIVERIES {
+            state.notices.pop_front();
+        }
+        state.notices.push_back(row);
+    }
+
+    /// What waits to be sent, as the instance that sends counted it; `None` on the others.
+    pub fn notices(&self, waiting: Option<NoticeCounts>) {
+        self.state().waiting = waiting;
     }
 
     fn callback(
@@ -300,14 +354,9 @@ impl Telemetry {
                 endings.latency.reset();
             }
         }
-        let delivered = match &mut state.delivered {
-            Some(delivered) if !delivered.is_empty() => {
-                let text = snapshot::encode(delivered);
-                delivered.reset();
-                text
-            }
-            _ => String::new(),
-        };
+        let delivered = emptied(&mut state.delivered);
+        let noticed = emptied(&mut state.noticed);
+        let notices = std::mem::take(&mut state.notices).into();
         let deliveries = std::mem::take(&mut state.deliveries).into();
         let fresh = std::mem::take(&mut state.fresh);
         let incidents = fresh.iter().filter_map(|id| self.incidents.get(id)).map(|i| i.brief()).collect();
@@ -319,6 +368,9 @@ impl Telemetry {
             counters,
             latency,
             delivered,
+            noticed,
+            notices,
+            notices_waiting: state.waiting,
             deliveries,
             incidents,
             incidents_dropped: self.incidents.dropped(),

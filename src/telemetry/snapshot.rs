@@ -11,7 +11,7 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::incident::Brief;
-use crate::domain::{Health, Millis, Stock};
+use crate::domain::{Health, Millis, NoticeState, Stock};
 
 /// Version of this format.
 pub const FORMAT: u32 = 2;
@@ -37,6 +37,38 @@ pub struct Delivery {
     pub at: Millis,
     /// From the verified payment to its keys standing durably with the order, in microseconds.
     pub took_us: u64,
+}
+
+/// A notice and how its last try went, as the dashboard shows it.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct NoticeRow {
+    /// Order number.
+    pub order: String,
+    /// Product.
+    pub product: String,
+    /// The buyer's contact, masked.
+    pub contact: String,
+    /// Where it stands.
+    pub state: NoticeState,
+    /// How often it was tried.
+    pub tries: u32,
+    /// When that changed.
+    pub at: Millis,
+    /// When it is tried next; 0: it is not.
+    pub next: Millis,
+    /// The notifier that tried it.
+    pub by: String,
+    /// Why it failed.
+    pub why: String,
+}
+
+/// How many notices are on their way.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct NoticeCounts {
+    /// To be sent, now or again.
+    pub waiting: u64,
+    /// Given up.
+    pub dead: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
@@ -142,6 +174,15 @@ pub struct Snapshot {
     /// This second's times from verified payment to delivered; such a histogram, or empty.
     #[serde(default)]
     pub delivered: String,
+    /// This second's times from payment to sent notice; such a histogram, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub noticed: String,
+    /// Notices tried in this second, the newest [`DELIVERIES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<NoticeRow>,
+    /// What waits to be sent; only of the instance that sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices_waiting: Option<NoticeCounts>,
     /// Incidents of this second, at most 50.
     pub incidents: Vec<Brief>,
     /// Incidents that were only counted, since the start.

@@ -14,7 +14,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Each room with the rooms it may use; what stands lower knows nothing of what stands higher.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("domain", &["domain"]),
     ("settings", &[]),
     ("config", &["settings"]),
@@ -26,8 +26,9 @@ const ROOMS: [(&str, &[&str]); 16] = [
     // Only to write a query: the one encoder there is.
     ("client", &["channel"]),
     ("shop", &["channel", "config", "domain", "outbound", "shop", "store", "telemetry", "vault"]),
-    ("http", &["channel", "config", "domain", "http", "shop", "store", "telemetry", "vault"]),
-    ("daemon", &["channel", "config", "domain", "http", "settings", "shop", "store", "telemetry", "vault"]),
+    ("notify", &["domain", "notify", "settings", "shop"]),
+    ("http", &["channel", "config", "domain", "http", "notify", "shop", "store", "telemetry", "vault"]),
+    ("daemon", &["channel", "config", "domain", "http", "notify", "settings", "shop", "store", "telemetry", "vault"]),
     // Through the daemon's own HTTP, never Redis.
     ("hammer", &["channel", "client", "domain", "hammer", "tty"]),
     // The same, and the format of a snapshot.
@@ -36,20 +37,21 @@ const ROOMS: [(&str, &[&str]); 16] = [
     (
         "cli",
         &[
-            "channel", "hammer", "cli", "client", "config", "daemon", "domain", "settings", "shop", "store", "top",
-            "vault",
+            "channel", "hammer", "cli", "client", "config", "daemon", "domain", "notify", "settings", "shop", "store",
+            "top", "vault",
         ],
     ),
 ];
 
 /// Outside packages and the only rooms that may name them.
-const DOORS: [(&str, &[&str]); 13] = [
+const DOORS: [(&str, &[&str]); 14] = [
     ("redis::", &["store"]),
     ("bb8::", &["store"]),
     ("hyper::", &["http"]),
     ("axum::", &["http"]),
     ("governor::", &["http"]),
-    ("minijinja::", &["http"]),
+    ("minijinja::", &["http", "notify"]),
+    ("lettre::", &["notify"]),
     ("reqwest::", &["outbound", "client"]),
     ("md5::", &["channel"]),
     ("aws_lc_rs::", &["channel", "vault"]),

@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kamid::domain::{Attempt, Due, Money, OrderState, Payment, PaymentState, Take};
+use kamid::domain::{Attempt, Due, Money, Notice, NoticeState, OrderState, Payment, PaymentState, Take};
 use kamid::store::script;
 use kamid::store::{Changed, Chunk, ChunkReport, NewOrder, Once, Released, Reserved, ReviewItem, Reviewed};
 
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, payment, product};
 
 /// Commands that only read: the only ones before `-- Write.`.
-const READS: &str = "EXISTS HGET HGETALL HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER ZRANGE";
+const READS: &str = "EXISTS HGET HGETALL HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER ZRANGE ZSCORE";
 /// What our names are made of.
-const KINDS: &str = "burned claims due idem marks order outbox owed pay pool quota review seen staged staging \
+const KINDS: &str = "burned claims dead due idem marks notices order outbox owed pay pool quota review seen staged staging \
                      stock voided";
 
 /// Texts of the Lua files of a folder, by name without `.lua`.
@@ -422,6 +422,31 @@ async fn replace_burns_one_key_for_another() {
     twice!(bench, bench.store.replace(&order, 0, &fresh, ""), Changed::Short, Changed::Short);
     let state = || Changed::WrongState("pending".to_owned());
     twice!(bench, bench.store.replace(&pending, 0, &bad, ""), state(), state());
+}
+
+#[tokio::test]
+async fn notice_is_queued_once_and_stands_in_one_list() {
+    let bench = Bench::new(Take::Order, 1).await;
+    let id = bench.paid(1, 0).await;
+    let notice =
+        |state, tries| Notice { state, again: false, tries, at: 5, by: "mail".to_owned(), why: "a | b".to_owned() };
+    let lists = async || {
+        let of = async |state| bench.store.notices(state, 1000, 9).await.unwrap();
+        (of(NoticeState::Waiting).await, of(NoticeState::Dead).await)
+    };
+    let first = notice(NoticeState::Waiting, 0);
+    twice!(bench, bench.store.set_notice(id, &first, 10, true), true, false);
+    assert_eq!((lists().await, bench.read(id).await.notice), ((vec![(10, id)], vec![]), Some(first.clone())));
+    let dead = notice(NoticeState::Dead, 9);
+    twice!(bench, bench.store.set_notice(id, &dead, 20, false), true, true);
+    assert_eq!((lists().await, bench.store.count_notices().await.unwrap()), ((vec![], vec![(20, id)]), (0, 1)));
+    let sent = notice(NoticeState::Sent, 1);
+    twice!(bench, bench.store.set_notice(id, &sent, 30, false), true, true);
+    assert_eq!((lists().await, bench.read(id).await.notice), ((vec![], vec![]), Some(sent)));
+    assert_eq!(bench.store.untold(&[id]).await.unwrap(), [None], "it has one already");
+    twice!(bench, bench.store.set_notice(bench.id(), &first, 10, false), false, false);
+    let names = [bench.store.names.notices(id.slot()), bench.store.names.dead(id.slot())];
+    fails_whole!(bench, names, bench.store.set_notice(id, &first, 10, false));
 }
 
 #[tokio::test]

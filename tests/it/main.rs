@@ -19,6 +19,7 @@ mod lua;
 mod million;
 mod model;
 mod money;
+mod notices;
 mod operators;
 mod power;
 mod secrets;

@@ -1,0 +1,54 @@
+//! `kamid notice`.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Context, Done};
+use crate::client::part;
+
+#[derive(Debug, Subcommand)]
+pub enum NoticeCommand {
+    /// List notices that were given up or are still to be sent
+    #[command(after_help = "Example:\n  kamid notice list")]
+    List {
+        /// At most so many of each
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Tell an order's buyer again
+    #[command(after_help = "Example:\n  kamid notice resend 2K0MB1Q3ZJ0A7C8H5E9T")]
+    Resend {
+        /// The order's number
+        order: String,
+    },
+    /// Send a message without an order, to see whether a notifier works
+    #[command(after_help = "Example:\n  kamid notice test mail --to me@example.com")]
+    Test {
+        /// The notifier: its name in the configuration
+        notifier: String,
+        /// Where to
+        #[arg(long)]
+        to: String,
+    },
+}
+
+pub async fn run(context: &Context, command: NoticeCommand) -> Done {
+    let client = context.client()?;
+    let done = match command {
+        NoticeCommand::List { limit } => {
+            let list = client.get("/v1/notices", &[("limit", limit.to_string())]).await?;
+            let columns = ["order", "state", "tries", "next_time", "by", "contact", "why"];
+            return context.show(&list, "notices", &columns);
+        }
+        NoticeCommand::Resend { order } => {
+            client.post(&format!("/v1/notices/{}/resend", part(&order)?), &json!({})).await?
+        }
+        NoticeCommand::Test { notifier, to } => {
+            client.post("/v1/notices/test", &json!({"notifier": notifier, "to": to})).await?
+        }
+    };
+    context.out.fields(&done);
+    Ok(ExitCode::SUCCESS)
+}
