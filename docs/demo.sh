@@ -17,7 +17,7 @@ leave() {
 trap leave EXIT
 trap 'leave; exit 130' INT TERM HUP
 
-printf '[server]\npublic = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n' > "$shop/demo.toml"
+printf '[server]\npublic = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n[notify.mail]\nkind = "folder"\nfrom = "demo@example.com"\n' > "$shop/demo.toml"
 export KAMID_DATA="$shop/data" KAMID_CONFIG="$shop/demo.toml"
 "$kamid" serve 2> "$shop/log" &
 daemon=$!

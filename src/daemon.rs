@@ -13,7 +13,6 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use zeroize::Zeroizing;
 
 use crate::channel::{self, Channels};
 use crate::config::{Config, StoreUrl};
@@ -141,7 +140,8 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     shop.list_blocks().await?;
     std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
     greet(&shop, &whereabouts, data, began, shell);
-    let running = Running::start(&config, shop, notifiers, (public, admin), token, embedded, data, started);
+    let web = Arc::new(Web::new(shop, notifiers, config.server.trusted_proxies.clone(), token));
+    let running = Running::start(&config, web, (public, admin), embedded, data, started);
     signals.next().await;
     signals.leave_at_the_next();
     running.drain(Duration::from_secs(config.server.drain_seconds)).await;
@@ -212,18 +212,15 @@ struct Running {
 impl Running {
     fn start(
         config: &Config,
-        shop: Arc<Shop>,
-        notifiers: Notifiers,
+        web: Arc<Web>,
         (public, admin): (TcpListener, TcpListener),
-        token: Zeroizing<String>,
         embedded: Option<Embedded>,
         data: &Path,
         started: u64,
     ) -> Self {
         let (stop_listening, listening) = watch::channel(false);
         let (stop_working, working) = watch::channel(false);
-        let web =
-            Arc::new(Web::new(Arc::clone(&shop), notifiers.clone(), config.server.trusted_proxies.clone(), token));
+        let shop = Arc::clone(&web.shop);
         let drain = Duration::from_secs(config.server.drain_seconds);
         let mut workers = JoinSet::new();
         if let Some(embedded) = embedded.clone() {
@@ -232,8 +229,8 @@ impl Running {
         let disk = embedded.is_some().then(|| data.to_owned());
         workers.spawn(Arc::clone(&shop).sweep_forever(working.clone(), disk));
         workers.spawn(Arc::clone(&shop).outbox_forever(working.clone()));
-        if !notifiers.reaches().is_empty() {
-            workers.spawn(notify::run(Arc::clone(&shop), notifiers, working.clone()));
+        if !web.notifiers.reaches().is_empty() {
+            workers.spawn(notify::run(Arc::clone(&shop), web.notifiers.clone(), working.clone()));
         }
         workers.spawn(Arc::clone(&shop).snapshot_forever(started, working.clone()));
         workers.spawn(Arc::clone(&shop).follow_forever(working.clone()));

@@ -43,7 +43,7 @@ pub async fn run(context: &Context, command: NoticeCommand) -> Done {
             return context.show(&list, "notices", &columns);
         }
         NoticeCommand::Resend { order } => {
-            client.post(&format!("/v1/notices/{}/resend", part(&order)?), &json!({})).await?
+            client.post(&format!("/v1/orders/{}/act/resend", part(&order)?), &json!({})).await?
         }
         NoticeCommand::Test { notifier, to } => {
             client.post("/v1/notices/test", &json!({"notifier": notifier, "to": to})).await?

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Web;
-use super::admin_orders::order_id;
 use super::orders::iso;
 use super::problem::Problem;
 use super::trail::Told;
@@ -21,10 +20,7 @@ use crate::store::Listed;
 use crate::telemetry::snapshot::NoticeCounts;
 
 pub fn routes() -> Router<Arc<Web>> {
-    Router::new()
-        .route("/v1/notices", get(list))
-        .route("/v1/notices/test", post(try_out))
-        .route("/v1/notices/{id}/resend", post(resend))
+    Router::new().route("/v1/notices", get(list)).route("/v1/notices/test", post(try_out))
 }
 
 #[derive(Deserialize)]
@@ -58,17 +54,6 @@ async fn list(State(web): State<Arc<Web>>, Query(wish): Query<Wish>) -> Result<J
     let NoticeCounts { waiting, dead } = web.shop.count_notices().await?;
     let notifiers: Vec<Value> = web.notifiers.list().map(|(name, kind)| json!({"name": name, "kind": kind})).collect();
     Ok(Json(json!({"notices": rows, "waiting": waiting, "dead": dead, "notifiers": notifiers})))
-}
-
-async fn resend(
-    State(web): State<Arc<Web>>,
-    Path(id): Path<String>,
-    Extension(trace): Told,
-) -> Result<Json<Value>, Problem> {
-    let id = order_id(&id)?;
-    web.shop.resend(id).await?;
-    trace.result("waiting");
-    Ok(Json(json!({"id": id.to_string(), "result": "waiting"})))
 }
 
 #[derive(Deserialize)]

@@ -107,16 +107,15 @@ impl Shop {
     ///
     /// # Errors
     /// The order is not delivered, or no notifier reaches its contact.
-    pub async fn resend(&self, id: OrderId) -> Result<(), ShopError> {
-        let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
+    pub async fn resend(&self, order: &Order) -> Result<(), ShopError> {
         if order.state != OrderState::Delivered {
             return Err(ShopError::Conflict(format!("the order is {}: there is nothing to send", order.state)));
         }
-        if self.reach_of(&self.contact(&order)).is_none() {
+        if self.reach_of(&self.contact(order)).is_none() {
             let message = "no configured notifier reaches this order's contact ([notify.<name>])".to_owned();
             return Err(ShopError::Conflict(message));
         }
-        self.queue(id, false).await?;
+        self.queue(order.id, false).await?;
         self.notices.notify_one();
         Ok(())
     }

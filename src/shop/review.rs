@@ -40,6 +40,8 @@ pub enum Action {
     Replace,
     /// Try again to deliver an owed order, and show the keys' buyer the way again.
     Redeliver,
+    /// Tell its buyer again.
+    Resend,
     /// Let an unpaid order expire now.
     Expire,
     /// Ask the gateway.
@@ -56,7 +58,7 @@ impl Shop {
         if order.log.len() > LOG_BYTES {
             return Err(ShopError::Conflict("this order's history is full".to_owned()));
         }
-        let needs_reason = !matches!(action, Action::Redeliver | Action::Query);
+        let needs_reason = !matches!(action, Action::Redeliver | Action::Resend | Action::Query);
         if needs_reason && note.reason.trim().is_empty() {
             return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
         }
@@ -74,6 +76,7 @@ impl Shop {
                 self.replace(&order, position, &log).await
             }
             Action::Redeliver => self.redeliver(&order).await,
+            Action::Resend => self.resend(&order).await.map(|()| "waiting".to_owned()),
             Action::Expire => self.expire_now(&order, &log).await,
             Action::Query => self.query(&order).await,
         };

@@ -15,6 +15,8 @@ pub enum Ask {
     Order(String),
     /// What waits for a person.
     Review,
+    /// Notices that wait or were given up.
+    Notices,
     /// Failed callbacks of earlier than the stream remembers.
     Incidents,
     /// One incident, whole.
@@ -86,6 +88,9 @@ impl Ask {
                 };
                 vec![of("held"), of("owed"), get("/v1/orphans")]
             }
+            Self::Notices => {
+                vec![Request::Get("/v1/notices".to_owned(), vec![("limit", ROWS.to_owned())])]
+            }
             Self::Incidents => {
                 vec![Request::Get("/v1/incidents".to_owned(), vec![("limit", ROWS.to_owned())])]
             }
@@ -143,6 +148,8 @@ pub struct Row {
     pub amount: String,
     /// Masked by whoever wrote it down, or the operator's to see.
     pub contact: String,
+    /// What was paid, where that is not what was due.
+    pub paid: String,
     /// Why it waits.
     pub why: String,
     /// Since when.
@@ -163,6 +170,7 @@ fn order(value: &Value) -> Row {
         quantity: value["quantity"].as_u64().unwrap_or(0),
         amount: format!("{} {}", text(&value["amount"]), text(&value["currency"])),
         contact: text(&value["contact"]),
+        paid: text(&value["paid"]),
         why: text(&value["why"]),
         since: time("delivered_at").or_else(|| time("paid_at")).or_else(|| time("created_at")).unwrap_or(0),
     }

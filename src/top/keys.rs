@@ -86,6 +86,8 @@ pub enum Command {
     Approve,
     Reject,
     Adopt,
+    /// Tell an order's buyer again.
+    Resend,
     Zoom,
     SeekBack,
     SeekForward,
@@ -160,8 +162,9 @@ const fn act(
     Binding { codes, shown, command, place, acts: true, en, zh }
 }
 
-const LISTS: Place = Place::On(&[Tab::Stock, Tab::Failed, Tab::Orders, Tab::Review, Tab::Channels, Tab::Instances]);
-const FILTERED: Place = Place::On(&[Tab::Stock, Tab::Failed, Tab::Orders, Tab::Review]);
+const LISTS: Place =
+    Place::On(&[Tab::Stock, Tab::Failed, Tab::Orders, Tab::Review, Tab::Channels, Tab::Notices, Tab::Instances]);
+const FILTERED: Place = Place::On(&[Tab::Stock, Tab::Failed, Tab::Orders, Tab::Review, Tab::Notices]);
 
 use KeyCode::{BackTab, Char, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Up};
 
@@ -204,7 +207,14 @@ pub const BINDINGS: &[Binding] = &[
         "group by reason, channel, address",
         "按原因、渠道、地址分组",
     ),
-    look(&[Char('o')], "o", Command::FindOrder, Place::On(&[Tab::Failed, Tab::Review]), "find the order", "查找订单"),
+    look(
+        &[Char('o')],
+        "o",
+        Command::FindOrder,
+        Place::On(&[Tab::Failed, Tab::Review, Tab::Notices]),
+        "find the order",
+        "查找订单",
+    ),
     act(
         &[Char('v')],
         "v",
@@ -235,6 +245,14 @@ pub const BINDINGS: &[Binding] = &[
         Place::On(&[Tab::Review]),
         "take the payment for an order",
         "把付款用于某订单",
+    ),
+    act(
+        &[Char('n')],
+        "n",
+        Command::Resend,
+        Place::On(&[Tab::Orders, Tab::Notices]),
+        "tell the buyer again",
+        "重新通知买家",
     ),
     look(&[Char('[')], "[", Command::SeekBack, Place::Recording, "a minute back", "后退一分钟"),
     look(&[Char(']')], "]", Command::SeekForward, Place::Recording, "a minute on", "前进一分钟"),

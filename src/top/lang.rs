@@ -107,6 +107,10 @@ const TERMS: &[Term] = &[
     term("unavailable", "Redis away", "Redis 不可用", ""),
     term("timeout", "Redis too slow", "Redis 超时", ""),
     term("full", "Redis full", "Redis 已满", ""),
+    term("sent", "sent", "已发送", ""),
+    term("waiting", "put off", "推迟", ""),
+    term("dead", "given up", "已放弃", ""),
+    term("dropped", "dropped", "已取消", ""),
     term(
         "extra_payment",
         "second payment",

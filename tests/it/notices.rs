@@ -92,7 +92,7 @@ async fn a_buyer_is_told_by_mail_once_and_again_on_request() {
     let metrics = String::from_utf8(shop.admin_text("/metrics").await).unwrap();
     assert!(metrics.contains("kamid_notices_total{notifier=\"mail\",outcome=\"sent\"} 3"), "{metrics}");
     let trail = shop.json(&["trail"], "").to_string();
-    assert!(trail.contains("notice resend") && trail.contains("notice test"), "{trail}");
+    assert!(trail.contains("order resend") && trail.contains("notice test"), "{trail}");
     shop.audit();
 }
 

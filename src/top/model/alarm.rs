@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::Model;
 use super::fleet::Class;
 use super::lists::{StockState, danger_of};
-use crate::domain::Millis;
+use crate::domain::{Millis, NoticeState};
+use crate::telemetry::snapshot::NoticeCounts;
 use crate::top::keys::Tab;
 use crate::top::lang::{Lang, word};
 use crate::top::text::{clean, lasting, millis};
@@ -69,6 +70,7 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
     judge.callbacks();
     judge.stock();
     judge.waiting();
+    judge.notices();
     let mut found = judge.found;
     for alarm in &mut found {
         if let Some(known) = model.alarms.iter().find(|known| known.id == alarm.id) {
@@ -99,8 +101,11 @@ impl Judge<'_> {
     fn link(&mut self) {
         if let Some(lost) = self.model.link.lost() {
             let (why, left) = (clean(&lost.why, 120), lost.retry_at.saturating_sub(self.model.local).div_ceil(1000));
-            let en = format!("no daemon answers; next try in {left}s ({why}); buyers may still be served");
-            let zh = format!("守护进程没有应答;{left} 秒后重试({why});买家可能仍可购买");
+            let seen = self.model.clock(self.model.fleet.at);
+            let en = format!(
+                "no daemon answers; what you see is from {seen}; next try in {left}s ({why}); buyers may still be served"
+            );
+            let zh = format!("守护进程没有应答;所见数据为 {seen};{left} 秒后重试({why});买家可能仍可购买");
             self.add("link", Level::Alarm, Tab::Instances, en, zh);
         }
     }
@@ -248,6 +253,24 @@ impl Judge<'_> {
         tell("empty", Level::Alarm, empty, "{product}: sold out", "{product}:已售完");
         tell("low", Level::Warning, low, "{product}: only {n} keys left", "{product}:仅剩 {n} 个卡密");
         tell("soon", Level::Warning, soon, "{product}: empty in {n} at this rate", "{product}:照此速度 {n} 后售完");
+    }
+
+    fn notices(&mut self) {
+        let model = self.model;
+        let [sent, failed, _] =
+            model.fleet.newest(60).fold([0; 3], |sums, second| std::array::from_fn(|at| sums[at] + second.notices[at]));
+        let why = model.notices.iter().find(|row| row.state == NoticeState::Waiting).map_or("", |row| &row.why);
+        if failed > 0 && sent == 0 {
+            let why = clean(why, 80);
+            let en = format!("notices: {failed} failed in 1 min and none was sent: {why}; they are tried again");
+            let zh = format!("通知:1 分钟内 {failed} 次失败、无一成功:{why};会自动重试");
+            self.add("notices", Level::Alarm, Tab::Notices, en, zh);
+        }
+        if let Some(NoticeCounts { dead, .. }) = model.fleet.waiting().filter(|counts| counts.dead > 0) {
+            let en = format!("{dead} notices were given up: their buyers were not told");
+            let zh = format!("{dead} 条通知已放弃:买家未收到");
+            self.add("dead", Level::Warning, Tab::Notices, en, zh);
+        }
     }
 
     fn waiting(&mut self) {

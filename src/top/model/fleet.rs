@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::spread::Spread;
 use crate::domain::Millis;
-use crate::telemetry::snapshot::{HISTORY_SECONDS, Snapshot};
+use crate::telemetry::snapshot::{HISTORY_SECONDS, NoticeCounts, Snapshot};
 use crate::top::lang::Lang;
 
 /// Seconds remembered.
@@ -98,6 +98,10 @@ pub struct Second {
     pub channels: BTreeMap<String, Tally>,
     /// From payment to delivered.
     pub delivered: Spread,
+    /// From payment to the notice that was sent.
+    pub noticed: Spread,
+    /// Tries to tell buyers: sent, put off, given up.
+    pub notices: [u64; 3],
     /// Orders made.
     pub orders: u64,
     /// Snapshots in it.
@@ -202,6 +206,10 @@ impl Fleet {
         second.heard += 1;
         second.orders += grown.get("orders").copied().unwrap_or(0);
         second.delivered.add(&Spread::read(&next.delivered));
+        second.noticed.add(&Spread::read(&next.noticed));
+        for (sum, name) in second.notices.iter_mut().zip(["notices_sent", "notices_failed", "notices_dead"]) {
+            *sum += grown.get(name).copied().unwrap_or(0);
+        }
         for (name, count) in grown {
             let mut words = name.splitn(3, '/');
             let (Some(channel), Some(outcome)) = (words.next(), words.next()) else { continue };
@@ -244,6 +252,13 @@ impl Fleet {
             .iter()
             .filter_map(|(name, count)| Some((name.strip_prefix(channel)?.strip_prefix('/')?, *count)))
             .collect()
+    }
+
+    /// What waits to be told; `None`: nobody is told by this shop.
+    #[must_use]
+    pub fn waiting(&self) -> Option<NoticeCounts> {
+        let counted = |it: &&Instance| it.last.notices_waiting.is_some();
+        self.instances.values().filter(counted).max_by_key(|it| it.last.at)?.last.notices_waiting
     }
 
     /// Snapshots missed, of all instances.

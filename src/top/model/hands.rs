@@ -127,6 +127,7 @@ impl Model {
             Command::Approve => self.deed("approve", &[(Name::Reason, "", false)]),
             Command::Reject => self.deed("reject", &[(Name::Reason, "", false)]),
             Command::Adopt => self.adopt(),
+            Command::Resend => self.deed("resend", &[]),
         }
     }
 
@@ -174,6 +175,14 @@ impl Model {
         match self.ui.tab {
             Tab::Orders => self.order_rows().into_iter().nth(row),
             Tab::Review => self.review_rows().get(row).map(|row| (*row).clone()),
+            Tab::Notices => self.notice_rows().get(row).map(|row| Row {
+                kind: row.state.as_str().to_owned(),
+                id: row.order.clone(),
+                product: row.product.clone(),
+                contact: row.contact.clone(),
+                why: row.why.clone(),
+                ..Row::default()
+            }),
             _ => None,
         }
     }
@@ -182,7 +191,7 @@ impl Model {
         let row = self.ui.place().row;
         match self.ui.tab {
             Tab::Failed => self.incident(effects, Ask::Incident),
-            Tab::Orders | Tab::Review => {
+            Tab::Orders | Tab::Review | Tab::Notices => {
                 if let Some(row) = self.chosen() {
                     self.ui.open(&row.id);
                     if row.payment.is_empty() {
@@ -217,7 +226,7 @@ impl Model {
                 });
                 self.tell(told);
             }
-            Tab::Overview | Tab::Notices => {}
+            Tab::Overview => {}
         }
     }
 
@@ -293,7 +302,12 @@ impl Model {
     fn about(&self, row: &Row) -> String {
         let due = format!("{} {}", self.lang.say("due", "应付"), row.amount);
         let parts = [
-            format!("{} × {}", row.product, row.quantity),
+            if row.quantity == 0 { row.product.clone() } else { format!("{} × {}", row.product, row.quantity) },
+            if row.paid.is_empty() {
+                String::new()
+            } else {
+                format!("{} {}", self.lang.say("paid", "实付"), row.paid)
+            },
             if row.amount.trim().is_empty() { String::new() } else { due },
             super::super::lang::word(self.lang, &row.why).to_owned(),
             row.contact.clone(),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Model;
 use super::fleet::{Class, Instance, SECONDS, Tally};
-use crate::domain::{Danger, Level, danger};
+use crate::domain::{Danger, Level, NoticeState, danger};
 use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::{ChannelState, StockRow};
+use crate::telemetry::snapshot::{ChannelState, NoticeRow, StockRow};
 use crate::top::ask::Row;
 use crate::top::keys::Tab;
 use crate::top::lang::{Lang, word};
@@ -86,6 +86,8 @@ pub fn sorts(tab: Tab, lang: Lang) -> &'static [&'static str] {
         (Tab::Review, Lang::Zh) => &["最久", "类别", "商品"],
         (Tab::Channels, Lang::En) => &["channel", "rate", "success"],
         (Tab::Channels, Lang::Zh) => &["渠道", "速度", "成功率"],
+        (Tab::Notices, Lang::En) => &["worst", "newest"],
+        (Tab::Notices, Lang::Zh) => &["最差", "最新"],
         (Tab::Instances, Lang::En) => &["instance", "rate"],
         (Tab::Instances, Lang::Zh) => &["实例", "速度"],
         _ => &[],
@@ -118,7 +120,8 @@ impl Model {
             Tab::Review => self.review_rows().len(),
             Tab::Channels => self.channel_rows().len(),
             Tab::Instances => self.instance_rows().len(),
-            Tab::Overview | Tab::Notices => 0,
+            Tab::Notices => self.notice_rows().len(),
+            Tab::Overview => 0,
         }
     }
 
@@ -232,6 +235,33 @@ impl Model {
             1 => rows.sort_by(|a, b| a.kind.cmp(&b.kind)),
             2 => rows.sort_by(|a, b| a.product.cmp(&b.product)),
             _ => {}
+        }
+        rows
+    }
+
+    /// Notices: given up, then put off, then sent, each the newest first; of one order only where it stands now.
+    #[must_use]
+    pub fn notice_rows(&self) -> Vec<&NoticeRow> {
+        let filter = self.filter_of(Tab::Notices);
+        let mut newest: BTreeMap<&str, &NoticeRow> = BTreeMap::new();
+        for row in self.notices.iter().chain(&self.unsent) {
+            let known = newest.entry(&row.order).or_insert(row);
+            if row.at > known.at {
+                *known = row;
+            }
+        }
+        let fits = |row: &&NoticeRow| {
+            let state = word(self.lang, row.state.as_str());
+            holds(filter, &[&row.order, &row.product, &row.contact, &row.by, &row.why, row.state.as_str(), state])
+        };
+        let mut rows: Vec<&NoticeRow> = newest.into_values().filter(fits).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.at));
+        if self.sort_of(Tab::Notices) == 0 {
+            rows.sort_by_key(|row| match row.state {
+                NoticeState::Dead => 0,
+                NoticeState::Waiting => 1,
+                NoticeState::Sent | NoticeState::Dropped => 2,
+            });
         }
         rows
     }

@@ -19,7 +19,7 @@ use super::lang::Lang;
 use crate::config::Top;
 use crate::domain::Millis;
 use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::{Delivery, StockLine, StockRow};
+use crate::telemetry::snapshot::{Delivery, NoticeRow, StockLine, StockRow};
 pub use message::{Effect, Line, Link, Lost, Message};
 
 use alarm::{Alarm, Level};
@@ -107,6 +107,10 @@ pub struct Model {
     pub found: Option<Vec<Row>>,
     /// What waits for a person.
     pub review: Vec<Row>,
+    /// Notices as they were told, the newest first: sent, put off, given up.
+    pub notices: VecDeque<NoticeRow>,
+    /// Notices that wait or were given up, as they were asked for.
+    pub unsent: Vec<NoticeRow>,
     /// Latencies of the last minute.
     pub minute: Spread,
     /// What is wrong.
@@ -194,6 +198,7 @@ impl Model {
                 self.stock = StockBoard::default();
                 self.incidents.clear();
                 self.deliveries.clear();
+                self.notices.clear();
                 self.alarms.clear();
             }
         }
@@ -221,6 +226,7 @@ impl Model {
             }
             Line::Snapshot(next) => {
                 let (incidents, deliveries) = (next.incidents.clone(), next.deliveries.clone());
+                let notices = next.notices.clone();
                 let waiting = next.surroundings.waiting;
                 let before = self.fleet.instances.values().map(|it| it.last.surroundings.waiting).max().unwrap_or(0);
                 if !self.fleet.take(*next) {
@@ -240,6 +246,8 @@ impl Model {
                 self.shift(Tab::Orders, deliveries.len());
                 deliveries.into_iter().for_each(|delivery| self.deliveries.push_front(delivery));
                 self.deliveries.truncate(FEED);
+                notices.into_iter().for_each(|notice| self.notices.push_front(notice));
+                self.notices.truncate(FEED);
                 if waiting != before && self.position.is_none() {
                     effects.push(Effect::Ask(Ask::Review));
                 }
@@ -274,10 +282,15 @@ impl Model {
         self.local = local;
         let now = self.now();
         self.fleet.instances.retain(|_, instance| now.saturating_sub(instance.last.at) / 1000 < FORGET_SECONDS);
-        let looks = self.ui.tab == Tab::Review && matches!(self.link, Link::Open { .. }) && !self.ui.paused;
-        if looks && local >= self.asked + REVIEW_EVERY {
+        let looked_at = match self.ui.tab {
+            Tab::Review => Some(Ask::Review),
+            Tab::Notices => Some(Ask::Notices),
+            _ => None,
+        };
+        let live = matches!(self.link, Link::Open { .. }) && !self.ui.paused;
+        if let Some(ask) = looked_at.filter(|_| live && local >= self.asked + REVIEW_EVERY) {
             self.asked = local;
-            effects.push(Effect::Ask(Ask::Review));
+            effects.push(Effect::Ask(ask));
         }
         self.ui.forget_note(local);
         if new_second {
@@ -308,6 +321,11 @@ impl Model {
             Ask::Review => {
                 self.review = rows(&values);
                 self.clamp(Tab::Review);
+            }
+            Ask::Notices => {
+                let told = first["notices"].as_array().into_iter().flatten();
+                self.unsent = told.filter_map(|row| serde_json::from_value(row.clone()).ok()).collect();
+                self.clamp(Tab::Notices);
             }
             Ask::Incidents => self.earlier(&first),
             Ask::Search(text) => {
@@ -340,7 +358,7 @@ impl Model {
                 let result = first["result"].as_str().unwrap_or_else(|| self.lang.say("done", "已完成"));
                 let what = format!("{}: {}", self.acted(&ask), super::lang::word(self.lang, result));
                 self.note(what, Level::Warning);
-                effects.push(Effect::Ask(Ask::Review));
+                effects.push(Effect::Ask(if self.ui.tab == Tab::Notices { Ask::Notices } else { Ask::Review }));
                 if let Some(id) = self.ui.detail.as_ref().map(|detail| detail.id.clone())
                     && matches!(&ask, Ask::Act { order, .. } if *order == id)
                 {
@@ -374,7 +392,7 @@ impl Model {
     fn failed(&mut self, ask: &Ask, why: String) {
         match ask {
             // Asked again by itself.
-            Ask::Info | Ask::Review | Ask::Incidents => {}
+            Ask::Info | Ask::Review | Ask::Notices | Ask::Incidents => {}
             Ask::Order(id) | Ask::Incident(id) => {
                 let id = id.clone();
                 self.ui.fill(&id, serde_json::json!({"error": why}));

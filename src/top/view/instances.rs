@@ -1,10 +1,8 @@
-//! Channels, notices and instances.
+//! Channels and instances.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::Line;
-use ratatui::widgets::{Paragraph, Wrap};
 
 use super::table::{self, Cell, Column, List, figure, text};
 use super::{View, charts};
@@ -12,7 +10,7 @@ use crate::top::keys::Tab;
 use crate::top::model::Model;
 use crate::top::model::fleet::Instance;
 use crate::top::model::lists::ChannelRow;
-use crate::top::text::{bytes, clean, count, lasting, millis, rate};
+use crate::top::text::{bytes, count, lasting, millis, rate};
 use crate::top::theme::Theme;
 
 const CHANNELS: &[Column] = &[
@@ -67,23 +65,6 @@ pub fn channels(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     let chosen = model.ui.places[Tab::Channels as usize].row;
     let list = List { columns: CHANNELS, grows: 0, rows: rows.len(), chosen, empty };
     table::draw(frame, inner, view, &list, |at| channel(&rows[at], model, theme));
-}
-
-pub fn notices(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
-    let mut lines = vec![
-        Line::raw(view.say(
-            "This kamid sends no notices: buyers see their keys on the order's page.",
-            "此版本不发送通知:买家在订单页面查看卡密。",
-        )),
-        Line::raw(""),
-    ];
-    for (name, instance) in &view.model.fleet.instances {
-        let behind = instance.last.surroundings.outbox_behind;
-        let text = format!("{}  {}: {behind}", clean(name, 16), view.say("events not handled yet", "尚未处理的事件"));
-        lines.push(Line::styled(text, if behind > 10_000 { view.theme.warn() } else { view.theme.dim() }));
-    }
-    let text = Paragraph::new(lines).wrap(Wrap { trim: false }).block(view.block(view.say("notices", "通知")));
-    frame.render_widget(text, area);
 }
 
 const INSTANCES: &[Column] = &[

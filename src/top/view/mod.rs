@@ -13,6 +13,7 @@ mod detail;
 mod failed;
 mod frame;
 mod instances;
+mod notices;
 mod orders;
 mod overview;
 mod popup;
@@ -124,7 +125,7 @@ fn tab(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         Tab::Orders => orders::draw(frame, list, view),
         Tab::Review => orders::review(frame, list, view),
         Tab::Channels => instances::channels(frame, list, view),
-        Tab::Notices => instances::notices(frame, list, view),
+        Tab::Notices => notices::draw(frame, list, view),
         Tab::Instances => instances::draw(frame, list, view),
     }
     if let Some(open) = open {

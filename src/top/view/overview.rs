@@ -55,11 +55,12 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let model = view.model;
     let inner = view.panel(frame, area, view.say("last minute: ms, a second", "最近一分钟:毫秒、每秒"));
     let mut sums = [0u64; 5];
-    let (mut delivered, mut orders) = (Spread::default(), 0);
+    let (mut delivered, mut noticed, mut orders) = (Spread::default(), Spread::default(), 0);
     let mut heard = 0u32;
     for second in model.fleet.newest(60) {
         heard += 1;
         delivered.add(&second.delivered);
+        noticed.add(&second.noticed);
         orders += second.orders;
         for tally in second.channels.values() {
             sums.iter_mut().zip(tally.classes).for_each(|(sum, count)| *sum += count);
@@ -70,9 +71,14 @@ fn figures_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     lines.push(latency_line(view.say("paid→keys", "付款→发货"), &delivered, inner.width));
     // Where there is little room, figures come before what there is none of.
     let roomy = inner.height >= 9;
-    lines.extend(roomy.then(|| {
-        Line::styled(format!(" {}", view.say("paid→notice no notices sent", "付款→通知 不发送通知")), view.theme.dim())
-    }));
+    if roomy {
+        lines.push(if model.fleet.waiting().is_some() || noticed.count() > 0 {
+            latency_line(view.say("paid→notice", "付款→通知"), &noticed, inner.width)
+        } else {
+            let none = view.say("paid→notice no notifier configured", "付款→通知 未配置通知");
+            Line::styled(format!(" {none}"), view.theme.dim())
+        });
+    }
     let per = |count: u64| rate(count as f64 / f64::from(heard.max(1)));
     let mut cells: Vec<Span<'_>> = Vec::new();
     for (class, sum) in CLASSES.iter().zip(sums) {

@@ -53,6 +53,7 @@ fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool
         Command::Approve => order("approve"),
         Command::Reject => order("reject"),
         Command::Adopt => matches!(dialog(after), Some(Deed::Payment(_, _, true))),
+        Command::Resend => order("resend"),
         Command::SeekBack => effects == [Effect::Seek(-60)],
         Command::SeekForward => effects == [Effect::Seek(60)],
     }

@@ -1,8 +1,10 @@
 //! Models as they are in the middle of something, made of the lines that a daemon would send.
 
-use kamid::domain::{Health, Stock};
+use kamid::domain::{Health, NoticeState, Stock};
 use kamid::telemetry::incident::Brief;
-use kamid::telemetry::snapshot::{self, ChannelState, Delivery, Snapshot, StockLine, StockRow, Surroundings, encode};
+use kamid::telemetry::snapshot::{
+    self, ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockLine, StockRow, Surroundings, encode,
+};
 use kamid::top::Lang;
 use kamid::top::model::{Line, Link, Lost, Message, Model};
 use serde_json::json;
@@ -88,6 +90,21 @@ fn opened(lang: Lang) -> Model {
     model
 }
 
+/// A notice of the n-th order, as it stands then.
+fn notice(n: u64, state: NoticeState, at: u64, why: &str) -> NoticeRow {
+    NoticeRow {
+        order: format!("07MIBQ3K2XZ0A1B2C{n:03}"),
+        product: "steam-10".to_owned(),
+        contact: "bu…st".to_owned(),
+        state,
+        tries: if state == NoticeState::Dead { 11 } else { 1 },
+        at,
+        next: if state == NoticeState::Waiting { at + 30_000 } else { 0 },
+        by: "mail".to_owned(),
+        why: why.to_owned(),
+    }
+}
+
 /// A daemon that was just started, without anything.
 pub fn empty(lang: Lang) -> Model {
     let mut model = opened(lang);
@@ -116,6 +133,10 @@ pub fn normal(lang: Lang) -> Model {
                 took_us: 900,
             }];
         }
+        other.notices_waiting = Some(NoticeCounts { waiting: n % 3, dead: 0 });
+        other.noticed = spread(300_000, 2);
+        other.counters.insert("notices_sent".to_owned(), n * 2);
+        other.notices = vec![notice(n, NoticeState::Sent, other.at, "")];
         tell(&mut model, other);
         if n % 5 == 0 {
             stock(
@@ -161,6 +182,10 @@ pub fn alarm(lang: Lang) -> Model {
         let mut other = second("e5f6a7b8", n, busy * 2 / 3, 0);
         other.surroundings.ready = n < 910;
         other.surroundings.waiting = 3;
+        other.notices_waiting = Some(NoticeCounts { waiting: 31, dead: 2 });
+        other.counters.insert("notices_sent".to_owned(), 1798);
+        other.counters.insert("notices_failed".to_owned(), (n - 899) * 2);
+        other.notices = vec![notice(n, NoticeState::Waiting, other.at, "Connection error: Connection refused")];
         tell(&mut model, other);
     }
     stock(
@@ -175,7 +200,7 @@ pub fn alarm(lang: Lang) -> Model {
     );
     let order = |id: &str, state: &str, why: &str, at: u64| {
         json!({"id": id, "state": state, "product": "steam-10", "quantity": 1, "amount": "9.90", "currency": "CNY",
-            "contact": "bu…st", "why": why, "paid_at": BEGAN + at})
+            "contact": "bu…st", "why": why, "paid": if state == "held" { "8.90 CNY" } else { "" }, "paid_at": BEGAN + at})
     };
     let answers = vec![
         json!({"orders": [order("07MIBQ3K2XZ0A1B2C001", "held", "amount_mismatch", 880_000)]}),
@@ -184,6 +209,9 @@ pub fn alarm(lang: Lang) -> Model {
             "since": "2026-11-25T21:10:00Z", "amount": "9.90", "currency": "CNY"}]}),
     ];
     model.update(Message::Answer(kamid::top::ask::Ask::Review, Ok(answers)));
+    let dead = notice(3, NoticeState::Dead, BEGAN + 800_000, "550 5.1.1 no such user");
+    let answers = vec![json!({"notices": [dead]})];
+    model.update(Message::Answer(kamid::top::ask::Ask::Notices, Ok(answers)));
     model.update(Message::Tick(BEGAN + 930_000));
     model
 }

@@ -38,7 +38,7 @@ impl Drop for Traffic {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_works_through_a_night() {
-    let mut shop = Daemon::start("");
+    let mut shop = Daemon::start("[notify.mail]\nkind = \"folder\"\nfrom = \"shop@example.test\"\n");
     shop.product("steam-ten", &[], 5);
     shop.product("office-one", &[], 5);
     let held = shop.order("steam-ten", 1).await;
@@ -74,7 +74,7 @@ async fn an_operator_works_through_a_night() {
     seat.types(&format!("/{held}\r"));
     seat.shows(&["waiting for a person 1"]);
     seat.types("a");
-    seat.shows(&["Approve and deliver order", "reason"]);
+    seat.shows(&["Approve and deliver order", "paid", "due 9.90 CNY", "reason"]);
     seat.types("the buyer paid the rest\r");
     seat.shows(&["It cannot be undone"]);
     assert_eq!(shop.state(&held).await, "held");
@@ -86,7 +86,7 @@ async fn an_operator_works_through_a_night() {
     seat.types("6");
     seat.shows(&["channels", "success", "pay"]);
     seat.types("7");
-    seat.shows(&["sends no notices"]);
+    seat.shows(&["notices", "sent 1"]);
     seat.types("8");
     seat.shows(&["ready", "strict"]);
     // Too small, and large again.
