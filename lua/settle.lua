@@ -8,12 +8,13 @@
 -- KEYS[4] marks   {P}:marks
 -- KEYS[5] order   {P}:order:<id>, then its {P}:pay:<id>; one such pair for each payment
 -- ARGV[1] now       ms since the epoch, by the store's clock
--- ARGV[2] id        order id, or the whole number where it is not of our form; from here six for each payment
+-- ARGV[2] id        order id, or the whole number where it is not of our form; from here seven for each payment
 -- ARGV[3] attempt   two characters
 -- ARGV[4] payment   <channel>|<trade number>
 -- ARGV[5] due       <channel>|<amount in minor units>|<currency>, what the attempt must say, as text
 -- ARGV[6] number    the payment number as it came
 -- ARGV[7] log       a line for the order's history, or empty
+-- ARGV[8] reference what the attempt must have been opened with, where it says; or empty
 -- returns delivered | owed | held reason | extra | orphan reason | replayed state | (then) product quantity created, of each
 local call = redis.call
 local due, outbox, review, marks, now = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
@@ -29,11 +30,13 @@ local function shelf_of(order, product)
   end
   return shelf
 end
-local function judge(order, state, reserved, product, quantity, expected, paid)
+local function judge(order, state, reserved, product, quantity, expected, paid, opened, reference)
   if not expected then
     return 'orphan', 'order_unknown'
   elseif expected ~= paid and string.match(expected, '^[^|]*') ~= string.match(paid, '^[^|]*') then
     return 'orphan', 'channel_mismatch'
+  elseif opened ~= '' and reference ~= '' and opened ~= reference then
+    return 'orphan', 'order_mismatch'
   elseif state ~= 'pending' and state ~= 'expired' and state ~= 'held' then
     return 'extra', ''
   elseif expected ~= paid then
@@ -55,15 +58,16 @@ local function judge(order, state, reserved, product, quantity, expected, paid)
 end
 for n = 1, (#KEYS - 4) / 2 do
   local order, pay = KEYS[2 * n + 3], KEYS[2 * n + 4]
-  local id, attempt, payment, paid, number, log = unpack(ARGV, 6 * n - 4, 6 * n + 1)
+  local id, attempt, payment, paid, number, log, reference = unpack(ARGV, 7 * n - 5, 7 * n + 1)
   local before = call('HGET', pay, payment)
   local was = before and string.match(before, '^%a+')
   if was and was ~= 'orphan' then
     replies[n] = {'replayed', was}
   else
-    local o = call('HMGET', order, 'state', 'reserved', 'product', 'quantity', 'created', 'a:' .. attempt)
+    local o = call('HMGET', order, 'state', 'reserved', 'product', 'quantity', 'created', 'a:' .. attempt,
+      'r:' .. attempt)
     local state, reserved, product, quantity = o[1], tonumber(o[2]), o[3], tonumber(o[4])
-    local verdict, reason = judge(order, state, reserved, product, quantity, o[6], paid)
+    local verdict, reason = judge(order, state, reserved, product, quantity, o[6], paid, o[7] or '', reference)
     if verdict == 'orphan' then
       replies[n] = {'orphan', reason}
     elseif verdict == 'held' then

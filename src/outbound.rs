@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::Call;
+use crate::domain::{Call, Response};
 
 /// Largest answer read, in bytes.
 const ANSWER_BYTES: usize = 262_144;
@@ -17,28 +17,18 @@ impl Default for Outbound {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
             .no_proxy()
+            .user_agent(concat!("kamid/", env!("CARGO_PKG_VERSION")))
             .build();
         Self(client.unwrap_or_default())
     }
 }
 
 impl Outbound {
-    /// Performs a call; anything but a 2xx is an error. No message holds the URL, which may carry a secret.
+    /// Performs a call and gives the whole answer, whatever its status. No message holds the URL, which may carry a secret.
     ///
     /// # Errors
-    /// What went wrong, in words.
-    pub async fn perform(&self, call: &Call, timeout: Duration) -> Result<Vec<u8>, String> {
-        match self.send(call, timeout).await? {
-            (200..=299, body) => Ok(body),
-            (status, _) => Err(format!("the gateway answered {status}")),
-        }
-    }
-
-    /// Performs a call and gives its status and body, whatever they are.
-    ///
-    /// # Errors
-    /// No whole answer in time.
-    pub async fn send(&self, call: &Call, timeout: Duration) -> Result<(u16, Vec<u8>), String> {
+    /// No whole answer in time, in words.
+    pub async fn send(&self, call: &Call, timeout: Duration) -> Result<Response, String> {
         let words = |error: reqwest::Error| format!("the gateway could not be reached: {}", error.without_url());
         let method = if call.method == "POST" { reqwest::Method::POST } else { reqwest::Method::GET };
         let mut request = self.0.request(method, &call.url).timeout(timeout).body(call.body.clone());
@@ -47,6 +37,9 @@ impl Outbound {
         }
         let mut response = request.send().await.map_err(words)?;
         let status = response.status().as_u16();
+        let pairs = response.headers().iter();
+        let headers =
+            pairs.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect();
         let mut body = Vec::new();
         while let Some(part) = response.chunk().await.map_err(words)? {
             if body.len() + part.len() > ANSWER_BYTES {
@@ -54,6 +47,6 @@ impl Outbound {
             }
             body.extend_from_slice(&part);
         }
-        Ok((status, body))
+        Ok(Response { status, headers, body })
     }
 }

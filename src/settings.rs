@@ -105,18 +105,11 @@ impl Section {
     /// Takes a JSON object, as captures have it.
     #[must_use]
     pub fn from_json(path: &str, object: &serde_json::Map<String, serde_json::Value>) -> Self {
-        let entries = object
-            .iter()
-            .map(|(key, value)| {
-                let value = match value {
-                    serde_json::Value::String(text) => Value::Text(Secret::new(text.clone())),
-                    serde_json::Value::Number(number) => number.as_i64().map_or(Value::Other, Value::Whole),
-                    serde_json::Value::Bool(flag) => Value::Flag(*flag),
-                    _ => Value::Other,
-                };
-                (key.clone(), Entry { value, line: None, read: Cell::new(false) })
-            })
-            .collect();
+        let entry = |(key, value): (&String, &serde_json::Value)| {
+            let below = format!("{path}.{key}");
+            (key.clone(), Entry { value: from_json(&below, value), line: None, read: Cell::new(false) })
+        };
+        let entries = object.iter().map(entry).collect();
         Self { path: path.to_owned(), entries, ..Self::default() }
     }
 
@@ -278,6 +271,12 @@ impl Section {
         secret
     }
 
+    /// A text that is no secret: setting `key`, or the file that `<key>_file` names.
+    pub fn public_text(&self, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
+        let file = format!("{key}_file");
+        if self.has(&file) { self.file(&file, 1 << 20, problems) } else { self.text(key, problems) }
+    }
+
     /// The text of the file that setting `key` names, at most so many bytes; for what is no secret.
     pub fn file(&self, key: &str, most: u64, problems: &mut Vec<Problem>) -> Option<String> {
         let path = self.text(key, problems)?;
@@ -297,6 +296,21 @@ impl Section {
             None => Section { path: key.to_owned(), base: self.base.clone(), ..Self::default() },
             Some(_) => self.wrong(key, "a table", problems).unwrap_or_default(),
         }
+    }
+
+    /// A list of tables.
+    pub fn tables(&self, key: &str, problems: &mut Vec<Problem>) -> Vec<Section> {
+        let items = match self.find(key).map(|entry| &entry.value) {
+            Some(Value::List(items)) => items.as_slice(),
+            None => return Vec::new(),
+            Some(_) => return self.wrong(key, "a list of tables", problems).unwrap_or_default(),
+        };
+        let table = |item: &Value| match item {
+            Value::Section(section) => Some(section.clone()),
+            _ => None,
+        };
+        let tables: Option<Vec<Section>> = items.iter().map(table).collect();
+        tables.or_else(|| self.wrong(key, "a list of tables", problems)).unwrap_or_default()
     }
 
     /// The names and tables inside.
@@ -335,6 +349,17 @@ fn from_table(table: &DeTable<'_>, text: &str, path: String, base: &Path) -> Sec
         })
         .collect();
     Section { path, entries, fallback: None, base: base.to_owned() }
+}
+
+fn from_json(path: &str, value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::String(text) => Value::Text(Secret::new(text.clone())),
+        serde_json::Value::Number(number) => number.as_i64().map_or(Value::Other, Value::Whole),
+        serde_json::Value::Bool(flag) => Value::Flag(*flag),
+        serde_json::Value::Array(items) => Value::List(items.iter().map(|item| from_json(path, item)).collect()),
+        serde_json::Value::Object(object) => Value::Section(Section::from_json(path, object)),
+        serde_json::Value::Null => Value::Other,
+    }
 }
 
 fn from_value(value: &DeValue<'_>, text: &str, path: String, base: &Path) -> Value {

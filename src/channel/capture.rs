@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Channel, Claim, Verdict};
-use crate::domain::{Callback, Millis, Rejection};
+use crate::domain::{Call, Callback, Millis, Rejection, Response};
 
 /// One request, as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,6 +36,15 @@ pub struct CapturedOrder {
     pub amount_minor: i64,
     /// In what.
     pub currency: String,
+    /// What it was opened with: the gateway's own number, time or address of it.
+    #[serde(
+        default,
+        alias = "gateway_ref",
+        alias = "txn_time",
+        alias = "pay_address",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub reference: Option<String>,
     /// Where it stood.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,
@@ -61,6 +70,9 @@ pub struct Capture {
     /// The order; absent: no such order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<CapturedOrder>,
+    /// What the gateway's API answered, by `METHOD path`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_api_answers: Option<Map<String, Value>>,
     /// The callback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<CapturedRequest>,
@@ -71,6 +83,13 @@ impl Capture {
     #[must_use]
     pub fn at(&self) -> Option<Millis> {
         self.now.map(|seconds| seconds.saturating_mul(1000))
+    }
+
+    /// What the gateway's API answered to that call when this was captured.
+    fn answer_to(&self, call: &Call) -> Option<Response> {
+        let path = call.url.splitn(4, '/').nth(3)?;
+        let body = self.gateway_api_answers.as_ref()?.get(&format!("{} /{path}", call.method))?;
+        Some(Response { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() })
     }
 }
 
@@ -120,6 +139,9 @@ pub enum BadCapture {
     /// No callback in it.
     #[error("there is no callback in this capture (kind {0:?}): only kind \"notify\" can be verified")]
     NoRequest(String),
+    /// The gateway was asked, and the capture does not say what it answered.
+    #[error("this callback proves too little by itself, and the capture holds no answer of the gateway's API")]
+    NoAnswer,
     /// The body is not base64.
     #[error("body_b64 is not base64")]
     Body,
@@ -137,14 +159,23 @@ pub fn replay(capture: &Capture, channel: &dyn Channel, now: Millis, explain: bo
     let headers = borrowed(&request.headers);
     let callback = Callback { method: &request.method, path, query, headers: &headers, body: &body };
     let mut extracted = None;
-    let (verdict, reason) = match channel.verify(&callback, now) {
+    let mut claim = channel.verify(&callback, now);
+    if let Ok(Claim::Ask(call)) = &claim {
+        let answer = capture.answer_to(call).ok_or(BadCapture::NoAnswer)?;
+        claim = channel.confirmed(&callback, &answer, now);
+    }
+    let (verdict, reason) = match claim {
+        Ok(Claim::Ask(_)) => return Err(BadCapture::NoAnswer),
         Err(rejection) => ("reject", Some(rejection.as_str())),
         Ok(Claim::Nothing(why)) => ("ignore", Some(why)),
         Ok(Claim::Paid(payment)) => {
             let currency = payment.paid.currency.to_string();
             let judged = match &capture.order {
                 Some(order) if order.order_no == payment.number => {
-                    if order.currency != currency {
+                    let differs = |given: &String| order.reference.as_ref().is_some_and(|known| known != given);
+                    if payment.reference.as_ref().is_some_and(differs) {
+                        ("reject", Some(Rejection::OrderMismatch.as_str()))
+                    } else if order.currency != currency {
                         ("hold", Some(Rejection::CurrencyMismatch.as_str()))
                     } else if order.amount_minor != payment.paid.minor {
                         ("hold", Some(Rejection::AmountMismatch.as_str()))

@@ -4,15 +4,17 @@
 //! field borders could be moved: a value that holds `&<known field>=` is refused whatever its signature, machine fields
 //! have a fixed alphabet, and the subject is the channel's, never a buyer's text.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::{
-    Answer, Channel, Checkout, Claim, Request, Step, Verdict, is_number, is_trade_no,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical, is_number,
+    is_trade_no, json,
     params::{self, Params},
     sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Secret, Section};
 
 const SETTINGS: [&str; 13] = [
@@ -31,7 +33,7 @@ const SETTINGS: [&str; 13] = [
     "max_body_bytes",
 ];
 /// Fields that mean something: none of them may appear inside another's value.
-const FIELDS: [&str; 16] = [
+pub(super) const FIELDS: [&str; 16] = [
     "pid",
     "trade_no",
     "out_trade_no",
@@ -62,6 +64,99 @@ struct Epay {
     body_bytes: usize,
 }
 
+/// Where the gateway is, without a slash at its end.
+pub(super) fn gateway_url(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
+    let url = s.text("gateway_url", problems);
+    match &url {
+        None => s.require("gateway_url", "where the gateway is, such as https://pay.example/", problems),
+        Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#']) => {
+            s.reject("gateway_url", "must be http(s)://host/ without a query", problems);
+        }
+        Some(url) if url.starts_with("http://") && !url.contains("//127.0.0.1") && !url.contains("//localhost") => {
+            s.warn("gateway_url", "is not https: what is sent there can be read and changed on the way", problems);
+        }
+        Some(_) => {}
+    }
+    url.map(|url| url.trim_end_matches('/').to_owned())
+}
+
+/// The merchant number.
+pub(super) fn pid(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
+    let pid = s.text("pid", problems);
+    if pid.as_deref().is_none_or(|pid| !pid.bytes().all(|b| b.is_ascii_alphanumeric())) {
+        s.require("pid", "the merchant number from the gateway's console, digits", problems);
+    }
+    pid
+}
+
+/// What the gateway shows of every order.
+pub(super) fn subject(s: &Section, problems: &mut Vec<Problem>) -> String {
+    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
+    if subject.len() > 127 || subject.contains(['&', '=']) {
+        s.reject("subject", "at most 127 bytes, without & and =", problems);
+    }
+    subject
+}
+
+/// The largest query and body.
+pub(super) fn sizes(s: &Section, problems: &mut Vec<Problem>) -> (usize, usize) {
+    let query: u32 = s.whole("max_query_bytes", 256..=65_536, problems).unwrap_or(16_384);
+    let body: u32 = s.whole("max_body_bytes", 1024..=1_048_576, problems).unwrap_or(65_536);
+    (query as usize, body as usize)
+}
+
+/// What a genuine callback states of a payment.
+pub(super) fn paid(params: &Params<'_>, channel: &str, currency: Currency) -> Result<Claim, Rejection> {
+    let status = params.need("trade_status")?;
+    let number = params.need("out_trade_no")?;
+    let trade_no = params.need("trade_no")?;
+    let money = params.need("money")?;
+    let kind = params.get("type").unwrap_or_default();
+    if !is_number(number) || !is_trade_no(trade_no) || !is_word(kind) || !is_word(status) {
+        return Err(Rejection::Malformed);
+    }
+    if status != "TRADE_SUCCESS" {
+        return Ok(Claim::Nothing("status_not_paid"));
+    }
+    let paid = Money::parse(money, currency).map_err(|_| Rejection::AmountMalformed)?;
+    Ok(Claim::Paid(Payment::new(number, trade_no, paid, channel)))
+}
+
+/// What the gateway hears.
+pub(super) fn ack(verdict: Verdict) -> Reply {
+    match verdict {
+        Verdict::Received => Reply { status: 200, body: "success" },
+        Verdict::Refused => Reply { status: 400, body: "fail" },
+        Verdict::Unavailable => Reply { status: 503, body: "fail" },
+    }
+}
+
+/// What an answer about a payment means, once it is believed.
+pub(super) fn answer(
+    fields: &Map<String, Value>,
+    number: &str,
+    pid: &str,
+    channel: &str,
+    currency: Currency,
+) -> Answer {
+    let field = |name: &str| fields.get(name).and_then(json::scalar).unwrap_or_default();
+    if field("out_trade_no") != number || field("pid") != pid {
+        return Answer::Mismatch;
+    }
+    let Ok(paid) = Money::parse(&field("money"), currency) else {
+        return Answer::Mismatch;
+    };
+    let trade_no = field("trade_no");
+    // Some servers leave it out; the payment is then known by our own number, which is as unique.
+    let trade_no = if is_trade_no(&trade_no) { trade_no.as_str() } else { number };
+    match field("status").as_str() {
+        "0" | "3" | "4" => Answer::Unpaid,
+        "2" => Answer::Refunded,
+        "1" => Answer::Paid(Payment::new(number, trade_no, paid, channel)),
+        _ => Answer::Mismatch,
+    }
+}
+
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
     if s.text("protocol", problems).is_some_and(|protocol| protocol != "v1") {
         s.reject("protocol", "must be \"v1\" for kind epay_v1", problems);
@@ -69,21 +164,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     if s.text("sign_type", problems).is_some_and(|kind| kind != "MD5") {
         s.reject("sign_type", "must be \"MD5\" for kind epay_v1", problems);
     }
-    let gateway_url = s.text("gateway_url", problems);
-    match &gateway_url {
-        None => s.require("gateway_url", "where the gateway is, such as https://pay.example/", problems),
-        Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#']) => {
-            s.reject("gateway_url", "must be http(s)://host/ without a query", problems);
-        }
-        Some(url) if url.starts_with("http://") && !url.contains("//127.0.0.1") && !url.contains("//localhost") => {
-            s.warn("gateway_url", "is not https: `kamid order query` sends the merchant key over it", problems);
-        }
-        Some(_) => {}
-    }
-    let pid = s.text("pid", problems);
-    if pid.as_deref().is_none_or(|pid| !pid.bytes().all(|b| b.is_ascii_alphanumeric())) {
-        s.require("pid", "the merchant number from the gateway's console, digits", problems);
-    }
+    let (gateway_url, pid) = (gateway_url(s, problems), pid(s, problems));
     let key = s.secret("key", problems);
     if key.is_none() {
         s.require(
@@ -93,51 +174,27 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         );
     }
     let pay_type = s.text("pay_type", problems);
-    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
-    if subject.len() > 127 || subject.contains(['&', '=']) {
-        s.reject("subject", "at most 127 bytes, without & and =", problems);
-    }
+    let subject = subject(s, problems);
     let currency = s.parsed("currency", "three capital letters", problems).unwrap_or(Currency::CNY);
-    let query_bytes = s.whole("max_query_bytes", 256..=65_536, problems).unwrap_or(16_384u32);
-    let body_bytes = s.whole("max_body_bytes", 1024..=1_048_576, problems).unwrap_or(65_536u32);
+    let (query_bytes, body_bytes) = sizes(s, problems);
     s.finish(&SETTINGS, problems);
     Some(Arc::new(Epay {
         name: name.to_owned(),
-        gateway_url: gateway_url?.trim_end_matches('/').to_owned(),
+        gateway_url: gateway_url?,
         pid: pid?,
         key: key?,
         pay_type,
         subject,
         currency,
-        query_bytes: query_bytes as usize,
-        body_bytes: body_bytes as usize,
+        query_bytes,
+        body_bytes,
     }))
 }
 
 /// The text that is signed: parameters with a value, without `sign` and `sign_type`, sorted by name, nothing escaped.
-fn canonical<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+pub(super) fn canonical<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let blank = |value: &str| value.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0b));
-    let mut pairs: Vec<_> =
-        pairs.filter(|(name, value)| *name != "sign" && *name != "sign_type" && !blank(value)).collect();
-    pairs.sort_unstable_by_key(|(name, _)| *name);
-    let mut text = String::with_capacity(pairs.iter().map(|(n, v)| n.len() + v.len() + 2).sum());
-    for (name, value) in pairs {
-        if !text.is_empty() {
-            text.push('&');
-        }
-        text.push_str(name);
-        text.push('=');
-        text.push_str(value);
-    }
-    text
-}
-
-/// Whether a value could be two fields of the unescaped signed text.
-fn hides_a_field(value: &str) -> bool {
-    value.match_indices('&').any(|(at, _)| {
-        let rest = value.get(at + 1..).unwrap_or_default();
-        FIELDS.iter().any(|field| rest.strip_prefix(field).is_some_and(|rest| rest.starts_with('=')))
-    })
+    canonical::join_text(pairs.filter(|(name, value)| *name != "sign" && *name != "sign_type" && !blank(value)))
 }
 
 fn is_word(text: &str) -> bool {
@@ -153,25 +210,7 @@ impl Epay {
         if !sign::equal(params.need("pid")?, &self.pid) {
             return Err(Rejection::MerchantMismatch);
         }
-        let status = params.need("trade_status")?;
-        let number = params.need("out_trade_no")?;
-        let trade_no = params.need("trade_no")?;
-        let money = params.need("money")?;
-        let kind = params.get("type").unwrap_or_default();
-        if !is_number(number) || !is_trade_no(trade_no) || !is_word(kind) || !is_word(status) {
-            return Err(Rejection::Malformed);
-        }
-        if status != "TRADE_SUCCESS" {
-            return Ok(Claim::Nothing("status_not_paid"));
-        }
-        let paid = Money::parse(money, self.currency).map_err(|_| Rejection::AmountMalformed)?;
-        Ok(Claim::Paid(Payment {
-            number: number.to_owned(),
-            trade_no: trade_no.to_owned(),
-            paid,
-            channel: self.name.clone(),
-            paid_at: None,
-        }))
+        paid(params, &self.name, self.currency)
     }
 }
 
@@ -183,30 +222,24 @@ impl Channel for Epay {
         let params = Params::of(callback)?;
         let given = params.get("sign").filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
         if params.get("sign_type").is_some_and(|kind| !kind.is_empty() && kind != "MD5") {
-            return Err(Rejection::AlgorithmMismatch);
+            return Err(Rejection::SignTypeMismatch);
         }
         if !sign::equal(given, &self.sign(params.iter())) {
             return Err(Rejection::BadSignature);
         }
-        if params.iter().any(|(name, value)| name.contains(['&', '=']) || hides_a_field(value)) {
-            return Err(Rejection::Malformed);
-        }
+        canonical::unambiguous(params.iter(), &FIELDS)?;
         self.claim(&params)
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
-        match verdict {
-            Verdict::Received => Reply { status: 200, body: "success" },
-            Verdict::Refused => Reply { status: 400, body: "fail" },
-            Verdict::Unavailable => Reply { status: 503, body: "fail" },
-        }
+        ack(verdict)
     }
 
     fn takes(&self, currency: Currency) -> bool {
         currency == self.currency
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Step {
+    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Begin {
         let money = checkout.amount.to_string();
         let mut fields: Vec<(&str, &str)> = vec![
             ("pid", &self.pid),
@@ -220,58 +253,42 @@ impl Channel for Epay {
         fields.extend_from_slice(checkout.extra);
         let sign = self.sign(fields.iter().copied());
         fields.extend([("sign", sign.as_str()), ("sign_type", "MD5")]);
-        Step::Redirect { url: format!("{}/submit.php?{}", self.gateway_url, params::encode(fields)) }
+        let url = format!("{}/submit.php?{}", self.gateway_url, params::encode(fields));
+        Begin::Step(Step::Redirect { url }, None)
     }
 
-    fn query(&self, number: &str, _now: Millis) -> Option<Call> {
+    fn opened(&self, _: &Checkout<'_>, _: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
+        Err("this channel asks nobody".to_owned())
+    }
+
+    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
+        Err(Rejection::MethodNotAllowed)
+    }
+
+    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
         let query = params::encode([
             ("act", "order"),
             ("pid", &self.pid),
             ("key", self.key.reveal()),
-            ("out_trade_no", number),
+            ("out_trade_no", asked.number),
         ]);
         let url = format!("{}/api.php?{query}", self.gateway_url);
         Some(Call { method: "GET", url, headers: Vec::new(), body: Vec::new() })
     }
 
-    fn answer(&self, number: &str, body: &[u8]) -> Answer {
-        let Ok(serde_json::Value::Object(answer)) = serde_json::from_slice(body) else {
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
+        let Ok(fields) = json::object(&answer.body) else {
             return Answer::Mismatch;
         };
-        let text: BTreeMap<&str, String> = answer
-            .iter()
-            .filter_map(|(key, value)| match value {
-                serde_json::Value::String(text) => Some((key.as_str(), text.clone())),
-                serde_json::Value::Number(number) => Some((key.as_str(), number.to_string())),
-                _ => None,
-            })
-            .collect();
-        let field = |name: &str| text.get(name).map_or("", String::as_str);
-        if field("code") == "-1" {
-            return Answer::Unknown;
-        }
-        if field("code") != "1" || field("out_trade_no") != number || field("pid") != self.pid {
-            return Answer::Mismatch;
-        }
-        let Ok(paid) = Money::parse(field("money"), self.currency) else {
-            return Answer::Mismatch;
-        };
-        match field("status") {
-            "0" | "3" | "4" => Answer::Unpaid,
-            "2" => Answer::Refunded,
-            "1" => Answer::Paid(Payment {
-                number: number.to_owned(),
-                // Some servers leave it out; the payment is then known by our own number, which is as unique.
-                trade_no: Some(field("trade_no")).filter(|no| is_trade_no(no)).unwrap_or(number).to_owned(),
-                paid,
-                channel: self.name.clone(),
-                paid_at: None,
-            }),
+        match fields.get("code").and_then(json::scalar).as_deref() {
+            Some("-1") => Answer::Unknown,
+            Some("1") => self::answer(&fields, asked.number, &self.pid, &self.name, self.currency),
             _ => Answer::Mismatch,
         }
     }
 
-    fn refund(&self, payment: &Payment, _now: Millis) -> Option<Call> {
+    fn refund(&self, refund: &Refund<'_>, _now: Millis) -> Option<Call> {
+        let payment = refund.payment;
         let money = payment.paid.to_string();
         let body = params::encode([
             ("pid", self.pid.as_str()),
@@ -282,6 +299,18 @@ impl Channel for Epay {
         let form = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
         let url = format!("{}/api.php?act=refund", self.gateway_url);
         Some(Call { method: "POST", url, headers: vec![form], body: body.into_bytes() })
+    }
+
+    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
+        let Ok(answer) = json::object(&answer.body) else {
+            return Refunded::Pending("the gateway's answer cannot be read".to_owned());
+        };
+        let code = answer.get("code").map(ToString::to_string).unwrap_or_default();
+        match code.trim_matches('"') {
+            // 0 in newer servers, 1 in older ones.
+            "0" | "1" => Refunded::Done,
+            _ => Refunded::Refused(json::text(&answer, "msg").unwrap_or("no reason given").to_owned()),
+        }
     }
 
     fn forge(&self, payment: &Payment, _now: Millis) -> Request {

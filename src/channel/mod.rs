@@ -5,8 +5,12 @@
 //! forgets one does not compile. Invariant: nothing unsigned is believed, and the key, the algorithm and the account
 //! come from the configuration, never from the message.
 
+mod canonical;
 pub mod capture;
 mod epay;
+mod epay_v2;
+mod json;
+mod keys;
 pub mod params;
 mod sandbox;
 mod sign;
@@ -16,7 +20,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
 pub use sandbox::new as new_sandbox;
@@ -28,6 +32,8 @@ pub enum Claim {
     Paid(Payment),
     /// Genuine, but nothing to deliver; the word says why.
     Nothing(&'static str),
+    /// It proves too little: the gateway is to be asked, and [`Channel::confirmed`] told what it says.
+    Ask(Call),
 }
 
 /// What the gateway is to be told.
@@ -54,8 +60,52 @@ pub struct Checkout<'a> {
     pub notify_url: &'a str,
     /// Where the buyer comes back; no token, no query.
     pub return_url: &'a str,
+    /// When it stops being payable.
+    pub expires: Millis,
+    /// The buyer's address, as far as it is known.
+    pub client_ip: &'a str,
     /// Further parameters of the kind, such as `clientip`.
     pub extra: &'a [(&'a str, &'a str)],
+}
+
+/// How an attempt begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begin {
+    /// The buyer can go on; what the payment must name again, where there is something.
+    Step(Step, Option<String>),
+    /// The gateway is asked first, and [`Channel::opened`] told what it says.
+    Ask(Call),
+}
+
+/// An attempt that a gateway is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Our number.
+    pub number: &'a str,
+    /// What it was opened with; empty where nothing was kept.
+    pub reference: &'a str,
+}
+
+/// What is to be given back.
+#[derive(Debug, Clone, Copy)]
+pub struct Refund<'a> {
+    /// The payment, whole.
+    pub payment: &'a Payment,
+    /// Our number of the refund: the same one again gives nothing back twice.
+    pub number: &'a str,
+    /// Why, in a few words.
+    pub reason: &'a str,
+}
+
+/// What a gateway says to a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refunded {
+    /// The money is on its way back.
+    Done,
+    /// It is not decided: ask again with the same number.
+    Pending(String),
+    /// It refuses, in its words.
+    Refused(String),
 }
 
 /// How the buyer pays.
@@ -121,13 +171,26 @@ pub trait Channel: Send + Sync {
     /// Whether it can be paid in this currency: an order in another would be paid and held, always.
     fn takes(&self, currency: Currency) -> bool;
     /// How a buyer pays an attempt.
-    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Step;
+    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin;
+    /// What the gateway's answer to [`Begin::Ask`] means: how to pay, and what the payment must name again.
+    ///
+    /// # Errors
+    /// The gateway's refusal in words, or an answer that cannot be believed.
+    fn opened(&self, checkout: &Checkout<'_>, answer: &Response, now: Millis)
+    -> Result<(Step, Option<String>), String>;
+    /// What the gateway's answer to [`Claim::Ask`] makes of the callback.
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    fn confirmed(&self, callback: &Callback<'_>, answer: &Response, now: Millis) -> Result<Claim, Rejection>;
     /// How to ask the gateway about a payment; `None` where it cannot be asked.
-    fn query(&self, number: &str, now: Millis) -> Option<Call>;
+    fn query(&self, asked: &Asked<'_>, now: Millis) -> Option<Call>;
     /// What the gateway's answer to [`Channel::query`] means.
-    fn answer(&self, number: &str, body: &[u8]) -> Answer;
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer;
     /// How to give money back; `None` where only the merchant's console can.
-    fn refund(&self, payment: &Payment, now: Millis) -> Option<Call>;
+    fn refund(&self, refund: &Refund<'_>, now: Millis) -> Option<Call>;
+    /// What the gateway's answer to [`Channel::refund`] means.
+    fn refunded(&self, answer: &Response, now: Millis) -> Refunded;
     /// The inverse of `verify`: a signed callback, for tests and load.
     fn forge(&self, payment: &Payment, now: Millis) -> Request;
     /// The payment number that a request names, believed by nobody: it helps a person to find the order that a failed
@@ -161,6 +224,12 @@ pub const KINDS: &[Kind] = &[
         about: "易支付 V1, MD5: submit.php, GET or POST notification, query",
         test_only: false,
         build: epay::build,
+    },
+    Kind {
+        name: "epay_v2",
+        about: "易支付 V2, RSA: cashier page or QR code, query, refund",
+        test_only: false,
+        build: epay_v2::build,
     },
     Kind {
         name: "sandbox",

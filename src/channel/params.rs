@@ -30,7 +30,7 @@ impl<'a> Params<'a> {
                 params.read(form)?;
                 Ok(params)
             }
-            _ => Err(Rejection::Unsupported),
+            _ => Err(Rejection::MethodNotAllowed),
         }
     }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 
 use super::{
-    Answer, Channel, Checkout, Claim, Request, Step, Verdict, is_number, is_trade_no,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number, is_trade_no,
     params::{self, Params},
     sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
 /// The header that carries the signature: lower-case hex of the HMAC-SHA256 of the body.
@@ -40,7 +40,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
 impl Channel for Sandbox {
     fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
         if callback.method != "POST" || !callback.query.is_empty() {
-            return Err(Rejection::Unsupported);
+            return Err(Rejection::MethodNotAllowed);
         }
         if callback.body.len() > BODY_BYTES {
             return Err(Rejection::TooLarge);
@@ -68,6 +68,7 @@ impl Channel for Sandbox {
             paid,
             channel: self.name.clone(),
             paid_at: None,
+            reference: None,
         }))
     }
 
@@ -83,22 +84,34 @@ impl Channel for Sandbox {
         true
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Step {
+    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Begin {
         // The pay page is ours: it stands beside the callback's own address.
         let base = checkout.notify_url.trim_end_matches("/notify");
-        Step::Redirect { url: format!("{base}/checkout/{}", checkout.number) }
+        Begin::Step(Step::Redirect { url: format!("{base}/checkout/{}", checkout.number) }, None)
     }
 
-    fn query(&self, _number: &str, _now: Millis) -> Option<Call> {
+    fn opened(&self, _: &Checkout<'_>, _: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
+        Err("the sandbox asks nobody".to_owned())
+    }
+
+    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
+        Err(Rejection::MethodNotAllowed)
+    }
+
+    fn query(&self, _: &Asked<'_>, _: Millis) -> Option<Call> {
         None
     }
 
-    fn answer(&self, _number: &str, _body: &[u8]) -> Answer {
+    fn answer(&self, _: &Asked<'_>, _: &Response, _: Millis) -> Answer {
         Answer::Unknown
     }
 
-    fn refund(&self, _payment: &Payment, _now: Millis) -> Option<Call> {
+    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
         None
+    }
+
+    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
+        Refunded::Refused("the sandbox has no money".to_owned())
     }
 
     fn forge(&self, payment: &Payment, _now: Millis) -> Request {

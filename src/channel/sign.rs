@@ -1,6 +1,6 @@
 //! The signature algorithms of the gateways, each from a well-kept crate. Compares in constant time.
 
-use aws_lc_rs::{constant_time, hmac};
+use aws_lc_rs::{constant_time, digest, hmac};
 use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 
@@ -16,6 +16,16 @@ pub fn md5_hex(parts: &[&[u8]]) -> String {
 /// Lower-case hex of the HMAC-SHA256 of `message`.
 pub fn hmac_hex(key: &hmac::Key, message: &[u8]) -> String {
     HEXLOWER.encode(hmac::sign(key, message).as_ref())
+}
+
+/// A key for HMAC-SHA256.
+pub fn hmac_key(secret: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret)
+}
+
+/// Lower-case hex of the SHA-256 of `message`.
+pub fn sha256_hex(message: &[u8]) -> String {
+    HEXLOWER.encode(digest::digest(&digest::SHA256, message).as_ref())
 }
 
 /// Whether two texts are equal, in a time that depends only on their lengths.

@@ -132,7 +132,18 @@ fn verify(context: &Context, file: &Path, named: Option<&str>, explain: bool) ->
     let fail = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| fail(&error))?;
     let capture: Capture = serde_json::from_str(&text).map_err(|error| fail(&error))?;
-    let (channels, name) = channels(context, &capture, named)?;
+    let (channels, name) = match channels(context, &capture, named) {
+        // A channel that refuses to start believes nothing.
+        Err(problems) if capture.config.is_some() && named.is_none() => {
+            let report = json!({
+                "verdict": "reject", "reason": "config_invalid", "problems": problems.message,
+                "extracted": null, "answer": {"status": 400, "body": "fail"},
+            });
+            context.out.fields(&report);
+            return Ok(ExitCode::SUCCESS);
+        }
+        found => found?,
+    };
     let channel = channels.get(&name).ok_or_else(|| {
         let known: Vec<&str> = channels.list().map(|(name, _)| name).collect();
         Failure::new(format!("there is no channel {name:?} in the configuration; known: {}", known.join(", ")))

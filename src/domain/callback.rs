@@ -30,8 +30,27 @@ impl<'a> Callback<'a> {
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
-    /// Body, plain text.
+    /// Body: plain text, or JSON where it begins with a brace.
     pub body: &'static str,
+}
+
+/// What a gateway answered to a request of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// The body's bytes.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first header of that name (any case).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
 }
 
 /// A request of ours, as data; `outbound` performs it.

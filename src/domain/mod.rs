@@ -15,14 +15,14 @@ pub mod payment;
 pub mod product;
 pub mod text;
 
-pub use callback::{Call, Callback, Reply};
+pub use callback::{Call, Callback, Reply, Response};
 pub use danger::{Danger, Level, danger, worst};
 pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
 pub use money::{Currency, Money};
 pub use notice::{Notice, NoticeState, Reach};
 pub use operator::{Operator, Role};
-pub use order::{Order, OrderState, Take};
+pub use order::{Opened, Order, OrderState, Take};
 pub use payment::{Due, Outcome, Payment, PaymentState, Rejection};
 pub use product::{Allowance, Product, ProductId, Stock};
 

@@ -101,10 +101,29 @@ pub struct Order {
     pub why: Option<String>,
     /// The ways to pay it, oldest first.
     pub attempts: Vec<(Attempt, Due)>,
+    /// What the gateway answered when an attempt was opened, for those that had to ask it.
+    pub opened: Vec<(Attempt, Opened)>,
     /// What people did to it, a line each.
     pub log: String,
     /// What its buyer was told; `None`: nothing was to be.
     pub notice: Option<Notice>,
+}
+
+impl Order {
+    /// What an attempt was opened with, where something was kept.
+    #[must_use]
+    pub fn opening(&self, attempt: Attempt) -> Option<&Opened> {
+        self.opened.iter().find(|(known, _)| *known == attempt).map(|(_, opened)| opened)
+    }
+}
+
+/// What an attempt was opened with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// What its payment must name again.
+    pub reference: String,
+    /// How it is paid, as the gateway told; empty where the channel can say so by itself.
+    pub step: String,
 }
 
 /// A payment as it stands with its order.
@@ -134,6 +153,7 @@ impl PaymentRecord {
             paid: self.paid,
             channel: self.channel.clone(),
             paid_at: None,
+            reference: None,
         }
     }
 }

@@ -19,6 +19,24 @@ pub struct Payment {
     pub channel: String,
     /// When, by the gateway's word.
     pub paid_at: Option<Millis>,
+    /// What else must be as it was when the attempt was opened: the gateway's own number of it, its time, its address.
+    /// Compared where the attempt has one.
+    pub reference: Option<String>,
+}
+
+impl Payment {
+    /// A payment that says no more than it must.
+    #[must_use]
+    pub fn new(number: &str, trade_no: &str, paid: Money, channel: &str) -> Self {
+        Self {
+            number: number.to_owned(),
+            trade_no: trade_no.to_owned(),
+            paid,
+            channel: channel.to_owned(),
+            paid_at: None,
+            reference: None,
+        }
+    }
 }
 
 /// What one attempt must be paid with: as text `channel|amount in minor units|currency`.
@@ -81,20 +99,30 @@ pub enum Rejection {
     /// Another currency than is due.
     CurrencyMismatch,
     /// A signature algorithm other than the configured one.
-    AlgorithmMismatch,
+    SignTypeMismatch,
+    /// A certificate that leads to no root we believe, is not the gateway's or has run out.
+    CertUntrusted,
+    /// It is signed with a key that is not configured.
+    KeyUnknown,
+    /// Signed, and what is sealed inside cannot be opened.
+    DecryptFailed,
     /// Too old or from the future.
-    Stale,
+    StaleTimestamp,
+    /// It calls itself a payment and says that nothing was paid.
+    StatusNotPaid,
+    /// Another order's, session's, invoice's or address's than the attempt was opened with.
+    OrderMismatch,
     /// No such order.
     OrderUnknown,
     /// The order's attempt belongs to another channel.
     ChannelMismatch,
-    /// Neither GET nor POST, or a body of an unknown type.
-    Unsupported,
+    /// Another method than the gateway uses, or a body of an unknown type.
+    MethodNotAllowed,
 }
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::BadSignature,
         Self::MissingSignature,
         Self::MissingField,
@@ -107,11 +135,16 @@ impl Rejection {
         Self::AmountMalformed,
         Self::AmountMismatch,
         Self::CurrencyMismatch,
-        Self::AlgorithmMismatch,
-        Self::Stale,
+        Self::SignTypeMismatch,
+        Self::CertUntrusted,
+        Self::KeyUnknown,
+        Self::DecryptFailed,
+        Self::StaleTimestamp,
+        Self::StatusNotPaid,
+        Self::OrderMismatch,
         Self::OrderUnknown,
         Self::ChannelMismatch,
-        Self::Unsupported,
+        Self::MethodNotAllowed,
     ];
 
     /// Its word.
@@ -130,11 +163,16 @@ impl Rejection {
             Self::AmountMalformed => "amount_malformed",
             Self::AmountMismatch => "amount_mismatch",
             Self::CurrencyMismatch => "currency_mismatch",
-            Self::AlgorithmMismatch => "algorithm_mismatch",
-            Self::Stale => "stale",
+            Self::SignTypeMismatch => "sign_type_mismatch",
+            Self::CertUntrusted => "cert_untrusted",
+            Self::KeyUnknown => "key_unknown",
+            Self::DecryptFailed => "decrypt_failed",
+            Self::StaleTimestamp => "stale_timestamp",
+            Self::StatusNotPaid => "status_not_paid",
+            Self::OrderMismatch => "order_mismatch",
             Self::OrderUnknown => "order_unknown",
             Self::ChannelMismatch => "channel_mismatch",
-            Self::Unsupported => "unsupported",
+            Self::MethodNotAllowed => "method_not_allowed",
         }
     }
 
@@ -162,15 +200,28 @@ impl Rejection {
             Self::AmountMalformed => "The amount is not exact digits.",
             Self::AmountMismatch => "Another amount than is due was paid: approve or refund the order.",
             Self::CurrencyMismatch => "Another currency than is due was paid: approve or refund the order.",
-            Self::AlgorithmMismatch => "It names a signature algorithm other than the configured one.",
-            Self::Stale => "It is too old or from the future: check this machine's clock.",
+            Self::SignTypeMismatch => "It names a signature algorithm other than the configured one.",
+            Self::CertUntrusted => {
+                "Its certificate leads to no root we believe, is not the gateway's or has run out: check the configured certificates."
+            }
+            Self::KeyUnknown => {
+                "It is signed with a key or certificate that is not configured: the gateway may have changed to a new one. Compare with its console."
+            }
+            Self::DecryptFailed => {
+                "It is signed, but what is inside cannot be opened: check the API key it is sealed with."
+            }
+            Self::StaleTimestamp => "It is too old or from the future: check this machine's clock.",
+            Self::StatusNotPaid => "It calls itself a payment and says that nothing was paid.",
+            Self::OrderMismatch => {
+                "Genuine, but made for another session, invoice, address or time than the order was opened with. It is kept as an orphan: adopt or refund it."
+            }
             Self::OrderUnknown => {
                 "Genuine, but no such order: it may be early, long expired, or for another shop on the same account. It is kept as an orphan: adopt or refund it."
             }
             Self::ChannelMismatch => {
                 "Genuine, but the order was to be paid through another channel. It is kept as an orphan: adopt or refund it."
             }
-            Self::Unsupported => "Neither GET nor POST, or a body of an unknown type.",
+            Self::MethodNotAllowed => "Another method than the gateway uses, or a body of an unknown type.",
         }
     }
 }

@@ -70,6 +70,7 @@ impl Target {
             paid: Money { minor: made.amount_minor - less, currency: made.currency },
             channel: self.channel.to_string(),
             paid_at: None,
+            reference: None,
         };
         let mut forged = self.gateway.forge(&payment, now());
         if ticket.request == Request::Bent {

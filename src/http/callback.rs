@@ -125,9 +125,17 @@ fn no_channel(web: &Web, name: &str, request: &Request<Incoming>, client: Client
 }
 
 async fn settle(web: &Web, channel: &dyn Channel, callback: &Callback<'_>) -> Ending {
-    let payment = match channel.verify(callback, web.shop.store.now()) {
+    let mut claim = channel.verify(callback, web.shop.store.now());
+    if let Ok(Claim::Ask(call)) = &claim {
+        let Ok(answer) = web.shop.confirm(call).await else {
+            return Ending::new("unconfirmed", Verdict::Unavailable);
+        };
+        claim = channel.confirmed(callback, &answer, web.shop.store.now());
+    }
+    let payment = match claim {
         Err(reason) => return Ending::rejected(reason),
         Ok(Claim::Nothing(_)) => return Ending::new("ignored", Verdict::Received),
+        Ok(Claim::Ask(_)) => return Ending::new("unconfirmed", Verdict::Unavailable),
         Ok(Claim::Paid(payment)) => payment,
     };
     match web.shop.settle(&payment).await {
@@ -208,6 +216,7 @@ fn note(
 fn reply(reply: &Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let kind = if reply.body.starts_with('{') { "application/json" } else { "text/plain; charset=utf-8" };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

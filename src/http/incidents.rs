@@ -112,6 +112,7 @@ async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
             order_no: no.to_string(),
             amount_minor: due.amount.minor,
             currency: due.amount.currency.to_string(),
+            reference: order.opening(no.attempt).map(|opened| opened.reference.clone()),
             status: order.state.to_string(),
         })
     });
@@ -122,6 +123,7 @@ async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
         now: Some(incident.at / 1000),
         config: None,
         order,
+        gateway_api_answers: None,
         request: Some(CapturedRequest {
             method: request.method,
             target: request.target,

@@ -52,6 +52,21 @@ pub fn routes(web: Arc<Web>) -> Router {
         .with_state(web)
 }
 
+/// The origin of an address, with a blank before it.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'-');
+    (matches!(scheme, "http" | "https") && host.bytes().all(fits)).then(|| format!(" {scheme}://{host}"))
+}
+
+/// A text as a QR code, SVG; `None` where it is too long for one.
+fn drawn(text: &str) -> Option<String> {
+    let code = qrcode::QrCode::new(text).ok()?;
+    let svg = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(220, 220).build();
+    Some(svg.split_once("?>").map_or(svg.clone(), |(_, drawing)| drawing.to_owned()))
+}
+
 async fn script() -> Response {
     let headers = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")];
     (headers, SCRIPT).into_response()
@@ -68,13 +83,15 @@ fn render(web: &Web, name: &str, headers: &HeaderMap, status: StatusCode, values
     let zh = is_zh(headers);
     let lang = if zh { "zh-CN" } else { "en" };
     let common = context! { nonce => nonce.as_str(), zh, lang, test => web.shop.test, title => "kamid", ..values };
-    let page = TEMPLATES.get_template(name).and_then(|template| template.render(common));
+    let page = TEMPLATES.get_template(name).and_then(|template| template.render(common.clone()));
     let page = page.unwrap_or_else(|error| {
         tracing::error!(%error, name, "A page could not be rendered.");
         "Something is wrong here; the operator was told.".to_owned()
     });
+    // A gateway that takes a form is posted to by the buyer's browser.
+    let form_to = common.get_attr("form_url").ok().and_then(|url| origin(url.as_str()?)).unwrap_or_default();
     let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'{form_to}; base-uri 'none'; frame-ancestors 'none'"
     );
     let mut response = (status, Html(page)).into_response();
     let set = response.headers_mut();
@@ -109,17 +126,23 @@ async fn page(
         Err(error) => return Err(error.into()),
     };
     let view = web.shop.view(&order).await?;
-    let pay_url = order.attempts.last().and_then(|(attempt, _)| match web.shop.created(&order, *attempt).ok()?.pay {
-        Step::Redirect { url } => Some(url),
-        Step::Qr { .. } | Step::Form { .. } => None,
-    });
+    let pay = order.attempts.last().and_then(|(attempt, _)| Some(web.shop.created(&order, *attempt).ok()?.pay));
+    let pay = pay.filter(|_| order.state == OrderState::Pending);
+    let (mut pay_url, mut code, mut form) = (None, None, None);
+    match &pay {
+        Some(Step::Redirect { url }) => pay_url = Some(url.as_str()),
+        Some(Step::Qr { text }) => code = drawn(text),
+        Some(Step::Form { url, fields }) => form = Some((url.as_str(), fields)),
+        None => {}
+    }
+    let form_url = form.map(|(url, _)| url);
+    let fields = form.map(|(_, fields)| Value::from(minijinja::value::Serde(fields)));
     let expires = iso(order.expires);
     let tried = order.attempts.last().map(|(_, due)| due.channel.as_str());
     let others = web.shop.channels_for(order.amount.currency);
     let others = others.filter(|name| order.state == OrderState::Pending && Some(*name) != tried);
     let others: Vec<String> = others.map(str::to_owned).collect();
-    let values =
-        context! { others, order => Value::from(minijinja::value::Serde(&view)), pay_url, expires, title => view.name };
+    let values = context! { others, order => Value::from(minijinja::value::Serde(&view)), pay_url, code, form_url, fields, expires, title => view.name };
     let mut response = render(&web, "order.html", &headers, StatusCode::OK, values);
     let cookie = cookie(&id, &token, web.shop.public_url.starts_with("https"));
     if let Ok(value) = HeaderValue::from_str(&cookie) {

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::settle::ASKING;
 use super::{Shop, ShopError};
-use crate::channel::{Checkout, Step};
-use crate::domain::{Attempt, Due, Millis, Order, OrderId, OrderState, PaymentNo, Product};
+use crate::channel::{Begin, Checkout, Step};
+use crate::domain::{Attempt, Due, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product};
 use crate::store::{NewOrder, Reserved};
 use crate::telemetry::Event;
 use crate::vault;
@@ -105,7 +106,14 @@ impl Shop {
         self.store.remember_contact(&index, id, now).await?;
         self.telemetry.record(Event::Ordered { product: product.id.as_str() });
         let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
-        self.created(&order, Attempt::FIRST)
+        match self.begin(order.clone(), Attempt::FIRST, buyer).await {
+            Ok(created) => Ok(created),
+            Err(error) => {
+                // Nobody can pay it: what it reserved is for others.
+                let _past = self.expire_now(&order, "").await;
+                Err(error)
+            }
+        }
     }
 
     fn check(&self, wanted: &Wanted, now: Millis) -> Result<(Product, String, String), ShopError> {
@@ -204,7 +212,7 @@ impl Shop {
             match self.store.attempt(id, Attempt::number(next), &due).await? {
                 Some(true) => {
                     let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
-                    return self.created(&order, Attempt::number(next));
+                    return self.begin(order, Attempt::number(next), Buyer::Operator).await;
                 }
                 Some(false) => return Err(ShopError::Conflict("this order cannot be paid any more".to_owned())),
                 None => {}
@@ -213,25 +221,56 @@ impl Shop {
         Err(ShopError::Conflict("others change this order: try again".to_owned()))
     }
 
+    /// Opens an attempt: where the gateway has to be asked, its answer is kept with the order.
+    async fn begin(&self, mut order: Order, attempt: Attempt, buyer: Buyer) -> Result<Created, ShopError> {
+        let due = due_of(&order, attempt)?;
+        let mut addresses = self.addresses(&order, &due.channel, attempt);
+        if let Buyer::Address(address) = buyer {
+            addresses.client_ip = address.to_string();
+        }
+        let (checkout, channel) = (addresses.checkout(&order, due), self.channel(&due.channel)?);
+        let (step, reference) = match channel.checkout(&checkout, self.store.now()) {
+            Begin::Step(_, None) => return self.created(&order, attempt),
+            Begin::Step(step, reference) => (step, reference),
+            Begin::Ask(call) => {
+                let answer = self.outbound.send(&call, ASKING).await.map_err(ShopError::Gateway)?;
+                channel.opened(&checkout, &answer, self.store.now()).map_err(ShopError::Gateway)?
+            }
+        };
+        let step = serde_json::to_string(&step).unwrap_or_default();
+        let opened = Opened { reference: reference.unwrap_or_default(), step };
+        if !self.store.open(order.id, attempt, &opened).await? {
+            return Err(ShopError::Conflict("this order cannot be paid any more".to_owned()));
+        }
+        order.opened.push((attempt, opened));
+        self.created(&order, attempt)
+    }
+
+    fn addresses(&self, order: &Order, channel: &str, attempt: Attempt) -> Addresses {
+        Addresses {
+            number: PaymentNo { order: order.id, attempt }.to_string(),
+            notify_url: format!("{}/pay/{channel}/notify", self.public_url),
+            return_url: format!("{}/r/{}", self.public_url, order.id),
+            client_ip: "127.0.0.1".to_owned(),
+        }
+    }
+
     /// How an attempt of an order is paid.
     pub(crate) fn created(&self, order: &Order, attempt: Attempt) -> Result<Created, ShopError> {
-        let due = order.attempts.iter().find(|(known, _)| *known == attempt).map(|(_, due)| due);
-        let due = due.ok_or(ShopError::NotFound("attempt"))?;
-        let number = PaymentNo { order: order.id, attempt }.to_string();
-        let notify_url = format!("{}/pay/{}/notify", self.public_url, due.channel);
-        let return_url = format!("{}/r/{}", self.public_url, order.id);
-        let checkout = Checkout {
-            number: &number,
-            amount: due.amount,
-            subject: None,
-            notify_url: &notify_url,
-            return_url: &return_url,
-            extra: &[],
+        let due = due_of(order, attempt)?;
+        let addresses = self.addresses(order, &due.channel, attempt);
+        let kept = order.opening(attempt).filter(|opened| !opened.step.is_empty());
+        let unopened = || ShopError::Conflict("the gateway did not open this attempt: try to pay again".to_owned());
+        let pay = match kept {
+            Some(opened) => serde_json::from_str(&opened.step).map_err(|_| unopened())?,
+            None => match self.channel(&due.channel)?.checkout(&addresses.checkout(order, due), self.store.now()) {
+                Begin::Step(step, _) => step,
+                Begin::Ask(_) => return Err(unopened()),
+            },
         };
-        let pay = self.channel(&due.channel)?.checkout(&checkout, self.store.now());
         Ok(Created {
             id: order.id.to_string(),
-            payment_no: number,
+            payment_no: addresses.number,
             state: order.state,
             amount: due.amount.to_string(),
             amount_minor: due.amount.minor,
@@ -239,6 +278,34 @@ impl Shop {
             expires_at: order.expires,
             pay,
         })
+    }
+}
+
+fn due_of(order: &Order, attempt: Attempt) -> Result<&Due, ShopError> {
+    let found = order.attempts.iter().find(|(known, _)| *known == attempt);
+    found.map(|(_, due)| due).ok_or(ShopError::NotFound("attempt"))
+}
+
+/// What an attempt is called, and where it leads.
+struct Addresses {
+    number: String,
+    notify_url: String,
+    return_url: String,
+    client_ip: String,
+}
+
+impl Addresses {
+    fn checkout<'a>(&'a self, order: &Order, due: &Due) -> Checkout<'a> {
+        Checkout {
+            number: &self.number,
+            amount: due.amount,
+            subject: None,
+            notify_url: &self.notify_url,
+            return_url: &self.return_url,
+            expires: order.expires,
+            client_ip: &self.client_ip,
+            extra: &[],
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::settle::{latest, payment_no};
+use super::settle::{ASKING, latest, payment_no};
 use super::{Shop, ShopError};
-use crate::channel::is_trade_no;
+use crate::channel::{Refund, Refunded, is_trade_no};
+use crate::domain::order::PaymentRecord;
 use crate::domain::text::printable;
-use crate::domain::{Money, Operator, Order, OrderId, Payment};
+use crate::domain::{Money, Operator, Order, OrderId, Payment, PaymentState};
 use crate::store::{Changed, Released, ReviewItem, Reviewed};
 
 /// Longest history of one order, in bytes.
@@ -22,6 +23,8 @@ pub struct Note {
     pub trade_no: Option<String>,
     /// Place of the bad key in the order, from 1, for `replace`.
     pub position: Option<usize>,
+    /// Give the money back through the gateway first, for `refund`.
+    pub gateway: bool,
 }
 
 /// What is done to an order.
@@ -68,7 +71,7 @@ impl Shop {
         let result = match action {
             Action::Approve => reviewed(self.store.approve(id, &log).await?),
             Action::Reject => reviewed(self.store.reject(id, &log).await?),
-            Action::Refund => reviewed(self.store.refund(&order, &log).await?),
+            Action::Refund => self.refund(&order, note, &log).await,
             Action::MarkPaid => self.mark_paid(&order, note.trade_no.as_deref(), &log).await,
             Action::Replace => {
                 let position = note.position.unwrap_or(1);
@@ -106,7 +109,8 @@ impl Shop {
             return Err(ShopError::Conflict(format!("this trade number stands with {holder} already")));
         }
         let number = payment_no(order.id, attempt);
-        let payment = Payment { number: number.clone(), trade_no, paid: due.amount, channel, paid_at: None };
+        let payment =
+            Payment { number: number.clone(), trade_no, paid: due.amount, channel, paid_at: None, reference: None };
         let began = std::time::Instant::now();
         let outcome = self.store.settle_as(&payment, &due.channel, log).await?;
         self.after(&number, &outcome, began);
@@ -116,6 +120,32 @@ impl Shop {
     /// The name under which a trade number is claimed.
     pub(super) fn trade_name(&self, channel: &str, trade_no: &str) -> String {
         self.store.names.hashed("trade", self.vault.index("trade", &format!("{channel}|{trade_no}")))
+    }
+
+    /// Gives the money back through the gateway, if that is asked for, and marks the order. The same number again gives
+    /// nothing back twice: a kill in between is mended by asking for it once more.
+    async fn refund(&self, order: &Order, note: &Note, log: &str) -> Result<String, ShopError> {
+        if note.gateway {
+            let records = self.store.payments(order.id.as_str()).await?;
+            let fits = |record: &&PaymentRecord| matches!(record.state, PaymentState::Settled | PaymentState::Held);
+            let record = records.iter().find(fits).ok_or(ShopError::NotFound("payment"))?;
+            let channel = self.channel(&record.channel)?;
+            let (payment, number) = (record.payment(), format!("R{}", record.number));
+            let wish = Refund { payment: &payment, number: &number, reason: note.reason.trim() };
+            let Some(call) = channel.refund(&wish, self.store.now()) else {
+                let text = format!("channel {} cannot give money back: use its console", record.channel);
+                return Err(ShopError::Conflict(text));
+            };
+            let answer = self.outbound.send(&call, ASKING).await.map_err(ShopError::Gateway)?;
+            match channel.refunded(&answer, self.store.now()) {
+                Refunded::Done => {}
+                Refunded::Pending(why) => {
+                    return Err(ShopError::Gateway(format!("not decided yet, ask again later: {why}")));
+                }
+                Refunded::Refused(why) => return Err(ShopError::Gateway(format!("the gateway refuses: {why}"))),
+            }
+        }
+        reviewed(self.store.refund(order, log).await?)
     }
 
     async fn replace(&self, order: &Order, position: usize, log: &str) -> Result<String, ShopError> {

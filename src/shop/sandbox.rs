@@ -63,6 +63,8 @@ impl Shop {
             paid: Money { minor: due.amount.minor - less, ..due.amount },
             channel: due.channel.clone(),
             paid_at: None,
+            // As a gateway would: the number that the attempt was opened with.
+            reference: order.opening(attempt).map(|opened| opened.reference.clone()),
         };
         let mut request = self.channel(&due.channel)?.forge(&payment, self.store.now());
         if how == Pay::Forge {
@@ -80,7 +82,7 @@ impl Shop {
     }
 
     async fn repeat(&self, call: &Call) -> Result<String, ShopError> {
-        let (status, body) = self.outbound.send(call, Duration::from_secs(10)).await.map_err(ShopError::Gateway)?;
-        Ok(format!("{status} {}", String::from_utf8_lossy(&body)))
+        let answer = self.outbound.send(call, Duration::from_secs(10)).await.map_err(ShopError::Gateway)?;
+        Ok(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)))
     }
 }

@@ -3,10 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::{IncidentNote, Shop, ShopError};
-use crate::channel::Answer;
-use crate::domain::{Attempt, Order, OrderId, Outcome, Payment, PaymentNo};
+use crate::channel::{Answer, Asked};
+use crate::domain::{Attempt, Call, Order, OrderId, Outcome, Payment, PaymentNo, Response};
 use crate::store::StoreError;
 use crate::telemetry::{Event, snapshot::Delivery};
+
+/// How long a gateway may take to answer a question of ours.
+pub(super) const ASKING: Duration = Duration::from_secs(10);
+/// How long while it waits for our answer to its callback: shorter than any gateway's own patience.
+const CONFIRMING: Duration = Duration::from_secs(3);
 
 impl Shop {
     /// Settles one payment: one round trip, and what follows of it here (a wake-up, a count) costs none.
@@ -18,6 +23,14 @@ impl Shop {
         let outcome = self.store.settle(payment, "").await?;
         self.after(&payment.number, &outcome, began);
         Ok(outcome)
+    }
+
+    /// Asks the gateway what a callback proves too little of.
+    ///
+    /// # Errors
+    /// No answer in time: the callback is to be repeated.
+    pub async fn confirm(&self, call: &Call) -> Result<Response, ShopError> {
+        self.outbound.send(call, CONFIRMING).await.map_err(ShopError::Gateway)
     }
 
     /// What follows every settled payment; `began` is when Redis was asked.
@@ -44,11 +57,13 @@ impl Shop {
         let (attempt, due) = latest(order)?;
         let channel = self.channel(&due.channel)?;
         let number = PaymentNo { order: order.id, attempt }.to_string();
-        let Some(call) = channel.query(&number, self.store.now()) else {
+        let reference = order.opening(attempt).map_or("", |opened| opened.reference.as_str());
+        let asked = Asked { number: &number, reference };
+        let Some(call) = channel.query(&asked, self.store.now()) else {
             return Err(ShopError::Conflict(format!("channel {} cannot be asked about payments", due.channel)));
         };
-        let answer = self.outbound.perform(&call, Duration::from_secs(10)).await.map_err(ShopError::Gateway)?;
-        match channel.answer(&number, &answer) {
+        let answer = self.outbound.send(&call, ASKING).await.map_err(ShopError::Gateway)?;
+        match channel.answer(&asked, &answer, self.store.now()) {
             Answer::Paid(payment) => Ok(self.settle(&payment).await?.as_str().to_owned()),
             Answer::Unpaid => Ok("unpaid".to_owned()),
             Answer::Refunded => Ok("refunded".to_owned()),

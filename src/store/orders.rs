@@ -5,7 +5,7 @@ use redis::Value;
 use super::script::{self, bytes_of, items_of, text_of};
 use super::{Store, StoreError};
 use crate::domain::order::PaymentRecord;
-use crate::domain::{Attempt, Due, Millis, Money, Order, OrderId, Product, ProductId, Slot};
+use crate::domain::{Attempt, Due, Millis, Money, Opened, Order, OrderId, Product, ProductId, Slot};
 use crate::vault::Sealed;
 
 /// An order to be made.
@@ -192,6 +192,20 @@ impl Store {
         Ok(answers.iter().map(read).collect())
     }
 
+    /// Writes what an attempt was opened with. Says whether the order is still to be paid.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn open(&self, id: OrderId, attempt: Attempt, opened: &Opened) -> Result<bool, StoreError> {
+        let args = [attempt.as_str(), &opened.reference, &opened.step].map(str::as_bytes);
+        let reply = self.run(&script::OPEN, &[&self.names.order(id)], &args).await?;
+        match reply.tag.as_str() {
+            "opened" => Ok(true),
+            "closed" => Ok(false),
+            _ => Err(reply.unknown()),
+        }
+    }
+
     /// The payments that stand with a number, ours or not.
     ///
     /// # Errors
@@ -253,6 +267,14 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
         .filter_map(|(name, value)| Some((name.strip_prefix("a:")?.parse().ok()?, text_of(value)?.parse().ok()?)))
         .collect();
     attempts.sort_by_key(|(attempt, _)| *attempt);
+    let opened = attempts
+        .iter()
+        .map(|(attempt, _)| {
+            let of = |kind: &str| text(&format!("{kind}:{}", attempt.as_str())).unwrap_or_default();
+            (*attempt, Opened { reference: of("r"), step: of("s") })
+        })
+        .filter(|(_, opened)| *opened != Opened::default())
+        .collect();
     Ok(Some(Order {
         id,
         product,
@@ -268,6 +290,7 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
         delivered: number("delivered"),
         why: text("why"),
         attempts,
+        opened,
         log: text("log").unwrap_or_default(),
         notice: text("notice").and_then(|text| text.parse().ok()),
     }))

@@ -61,7 +61,7 @@ scripts! {
     RESERVE "reserve", SETTLE "settle", RELEASE "release", ATTEMPT "attempt", RESTOCK "restock", APPROVE "approve",
     REJECT "reject", REFUND "refund", REPLACE "replace", PAYMENT "payment", STAGE "stage", CLAIM "claim",
     COMMIT "commit", FINISH "finish", VOID "void", RESTORE "restore", CATALOG "catalog", QUOTA "quota", ONCE "once", PROVE "prove",
-    NOTICE "notice",
+    NOTICE "notice", OPEN "open",
 }
 
 /// A script's reply, taken apart.

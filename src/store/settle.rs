@@ -28,6 +28,8 @@ struct Asked {
     due: String,
     number: String,
     log: String,
+    /// What the attempt must have been opened with; empty where the payment does not say.
+    reference: String,
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
 }
 
@@ -105,6 +107,7 @@ impl Store {
             due: Due { channel: as_channel.to_owned(), amount: payment.paid }.to_string(),
             number: payment.number.clone(),
             log: log.to_owned(),
+            reference: payment.reference.clone().unwrap_or_default(),
             answer,
         };
         if self.lanes.put(slot, asked) {
@@ -151,8 +154,8 @@ impl Store {
         keys.extend(batch.iter().flat_map(|asked| [n.order_of(&asked.id), n.pay(&asked.id)]));
         let now = self.now().to_string();
         let mut args: Vec<&[u8]> = vec![now.as_bytes()];
-        for Asked { id, attempt, field, due, number, log, .. } in batch {
-            args.extend([id, attempt, field, due, number, log].map(|text| text.as_bytes()));
+        for Asked { id, attempt, field, due, number, log, reference, .. } in batch {
+            args.extend([id, attempt, field, due, number, log, reference].map(|text| text.as_bytes()));
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let answer = self.run_for_value(&script::SETTLE, &keys, &args).await?;
@@ -178,6 +181,7 @@ fn outcome(reply: &Reply) -> Result<Outcome, StoreError> {
         "held" => Ok(Outcome::Held(Rejection::AmountMismatch, settled(1)?)),
         "replayed" => Ok(Outcome::Replayed(reply.parsed(0)?)),
         "orphan" if reply.text(0)? == "channel_mismatch" => Ok(Outcome::Orphan(Rejection::ChannelMismatch)),
+        "orphan" if reply.text(0)? == "order_mismatch" => Ok(Outcome::Orphan(Rejection::OrderMismatch)),
         "orphan" => Ok(Outcome::Orphan(Rejection::OrderUnknown)),
         _ => Err(reply.unknown()),
     }

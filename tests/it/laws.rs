@@ -22,6 +22,7 @@ fn payment() -> impl Strategy<Value = Payment> {
         paid: Money { minor, currency: Currency::CNY },
         channel: String::new(),
         paid_at: None,
+        reference: None,
     })
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kamid::domain::{Attempt, Due, Money, Notice, NoticeState, OrderState, Payment, PaymentState, Take};
+use kamid::domain::{Attempt, Due, Money, Notice, NoticeState, Opened, OrderState, Payment, PaymentState, Take};
 use kamid::store::script;
 use kamid::store::{Changed, Chunk, ChunkReport, NewOrder, Once, Released, Reserved, ReviewItem, Reviewed};
 
@@ -208,18 +208,18 @@ async fn settle_keeps_an_orphan_until_its_order_comes() {
 }
 
 /// A payment of a batch, as arguments of the script.
-fn asked(payment: &Payment) -> [String; 6] {
+fn asked(payment: &Payment) -> [String; 7] {
     let (id, attempt) = payment.number.split_at(payment.number.len().saturating_sub(2).max(1));
     let Money { minor, currency } = payment.paid;
     let field = format!("{}|{}", payment.channel, payment.trade_no);
     let due = format!("{}|{minor}|{currency}", payment.channel);
-    [id.to_owned(), attempt.to_owned(), field, due, payment.number.clone(), String::new()]
+    [id.to_owned(), attempt.to_owned(), field, due, payment.number.clone(), String::new(), String::new()]
 }
 
 /// Settles several payments in one call; each one's reply in words.
 async fn together(bench: &Bench, payments: &[Payment]) -> Vec<String> {
     let (slot, n) = (bench.product.home(), bench.store.names);
-    let asked: Vec<[String; 6]> = payments.iter().map(asked).collect();
+    let asked: Vec<[String; 7]> = payments.iter().map(asked).collect();
     let mut names = vec![n.due(slot), n.outbox(slot), n.review(slot), n.marks(slot)];
     names.extend(asked.iter().flat_map(|one| [n.order_of(&one[0]), n.pay(&one[0])]));
     let mut args = vec![bench.store.now().to_string()];
@@ -422,6 +422,26 @@ async fn replace_burns_one_key_for_another() {
     twice!(bench, bench.store.replace(&order, 0, &fresh, ""), Changed::Short, Changed::Short);
     let state = || Changed::WrongState("pending".to_owned());
     twice!(bench, bench.store.replace(&pending, 0, &bad, ""), state(), state());
+}
+
+#[tokio::test]
+async fn open_binds_an_attempt_to_what_its_payment_must_name_again() {
+    let bench = Bench::new(Take::Order, 3).await;
+    let id = bench.order(1).await;
+    let opened = Opened { reference: "cs_1".to_owned(), step: "{}".to_owned() };
+    twice!(bench, bench.store.open(id, Attempt::FIRST, &opened), true, true);
+    assert_eq!(bench.read(id).await.opening(Attempt::FIRST), Some(&opened));
+    let paid = |trade_no, reference: Option<&str>| Payment {
+        reference: reference.map(str::to_owned),
+        ..payment(id, trade_no, cny(PRICE))
+    };
+    assert_eq!(bench.settle(&paid("T1", Some("cs_2"))).await.unwrap(), "orphan order_mismatch");
+    assert_eq!(bench.settle(&paid("T2", Some("cs_1"))).await.unwrap(), "delivered");
+    // One that names nothing is bound by its number alone.
+    let other = bench.order(1).await;
+    assert!(bench.store.open(other, Attempt::FIRST, &opened).await.unwrap());
+    assert_eq!(bench.settle(&payment(other, "T3", cny(PRICE))).await.unwrap(), "delivered");
+    twice!(bench, bench.store.open(other, Attempt::FIRST, &opened), false, false);
 }
 
 #[tokio::test]

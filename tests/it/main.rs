@@ -3,6 +3,7 @@
 
 mod blocks;
 mod browser;
+mod channels;
 mod config;
 mod disk;
 mod faults;
@@ -29,4 +30,3 @@ mod support;
 mod top;
 mod tour;
 mod trail;
-mod vectors;

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{LazyLock, Mutex};
 
-use kamid::channel::{Answer, Claim};
+use kamid::channel::{Answer, Asked, Claim};
+use kamid::domain::Response;
 
 use super::drive::Target;
 use super::genuine::{
@@ -57,6 +58,7 @@ fn epay(bytes: &[u8]) {
     let body = if asked.0 == "POST" { fields(asked.3) } else { Vec::new() };
     let read = [fields(asked.1.as_bytes()), body].concat();
     match verified("pay", asked) {
+        Ok(Claim::Ask(_)) => panic!("epay asks nobody"),
         Err(_) => {}
         Ok(Claim::Paid(payment)) => {
             assert_eq!(text(&read, "sign"), signature(&read), "believed, and never signed: {payment:?}");
@@ -87,7 +89,11 @@ fn sandbox(bytes: &[u8]) {
 /// What a gateway answers when asked: paid only with our number, our account, a payment's status and an exact amount.
 fn answer(bytes: &[u8]) {
     const NUMBER: &str = "KO251123160000MZ4YRUCY";
-    let said = channel("pay").answer(NUMBER, bytes);
+    let said = channel("pay").answer(
+        &Asked { number: NUMBER, reference: "" },
+        &Response { status: 200, headers: Vec::new(), body: bytes.to_vec() },
+        0,
+    );
     if let Answer::Paid(payment) = said {
         let json: serde_json::Value = serde_json::from_slice(bytes).unwrap();
         let word = |name: &str| json[name].as_str().map_or_else(|| json[name].to_string(), str::to_owned);

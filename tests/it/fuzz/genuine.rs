@@ -66,6 +66,7 @@ pub fn payments() -> Vec<Payment> {
         paid,
         channel: String::new(),
         paid_at: None,
+        reference: None,
     })
     .into()
 }

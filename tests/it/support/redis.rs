@@ -280,6 +280,7 @@ pub fn payment(id: OrderId, trade_no: &str, paid: Money) -> Payment {
         paid,
         channel: CHANNEL.to_owned(),
         paid_at: None,
+        reference: None,
     }
 }
 

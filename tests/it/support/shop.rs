@@ -34,6 +34,7 @@ pub fn forged(channels: &Channels, channel: &str, number: &str, trade_no: &str, 
         paid: Money { minor, currency: Currency::CNY },
         channel: channel.to_owned(),
         paid_at: None,
+        reference: None,
     };
     channels.get(channel).unwrap().forge(&payment, 0).query
 }

@@ -1,0 +1,266 @@
+//! 易支付 (epay) V2: SHA256withRSA over the sorted parameters, with the merchant's key one way and the platform's the other.
+//!
+//! Source: the epay server's own code and its V2 documents, as summed up in docs/channels/epay_v2.md. All merchants of one
+//! platform share its key, so the merchant number decides whose payment it is. The signed text has no escaping: see
+//! [`super::canonical`].
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical,
+    epay::{self, FIELDS},
+    is_number, json, keys,
+    keys::{PrivateKey, PublicKey},
+    params::{self, Params},
+};
+use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response};
+use crate::settings::{Problem, Section};
+
+const SETTINGS: [&str; 17] = [
+    "kind",
+    "protocol",
+    "gateway_url",
+    "pid",
+    "platform_public_key",
+    "platform_public_key_file",
+    "merchant_private_key",
+    "merchant_private_key_file",
+    "merchant_private_key_env",
+    "gateway_private_key_file",
+    "sign_type",
+    "pay_type",
+    "pay",
+    "subject",
+    "timestamp_tolerance_s",
+    "max_query_bytes",
+    "max_body_bytes",
+];
+
+struct EpayV2 {
+    name: String,
+    gateway_url: String,
+    pid: String,
+    platform: PublicKey,
+    merchant: PrivateKey,
+    gateway: Option<PrivateKey>,
+    pay_type: Option<String>,
+    qr: bool,
+    subject: String,
+    tolerance_s: u64,
+    query_bytes: usize,
+    body_bytes: usize,
+}
+
+pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
+    if s.text("protocol", problems).is_some_and(|protocol| protocol != "v2") {
+        s.reject("protocol", "must be \"v2\" for kind epay_v2", problems);
+    }
+    if s.text("sign_type", problems).is_some_and(|kind| kind != "RSA") {
+        s.reject("sign_type", "must be \"RSA\" for kind epay_v2", problems);
+    }
+    let (gateway_url, pid) = (epay::gateway_url(s, problems), epay::pid(s, problems));
+    let platform = keys::public(s, "platform_public_key", "the platform's public key from the console", problems);
+    let merchant = keys::private(s, "merchant_private_key", "your own private key, of the pair made there", problems);
+    keys::not_a_pair(s, "platform_public_key", merchant.as_ref(), platform.as_ref(), problems);
+    let gateway = keys::gateway(s, problems);
+    let pay = s.text("pay", problems).unwrap_or_else(|| "page".to_owned());
+    if !matches!(pay.as_str(), "page" | "qr") {
+        s.reject("pay", "must be \"page\" (the gateway's cashier) or \"qr\"", problems);
+    }
+    let (pay_type, subject) = (s.text("pay_type", problems), epay::subject(s, problems));
+    let tolerance_s = s.whole("timestamp_tolerance_s", 30..=3600, problems).unwrap_or(300u64);
+    let (query_bytes, body_bytes) = epay::sizes(s, problems);
+    s.finish(&SETTINGS, problems);
+    Some(Arc::new(EpayV2 {
+        name: name.to_owned(),
+        gateway_url: gateway_url?,
+        pid: pid?,
+        platform: platform?,
+        merchant: merchant?,
+        gateway,
+        pay_type,
+        qr: pay == "qr",
+        subject,
+        tolerance_s,
+        query_bytes,
+        body_bytes,
+    }))
+}
+
+/// Fields with their signature, as a query.
+fn signed(key: &PrivateKey, fields: Vec<(&str, &str)>) -> String {
+    let sign = key.sign(epay::canonical(fields.iter().copied()).as_bytes());
+    params::encode(fields.into_iter().chain([("sign", sign.as_str()), ("sign_type", "RSA")]))
+}
+
+impl EpayV2 {
+    fn call(&self, path: &str, fields: Vec<(&str, &str)>) -> Call {
+        let body = signed(&self.merchant, fields).into_bytes();
+        let form = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
+        Call { method: "POST", url: format!("{}/api/pay/{path}", self.gateway_url), headers: vec![form], body }
+    }
+
+    fn fresh(&self, timestamp: &str, now: Millis) -> Result<(), Rejection> {
+        let digits = (10..=11).contains(&timestamp.len()) && timestamp.bytes().all(|b| b.is_ascii_digit());
+        let at: u64 = timestamp.parse().ok().filter(|_| digits).ok_or(Rejection::Malformed)?;
+        if at.abs_diff(now / 1000) > self.tolerance_s { Err(Rejection::StaleTimestamp) } else { Ok(()) }
+    }
+
+    /// The fields of an answer of the API, if the platform signed them just now. Errors are not signed.
+    fn believed(&self, answer: &Response, now: Millis) -> Result<Map<String, Value>, String> {
+        let fields = json::object(&answer.body).map_err(|_| format!("it answered {}, unreadable", answer.status))?;
+        let texts: Vec<(&str, String)> =
+            fields.iter().filter_map(|(name, value)| Some((name.as_str(), json::scalar(value)?))).collect();
+        let of = |name: &str| texts.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text.as_str());
+        if of("code") != "0" {
+            return Err(format!("code {}: {}", of("code"), of("msg")));
+        }
+        let pairs = texts.iter().map(|(name, text)| (*name, text.as_str()));
+        if !self.platform.fits_base64(epay::canonical(pairs).as_bytes(), of("sign")) {
+            return Err("its answer is not signed by the platform".to_owned());
+        }
+        self.fresh(of("timestamp"), now).map_err(|_| "its answer is old".to_owned())?;
+        Ok(fields)
+    }
+
+    fn claim(&self, params: &Params<'_>, now: Millis) -> Result<Claim, Rejection> {
+        if params.need("pid")? != self.pid {
+            return Err(Rejection::MerchantMismatch);
+        }
+        self.fresh(params.need("timestamp")?, now)?;
+        epay::paid(params, &self.name, Currency::CNY)
+    }
+}
+
+impl Channel for EpayV2 {
+    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
+        if callback.query.len() > self.query_bytes || callback.body.len() > self.body_bytes {
+            return Err(Rejection::TooLarge);
+        }
+        let params = Params::of(callback)?;
+        let given = params.get("sign").filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
+        if params.need("sign_type")? != "RSA" {
+            return Err(Rejection::SignTypeMismatch);
+        }
+        if !self.platform.fits_base64(epay::canonical(params.iter()).as_bytes(), given) {
+            return Err(Rejection::BadSignature);
+        }
+        canonical::unambiguous(params.iter(), &FIELDS)?;
+        self.claim(&params, now)
+    }
+
+    fn ack(&self, verdict: Verdict) -> Reply {
+        epay::ack(verdict)
+    }
+
+    fn takes(&self, currency: Currency) -> bool {
+        currency == Currency::CNY
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
+        let (money, timestamp) = (checkout.amount.to_string(), (now / 1000).to_string());
+        let mut fields = vec![
+            ("pid", self.pid.as_str()),
+            ("out_trade_no", checkout.number),
+            ("notify_url", checkout.notify_url),
+            ("return_url", checkout.return_url),
+            ("name", checkout.subject.unwrap_or(&self.subject)),
+            ("money", &money),
+            ("timestamp", &timestamp),
+        ];
+        fields.extend(self.pay_type.as_deref().map(|kind| ("type", kind)));
+        if self.qr {
+            fields.extend([("method", "web"), ("clientip", checkout.client_ip)]);
+        }
+        for (name, value) in checkout.extra {
+            fields.retain(|(known, _)| known != name);
+            fields.push((name, value));
+        }
+        if self.qr {
+            return Begin::Ask(self.call("create", fields));
+        }
+        let query = signed(&self.merchant, fields);
+        Begin::Step(Step::Redirect { url: format!("{}/api/pay/submit?{query}", self.gateway_url) }, None)
+    }
+
+    fn opened(&self, _: &Checkout<'_>, answer: &Response, now: Millis) -> Result<(Step, Option<String>), String> {
+        let fields = self.believed(answer, now)?;
+        let text = |name: &str| json::text(&fields, name).map(str::to_owned).map_err(|_| format!("it tells no {name}"));
+        match text("pay_type")?.as_str() {
+            "qrcode" => Ok((Step::Qr { text: text("pay_info")? }, None)),
+            "jump" | "urlscheme" => Ok((Step::Redirect { url: text("pay_info")? }, None)),
+            other => Err(format!("it wants to be paid by {other}, which a page cannot do")),
+        }
+    }
+
+    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
+        Err(Rejection::MethodNotAllowed)
+    }
+
+    fn query(&self, asked: &Asked<'_>, now: Millis) -> Option<Call> {
+        let timestamp = (now / 1000).to_string();
+        let fields = vec![("pid", self.pid.as_str()), ("out_trade_no", asked.number), ("timestamp", &timestamp)];
+        Some(self.call("query", fields))
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
+        let fields = match self.believed(answer, now) {
+            Ok(fields) => fields,
+            Err(why) if why.starts_with("code -1") => return Answer::Unknown,
+            Err(_) => return Answer::Mismatch,
+        };
+        epay::answer(&fields, asked.number, &self.pid, &self.name, Currency::CNY)
+    }
+
+    fn refund(&self, refund: &Refund<'_>, now: Millis) -> Option<Call> {
+        let (money, timestamp) = (refund.payment.paid.to_string(), (now / 1000).to_string());
+        let fields = vec![
+            ("pid", self.pid.as_str()),
+            ("out_trade_no", &refund.payment.number),
+            ("money", &money),
+            ("out_refund_no", refund.number),
+            ("timestamp", &timestamp),
+        ];
+        Some(self.call("refund", fields))
+    }
+
+    fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
+        match self.believed(answer, now) {
+            Ok(_) => Refunded::Done,
+            Err(why) if why.starts_with("code ") => Refunded::Refused(why),
+            Err(why) => Refunded::Pending(why),
+        }
+    }
+
+    fn forge(&self, payment: &Payment, now: Millis) -> Request {
+        let (money, timestamp) = (payment.paid.to_string(), (now / 1000).to_string());
+        let fields = vec![
+            ("pid", self.pid.as_str()),
+            ("trade_no", &payment.trade_no),
+            ("out_trade_no", &payment.number),
+            ("type", self.pay_type.as_deref().unwrap_or("alipay")),
+            ("name", &self.subject),
+            ("money", &money),
+            ("trade_status", "TRADE_SUCCESS"),
+            ("timestamp", &timestamp),
+        ];
+        let query = self.gateway.as_ref().map(|key| signed(key, fields)).unwrap_or_default();
+        Request { method: "GET", query, headers: Vec::new(), body: Vec::new() }
+    }
+
+    fn names(&self, callback: &Callback<'_>) -> Option<String> {
+        let params = Params::of(callback).ok()?;
+        params.get("out_trade_no").filter(|number| is_number(number)).map(str::to_owned)
+    }
+
+    fn explain(&self, callback: &Callback<'_>) -> Option<String> {
+        let params = Params::of(callback).ok()?;
+        Some(epay::canonical(params.iter()))
+    }
+
+    fn limits(&self) -> (usize, usize) {
+        (self.query_bytes, self.body_bytes)
+    }
+}

@@ -1,0 +1,82 @@
+//! Requests of the epay kinds, as the gateways' own SDKs make them.
+
+use kamid::channel::{Answer, Asked, Begin, Refund, Step};
+use kamid::domain::{Money, Payment};
+use serde_json::Value;
+
+use super::{answered, asked, channel, checkout, now, pairs, pairs_of, text, vector};
+
+/// Whether an answer is understood as a capture says; another amount than is due is told as paid: the caller holds it
+/// against what is due and parks it for a person.
+pub fn means(said: &Answer, due: i64, means: &str) -> bool {
+    match said {
+        Answer::Paid(payment) if payment.paid.minor == due => means.starts_with("paid"),
+        Answer::Paid(_) => means.starts_with("mismatch"),
+        Answer::Unpaid => means.starts_with("unpaid"),
+        Answer::Refunded => means.starts_with("refunded"),
+        Answer::Unknown => means.starts_with("unknown"),
+        Answer::Mismatch => means.starts_with("mismatch") || means.contains("refuse") || means.contains("unsigned"),
+    }
+}
+
+#[test]
+fn the_v1_page_and_query_are_what_the_sdk_makes() {
+    let page = vector("epay_v1", "c01");
+    let input = &page["input"];
+    let pay = channel("epay_v1", &page["config"], &[("pay_type", input["pay_type"].clone())]);
+    let extra =
+        [("clientip", text(input, "client_ip")), ("device", text(input, "device")), ("param", text(input, "param"))];
+    let Begin::Step(Step::Redirect { url }, None) = pay.checkout(&checkout(&page, &extra), 0) else {
+        panic!("no redirect")
+    };
+    let query = |url: &str| pairs(url.split_once('?').unwrap().1);
+    assert_eq!(query(&url), query(text(&page["output"], "url_by_sdk")));
+    let page = vector("epay_v1", "q01");
+    let pay = channel("epay_v1", &page["config"], &[]);
+    let about = Asked { number: text(&page["order"], "order_no"), reference: "" };
+    assert_eq!(pay.query(&about, 0).unwrap().url, page["output"]["url"]);
+    for answer in page["answers"].as_array().unwrap() {
+        let said = pay.answer(&about, &answered(answer), 0);
+        let due = page["order"]["amount_minor"].as_i64().unwrap();
+        assert!(means(&said, due, text(answer, "means")), "{}: {said:?}", text(answer, "means"));
+    }
+}
+
+#[test]
+fn v2_requests_are_what_the_sdk_makes() {
+    let sent = |call: &kamid::domain::Call, page: &Value| {
+        assert_eq!(
+            (call.method, call.url.as_str()),
+            ("POST", format!("https://epay.example.test{}", text(&page["output"], "path")).as_str())
+        );
+        assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));
+    };
+    let page = vector("epay_v2", "c01");
+    let pay = channel("epay_v2", &page["config"], &[("pay_type", page["input"]["pay_type"].clone())]);
+    let Begin::Step(Step::Redirect { url }, None) = pay.checkout(&checkout(&page, &[]), now(&page)) else {
+        panic!("no redirect")
+    };
+    assert_eq!(pairs(url.split_once('?').unwrap().1), pairs_of(&page["output"]["params"]));
+    let page = vector("epay_v2", "c02");
+    let pay =
+        channel("epay_v2", &page["config"], &[("pay_type", page["input"]["pay_type"].clone()), ("pay", "qr".into())]);
+    let (extra, at) = ([("device", "mobile")], now(&page));
+    sent(&asked(pay.checkout(&checkout(&page, &extra), at)), &page);
+    for answer in page["answers"].as_array().unwrap() {
+        let step = pay.opened(&checkout(&page, &extra), &answered(answer), at);
+        assert_eq!(step.is_ok(), text(answer, "means").starts_with("ok"), "{answer}: {step:?}");
+    }
+    let page = vector("epay_v2", "q01");
+    let pay = channel("epay_v2", &page["config"], &[]);
+    let about = Asked { number: text(&page["order"], "order_no"), reference: "" };
+    sent(&pay.query(&about, at).unwrap(), &page);
+    for answer in page["answers"].as_array().unwrap() {
+        let said = pay.answer(&about, &answered(answer), at);
+        assert!(means(&said, 100, text(answer, "means")), "{}: {said:?}", text(answer, "means"));
+    }
+    let page = vector("epay_v2", "f01");
+    let amount = Money { minor: 100, currency: "CNY".parse().unwrap() };
+    let payment = Payment::new(text(&page["order"], "order_no"), "T", amount, "pay");
+    let refund = Refund { payment: &payment, number: text(&page["output"]["params"], "out_refund_no"), reason: "x" };
+    sent(&pay.refund(&refund, at).unwrap(), &page);
+}
