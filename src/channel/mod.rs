@@ -5,8 +5,10 @@
 //! forgets one does not compile. Invariant: nothing unsigned is believed, and the key, the algorithm and the account
 //! come from the configuration, never from the message.
 
+mod alipay;
 mod canonical;
 pub mod capture;
+mod cert;
 mod epay;
 mod epay_v2;
 mod json;
@@ -232,6 +234,12 @@ pub const KINDS: &[Kind] = &[
         build: epay_v2::build,
     },
     Kind {
+        name: "alipay",
+        about: "支付宝, RSA2 with public keys or certificates: page, wap or QR code, query, refund",
+        test_only: false,
+        build: alipay::build,
+    },
+    Kind {
         name: "sandbox",
         about: "a gateway of our own to try things with, HMAC",
         test_only: true,
@@ -298,6 +306,13 @@ impl Channels {
 
 fn kinds() -> String {
     KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+}
+
+/// A time as a text of China's clock, which its gateways write their times in.
+fn beijing(at: Millis, form: &str) -> String {
+    let time = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).unwrap_or_default();
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    time.to_zoned_datetime(zone).strftime(form).to_string()
 }
 
 /// Whether a gateway's trade number is one we can keep: 1 to 128 of `[0-9A-Za-z_.:-]`.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::domain::{Callback, Rejection};
 
@@ -10,6 +10,55 @@ use crate::domain::{Callback, Rejection};
 const MOST: usize = 100;
 /// What PHP's `urlencode` leaves as it is; a space becomes `+` afterwards.
 const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b' ');
+
+/// Names and values as bytes, in the order they came; no name is there twice. For text that need not be UTF-8.
+#[derive(Debug, Clone, Default)]
+pub struct RawParams<'a>(Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>);
+
+impl<'a> RawParams<'a> {
+    /// Adds those of a query or a form.
+    ///
+    /// # Errors
+    /// A repeated name, an invalid escape, a name with a bracket, a NUL, too many parameters.
+    pub fn read(&mut self, text: &'a [u8]) -> Result<(), Rejection> {
+        for pair in text.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = match pair.iter().position(|b| *b == b'=') {
+                Some(at) => (&pair[..at], &pair[at + 1..]),
+                None => (pair, &b""[..]),
+            };
+            let (name, value) = (decode(name)?, decode(value)?);
+            if name.is_empty() || name.iter().any(|b| matches!(b, b'[' | b']')) || self.0.len() >= MOST {
+                return Err(Rejection::Malformed);
+            }
+            if self.0.iter().any(|(known, _)| *known == name) {
+                return Err(Rejection::DuplicateParameter);
+            }
+            self.0.push((name, value));
+        }
+        Ok(())
+    }
+
+    /// The bytes of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|(known, _)| **known == *name.as_bytes()).map(|(_, value)| value.as_ref())
+    }
+
+    /// Names and values, in the order they came.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
+    /// All as text, read by `decode`.
+    ///
+    /// # Errors
+    /// [`Rejection::NonUtf8`] where it cannot.
+    pub fn text(&self, decode: impl Fn(&[u8]) -> Option<String>) -> Result<Params<'static>, Rejection> {
+        let one = |bytes: &[u8]| decode(bytes).map(Cow::Owned).ok_or(Rejection::NonUtf8);
+        let pairs = self.0.iter().map(|(name, value)| Ok((one(name)?, one(value)?)));
+        Ok(Params(pairs.collect::<Result<_, _>>()?))
+    }
+}
 
 /// Decoded names and values in the order they came; no name is there twice.
 #[derive(Debug, Clone, Default)]
@@ -19,34 +68,21 @@ impl<'a> Params<'a> {
     /// The parameters of a request: its query and, for a POST, its form.
     ///
     /// # Errors
-    /// A repeated name, an invalid escape, a name with a bracket, a NUL, text that is not UTF-8, too many parameters.
+    /// As [`RawParams::read`]; text that is not UTF-8.
     pub fn of(callback: &Callback<'a>) -> Result<Self, Rejection> {
-        let mut params = Self::default();
-        params.read(callback.query)?;
+        let mut raw = RawParams::default();
+        raw.read(callback.query.as_bytes())?;
         match callback.method {
-            "GET" => Ok(params),
-            "POST" => {
-                let form = std::str::from_utf8(callback.body).map_err(|_| Rejection::NonUtf8)?;
-                params.read(form)?;
-                Ok(params)
-            }
-            _ => Err(Rejection::MethodNotAllowed),
+            "GET" => {}
+            "POST" => raw.read(callback.body)?,
+            _ => return Err(Rejection::MethodNotAllowed),
         }
-    }
-
-    fn read(&mut self, text: &'a str) -> Result<(), Rejection> {
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decode(name)?, decode(value)?);
-            if name.is_empty() || name.contains(['[', ']']) || self.0.len() >= MOST {
-                return Err(Rejection::Malformed);
-            }
-            if self.get(&name).is_some() {
-                return Err(Rejection::DuplicateParameter);
-            }
-            self.0.push((name, value));
-        }
-        Ok(())
+        let one = |bytes: Cow<'a, [u8]>| match bytes {
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| Rejection::NonUtf8),
+            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Rejection::NonUtf8),
+        };
+        let pairs = raw.0.into_iter().map(|(name, value)| Ok((one(name)?, one(value)?)));
+        Ok(Self(pairs.collect::<Result<_, _>>()?))
     }
 
     /// The value of a name.
@@ -70,23 +106,22 @@ impl<'a> Params<'a> {
 }
 
 /// One name or value: `+` is a space, `%XX` a byte.
-fn decode(text: &str) -> Result<Cow<'_, str>, Rejection> {
-    if text.bytes().all(|b| b != b'+' && b != b'%' && b != 0) {
-        return Ok(Cow::Borrowed(text));
+fn decode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
+    if bytes.iter().all(|b| !matches!(b, b'+' | b'%' | 0)) {
+        return Ok(Cow::Borrowed(bytes));
     }
-    let bytes = text.as_bytes();
-    for (at, _) in text.match_indices('%') {
+    for (at, _) in bytes.iter().enumerate().filter(|(_, b)| **b == b'%') {
         let hex = |offset: usize| bytes.get(at + offset).is_some_and(u8::is_ascii_hexdigit);
         if !hex(1) || !hex(2) {
             return Err(Rejection::Malformed);
         }
     }
-    let spaced = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| Rejection::NonUtf8)?;
-    if decoded.contains('\0') {
+    let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    let decoded: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
+    if decoded.contains(&0) {
         return Err(Rejection::Malformed);
     }
-    Ok(Cow::Owned(decoded.into_owned()))
+    Ok(Cow::Owned(decoded))
 }
 
 /// Names and values as a query, the way PHP's `http_build_query` writes it.

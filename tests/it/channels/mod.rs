@@ -1,6 +1,7 @@
 //! The captured callbacks and requests of every kind: through `kamid channel verify`, over HTTP against a running daemon,
 //! and through each channel's own requests.
 
+mod alipay;
 mod epay;
 mod http;
 

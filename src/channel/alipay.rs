@@ -1,0 +1,447 @@
+//! 支付宝 (Alipay) open platform: RSA2, with public keys or with certificates.
+//!
+//! Source: the platform's documents and its SDKs, as summed up in docs/channels/alipay.md. A notification is signed over its
+//! decoded *bytes* (in GBK where it says so), without `sign` and `sign_type`; requests are signed with `sign_type` in them;
+//! an answer is signed over the raw text of its inner object.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical, cert,
+    is_number, is_trade_no, json,
+    keys::{self, PrivateKey, PublicKey},
+    params::{self, Params, RawParams},
+};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::settings::{Problem, Section};
+
+const SETTINGS: [&str; 23] = [
+    "kind",
+    "mode",
+    "gateway_url",
+    "app_id",
+    "seller_id",
+    "alipay_public_key",
+    "alipay_public_key_file",
+    "app_private_key",
+    "app_private_key_file",
+    "app_private_key_env",
+    "app_cert",
+    "app_cert_file",
+    "alipay_cert",
+    "alipay_cert_file",
+    "alipay_root_cert",
+    "alipay_root_cert_file",
+    "gateway_private_key_file",
+    "sign_type",
+    "charset",
+    "pay",
+    "subject",
+    "max_body_bytes",
+    "max_query_bytes",
+];
+/// Fields that mean something: none of them may appear inside another's value.
+const FIELDS: [&str; 12] = [
+    "app_id",
+    "seller_id",
+    "out_trade_no",
+    "trade_no",
+    "total_amount",
+    "trade_status",
+    "notify_type",
+    "refund_fee",
+    "gmt_refund",
+    "charset",
+    "sign",
+    "sign_type",
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pay {
+    Page,
+    Wap,
+    Qr,
+}
+
+/// What certificate mode adds to every request.
+struct Numbers {
+    app: String,
+    root: String,
+    alipay: String,
+}
+
+struct Alipay {
+    name: String,
+    gateway_url: String,
+    app_id: String,
+    seller_id: String,
+    theirs: PublicKey,
+    ours: PrivateKey,
+    gateway: Option<PrivateKey>,
+    numbers: Option<Numbers>,
+    pay: Pay,
+    subject: String,
+    body_bytes: usize,
+}
+
+fn digits(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    let text = s.text(key, problems).filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    if text.is_none() {
+        s.require(key, what, problems);
+    }
+    text
+}
+
+fn numbers(s: &Section, problems: &mut Vec<Problem>) -> (Option<Numbers>, Option<PublicKey>) {
+    let app = cert::one(s, "app_cert", "appCertPublicKey_….crt from the console", problems);
+    let alipay = cert::one(s, "alipay_cert", "alipayCertPublicKey_RSA2.crt from the console", problems);
+    let roots = cert::certs(s, "alipay_root_cert", "alipayRootCert.crt from the console", problems);
+    let root: Vec<String> = roots.iter().filter(|cert| cert.is_rsa()).filter_map(cert::Cert::alipay_sn).collect();
+    let key = alipay.as_ref().and_then(cert::Cert::key);
+    let all = || {
+        Some(Numbers { app: app.as_ref()?.alipay_sn()?, root: root.join("_"), alipay: alipay.as_ref()?.alipay_sn()? })
+    };
+    (all(), key)
+}
+
+pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
+    let mode = s.text("mode", problems).unwrap_or_else(|| "public_key".to_owned());
+    let url = s.text("gateway_url", problems).unwrap_or_else(|| "https://openapi.alipay.com/gateway.do".to_owned());
+    if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
+        s.reject("gateway_url", "must be https://…/gateway.do", problems);
+    }
+    if s.text("sign_type", problems).is_some_and(|kind| kind != "RSA2") {
+        s.reject("sign_type", "must be \"RSA2\": the other one is SHA-1", problems);
+    }
+    if s.text("charset", problems).is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8")) {
+        s.reject("charset", "must be \"utf-8\": what Alipay sends in GBK is read all the same", problems);
+    }
+    let app_id = digits(s, "app_id", "the application's number from open.alipay.com, digits", problems);
+    let seller_id = digits(s, "seller_id", "your PID, 16 digits that begin with 2088", problems);
+    let ours = keys::private(s, "app_private_key", "the application's private key (应用私钥)", problems);
+    let (numbers, theirs) = match mode.as_str() {
+        "cert" | "certificate" => numbers(s, problems),
+        "public_key" => {
+            let what = "Alipay's public key (支付宝公钥), not the application's (应用公钥)";
+            (None, keys::public(s, "alipay_public_key", what, problems))
+        }
+        _ => {
+            s.reject("mode", "must be \"public_key\" or \"cert\"", problems);
+            (None, None)
+        }
+    };
+    // A capture's settings may have what the other mode needs.
+    let _also = (s.has("alipay_public_key"), s.has("app_cert"), s.has("alipay_cert"), s.has("alipay_root_cert"));
+    keys::not_a_pair(s, "alipay_public_key", ours.as_ref(), theirs.as_ref(), problems);
+    let gateway = keys::gateway(s, problems);
+    let pay = match s.text("pay", problems).as_deref() {
+        None | Some("page") => Pay::Page,
+        Some("wap") => Pay::Wap,
+        Some("qr") => Pay::Qr,
+        Some(_) => {
+            s.reject("pay", "must be \"page\", \"wap\" or \"qr\"", problems);
+            Pay::Page
+        }
+    };
+    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
+    if subject.chars().count() > 128 || subject.contains(['/', '=', '&']) {
+        s.reject("subject", "at most 128 characters, without / = &", problems);
+    }
+    let body: u32 = s.whole("max_body_bytes", 1024..=1_048_576, problems).unwrap_or(65_536);
+    s.finish(&SETTINGS, problems);
+    if mode != "public_key" && numbers.is_none() {
+        return None;
+    }
+    Some(Arc::new(Alipay {
+        name: name.to_owned(),
+        gateway_url: url,
+        app_id: app_id?,
+        seller_id: seller_id?,
+        theirs: theirs?,
+        ours: ours?,
+        gateway,
+        numbers,
+        pay,
+        subject,
+        body_bytes: body as usize,
+    }))
+}
+
+/// The bytes that a notification's signature is over.
+fn signed_bytes(params: &RawParams<'_>) -> Vec<u8> {
+    let signed = |(name, value): &(&[u8], &[u8])| *name != b"sign" && *name != b"sign_type" && !value.is_empty();
+    canonical::join(params.iter().filter(signed))
+}
+
+/// The text of a notification in the charset that it names.
+fn read(params: &RawParams<'_>) -> Result<Params<'static>, Rejection> {
+    let charset = params.get("charset").map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+    match charset.as_slice() {
+        b"" | b"utf-8" | b"utf8" => params.text(|bytes| String::from_utf8(bytes.to_vec()).ok()),
+        b"gbk" | b"gb2312" | b"gb18030" => params.text(|bytes| {
+            let text = encoding_rs::GB18030.decode_without_bom_handling_and_without_replacement(bytes)?;
+            Some(text.into_owned())
+        }),
+        _ => Err(Rejection::NonUtf8),
+    }
+}
+
+/// What a trade's state means.
+fn paid(status: &str) -> Option<bool> {
+    match status {
+        "TRADE_SUCCESS" | "TRADE_FINISHED" => Some(true),
+        "WAIT_BUYER_PAY" | "TRADE_CLOSED" => Some(false),
+        _ => None,
+    }
+}
+
+impl Alipay {
+    fn claim(&self, params: &Params<'_>) -> Result<Claim, Rejection> {
+        if params.need("app_id")? != self.app_id || params.need("seller_id")? != self.seller_id {
+            return Err(Rejection::MerchantMismatch);
+        }
+        if params.need("notify_type")? != "trade_status_sync" {
+            return Ok(Claim::Nothing("event_not_handled"));
+        }
+        let (number, trade_no) = (params.need("out_trade_no")?, params.need("trade_no")?);
+        let (status, amount) = (params.need("trade_status")?, params.need("total_amount")?);
+        if !is_number(number) || !is_trade_no(trade_no) {
+            return Err(Rejection::Malformed);
+        }
+        // A partial refund says TRADE_SUCCESS again.
+        if params.get("refund_fee").is_some() || params.get("gmt_refund").is_some() {
+            return Ok(Claim::Nothing("refund_notice"));
+        }
+        if paid(status).ok_or(Rejection::Malformed)? {
+            let paid = Money::parse(amount, Currency::CNY).map_err(|_| Rejection::AmountMalformed)?;
+            return Ok(Claim::Paid(Payment::new(number, trade_no, paid, &self.name)));
+        }
+        Ok(Claim::Nothing("status_not_paid"))
+    }
+
+    /// A request's parameters with their signature.
+    fn signed(&self, method: &str, content: &Value, urls: &[(&str, &str)], now: Millis) -> Vec<(String, String)> {
+        let content = content.to_string();
+        let stamp = super::beijing(now, "%Y-%m-%d %H:%M:%S");
+        let mut all = vec![
+            ("app_id", self.app_id.as_str()),
+            ("method", method),
+            ("charset", "utf-8"),
+            ("sign_type", "RSA2"),
+            ("timestamp", &stamp),
+            ("version", "1.0"),
+            ("format", "JSON"),
+            ("biz_content", &content),
+        ];
+        if let Some(numbers) = &self.numbers {
+            all.extend([("app_cert_sn", numbers.app.as_str()), ("alipay_root_cert_sn", &numbers.root)]);
+        }
+        all.extend_from_slice(urls);
+        let sign = self.ours.sign(canonical::join_text(all.iter().copied()).as_bytes());
+        all.push(("sign", &sign));
+        all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn call(&self, method: &str, content: &Value, urls: &[(&str, &str)], now: Millis) -> Call {
+        let signed = self.signed(method, content, urls, now);
+        let body = params::encode(signed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let form = ("content-type".to_owned(), "application/x-www-form-urlencoded;charset=utf-8".to_owned());
+        // Without the charset in the address a POST is read as GBK.
+        let url = format!("{}?charset=utf-8", self.gateway_url);
+        Call { method: "POST", url, headers: vec![form], body: body.into_bytes() }
+    }
+
+    /// The inner object of an answer, if Alipay signed its raw text.
+    fn believed(&self, answer: &Response, method: &str) -> Result<Map<String, Value>, String> {
+        let unreadable = || format!("it answered {}, unreadable", answer.status);
+        let outer: std::collections::BTreeMap<&str, &RawValue> =
+            serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
+        let inner = outer.get(format!("{}_response", method.replace('.', "_")).as_str());
+        let Some(inner) = inner else {
+            let error = outer.get("error_response").and_then(|raw| json::object(raw.get().as_bytes()).ok());
+            let words = error.map(|error| json::text(&error, "msg").unwrap_or_default().to_owned());
+            return Err(format!("an unsigned error: {}", words.unwrap_or_default()));
+        };
+        let text = |name: &str| outer.get(name).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        if let (Some(numbers), Some(serial)) = (&self.numbers, text("alipay_cert_sn"))
+            && serial != numbers.alipay
+        {
+            return Err("it is signed with another certificate than the configured one".to_owned());
+        }
+        if !self.theirs.fits_base64(inner.get().as_bytes(), &text("sign").unwrap_or_default()) {
+            return Err("its answer is not signed by Alipay".to_owned());
+        }
+        json::object(inner.get().as_bytes()).map_err(|_| unreadable())
+    }
+}
+
+/// The refusal in an answer, unless it is a success.
+fn refusal(fields: &Map<String, Value>) -> Option<String> {
+    let text = |name: &str| json::text(fields, name).unwrap_or_default().to_owned();
+    (text("code") != "10000").then(|| format!("{} {}", text("sub_code"), text("sub_msg")))
+}
+
+impl Channel for Alipay {
+    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
+        if callback.method != "POST" {
+            return Err(Rejection::MethodNotAllowed);
+        }
+        if callback.body.len() > self.body_bytes {
+            return Err(Rejection::TooLarge);
+        }
+        if !callback.query.is_empty() {
+            return Err(Rejection::Malformed);
+        }
+        let mut raw = RawParams::default();
+        raw.read(callback.body)?;
+        let given = raw.get("sign").filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
+        if raw.get("sign_type").ok_or(Rejection::MissingField)? != b"RSA2" {
+            return Err(Rejection::SignTypeMismatch);
+        }
+        let given = std::str::from_utf8(given).map_err(|_| Rejection::BadSignature)?;
+        if !self.theirs.fits_base64(&signed_bytes(&raw), given) {
+            return Err(Rejection::BadSignature);
+        }
+        let params = read(&raw)?;
+        canonical::unambiguous(params.iter(), &FIELDS)?;
+        self.claim(&params)
+    }
+
+    fn ack(&self, verdict: Verdict) -> Reply {
+        super::epay::ack(verdict)
+    }
+
+    fn takes(&self, currency: Currency) -> bool {
+        currency == Currency::CNY
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
+        let minutes = (checkout.expires.saturating_sub(now) / 60_000).clamp(1, 21_600);
+        let mut content = serde_json::json!({
+            "out_trade_no": checkout.number, "total_amount": checkout.amount.to_string(),
+            "subject": checkout.subject.unwrap_or(&self.subject),
+        });
+        let (method, product) = match self.pay {
+            Pay::Page => ("alipay.trade.page.pay", Some("FAST_INSTANT_TRADE_PAY")),
+            Pay::Wap => ("alipay.trade.wap.pay", Some("QUICK_WAP_WAY")),
+            Pay::Qr => ("alipay.trade.precreate", None),
+        };
+        if let Some(product) = product {
+            content["product_code"] = product.into();
+        }
+        if self.pay == Pay::Wap {
+            content["quit_url"] = checkout.return_url.into();
+        }
+        content["timeout_express"] = format!("{minutes}m").into();
+        let urls = [("notify_url", checkout.notify_url), ("return_url", checkout.return_url)];
+        if self.pay == Pay::Qr {
+            return Begin::Ask(self.call(method, &content, &urls[..1], now));
+        }
+        let signed = self.signed(method, &content, &urls, now);
+        let query = params::encode(signed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        Begin::Step(Step::Redirect { url: format!("{}?{query}", self.gateway_url) }, None)
+    }
+
+    fn opened(
+        &self,
+        checkout: &Checkout<'_>,
+        answer: &Response,
+        _now: Millis,
+    ) -> Result<(Step, Option<String>), String> {
+        let fields = self.believed(answer, "alipay.trade.precreate")?;
+        if let Some(words) = refusal(&fields) {
+            return Err(words);
+        }
+        if json::text(&fields, "out_trade_no") != Ok(checkout.number) {
+            return Err("its answer is about another order".to_owned());
+        }
+        let code = json::text(&fields, "qr_code").map_err(|_| "its answer has no code".to_owned())?;
+        Ok((Step::Qr { text: code.to_owned() }, None))
+    }
+
+    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
+        Err(Rejection::MethodNotAllowed)
+    }
+
+    fn query(&self, asked: &Asked<'_>, now: Millis) -> Option<Call> {
+        Some(self.call("alipay.trade.query", &serde_json::json!({"out_trade_no": asked.number}), &[], now))
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
+        let Ok(fields) = self.believed(answer, "alipay.trade.query") else {
+            return Answer::Mismatch;
+        };
+        let text = |name: &str| json::text(&fields, name).unwrap_or_default();
+        if text("sub_code") == "ACQ.TRADE_NOT_EXIST" {
+            return Answer::Unknown;
+        }
+        if refusal(&fields).is_some() || text("out_trade_no") != asked.number {
+            return Answer::Mismatch;
+        }
+        let trade_no = if is_trade_no(text("trade_no")) { text("trade_no") } else { asked.number };
+        match (paid(text("trade_status")), Money::parse(text("total_amount"), Currency::CNY)) {
+            (Some(true), Ok(paid)) => Answer::Paid(Payment::new(asked.number, trade_no, paid, &self.name)),
+            (Some(false), _) => Answer::Unpaid,
+            _ => Answer::Mismatch,
+        }
+    }
+
+    fn refund(&self, refund: &Refund<'_>, now: Millis) -> Option<Call> {
+        let content = serde_json::json!({
+            "out_trade_no": refund.payment.number, "refund_amount": refund.payment.paid.to_string(),
+            "out_request_no": refund.number,
+        });
+        Some(self.call("alipay.trade.refund", &content, &[], now))
+    }
+
+    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
+        match self.believed(answer, "alipay.trade.refund") {
+            Ok(fields) => refusal(&fields).map_or(Refunded::Done, Refunded::Refused),
+            Err(why) => Refunded::Pending(why),
+        }
+    }
+
+    fn forge(&self, payment: &Payment, now: Millis) -> Request {
+        let (amount, at) = (payment.paid.to_string(), super::beijing(now, "%Y-%m-%d %H:%M:%S"));
+        let fields = [
+            ("gmt_create", at.as_str()),
+            ("charset", "utf-8"),
+            ("notify_time", &at),
+            ("subject", &self.subject),
+            ("version", "1.0"),
+            ("notify_id", &payment.trade_no),
+            ("notify_type", "trade_status_sync"),
+            ("out_trade_no", &payment.number),
+            ("total_amount", &amount),
+            ("trade_status", "TRADE_SUCCESS"),
+            ("trade_no", &payment.trade_no),
+            ("auth_app_id", &self.app_id),
+            ("app_id", &self.app_id),
+            ("seller_id", &self.seller_id),
+        ];
+        let text = canonical::join_text(fields.into_iter());
+        let sign = self.gateway.as_ref().map(|key| key.sign(text.as_bytes())).unwrap_or_default();
+        let body = params::encode(fields.into_iter().chain([("sign_type", "RSA2"), ("sign", &sign)])).into_bytes();
+        let form = ("content-type".to_owned(), "application/x-www-form-urlencoded; charset=utf-8".to_owned());
+        Request { method: "POST", query: String::new(), headers: vec![form], body }
+    }
+
+    fn names(&self, callback: &Callback<'_>) -> Option<String> {
+        let mut raw = RawParams::default();
+        raw.read(callback.body).ok()?;
+        let params = read(&raw).ok()?;
+        params.get("out_trade_no").filter(|number| is_number(number)).map(str::to_owned)
+    }
+
+    fn explain(&self, callback: &Callback<'_>) -> Option<String> {
+        let mut raw = RawParams::default();
+        raw.read(callback.body).ok()?;
+        Some(String::from_utf8_lossy(&signed_bytes(&raw)).into_owned())
+    }
+
+    fn limits(&self) -> (usize, usize) {
+        (1024, self.body_bytes)
+    }
+}

@@ -1,0 +1,126 @@
+//! X.509 certificates of gateways: read, named as they name them, and followed to a root that is configured.
+
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
+
+use super::keys::{self, PublicKey};
+use super::sign;
+use crate::domain::Millis;
+use crate::settings::{Problem, Section};
+
+/// One certificate.
+pub struct Cert(Vec<u8>);
+
+/// Object identifiers of signatures with RSA: `1.2.840.113549.1.1.*` (RFC 8017).
+const RSA: &str = "1.2.840.113549.1.1.";
+
+impl Cert {
+    /// Every certificate of a PEM text, or of the bare base64 of one.
+    pub fn all(text: &str) -> Vec<Self> {
+        keys::pem_blocks(text).into_iter().map(Self).filter(|cert| cert.read().is_some()).collect()
+    }
+
+    fn read(&self) -> Option<X509Certificate<'_>> {
+        X509Certificate::from_der(&self.0).ok().map(|(_, cert)| cert)
+    }
+
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> Option<PublicKey> {
+        PublicKey::from_der(self.read()?.public_key().raw)
+    }
+
+    /// Its serial number, decimal.
+    #[must_use]
+    pub fn serial(&self) -> Option<String> {
+        Some(self.read()?.tbs_certificate.serial.to_string())
+    }
+
+    /// Its serial number, upper-case hex without leading zeros in front of a digit.
+    #[must_use]
+    pub fn serial_hex(&self) -> Option<String> {
+        Some(format!("{:X}", self.read()?.tbs_certificate.serial))
+    }
+
+    /// Whether it is signed with an RSA algorithm.
+    #[must_use]
+    pub fn is_rsa(&self) -> bool {
+        self.read().is_some_and(|cert| cert.signature_algorithm.algorithm.to_id_string().starts_with(RSA))
+    }
+
+    /// Alipay's number of a certificate: MD5 of the issuer's name, its last part first, and the decimal serial number.
+    #[must_use]
+    pub fn alipay_sn(&self) -> Option<String> {
+        let cert = self.read()?;
+        let mut parts: Vec<String> = Vec::new();
+        for attribute in cert.issuer().iter_attributes() {
+            let name = x509_parser::objects::oid2abbrev(attribute.attr_type(), x509_parser::objects::oid_registry());
+            parts.push(format!("{}={}", name.ok()?, attribute.as_str().ok()?));
+        }
+        parts.reverse();
+        Some(sign::md5_hex(&[parts.join(",").as_bytes(), cert.tbs_certificate.serial.to_string().as_bytes()]))
+    }
+
+    /// The common name of its subject.
+    #[must_use]
+    pub fn common_name(&self) -> Option<String> {
+        let cert = self.read()?;
+        let names: Vec<&str> = cert.subject().iter_common_name().filter_map(|name| name.as_str().ok()).collect();
+        // Two names could be read as either.
+        if let [only] = names[..] { Some(only.to_owned()) } else { None }
+    }
+
+    /// Whether it was valid at that time.
+    #[must_use]
+    pub fn is_valid(&self, now: Millis) -> bool {
+        let seconds = i64::try_from(now / 1000).unwrap_or(i64::MAX);
+        self.read().is_some_and(|cert| {
+            let valid = cert.validity();
+            (valid.not_before.timestamp()..=valid.not_after.timestamp()).contains(&seconds)
+        })
+    }
+
+    /// Whether it may sign others.
+    fn is_authority(&self) -> bool {
+        self.read().is_some_and(|cert| cert.is_ca())
+    }
+
+    fn is_signed_by(&self, issuer: &Self) -> bool {
+        let (Some(cert), Some(by)) = (self.read(), issuer.read()) else { return false };
+        cert.issuer() == by.subject() && cert.verify_signature(Some(by.public_key())).is_ok()
+    }
+
+    /// Whether it leads over at most one of `middle` to one of `roots`, all of them valid at `now`, authorities above it and
+    /// itself none.
+    #[must_use]
+    pub fn leads_to(&self, roots: &[Self], middle: &[Self], now: Millis) -> bool {
+        let sound = |cert: &&Self| cert.is_authority() && cert.is_valid(now);
+        let rooted = |cert: &Self| roots.iter().filter(sound).any(|root| cert.is_signed_by(root));
+        !self.is_authority()
+            && self.is_valid(now)
+            && (rooted(self) || middle.iter().filter(sound).any(|cert| self.is_signed_by(cert) && rooted(cert)))
+    }
+}
+
+/// A setting that holds certificates, or names a file with them.
+pub fn certs(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Vec<Cert> {
+    let Some(text) = s.public_text(key, problems) else {
+        s.require(key, what, problems);
+        return Vec::new();
+    };
+    let certs = Cert::all(&text);
+    if certs.is_empty() {
+        s.reject(key, format!("holds no certificate; needed: {what}"), problems);
+    }
+    certs
+}
+
+/// A setting that holds one certificate, which has not run out.
+pub fn one(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<Cert> {
+    let mut certs = certs(s, key, what, problems);
+    let cert = certs.pop()?;
+    if !certs.is_empty() {
+        s.reject(key, format!("holds several certificates; needed: {what}"), problems);
+    }
+    Some(cert)
+}
