@@ -16,6 +16,8 @@ mod keys;
 pub mod params;
 mod sandbox;
 mod sign;
+mod unionpay;
+mod wechat;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,6 +99,8 @@ pub struct Refund<'a> {
     pub number: &'a str,
     /// Why, in a few words.
     pub reason: &'a str,
+    /// Where the gateway may call back about it.
+    pub notify_url: &'a str,
 }
 
 /// What a gateway says to a refund.
@@ -238,6 +242,18 @@ pub const KINDS: &[Kind] = &[
         about: "支付宝, RSA2 with public keys or certificates: page, wap or QR code, query, refund",
         test_only: false,
         build: alipay::build,
+    },
+    Kind {
+        name: "wechat_v3",
+        about: "微信支付 v3: Native (QR code) or H5, query, refund",
+        test_only: false,
+        build: wechat::build,
+    },
+    Kind {
+        name: "unionpay",
+        about: "中国银联 5.1.0: cashier form, query, refund",
+        test_only: false,
+        build: unionpay::build,
     },
     Kind {
         name: "sandbox",

@@ -131,7 +131,9 @@ impl Shop {
             let record = records.iter().find(fits).ok_or(ShopError::NotFound("payment"))?;
             let channel = self.channel(&record.channel)?;
             let (payment, number) = (record.payment(), format!("R{}", record.number));
-            let wish = Refund { payment: &payment, number: &number, reason: note.reason.trim() };
+            let notify_url = format!("{}/pay/{}/notify", self.public_url, record.channel);
+            let reason = note.reason.trim();
+            let wish = Refund { payment: &payment, number: &number, reason, notify_url: &notify_url };
             let Some(call) = channel.refund(&wish, self.store.now()) else {
                 let text = format!("channel {} cannot give money back: use its console", record.channel);
                 return Err(ShopError::Conflict(text));

@@ -41,7 +41,7 @@ fn pages_codes_queries_and_refunds_are_what_the_sdks_sign() {
     let (page, content) = told("f01");
     let amount = Money::parse(text(&content, "refund_amount"), "CNY".parse().unwrap()).unwrap();
     let payment = Payment::new(text(&content, "out_trade_no"), "T", amount, "pay");
-    let refund = Refund { payment: &payment, number: text(&content, "out_request_no"), reason: "x" };
+    let refund = Refund { payment: &payment, number: text(&content, "out_request_no"), reason: "x", notify_url: "" };
     let call = pay.refund(&refund, now(&page)).unwrap();
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));
 }

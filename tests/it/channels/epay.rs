@@ -77,6 +77,11 @@ fn v2_requests_are_what_the_sdk_makes() {
     let page = vector("epay_v2", "f01");
     let amount = Money { minor: 100, currency: "CNY".parse().unwrap() };
     let payment = Payment::new(text(&page["order"], "order_no"), "T", amount, "pay");
-    let refund = Refund { payment: &payment, number: text(&page["output"]["params"], "out_refund_no"), reason: "x" };
+    let refund = Refund {
+        payment: &payment,
+        number: text(&page["output"]["params"], "out_refund_no"),
+        reason: "x",
+        notify_url: "",
+    };
     sent(&pay.refund(&refund, at).unwrap(), &page);
 }

@@ -4,6 +4,7 @@
 mod alipay;
 mod epay;
 mod http;
+mod unionpay;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

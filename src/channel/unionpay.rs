@@ -1,0 +1,448 @@
+//! 中国银联 (UnionPay) online gateway, version 5.1.0, signMethod 01.
+//!
+//! Source: the gateway's documents and demos and ports of them, as summed up in docs/channels/unionpay.md. What is signed is
+//! the lower-case hex of the SHA-256 of the sorted text, not the text. The certificate that verifies comes with the message:
+//! it is believed when it leads to the configured root, is valid and carries UnionPay's own name; the same authorities sign
+//! other merchants' certificates too.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical,
+    cert::{self, Cert},
+    is_number, is_trade_no,
+    keys::{self, PrivateKey},
+    params::{self, Params},
+    sign,
+};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::settings::{Problem, Section};
+
+const SETTINGS: [&str; 25] = [
+    "kind",
+    "version",
+    "sign_method",
+    "encoding",
+    "mer_id",
+    "front_url",
+    "query_url",
+    "back_url",
+    "root_cert",
+    "root_cert_file",
+    "middle_cert",
+    "middle_cert_file",
+    "verify_cn",
+    "sign_cert",
+    "sign_cert_file",
+    "sign_key",
+    "sign_key_file",
+    "sign_key_env",
+    "cert_id",
+    "gateway_private_key_file",
+    "gateway_cert_file",
+    "subject",
+    "mobile",
+    "max_body_bytes",
+    "max_query_bytes",
+];
+/// Fields that mean something: none of them may appear inside another's value.
+const FIELDS: [&str; 17] = [
+    "version",
+    "encoding",
+    "signMethod",
+    "txnType",
+    "txnSubType",
+    "bizType",
+    "merId",
+    "orderId",
+    "txnTime",
+    "txnAmt",
+    "currencyCode",
+    "queryId",
+    "respCode",
+    "origRespCode",
+    "signPubKeyCert",
+    "signature",
+    "certId",
+];
+/// How the gateway writes times: Beijing's.
+const TIME: &str = "%Y%m%d%H%M%S";
+
+struct UnionPay {
+    name: String,
+    mer_id: String,
+    front_url: String,
+    query_url: String,
+    back_url: String,
+    roots: Vec<Cert>,
+    middle: Vec<Cert>,
+    verify_cn: String,
+    sign_key: PrivateKey,
+    cert_id: String,
+    gateway: Option<(PrivateKey, String)>,
+    subject: String,
+    channel_type: &'static str,
+    body_bytes: usize,
+}
+
+fn url(s: &Section, key: &str, default: &str, problems: &mut Vec<Problem>) -> String {
+    let url = s.text(key, problems).unwrap_or_else(|| format!("https://gateway.95516.com/gateway/api/{default}"));
+    if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
+        s.reject(key, format!("must be https://…/{default}"), problems);
+    }
+    url
+}
+
+pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
+    for (key, only) in [("version", "5.1.0"), ("sign_method", "01"), ("encoding", "UTF-8")] {
+        if s.text(key, problems).is_some_and(|text| text != only) {
+            s.reject(key, format!("must be {only:?}"), problems);
+        }
+    }
+    let mer_id = s.text("mer_id", problems).filter(|text| text.bytes().all(|b| b.is_ascii_alphanumeric()));
+    if mer_id.is_none() {
+        s.require("mer_id", "the merchant number (商户号), 15 digits", problems);
+    }
+    let front_url = url(s, "front_url", "frontTransReq.do", problems);
+    let query_url = url(s, "query_url", "queryTrans.do", problems);
+    let back_url = url(s, "back_url", "backTransReq.do", problems);
+    let roots = cert::certs(s, "root_cert", "acp_prod_root.cer", problems);
+    let middle = cert::certs(s, "middle_cert", "acp_prod_middle.cer", problems);
+    let verify_cn = s.text("verify_cn", problems).unwrap_or_else(|| "中国银联股份有限公司".to_owned());
+    let sign_cert = cert::one(s, "sign_cert", "your own certificate, PEM (out of the .pfx)", problems);
+    let sign_key = keys::private(s, "sign_key", "your own private key, PEM (out of the .pfx)", problems);
+    if let (Some(cert), Some(key)) = (sign_cert.as_ref().and_then(Cert::key), &sign_key)
+        && !key.is_pair_of(&cert)
+    {
+        s.reject("sign_key", "is not the key of sign_cert", problems);
+    }
+    let serial = sign_cert.as_ref().and_then(Cert::serial);
+    let cert_id = s.text("cert_id", problems).or(serial.clone());
+    if cert_id != serial {
+        s.reject("cert_id", "is not the serial number of sign_cert; leave it out", problems);
+    }
+    let gateway = keys::gateway(s, problems).zip(s.file("gateway_cert_file", 1 << 16, problems));
+    let subject = super::epay::subject(s, problems);
+    let mobile = s.flag("mobile", problems).unwrap_or(false);
+    let (_, body_bytes) = super::epay::sizes(s, problems);
+    s.finish(&SETTINGS, problems);
+    Some(Arc::new(UnionPay {
+        name: name.to_owned(),
+        mer_id: mer_id?,
+        front_url,
+        query_url,
+        back_url,
+        roots,
+        middle,
+        verify_cn,
+        sign_key: sign_key?,
+        cert_id: cert_id?,
+        gateway,
+        subject,
+        channel_type: if mobile { "08" } else { "07" },
+        body_bytes,
+    }))
+}
+
+/// The currency of a numeric code (ISO 4217); money in another one than ours is held for a person, not lost.
+fn currency_of(code: &str) -> Option<Currency> {
+    let known = [
+        ("156", "CNY"),
+        ("344", "HKD"),
+        ("392", "JPY"),
+        ("410", "KRW"),
+        ("446", "MOP"),
+        ("702", "SGD"),
+        ("826", "GBP"),
+        ("840", "USD"),
+        ("901", "TWD"),
+        ("978", "EUR"),
+    ];
+    known.iter().find(|(number, _)| *number == code)?.1.parse().ok()
+}
+
+/// What is signed: the hex digest of the sorted text, empty fields and the signature left out.
+fn digest<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let text = canonical::join_text(pairs.filter(|(name, value)| *name != "signature" && !value.is_empty()));
+    sign::sha256_hex(text.as_bytes())
+}
+
+/// An answer's fields: joined with `&` and not escaped; `{…}` and `[…]` hide what is inside.
+fn fields(text: &str) -> Option<BTreeMap<&str, &str>> {
+    let (mut all, mut depth, mut start) = (BTreeMap::new(), 0i32, 0);
+    let ends = text.bytes().enumerate().filter_map(|(at, b)| {
+        match b {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        (b == b'&' && depth == 0).then_some(at)
+    });
+    let ends: Vec<usize> = ends.chain([text.len()]).collect();
+    for end in ends {
+        let (name, value) = text.get(start..end)?.split_once('=')?;
+        if all.insert(name, value).is_some() {
+            return None;
+        }
+        start = end + 1;
+    }
+    Some(all)
+}
+
+impl UnionPay {
+    /// Whether these fields are UnionPay's, by the certificate that comes with them.
+    fn check<'a>(
+        &self,
+        get: impl Fn(&str) -> Option<&'a str>,
+        pairs: impl Iterator<Item = (&'a str, &'a str)>,
+        now: Millis,
+    ) -> Result<(), Rejection> {
+        let given = get("signature").filter(|text| !text.is_empty()).ok_or(Rejection::MissingSignature)?;
+        if get("version") != Some("5.1.0") || get("signMethod") != Some("01") {
+            return Err(Rejection::SignTypeMismatch);
+        }
+        let certs = Cert::all(get("signPubKeyCert").ok_or(Rejection::MissingField)?);
+        let [cert] = certs.as_slice() else { return Err(Rejection::CertUntrusted) };
+        let name = cert.common_name().unwrap_or_default();
+        let named = name.split('@').nth(2) == Some(self.verify_cn.as_str()) || name == self.verify_cn;
+        if !named || !cert.leads_to(&self.roots, &self.middle, now) {
+            return Err(Rejection::CertUntrusted);
+        }
+        let key = cert.key().ok_or(Rejection::CertUntrusted)?;
+        if key.fits_base64(digest(pairs).as_bytes(), given) { Ok(()) } else { Err(Rejection::BadSignature) }
+    }
+
+    /// What the fields of a payment or of a query's answer state; `code` is where they say how it went.
+    fn paid<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> Result<Payment, Rejection> {
+        let need = |name: &str| get(name).filter(|text| !text.is_empty()).ok_or(Rejection::MissingField);
+        let (number, query_id, time) = (need("orderId")?, need("queryId")?, need("txnTime")?);
+        let (amount, currency) = (need("txnAmt")?, need("currencyCode")?);
+        if !is_number(number) || !is_trade_no(query_id) || time.len() != 14 || !time.bytes().all(|b| b.is_ascii_digit())
+        {
+            return Err(Rejection::Malformed);
+        }
+        let currency = currency_of(currency).ok_or(Rejection::CurrencyMismatch)?;
+        let minor: i64 = amount
+            .parse()
+            .ok()
+            .filter(|_| amount.len() <= 12 && amount.bytes().all(|b| b.is_ascii_digit()))
+            .ok_or(Rejection::AmountMalformed)?;
+        let paid = Money { minor, currency };
+        Ok(Payment { reference: Some(time.to_owned()), ..Payment::new(number, query_id, paid, &self.name) })
+    }
+
+    fn signed(&self, mut fields: Vec<(&'static str, String)>) -> BTreeMap<String, String> {
+        fields.extend([
+            ("version", "5.1.0".to_owned()),
+            ("encoding", "UTF-8".to_owned()),
+            ("signMethod", "01".to_owned()),
+            ("accessType", "0".to_owned()),
+            ("merId", self.mer_id.clone()),
+            ("certId", self.cert_id.clone()),
+        ]);
+        let signature = self.sign_key.sign(digest(fields.iter().map(|(name, text)| (*name, text.as_str()))).as_bytes());
+        fields.push(("signature", signature));
+        fields.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+    }
+
+    fn call(&self, url: &str, fields: Vec<(&'static str, String)>) -> Call {
+        let signed = self.signed(fields);
+        let body = params::encode(signed.iter().map(|(name, text)| (name.as_str(), text.as_str()))).into_bytes();
+        let form = ("content-type".to_owned(), "application/x-www-form-urlencoded;charset=UTF-8".to_owned());
+        Call { method: "POST", url: url.to_owned(), headers: vec![form], body }
+    }
+
+    fn asking(&self, number: &str, time: &str) -> Call {
+        let fields =
+            [("txnType", "00"), ("txnSubType", "00"), ("bizType", "000000"), ("orderId", number), ("txnTime", time)];
+        self.call(&self.query_url, fields.map(|(name, text)| (name, text.to_owned())).to_vec())
+    }
+
+    /// The fields of an answer, if they are UnionPay's and about us.
+    fn believed<'a>(&self, answer: &'a Response, now: Millis) -> Result<BTreeMap<&'a str, &'a str>, Rejection> {
+        let text = std::str::from_utf8(&answer.body).map_err(|_| Rejection::NonUtf8)?;
+        let fields = fields(text.trim_end()).ok_or(Rejection::Malformed)?;
+        self.check(|name| fields.get(name).copied(), fields.iter().map(|(name, text)| (*name, *text)), now)?;
+        if fields.get("merId").copied() != Some(self.mer_id.as_str()) {
+            return Err(Rejection::MerchantMismatch);
+        }
+        Ok(fields)
+    }
+
+    fn told(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
+        let Ok(fields) = self.believed(answer, now) else { return Answer::Mismatch };
+        let get = |name: &str| fields.get(name).copied();
+        match get("respCode") {
+            Some("34") => return Answer::Unknown,
+            Some("00") => {}
+            _ => return Answer::Mismatch,
+        }
+        let other = |name: &str, known: &str| !known.is_empty() && get(name) != Some(known);
+        if other("orderId", asked.number) || other("txnTime", asked.reference) {
+            return Answer::Mismatch;
+        }
+        match get("origRespCode") {
+            Some("00" | "A6") => self.paid(get).map_or(Answer::Mismatch, Answer::Paid),
+            Some(_) => Answer::Unpaid,
+            None => Answer::Mismatch,
+        }
+    }
+}
+
+impl Channel for UnionPay {
+    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
+        if callback.method != "POST" {
+            return Err(Rejection::MethodNotAllowed);
+        }
+        if callback.body.len() > self.body_bytes {
+            return Err(Rejection::TooLarge);
+        }
+        if !callback.query.is_empty() {
+            return Err(Rejection::Malformed);
+        }
+        let params = Params::of(callback)?;
+        self.check(|name| params.get(name), params.iter(), now)?;
+        canonical::unambiguous(params.iter(), &FIELDS)?;
+        if params.need("merId")? != self.mer_id {
+            return Err(Rejection::MerchantMismatch);
+        }
+        match params.need("txnType")? {
+            "01" => {}
+            "04" | "31" => return Ok(Claim::Nothing("refund_notice")),
+            _ => return Ok(Claim::Nothing("event_not_handled")),
+        }
+        match params.need("respCode")? {
+            "00" => Ok(Claim::Paid(self.paid(|name| params.get(name))?)),
+            // Paid, with a defect: the gateway wants to be asked before anything is handed over.
+            "A6" => {
+                let payment = self.paid(|name| params.get(name))?;
+                Ok(Claim::Ask(self.asking(&payment.number, &payment.reference.unwrap_or_default())))
+            }
+            _ => Ok(Claim::Nothing("status_not_paid")),
+        }
+    }
+
+    fn ack(&self, verdict: Verdict) -> Reply {
+        match verdict {
+            Verdict::Received => Reply { status: 200, body: "ok" },
+            other => super::epay::ack(other),
+        }
+    }
+
+    fn takes(&self, currency: Currency) -> bool {
+        currency == Currency::CNY
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
+        let time = super::beijing(now, TIME);
+        let subject = checkout.subject.unwrap_or(&self.subject);
+        let fields = vec![
+            ("txnType", "01".to_owned()),
+            ("txnSubType", "01".to_owned()),
+            ("bizType", "000201".to_owned()),
+            ("channelType", self.channel_type.to_owned()),
+            ("orderId", checkout.number.to_owned()),
+            ("txnTime", time.clone()),
+            ("txnAmt", checkout.amount.minor.to_string()),
+            ("currencyCode", "156".to_owned()),
+            ("frontUrl", checkout.return_url.to_owned()),
+            ("backUrl", checkout.notify_url.to_owned()),
+            ("payTimeout", super::beijing(checkout.expires, TIME)),
+            ("riskRateInfo", format!("{{commodityName={subject}}}")),
+        ];
+        Begin::Step(Step::Form { url: self.front_url.clone(), fields: self.signed(fields) }, Some(time))
+    }
+
+    fn opened(&self, _: &Checkout<'_>, _: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
+        Err("this channel asks nobody".to_owned())
+    }
+
+    fn confirmed(&self, callback: &Callback<'_>, answer: &Response, now: Millis) -> Result<Claim, Rejection> {
+        let params = Params::of(callback)?;
+        let asked = Asked { number: params.need("orderId")?, reference: params.need("txnTime")? };
+        match self.told(&asked, answer, now) {
+            Answer::Paid(payment) => Ok(Claim::Paid(payment)),
+            Answer::Unpaid | Answer::Unknown | Answer::Refunded => Ok(Claim::Nothing("status_not_paid")),
+            Answer::Mismatch => Err(Rejection::OrderMismatch),
+        }
+    }
+
+    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
+        (!asked.reference.is_empty()).then(|| self.asking(asked.number, asked.reference))
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
+        self.told(asked, answer, now)
+    }
+
+    fn refund(&self, refund: &Refund<'_>, now: Millis) -> Option<Call> {
+        let fields = vec![
+            ("txnType", "04".to_owned()),
+            ("txnSubType", "00".to_owned()),
+            ("bizType", "000201".to_owned()),
+            ("channelType", "07".to_owned()),
+            ("orderId", refund.number.to_owned()),
+            ("origQryId", refund.payment.trade_no.clone()),
+            ("txnTime", super::beijing(now, TIME)),
+            ("txnAmt", refund.payment.paid.minor.to_string()),
+            ("backUrl", refund.notify_url.to_owned()),
+        ];
+        Some(self.call(&self.back_url, fields))
+    }
+
+    fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
+        let fields = match self.believed(answer, now) {
+            Ok(fields) => fields,
+            Err(why) => return Refunded::Pending(format!("its answer is not UnionPay's: {why}")),
+        };
+        let get = |name: &str| fields.get(name).copied().unwrap_or_default();
+        match get("respCode") {
+            "00" => Refunded::Done,
+            "03" | "04" | "05" => Refunded::Pending(get("respMsg").to_owned()),
+            code => Refunded::Refused(format!("{code} {}", get("respMsg"))),
+        }
+    }
+
+    fn forge(&self, payment: &Payment, now: Millis) -> Request {
+        let time = payment.reference.clone().unwrap_or_else(|| super::beijing(now, TIME));
+        let amount = payment.paid.minor.to_string();
+        let cert = self.gateway.as_ref().map_or("", |(_, cert)| cert.as_str());
+        let fields = [
+            ("version", "5.1.0"),
+            ("encoding", "UTF-8"),
+            ("signMethod", "01"),
+            ("txnType", "01"),
+            ("txnSubType", "01"),
+            ("bizType", "000201"),
+            ("accessType", "0"),
+            ("merId", &self.mer_id),
+            ("orderId", &payment.number),
+            ("txnTime", &time),
+            ("txnAmt", &amount),
+            ("currencyCode", "156"),
+            ("queryId", &payment.trade_no),
+            ("respCode", "00"),
+            ("signPubKeyCert", cert),
+        ];
+        let key = self.gateway.as_ref().map(|(key, _)| key.sign(digest(fields.into_iter()).as_bytes()));
+        let signature = key.unwrap_or_default();
+        let body = params::encode(fields.into_iter().chain([("signature", signature.as_str())])).into_bytes();
+        let form = ("content-type".to_owned(), "application/x-www-form-urlencoded; charset=UTF-8".to_owned());
+        Request { method: "POST", query: String::new(), headers: vec![form], body }
+    }
+
+    fn names(&self, callback: &Callback<'_>) -> Option<String> {
+        let params = Params::of(callback).ok()?;
+        params.get("orderId").filter(|number| is_number(number)).map(str::to_owned)
+    }
+
+    fn explain(&self, callback: &Callback<'_>) -> Option<String> {
+        let params = Params::of(callback).ok()?;
+        Some(digest(params.iter()))
+    }
+
+    fn limits(&self) -> (usize, usize) {
+        (1024, self.body_bytes)
+    }
+}
