@@ -144,6 +144,8 @@ pub struct Limits {
     pub incident_file_bytes: u64,
     pub incidents_per_second: u32,
     pub stream_clients: usize,
+    /// Questions a second to one channel's gateway about orders whose callback may be lost.
+    pub asks_per_second: u32,
 }
 
 impl Config {
@@ -323,7 +325,7 @@ fn read_top(s: &Section, problems: &mut Vec<Problem>) -> Option<Top> {
 }
 
 fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
-    const KNOWN: [&str; 23] = [
+    const KNOWN: [&str; 24] = [
         "connections",
         "body_bytes",
         "query_bytes",
@@ -347,6 +349,7 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         "incident_file_bytes",
         "incidents_per_second",
         "stream_clients",
+        "asks_per_second",
     ];
     // Zero stands in for what could not be read, so that the other problems are found too; the configuration is refused.
     let mut number =
@@ -375,6 +378,7 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         incident_file_bytes: number("incident_file_bytes", 65_536..=i64::MAX) as u64,
         incidents_per_second: number("incidents_per_second", 1..=10_000) as u32,
         stream_clients: number("stream_clients", 1..=10_000),
+        asks_per_second: number("asks_per_second", 0..=1000) as u32,
     };
     s.finish(&KNOWN, problems);
     limits

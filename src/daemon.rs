@@ -229,6 +229,9 @@ impl Running {
         let disk = embedded.is_some().then(|| data.to_owned());
         workers.spawn(Arc::clone(&shop).sweep_forever(working.clone(), disk));
         workers.spawn(Arc::clone(&shop).outbox_forever(working.clone()));
+        if config.limits.asks_per_second > 0 {
+            workers.spawn(Arc::clone(&shop).lost_forever(working.clone()));
+        }
         if !web.notifiers.reaches().is_empty() {
             workers.spawn(notify::run(Arc::clone(&shop), web.notifiers.clone(), working.clone()));
         }

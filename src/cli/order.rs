@@ -89,9 +89,15 @@ pub enum OrderCommand {
     },
     /// Mark an order as refunded; its keys are burned
     #[command(
-        after_help = "Example:\n  kamid order refund 07MIBQ3K2XZ0A1B2C3D4 --reason \"paid back in the console\"\nIt moves no money: pay back at the gateway first."
+        after_help = "Example:\n  kamid order refund 07MIBQ3K2XZ0A1B2C3D4 --reason \"paid back in the console\"\nWithout --gateway it moves no money: pay back in the gateway's console first."
     )]
-    Refund(Act),
+    Refund {
+        #[command(flatten)]
+        act: Act,
+        /// Give the money back through the gateway first, where its channel can
+        #[arg(long)]
+        gateway: bool,
+    },
     /// Give a fresh key for a bad one, which is burned
     #[command(
         after_help = "Example:\n  kamid order replace 07MIBQ3K2XZ0A1B2C3D4 --position 2 --reason \"already used\""
@@ -225,7 +231,9 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
         }
         OrderCommand::Redeliver { id } => act(id, "redeliver", json!({})).await?,
         OrderCommand::Query { id } => act(id, "query", json!({})).await?,
-        OrderCommand::Refund(Act { id, reason }) => act(id, "refund", json!({"reason": reason})).await?,
+        OrderCommand::Refund { act: Act { id, reason }, gateway } => {
+            act(id, "refund", json!({"reason": reason, "gateway": gateway})).await?
+        }
         OrderCommand::Approve(Act { id, reason }) => act(id, "approve", json!({"reason": reason})).await?,
         OrderCommand::Expire(Act { id, reason }) => act(id, "expire", json!({"reason": reason})).await?,
         OrderCommand::Reject(Act { id, reason }) => act(id, "reject", json!({"reason": reason})).await?,

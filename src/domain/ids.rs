@@ -85,6 +85,12 @@ impl OrderId {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// When it was made, as its number tells.
+    #[must_use]
+    pub fn created(&self) -> u64 {
+        self.as_str().get(2..10).and_then(|text| u64::from_str_radix(text, 36).ok()).unwrap_or(0)
+    }
+
     /// Where the order lives.
     #[must_use]
     pub fn slot(&self) -> Slot {

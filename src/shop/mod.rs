@@ -8,6 +8,7 @@ pub mod board;
 mod checkout;
 mod deliver;
 mod lines;
+mod lost;
 mod notices;
 mod operators;
 mod pace;

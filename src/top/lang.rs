@@ -133,6 +133,12 @@ const TERMS: &[Term] = &[
         "重复付款",
         "订单的第二笔付款:退还(kamid orphan refund)或用于另一订单(kamid orphan adopt)。",
     ),
+    term(
+        "callback_lost",
+        "lost callbacks",
+        "回调丢失",
+        "已付款但没有收到回调,经向网关查询后已结算。若反复出现,说明网关访问不到通知地址:请与 kamid channel list 核对,并检查前面的代理。",
+    ),
     term("held", "held", "待审", "已付款,但与应付不符:通过、拒绝或退款。"),
     term(
         "trade_twice",

@@ -5,6 +5,7 @@ mod alipay;
 mod epay;
 mod http;
 mod unionpay;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,7 @@
 //! What tests start and talk to.
 
 pub mod channel;
+pub mod gateway;
 pub mod mail;
 pub mod proxy;
 pub mod redis;

@@ -1,0 +1,138 @@
+//! Each kind from the order to the money's way back, against a gateway that checks what it is sent: paid with a callback,
+//! paid without one and asked about, given back.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::support::gateway::{Family, Gateway, SECRET, encoded};
+use crate::support::shop::Daemon;
+
+/// The channel's section, and files that it names.
+fn settings(gateway: &Gateway, data: &std::path::Path) -> String {
+    let file = |name: &str, text: &str| std::fs::write(data.join(name), text).unwrap();
+    std::fs::create_dir_all(data).unwrap();
+    file("merchant.key", &gateway.merchant.private());
+    file("platform.pub", &gateway.platform.public());
+    file("secret", SECRET);
+    let url = &gateway.url;
+    match gateway.family {
+        Family::EpayV1 => {
+            format!("kind = \"epay_v1\"\ngateway_url = \"{url}/\"\npid = \"1001\"\nkey_file = \"secret\"")
+        }
+        Family::EpayV2 => format!(
+            "kind = \"epay_v2\"\ngateway_url = \"{url}/\"\npid = \"1001\"\npay = \"qr\"\nplatform_public_key_file = \"platform.pub\"\n\
+             merchant_private_key_file = \"merchant.key\""
+        ),
+        Family::Alipay => format!(
+            "kind = \"alipay\"\ngateway_url = \"{url}/gateway.do\"\napp_id = \"2021000000001234\"\nseller_id = \"2088000000000001\"\n\
+             pay = \"qr\"\nalipay_public_key_file = \"platform.pub\"\napp_private_key_file = \"merchant.key\""
+        ),
+        Family::WeChat => format!(
+            "kind = \"wechat_v3\"\napi_url = \"{url}\"\nmchid = \"1900000001\"\nappid = \"wx0000000000000001\"\napiv3_key_file = \"secret\"\n\
+             merchant_serial = \"ABCDEF01\"\nmerchant_private_key_file = \"merchant.key\"\n\
+             platform_public_key_id = \"PUB_KEY_ID_0100\"\nplatform_public_key_file = \"platform.pub\""
+        ),
+        Family::UnionPay => {
+            let [_, middle, root] = gateway.certs.as_ref().unwrap();
+            file("middle.pem", middle);
+            file("root.pem", root);
+            let key = rcgen::KeyPair::from_pem_and_sign_algo(&gateway.merchant.pem(), &rcgen::PKCS_RSA_SHA256).unwrap();
+            let cert = rcgen::CertificateParams::new(vec!["merchant".to_owned()]).unwrap().self_signed(&key).unwrap();
+            file("merchant.pem", &cert.pem());
+            format!(
+                "kind = \"unionpay\"\nmer_id = \"777290058110048\"\nfront_url = \"{url}/front\"\nquery_url = \"{url}/query\"\n\
+                 back_url = \"{url}/back\"\nroot_cert_file = \"root.pem\"\nmiddle_cert_file = \"middle.pem\"\n\
+                 sign_cert_file = \"merchant.pem\"\nsign_key_file = \"merchant.key\""
+            )
+        }
+    }
+}
+
+/// Makes an order and goes where the buyer is sent: its number and its payment's.
+async fn ordered(shop: &Daemon) -> (String, String) {
+    let wish = json!({"product": "card", "contact": "buyer@example.test", "channel": "gate"});
+    let (status, made) = shop.post("/v1/orders", &wish).await;
+    assert_eq!(status, 201, "{made}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (id, number) = (text(&made["id"]), text(&made["payment_no"]));
+    let page = shop.http.get(text(&made["page"])).send().await.unwrap().text().await.unwrap();
+    let page = page.replace("&#x2f;", "/").replace("&amp;", "&");
+    match made["pay"]["kind"].as_str().unwrap() {
+        "redirect" => {
+            let url = text(&made["pay"]["url"]);
+            assert!(page.contains(&url), "the page leads there: {page}");
+            assert_eq!(shop.http.get(url).send().await.unwrap().status(), 200, "the gateway takes the request");
+        }
+        "qr" => assert!(text(&made["pay"]["text"]).contains(&number) && page.contains("<svg"), "{made}"),
+        "form" => {
+            let url = text(&made["pay"]["url"]);
+            assert!(page.contains(&format!("action=\"{url}\"")), "{page}");
+            let answer = shop
+                .http
+                .post(url)
+                .body(encoded(&serde_json::from_value(made["pay"]["fields"].clone()).unwrap()))
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 200, "the gateway takes the form");
+        }
+        other => panic!("{other}"),
+    }
+    (id, number)
+}
+
+async fn whole(family: Family, received: &str) {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let data = folder.path().join("d");
+    let gateway: Arc<Gateway> = Gateway::start(family).await;
+    let shop = Daemon::at(&data, &format!("[channel.gate]\n{}\n", settings(&gateway, &data)));
+    shop.product("card", &[], 5);
+    // Paid, and called back; the repeat changes nothing.
+    let (id, number) = ordered(&shop).await;
+    assert_eq!(shop.state(&id).await, "pending");
+    gateway.pay(&number);
+    for _ in 0..2 {
+        let (status, body) = gateway.call_back(&number).await;
+        assert!(status == 200 && body.contains(received), "{status} {body}");
+    }
+    assert_eq!(shop.state(&id).await, "delivered");
+    // Asked before it is paid, and after; nobody called.
+    let (lost, number) = ordered(&shop).await;
+    let asked = |id: &str| shop.json(&["order", "query", id], "")["result"].clone();
+    assert!(matches!(asked(&lost).as_str(), Some("unpaid" | "unknown")));
+    gateway.pay(&number);
+    assert_eq!(asked(&lost), "delivered");
+    assert_eq!(shop.state(&lost).await, "delivered");
+    // The money goes back once.
+    let refund = ["order", "refund", &lost, "--gateway", "--reason", "asked for it"];
+    assert_eq!(shop.json(&refund, "")["result"], "refunded");
+    assert!(!shop.cli(&refund, "").status.success());
+    assert_eq!((gateway.payment(&number).refunded.len(), shop.state(&lost).await.as_str()), (1, "refunded"));
+    shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn epay_v1_from_the_order_to_the_refund() {
+    whole(Family::EpayV1, "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn epay_v2_from_the_order_to_the_refund() {
+    whole(Family::EpayV2, "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alipay_from_the_order_to_the_refund() {
+    whole(Family::Alipay, "success").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wechat_v3_from_the_order_to_the_refund() {
+    whole(Family::WeChat, "SUCCESS").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unionpay_from_the_order_to_the_refund() {
+    whole(Family::UnionPay, "ok").await;
+}
