@@ -1,89 +1,217 @@
-//! The captures over HTTP, against a running daemon.
+//! The captures of every kind over HTTP, against one running daemon with a channel for each of their settings. Its clock
+//! begins at the moment they were made.
 
-use kamid::domain::Money;
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
 
-use super::vectors;
+use data_encoding::BASE64;
+use kamid::channel::KINDS;
+use kamid::domain::{Money, Opened, PaymentNo};
+use kamid::store::Store;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixStream};
+
+use super::{check_answer, text, vectors};
+use crate::support::redis::TestRedis;
+use crate::support::shop::Daemon;
 
 /// What a request whose head is past all limits is answered, over a plain socket.
-fn refused(public: &str, query: &str) -> String {
-    use std::io::{Read as _, Write as _};
+fn refused(public: &str, path: &str, query: &str) -> String {
     let mut stream = std::net::TcpStream::connect(public.trim_start_matches("http://")).unwrap();
-    let _cut = stream.write_all(format!("GET /pay/pay/notify?{query} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+    let _cut = stream.write_all(format!("GET {path}?{query} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
     let mut head = [0u8; 12];
     stream.read_exact(&mut head).unwrap();
     String::from_utf8_lossy(&head).into_owned()
 }
 
 /// The order a capture tells of, in the daemon's own store.
-async fn create(store: &kamid::store::Store, number: &str, minor: i64, currency: &str) {
-    use kamid::domain::PaymentNo;
-    let no: PaymentNo = number.parse().unwrap();
-    let amount = Money { minor, currency: currency.parse().unwrap() };
+async fn create(store: &Store, channel: &str, order: &Value) {
+    let no: PaymentNo = text(order, "order_no").parse().unwrap();
+    let amount =
+        Money { minor: order["amount_minor"].as_i64().unwrap(), currency: text(order, "currency").parse().unwrap() };
     let product = crate::support::redis::product("vectors", kamid::domain::Take::Payment);
     let product = kamid::domain::Product { slot: no.order.slot().index(), ..product };
     let contact = kamid::vault::Vault::ephemeral().unwrap().seal(b"x").unwrap();
-    let now = store.now();
-    let draft = crate::support::redis::draft(&product, &contact, no.order, 1, now);
-    let new = kamid::store::NewOrder { amount, attempt: no.attempt, channel: "pay", ..draft };
+    let draft = crate::support::redis::draft(&product, &contact, no.order, 1, store.now());
+    let new = kamid::store::NewOrder { amount, attempt: no.attempt, channel, ..draft };
     assert_eq!(store.reserve(&new).await.unwrap(), kamid::store::Reserved::Created);
+    let known = ["gateway_ref", "txn_time", "pay_address"].iter().find_map(|name| order[*name].as_str());
+    if let Some(reference) = known {
+        let opened = Opened { reference: reference.to_owned(), step: String::new() };
+        assert!(store.open(no.order, no.attempt, &opened).await.unwrap());
+    }
+}
+
+/// Answers of the gateways' API, by path.
+async fn api(answers: BTreeMap<String, String>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answers = Arc::new(answers);
+    let app = axum::Router::new().fallback(move |uri: axum::http::Uri| {
+        let answers = Arc::clone(&answers);
+        async move {
+            let found = answers.get(uri.path()).cloned();
+            found.map_or((axum::http::StatusCode::NOT_FOUND, String::new()), |body| (axum::http::StatusCode::OK, body))
+        }
+    });
+    tokio::spawn(crate::support::gateway::serve(listener, app));
+    url
+}
+
+/// Settings that can be run with: what a daemon refuses to start with is for `kamid channel verify` to say.
+fn usable(config: &Value) -> bool {
+    let empty = |value: &Value| value == "" || value.as_array().is_some_and(|all| all.iter().any(|it| it == ""));
+    !config.as_object().unwrap().values().any(empty)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_captured_callback_is_answered_as_told_over_http() {
-    use data_encoding::BASE64;
-    let redis = crate::support::redis::TestRedis::start();
-    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
-    let settings = format!("[store]\nurl = \"{}\"\n[limits]\nrejected_per_minute = 1000\n", redis.url());
-    let shop = crate::support::shop::Daemon::at(&folder.path().join("d"), &settings);
-    // The slot that the captures' numbers live in.
-    shop.product("vectors", &["--slot", "40", "--take", "payment"], 60);
-    let store = redis.store().await;
-    for (path, vector) in vectors("epay_v1") {
-        let steps = match vector["kind"].as_str() {
-            Some("notify") => vec![vector.clone()],
-            Some("sequence") => vector["steps"].as_array().unwrap().clone(),
-            _ => continue,
-        };
-        if path.ends_with("r18-huge.json") {
-            // 100 KB of query never reach a channel: the HTTP library refuses such a head by itself.
-            let head = refused(&shop.public, vector["request"]["query"].as_str().unwrap());
-            assert!(head.starts_with("HTTP/1.1 414") || head.starts_with("HTTP/1.1 431"), "{head}");
-            continue;
-        }
-        let order = &vector["order"];
-        let number = order["order_no"].as_str().unwrap_or_default();
-        let (minor, currency) =
-            (order["amount_minor"].as_i64().unwrap_or(0), order["currency"].as_str().unwrap_or("CNY"));
-        if vector["kind"] == "notify" && order.is_object() {
-            create(&store, number, minor, currency).await;
-        }
-        for step in steps {
-            if step["do"] == "create_order" {
-                create(&store, number, minor, currency).await;
-                continue;
+    let kinds: Vec<&str> = KINDS.iter().filter(|kind| !kind.test_only).map(|kind| kind.name).collect();
+    let mut answers = BTreeMap::new();
+    let mut cases = Vec::new();
+    for kind in &kinds {
+        for (path, vector) in vectors(kind) {
+            for (name, answer) in vector["gateway_api_answers"].as_object().into_iter().flatten() {
+                answers.insert(name.split(' ').nth(1).unwrap().to_owned(), answer.to_string());
             }
-            let request = &step["request"];
-            let query = request["query"].as_str().map(|query| format!("?{query}")).unwrap_or_default();
-            let url = format!("{}/pay/pay/notify{query}", shop.public);
-            let method = reqwest::Method::from_bytes(request["method"].as_str().unwrap().as_bytes()).unwrap();
-            let mut sent = shop
-                .http
-                .request(method, url)
-                .body(BASE64.decode(request["body_b64"].as_str().unwrap().as_bytes()).unwrap());
-            for header in request["headers"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter(|header| header[0] != "Host" && header[0] != "Content-Length")
-            {
-                sent = sent.header(header[0].as_str().unwrap(), header[1].as_str().unwrap());
+            let is_case = matches!(vector["kind"].as_str(), Some("notify" | "sequence"));
+            // A second more or less decides about these: `kamid channel verify` tells of them with a clock that stands still.
+            let edge = ["future", "299s"].iter().any(|word| path.to_str().unwrap().contains(word));
+            if is_case && !edge && usable(&vector["config"]) {
+                cases.push(((*kind).to_owned(), path, vector));
             }
-            let answer = sent.send().await.unwrap();
-            let got = (answer.status().as_u16(), answer.text().await.unwrap());
-            let verdict = step["expect"]["verdict"].as_str().or(step["verdict"].as_str()).unwrap();
-            let wanted = if verdict == "reject" { (400, "fail") } else { (200, "success") };
-            assert_eq!((got.0, got.1.as_str()), wanted, "{}: {verdict}", path.display());
         }
     }
+    let url = api(answers).await;
+    let mut sections: Vec<(String, String)> = Vec::new();
+    let mut settings = String::from("[limits]\nrejected_per_minute = 100000\nasks_per_second = 0\n");
+    for (kind, _, vector) in &mut cases {
+        let config = vector["config"].as_object_mut().unwrap();
+        config.insert("kind".to_owned(), json!(kind));
+        for name in ["server_url", "api_base"] {
+            if config.contains_key(name) {
+                config.insert(name.to_owned(), json!(url));
+            }
+        }
+        let section = toml::to_string(&json!({"channel": {"NAME": config}})).unwrap();
+        if !sections.iter().any(|(known, _)| *known == section) {
+            let name = format!("c{}", sections.len());
+            settings += &section.replace("channel.NAME", &format!("channel.{name}"));
+            sections.push((section, name));
+        }
+        vector["section"] = json!(toml::to_string(&json!({"channel": {"NAME": vector["config"]}})).unwrap());
+    }
+    let redis = TestRedis::start();
+    let then = in_the_past(redis.url(), 1_763_884_800).await;
+    let settings = format!("[store]\nurl = \"{then}\"\n{settings}");
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let shop = Daemon::quiet(&folder.path().join("d"), &settings);
+    // The slot that the captures' numbers live in.
+    shop.product("vectors", &["--slot", "40", "--take", "payment"], 400);
+    let store = store_of(&then).await;
+    for (_, path, vector) in &cases {
+        let (_, channel) = sections.iter().find(|(known, _)| *known == text(vector, "section")).unwrap();
+        play(&shop, &store, channel, path, vector).await;
+    }
     shop.audit();
+}
+
+async fn store_of(url: &str) -> Store {
+    let config = kamid::config::Config::parse(&format!("[store]\nurl = \"{url}\"\n"), Path::new("")).unwrap();
+    Store::connect(&config.store, None, true).await.unwrap()
+}
+
+/// The same Redis, whose `TIME` begins at `then`: a daemon's clock is its store's. What stands between them changes the ten
+/// digits of the seconds and nothing else.
+async fn in_the_past(url: String, then: u64) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = format!("redis://{}", listener.local_addr().unwrap());
+    let (socket, began) = (url.trim_start_matches("unix://").to_owned(), seconds());
+    tokio::spawn(async move {
+        while let Ok((daemon, _)) = listener.accept().await {
+            let redis = UnixStream::connect(&socket).await.unwrap();
+            let ((mut from_daemon, mut to_daemon), (mut from_redis, mut to_redis)) =
+                (daemon.into_split(), redis.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut from_daemon, &mut to_redis).await });
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 65_536];
+                while let Ok(count @ 1..) = from_redis.read(&mut buffer).await {
+                    let part = &mut buffer[..count];
+                    const HEAD: &[u8] = b"*2\r\n$10\r\n";
+                    if part.starts_with(HEAD)
+                        && let Some(digits) = part.get_mut(HEAD.len()..HEAD.len() + 10)
+                        && let Some(now) = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<u64>().ok())
+                        && now.abs_diff(seconds()) < 5
+                    {
+                        digits.copy_from_slice((then + now - began).to_string().as_bytes());
+                    }
+                    if to_daemon.write_all(&buffer[..count]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    here
+}
+
+fn seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+async fn play(shop: &Daemon, store: &Store, channel: &str, path: &Path, vector: &Value) {
+    let what = path.display().to_string();
+    let target = format!("/pay/{channel}/notify");
+    let query = text(&vector["request"], "query");
+    if query.len() > 60_000 {
+        // So much of it never reaches a channel: the HTTP library refuses such a head by itself.
+        let head = refused(&shop.public, &target, query);
+        assert!(head.starts_with("HTTP/1.1 414") || head.starts_with("HTTP/1.1 431"), "{head}");
+        return;
+    }
+    let steps = match vector["steps"].as_array() {
+        Some(steps) => steps.clone(),
+        None => vec![vector.clone()],
+    };
+    if vector["kind"] == "notify" && vector["order"].is_object() {
+        create(store, channel, &vector["order"]).await;
+    }
+    for step in steps {
+        if step["do"] == "create_order" {
+            create(store, channel, &vector["order"]).await;
+            continue;
+        }
+        let request = &step["request"];
+        let query = text(request, "target").split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
+        let method = reqwest::Method::from_bytes(text(request, "method").as_bytes()).unwrap();
+        let body = BASE64.decode(text(request, "body_b64").as_bytes()).unwrap();
+        let mut sent = shop.http.request(method, format!("{}{target}{query}", shop.public)).body(body);
+        for header in request["headers"].as_array().unwrap() {
+            let (name, value) = (header[0].as_str().unwrap(), header[1].as_str().unwrap());
+            if name != "Host" && name != "Content-Length" {
+                sent = sent.header(name, value);
+            }
+        }
+        let large = text(request, "body_b64").len() > 80_000;
+        let answer = match sent.send().await {
+            // The daemon answers before the whole body came, and hangs up: the answer may be lost on the way.
+            Err(_) if large => continue,
+            answer => answer.unwrap(),
+        };
+        let (status, body) = (u64::from(answer.status().as_u16()), answer.text().await.unwrap());
+        if step["expect"].is_object() {
+            check_answer(&what, &step["expect"], status, &body);
+        } else {
+            let refuse = step["verdict"] == "reject";
+            assert_eq!(status >= 400, refuse, "{what}: {step}: {status} {body}");
+        }
+    }
+    if vector["kind"] == "sequence" {
+        let no: PaymentNo = text(&vector["order"], "order_no").parse().unwrap();
+        let order = store.order(no.order).await.unwrap().unwrap();
+        assert_eq!(order.keys.len() as u64, vector["deliveries_in_the_end"].as_u64().unwrap_or(1), "{what}");
+    }
 }

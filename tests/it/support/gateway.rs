@@ -129,7 +129,7 @@ impl Gateway {
         let merchant = Pair::new();
         let gateway = Arc::new(Self { family, url, merchant, platform, certs, payments: Mutex::default(), http });
         let app = axum::Router::new().fallback(take).with_state(Arc::clone(&gateway));
-        tokio::spawn(async move { axum_serve(listener, app).await });
+        tokio::spawn(async move { serve(listener, app).await });
         gateway
     }
 
@@ -479,7 +479,7 @@ async fn take(
 }
 
 /// A minimal server: axum's own is not built in.
-async fn axum_serve(listener: tokio::net::TcpListener, app: axum::Router) {
+pub async fn serve(listener: tokio::net::TcpListener, app: axum::Router) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { return };
         let service = hyper_util::service::TowerToHyperService::new(app.clone());
