@@ -1,6 +1,6 @@
 //! 易支付 (epay) V1: MD5 over the sorted parameters with the merchant's key behind them.
 //!
-//! Source: the epay server's own code and SDK, as summed up in docs/channels.md. The signed text has no escaping, so
+//! Source: the epay server's own code and SDK, as summed up in docs/channels/epay_v1.md. The signed text has no escaping, so
 //! field borders could be moved: a value that holds `&<known field>=` is refused whatever its signature, machine fields
 //! have a fixed alphabet, and the subject is the channel's, never a buyer's text.
 
