@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
+/// Said of a secret without a text.
+const EMPTY: &str = "is empty: anybody could sign with an empty secret";
+
 /// One thing wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
@@ -258,17 +261,50 @@ impl Section {
                 Some(_) => return self.wrong(key, "a text in quotes", problems),
                 None => None,
             };
-            if inline.is_some() && self.entries.get(key).is_some_and(|entry| entry.line.is_some()) {
-                let message = format!("a secret in the configuration is read by whoever reads the file: prefer {file}");
-                problems.push(Problem { warning: true, ..self.problem(key, message) });
+            if inline.is_some() {
+                self.warn_of_inline(key, problems);
             }
             inline
         };
         if secret.as_ref().is_some_and(|secret| secret.reveal().trim().is_empty()) {
-            problems.push(self.problem(key, "is empty: anybody could sign with an empty secret"));
+            problems.push(self.problem(key, EMPTY));
             return None;
         }
         secret
+    }
+
+    /// Secrets called `key`, all of them good, as while one is exchanged for another: a list in the settings, or what
+    /// [`Section::secret`] reads, one on each line.
+    pub fn secrets(&self, key: &str, problems: &mut Vec<Problem>) -> Vec<Secret> {
+        let elsewhere = self.has(&format!("{key}_file")) || self.has(&format!("{key}_env"));
+        let items = match self.find(key).map(|entry| &entry.value) {
+            Some(Value::List(items)) if !elsewhere => items,
+            _ => {
+                let whole = self.secret(key, problems);
+                let lines = whole.iter().flat_map(|whole| whole.reveal().lines());
+                return lines.filter(|line| !line.trim().is_empty()).map(|line| Secret::new(line.to_owned())).collect();
+            }
+        };
+        self.warn_of_inline(key, problems);
+        let text = |item: &Value| match item {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        let Some(secrets) = items.iter().map(text).collect::<Option<Vec<_>>>() else {
+            return self.wrong(key, "a list of texts in quotes", problems).unwrap_or_default();
+        };
+        if secrets.iter().any(|secret| secret.reveal().trim().is_empty()) {
+            problems.push(self.problem(key, EMPTY));
+            return Vec::new();
+        }
+        secrets
+    }
+
+    fn warn_of_inline(&self, key: &str, problems: &mut Vec<Problem>) {
+        if self.entries.get(key).is_some_and(|entry| entry.line.is_some()) {
+            let message = format!("a secret in the configuration is read by whoever reads the file: prefer {key}_file");
+            problems.push(Problem { warning: true, ..self.problem(key, message) });
+        }
     }
 
     /// A text that is no secret: setting `key`, or the file that `<key>_file` names.

@@ -6,16 +6,21 @@
 //! come from the configuration, never from the message.
 
 mod alipay;
+mod btcpay;
 mod canonical;
 pub mod capture;
 mod cert;
+mod coinbase_commerce;
 mod epay;
 mod epay_v2;
+mod hook;
 mod json;
 mod keys;
 pub mod params;
 mod sandbox;
 mod sign;
+mod standard_webhooks;
+mod stripe;
 mod unionpay;
 mod wechat;
 
@@ -254,6 +259,30 @@ pub const KINDS: &[Kind] = &[
         about: "中国银联 5.1.0: cashier form, query, refund",
         test_only: false,
         build: unionpay::build,
+    },
+    Kind {
+        name: "stripe",
+        about: "Stripe Checkout: hosted page, signed events, query",
+        test_only: false,
+        build: stripe::build,
+    },
+    Kind {
+        name: "standard_webhooks",
+        about: "a page of your own that signs its events by Standard Webhooks",
+        test_only: false,
+        build: standard_webhooks::build,
+    },
+    Kind {
+        name: "coinbase_commerce",
+        about: "Coinbase Commerce: charges with a hosted page, HMAC, query",
+        test_only: false,
+        build: coinbase_commerce::build,
+    },
+    Kind {
+        name: "btcpay",
+        about: "BTCPay Server: invoices, HMAC, each callback confirmed by the server's API",
+        test_only: false,
+        build: btcpay::build,
     },
     Kind {
         name: "sandbox",

@@ -2,9 +2,13 @@
 //! changed byte of what is signed is refused, order does not matter, repeats are refused, and nothing panics.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use kamid::channel::{Channels, Claim};
-use kamid::domain::{Callback, Currency, Money, Payment, Rejection};
+use aws_lc_rs::hmac;
+use data_encoding::{BASE64, HEXLOWER};
+use kamid::channel::capture::borrowed;
+use kamid::channel::{Channels, Claim, Request};
+use kamid::domain::{Callback, Currency, Millis, Money, Payment, Rejection, Response};
 use proptest::prelude::*;
 
 use crate::support::shop::{CHANNEL, channels};
@@ -45,6 +49,73 @@ fn verified(
 }
 
 const NAMES: [&str; 2] = ["pay", "box"];
+
+const HOOK_SECRET: &str = "a secret of its own";
+const HOOK_BASE64: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// One of each kind that is told by signed JSON.
+static HOOKS: LazyLock<Channels> = LazyLock::new(|| {
+    let secret = format!("webhook_secret = \"{HOOK_SECRET}\"\napi_key = \"k\"");
+    let text = format!(
+        "[channel.card]\nkind = \"stripe\"\n{secret}\n[channel.coin]\nkind = \"coinbase_commerce\"\n{secret}\n\
+         [channel.btc]\nkind = \"btcpay\"\nserver_url = \"https://btc.test\"\nstore_id = \"S\"\n{secret}\n\
+         [channel.std]\nkind = \"standard_webhooks\"\nsecrets = [\"whsec_{HOOK_BASE64}\"]\n"
+    );
+    channels(&text, std::path::Path::new("."))
+});
+const HOOK_NAMES: [&str; 4] = ["card", "coin", "btc", "std"];
+
+/// A payment as such a channel tells it: but for one kind, bound to what its attempt was opened with.
+fn told(name: &str, payment: &Payment) -> Payment {
+    let reference = Some(payment.trade_no.clone()).filter(|_| name != "std");
+    Payment { channel: name.to_owned(), reference, ..payment.clone() }
+}
+
+/// These bytes, signed as that channel's gateway signs at the beginning of time.
+fn sealed(name: &str, body: Vec<u8>) -> Request {
+    let mac = |secret: &[u8], head: &str| {
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), &[head.as_bytes(), &body].concat()).as_ref().to_vec()
+    };
+    let hex = |head: &str| HEXLOWER.encode(&mac(HOOK_SECRET.as_bytes(), head));
+    let headers = match name {
+        "card" => vec![("Stripe-Signature", format!("t=0,v1={}", hex("0.")))],
+        "coin" => vec![("X-CC-Webhook-Signature", hex(""))],
+        "btc" => vec![("BTCPay-Sig", format!("sha256={}", hex("")))],
+        _ => {
+            let sign = BASE64.encode(&mac(&BASE64.decode(HOOK_BASE64.as_bytes()).unwrap(), "m.0."));
+            let sign = format!("v1,{sign}");
+            vec![("webhook-id", "m".to_owned()), ("webhook-timestamp", "0".to_owned()), ("webhook-signature", sign)]
+        }
+    };
+    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Request { method: "POST", query: String::new(), headers, body }
+}
+
+fn in_any_currency() -> impl Strategy<Value = Payment> {
+    (payment(), prop::sample::select(vec!["CNY", "USD", "JPY", "KWD"])).prop_map(|(payment, currency)| Payment {
+        paid: Money { currency: currency.parse().unwrap(), ..payment.paid },
+        ..payment
+    })
+}
+
+/// What such a channel says of a request; where it asks, its gateway tells of that payment.
+fn heard(name: &str, request: &Request, payment: &Payment, now: Millis) -> Result<Claim, Rejection> {
+    let channel = HOOKS.get(name).unwrap();
+    let headers = borrowed(&request.headers);
+    let callback =
+        Callback { method: request.method, path: "/", query: &request.query, headers: &headers, body: &request.body };
+    let _words = (channel.names(&callback), channel.explain(&callback));
+    match channel.verify(&callback, now) {
+        Ok(Claim::Ask(_)) => {
+            let invoice = serde_json::json!({
+                "id": payment.trade_no, "storeId": "S", "amount": payment.paid.to_string(),
+                "currency": payment.paid.currency, "status": "Settled", "metadata": {"orderId": payment.number},
+            });
+            let answer = Response { status: 200, headers: Vec::new(), body: invoice.to_string().into_bytes() };
+            channel.confirmed(&callback, &answer, now)
+        }
+        claim => claim,
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
@@ -110,6 +181,86 @@ proptest! {
             let channel = all.get(name).unwrap();
             prop_assert!(channel.verify(&callback, 0).is_err());
             let _words = (channel.names(&callback), channel.explain(&callback));
+        }
+    }
+
+    #[test]
+    fn what_a_hook_forges_verifies_and_says_the_same(payment in in_any_currency(), now in 0u64..=4_000_000_000_000) {
+        for name in HOOK_NAMES {
+            let forged = HOOKS.get(name).unwrap().forge(&payment, now);
+            let claim = heard(name, &forged, &payment, now);
+            prop_assert_eq!(claim, Ok(Claim::Paid(told(name, &payment))), "{}", name);
+        }
+    }
+
+    #[test]
+    fn one_changed_byte_of_a_hook_is_refused(payment in in_any_currency(), at in 0usize..4096, by in 1u8..=255) {
+        for name in HOOK_NAMES {
+            let forged = HOOKS.get(name).unwrap().forge(&payment, 0);
+            let mut changed = forged.clone();
+            let place = at % changed.body.len();
+            changed.body[place] ^= by;
+            prop_assert_eq!(heard(name, &changed, &payment, 0), Err(Rejection::BadSignature), "{}", name);
+            for header in 0..forged.headers.len() {
+                // The type of the body is not signed; it has no say.
+                if forged.headers[header].0.eq_ignore_ascii_case("content-type") {
+                    continue;
+                }
+                let mut changed = forged.clone();
+                let mut text = std::mem::take(&mut changed.headers[header].1).into_bytes();
+                let place = at % text.len();
+                // Within ASCII: other bytes are no text, and never reach a channel.
+                text[place] ^= (by & 0x7f).max(1);
+                changed.headers[header].1 = String::from_utf8(text).unwrap();
+                let claim = heard(name, &changed, &payment, 0);
+                prop_assert!(claim.is_err(), "{} {:?}: {:?}", name, changed.headers[header], claim);
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_a_hook_panic_or_believe(
+        header in "\\PC{0,80}",
+        scheme in prop::sample::select(vec!["", "t=0,v1=", "t=0,t=0,v1=", "v1,", "sha256=", "t=,v1=,", "v1, v1,"]),
+        body in prop::collection::vec(any::<u8>(), 0..300),
+        payment in payment(),
+    ) {
+        let value = format!("{scheme}{header}");
+        let names = [
+            "Stripe-Signature", "webhook-id", "webhook-timestamp", "webhook-signature", "X-CC-Webhook-Signature",
+            "BTCPay-Sig",
+        ];
+        let headers = names.map(|name| (name.to_owned(), value.clone())).to_vec();
+        let request = Request { method: "POST", query: String::new(), headers, body };
+        for name in HOOK_NAMES {
+            prop_assert!(heard(name, &request, &payment, 0).is_err(), "{}", name);
+            // Nor do they as an answer of the gateway.
+            let channel = HOOKS.get(name).unwrap();
+            for answer in [&request.body, &channel.forge(&payment, 0).body] {
+                let answer = Response { status: 200, headers: Vec::new(), body: answer.clone() };
+                let asked = kamid::channel::Asked { number: &payment.number, reference: &payment.trade_no };
+                prop_assert!(!matches!(channel.answer(&asked, &answer, 0), kamid::channel::Answer::Paid(_)), "{}", name);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_signed_is_read_or_refused(
+        payment in in_any_currency(),
+        at in 0usize..4096,
+        cut in 0usize..12,
+        put in prop::sample::select(vec!["", "\"", "null", "{", "}", "[]", "-1", "1.0", "1e3", "\\u0000", "\u{ff}", ",\"type\":1"]),
+    ) {
+        for name in HOOK_NAMES {
+            let whole = HOOKS.get(name).unwrap().forge(&payment, 0).body;
+            prop_assert!(heard(name, &sealed(name, whole.clone()), &payment, 0).is_ok(), "{}", name);
+            let (at, mut bent) = (at % whole.len(), whole);
+            let end = bent.len().min(at + cut);
+            bent.splice(at..end, put.bytes());
+            if let Ok(Claim::Paid(said)) = heard(name, &sealed(name, bent), &payment, 0) {
+                prop_assert!(said.paid.minor >= 0 && !said.number.is_empty() && !said.trade_no.is_empty(), "{:?}", said);
+                prop_assert!(!said.number.contains(['"', '\0', '\u{ff}']), "{:?}", said);
+            }
         }
     }
 }

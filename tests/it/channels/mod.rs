@@ -5,6 +5,7 @@ mod alipay;
 mod epay;
 mod http;
 mod unionpay;
+mod webhooks;
 mod whole;
 
 use std::path::{Path, PathBuf};
@@ -190,7 +191,12 @@ fn every_captured_callback_gets_its_verdict() {
                 assert!(allowed(expect, "reason", "reasons_ok").contains(&report["reason"]), "{what}: {report}");
             }
             if !expect["extracted"].is_null() && report["verdict"] == "accept" {
-                assert_eq!(report["extracted"], expect["extracted"], "{what}");
+                // Some captures name more of the gateway's numbers than the one that a payment is known by.
+                let said = report["extracted"].as_object().unwrap();
+                assert_eq!(said.len(), 4, "{what}: {report}");
+                for (name, value) in said {
+                    assert_eq!(*value, expect["extracted"][name], "{what}: {name}");
+                }
             }
             let answer = &report["answer"];
             if report["reason"] != "config_invalid" {
@@ -207,5 +213,5 @@ fn every_captured_callback_gets_its_verdict() {
             seen += 1;
         }
     }
-    assert!(seen >= 32, "{seen}");
+    assert!(seen >= 120, "{seen}");
 }

@@ -1,0 +1,267 @@
+//! BTCPay Server: invoices on a server of one's own. Its callback carries no amount, so the server's API is asked about
+//! every one, and what the API says is what counts.
+//!
+//! Source: btcpayserver 03345c2 and its library greenfield-php 60e6be5, as summed up in docs/channels/btcpay.md. The HMAC
+//! is over the body. The server signs with an empty key where no secret is set, so an empty secret is refused here.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, hook, is_trade_no,
+    json as strict, sign,
+};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::settings::{Problem, Secret, Section};
+
+const SETTINGS: [&str; 11] = [
+    "kind",
+    "server_url",
+    "store_id",
+    "api_key",
+    "api_key_file",
+    "api_key_env",
+    "webhook_secret",
+    "webhook_secret_file",
+    "webhook_secret_env",
+    "paid_events",
+    "max_body_bytes",
+];
+const SIGNATURE: &str = "BTCPay-Sig";
+const SETTLED: &str = "InvoiceSettled";
+
+struct Btcpay {
+    name: String,
+    server_url: String,
+    store_id: String,
+    api_key: Secret,
+    webhook: hmac::Key,
+    paid_events: Vec<String>,
+    body_bytes: usize,
+}
+
+pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
+    let server_url = hook::api(s, "server_url", None, "where the server is, such as https://btcpay.example", problems);
+    let store_id = s.text("store_id", problems);
+    match &store_id {
+        None => s.require("store_id", "the store's id, from its general settings", problems),
+        Some(id) if !is_trade_no(id) => {
+            s.reject("store_id", "is letters and digits, from the general settings", problems)
+        }
+        Some(_) => {}
+    }
+    let api_key = hook::secret(s, "api_key", "an API key that may make and view the store's invoices", problems);
+    let webhook = hook::secret(s, "webhook_secret", "the webhook's secret", problems);
+    let paid_events: Vec<String> = s.parsed_list("paid_events", "names of events in quotes", problems);
+    if paid_events.iter().any(|event| !event.starts_with("Invoice")) {
+        s.reject("paid_events", format!("is a list of events of invoices, such as {SETTLED}"), problems);
+    }
+    let body_bytes = hook::body_bytes(s, 65_536, problems);
+    s.finish(&SETTINGS, problems);
+    Some(Arc::new(Btcpay {
+        name: name.to_owned(),
+        server_url: server_url?,
+        store_id: store_id?,
+        api_key: api_key?,
+        webhook: sign::hmac_key(webhook?.reveal().as_bytes()),
+        paid_events: if paid_events.is_empty() { vec![SETTLED.to_owned()] } else { paid_events },
+        body_bytes,
+    }))
+}
+
+/// A genuine callback that is to be asked about.
+struct Told {
+    invoice: String,
+    number: String,
+    by_hand: bool,
+}
+
+/// How an invoice stands.
+enum Standing {
+    Paid(Payment),
+    Unpaid,
+}
+
+impl Btcpay {
+    fn call(&self, path: &str, body: Option<&Value>) -> Call {
+        let token = format!("token {}", self.api_key.reveal());
+        let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
+        let url = format!("{}/api/v1/stores/{}/invoices{path}", self.server_url, self.store_id);
+        hook::call(url, &[("Authorization", &token)], body)
+    }
+
+    /// What a callback tells, if the server signed it; `None` with the reason where it tells of no payment.
+    fn told(&self, callback: &Callback<'_>) -> Result<Result<Told, &'static str>, Rejection> {
+        hook::posted(callback, self.body_bytes)?;
+        let given = hook::signature(callback, SIGNATURE)?;
+        let right = format!("sha256={}", sign::hmac_hex(&self.webhook, callback.body));
+        if !sign::equal(given, &right) {
+            return Err(Rejection::BadSignature);
+        }
+        let event = strict::object(callback.body)?;
+        if strict::text(&event, "storeId")? != self.store_id {
+            return Err(Rejection::MerchantMismatch);
+        }
+        let kind = strict::text(&event, "type")?;
+        if !self.paid_events.iter().any(|paid| paid == kind) {
+            return Ok(Err(match kind {
+                "InvoiceCreated"
+                | "InvoiceReceivedPayment"
+                | "InvoiceProcessing"
+                | "InvoiceExpired"
+                | "InvoiceInvalid"
+                | "InvoicePaymentSettled"
+                | SETTLED => "status_not_paid",
+                _ => "event_not_handled",
+            }));
+        }
+        let invoice = hook::id(&event, "invoiceId")?.to_owned();
+        let number = hook::number(strict::inner(&event, "metadata")?, "orderId")?.to_owned();
+        Ok(Ok(Told { invoice, number, by_hand: event.get("manuallyMarked") == Some(&Value::Bool(true)) }))
+    }
+
+    /// What an invoice says of itself, in the words of the API.
+    fn standing(&self, invoice: &Map<String, Value>, by_hand: bool) -> Result<Standing, Rejection> {
+        if strict::text(invoice, "storeId").is_ok_and(|store| store != self.store_id) {
+            return Err(Rejection::MerchantMismatch);
+        }
+        let extra = match strict::text(invoice, "additionalStatus") {
+            Err(Rejection::MissingField) => "None",
+            other => other?,
+        };
+        let full = match (strict::text(invoice, "status")?, extra) {
+            ("Settled", "None" | "PaidLate" | "PaidOver") => !by_hand,
+            ("Settled", _) | ("Expired" | "Invalid", "PaidPartial" | "PaidLate" | "PaidOver") => false,
+            ("New" | "Processing" | "Expired" | "Invalid", _) => return Ok(Standing::Unpaid),
+            _ => return Err(Rejection::Malformed),
+        };
+        let id = hook::id(invoice, "id")?;
+        let number = hook::number(strict::inner(invoice, "metadata")?, "orderId")?;
+        let price = hook::decimal(invoice, "amount", "currency")?;
+        // The API tells the price and not what came. Where somebody called the invoice settled by hand, or it was paid in
+        // part or too late, nothing is known to have come in full: a payment of nothing is held for a person.
+        let paid = if full { price } else { Money { minor: 0, ..price } };
+        Ok(Standing::Paid(hook::bound(number, id, paid, &self.name)))
+    }
+}
+
+impl Channel for Btcpay {
+    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
+        Ok(match self.told(callback)? {
+            Ok(told) => Claim::Ask(self.call(&format!("/{}", told.invoice), None)),
+            Err(why) => Claim::Nothing(why),
+        })
+    }
+
+    fn ack(&self, verdict: Verdict) -> Reply {
+        hook::ack(verdict)
+    }
+
+    fn takes(&self, _currency: Currency) -> bool {
+        true
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
+        let minutes = checkout.expires.saturating_sub(now).div_ceil(60_000).max(1);
+        let invoice = json!({
+            "amount": checkout.amount.to_string(), "currency": checkout.amount.currency,
+            "metadata": {"orderId": checkout.number},
+            "checkout": {"redirectURL": checkout.return_url, "expirationMinutes": minutes},
+        });
+        Begin::Ask(self.call("", Some(&invoice)))
+    }
+
+    fn opened(
+        &self,
+        checkout: &Checkout<'_>,
+        answer: &Response,
+        _now: Millis,
+    ) -> Result<(Step, Option<String>), String> {
+        let invoice = hook::good(answer)?;
+        let id = hook::id(&invoice, "id").map_err(|_| "it tells no invoice".to_owned())?;
+        let named = strict::inner(&invoice, "metadata").and_then(|notes| strict::text(notes, "orderId"));
+        if named != Ok(checkout.number) {
+            return Err("its invoice is for another order".to_owned());
+        }
+        Ok((Step::Redirect { url: hook::link(&invoice, "checkoutLink")? }, Some(id.to_owned())))
+    }
+
+    fn confirmed(&self, callback: &Callback<'_>, answer: &Response, _now: Millis) -> Result<Claim, Rejection> {
+        let told = match self.told(callback)? {
+            Ok(told) => told,
+            Err(why) => return Ok(Claim::Nothing(why)),
+        };
+        // An answer that is none leaves the callback unconfirmed, and the server repeats it.
+        let Ok(invoice) = hook::good(answer) else {
+            return Ok(Claim::Ask(self.call(&format!("/{}", told.invoice), None)));
+        };
+        if strict::text(&invoice, "id")? != told.invoice {
+            return Err(Rejection::OrderMismatch);
+        }
+        match self.standing(&invoice, told.by_hand)? {
+            Standing::Paid(payment) if payment.number == told.number => Ok(Claim::Paid(payment)),
+            Standing::Paid(_) => Err(Rejection::OrderMismatch),
+            Standing::Unpaid => Err(Rejection::StatusNotPaid),
+        }
+    }
+
+    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
+        let id = Some(asked.reference).filter(|id| is_trade_no(id))?;
+        Some(self.call(&format!("/{id}"), None))
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
+        if answer.status == 404 {
+            return Answer::Unknown;
+        }
+        let Ok(invoice) = hook::good(answer) else {
+            return Answer::Mismatch;
+        };
+        let named = strict::inner(&invoice, "metadata").and_then(|notes| strict::text(notes, "orderId"));
+        if strict::text(&invoice, "id") != Ok(asked.reference) || named != Ok(asked.number) {
+            return Answer::Mismatch;
+        }
+        match self.standing(&invoice, false) {
+            Ok(Standing::Paid(payment)) => Answer::Paid(payment),
+            Ok(Standing::Unpaid) => Answer::Unpaid,
+            Err(_) => Answer::Mismatch,
+        }
+    }
+
+    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
+        None
+    }
+
+    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
+        Refunded::Refused("coins are sent back in the server's console alone".to_owned())
+    }
+
+    fn forge(&self, payment: &Payment, now: Millis) -> Request {
+        let event = json!({
+            "deliveryId": payment.trade_no, "type": self.paid_events.first(), "timestamp": now / 1000,
+            "storeId": self.store_id, "invoiceId": payment.trade_no, "metadata": {"orderId": payment.number},
+            "manuallyMarked": false, "overPaid": false,
+        });
+        let body = event.to_string().into_bytes();
+        let headers = vec![
+            (SIGNATURE.to_owned(), format!("sha256={}", sign::hmac_hex(&self.webhook, &body))),
+            ("Content-Type".to_owned(), "application/json".to_owned()),
+        ];
+        Request { method: "POST", query: String::new(), headers, body }
+    }
+
+    fn names(&self, callback: &Callback<'_>) -> Option<String> {
+        let event = strict::object(callback.body).ok()?;
+        hook::number(strict::inner(&event, "metadata").ok()?, "orderId").ok().map(str::to_owned)
+    }
+
+    fn explain(&self, callback: &Callback<'_>) -> Option<String> {
+        Some(hook::explained("webhook_secret", callback.body))
+    }
+
+    fn limits(&self) -> (usize, usize) {
+        (hook::QUERY_BYTES, self.body_bytes)
+    }
+}

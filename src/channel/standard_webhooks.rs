@@ -1,0 +1,199 @@
+//! Standard Webhooks: a shop's own payment page, or any service that signs events this way.
+//!
+//! Source: the specification (commit b2fa7b8) and its libraries, standardwebhooks 1.1.0 (PyPI) and 1.1.1 (npm), as summed
+//! up in docs/channels/standard_webhooks.md. The HMAC is over `id.timestamp.body`. An id with a dot is refused whatever
+//! its signature: the same text could be cut another way.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use data_encoding::BASE64;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, hook, json as strict,
+    sign,
+};
+use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response};
+use crate::settings::{Problem, Section};
+
+const SETTINGS: [&str; 7] =
+    ["kind", "secrets", "secrets_file", "secrets_env", "tolerance_s", "pay_url", "max_body_bytes"];
+const ID: &str = "webhook-id";
+const TIMESTAMP: &str = "webhook-timestamp";
+const SIGNATURE: &str = "webhook-signature";
+/// The longest id of a message.
+const ID_BYTES: usize = 256;
+
+struct StandardWebhooks {
+    name: String,
+    keys: Vec<hmac::Key>,
+    tolerance_s: u64,
+    pay_url: Option<String>,
+    body_bytes: usize,
+}
+
+/// The keys of the secrets: `whsec_` and base64 of 24 to 64 bytes.
+fn keys(s: &Section, problems: &mut Vec<Problem>) -> Vec<hmac::Key> {
+    let secrets = s.secrets("secrets", problems);
+    if secrets.is_empty() {
+        s.require("secrets", "secrets_file names a file with the signing secret, whsec_… (or secrets_env)", problems);
+    }
+    let mut keys = Vec::new();
+    for secret in &secrets {
+        let text = secret.reveal().trim();
+        let bytes = BASE64.decode(text.strip_prefix("whsec_").unwrap_or(text).as_bytes());
+        match bytes {
+            Ok(bytes) if (24..=64).contains(&bytes.len()) => keys.push(sign::hmac_key(&bytes)),
+            _ => s.reject("secrets", "must be whsec_ and the base64 of 24 to 64 bytes, each of them", problems),
+        }
+    }
+    keys
+}
+
+/// Where the buyer is sent to pay.
+fn pay_url(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
+    let url = s.text("pay_url", problems);
+    match &url {
+        None => s.warn("pay_url", "is missing: callbacks are read, but no buyer can be sent to pay", problems),
+        Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || !url.contains("{number}") => {
+            let example = "https://pay.example/?order={number}&amount={amount}&currency={currency}";
+            s.reject("pay_url", format!("must be an address with {{number}} in it, such as {example}"), problems);
+        }
+        Some(_) => {}
+    }
+    url
+}
+
+pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
+    let (keys, pay_url) = (keys(s, problems), pay_url(s, problems));
+    let tolerance_s = s.whole("tolerance_s", 30..=3600, problems).unwrap_or(300u64);
+    let body_bytes = hook::body_bytes(s, 65_536, problems);
+    s.finish(&SETTINGS, problems);
+    let keys = Some(keys).filter(|keys| !keys.is_empty())?;
+    Some(Arc::new(StandardWebhooks { name: name.to_owned(), keys, tolerance_s, pay_url, body_bytes }))
+}
+
+/// What is signed.
+fn signed(id: &str, at: &str, body: &[u8]) -> Vec<u8> {
+    [id.as_bytes(), b".", at.as_bytes(), b".", body].concat()
+}
+
+fn signature(key: &hmac::Key, text: &[u8]) -> String {
+    format!("v1,{}", BASE64.encode(hmac::sign(key, text).as_ref()))
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() <= ID_BYTES && id.bytes().all(|b| b.is_ascii_graphic() && b != b'.')
+}
+
+impl StandardWebhooks {
+    fn event(&self, callback: &Callback<'_>, now: Millis) -> Result<Map<String, Value>, Rejection> {
+        hook::posted(callback, self.body_bytes)?;
+        let (id, at) = (hook::signature(callback, ID)?, hook::signature(callback, TIMESTAMP)?);
+        let given = hook::signature(callback, SIGNATURE)?;
+        if !is_id(id) {
+            return Err(Rejection::Malformed);
+        }
+        let text = signed(id, at, callback.body);
+        // Several signatures are there while the sender exchanges its secret; other schemes are not ours to judge.
+        let fits = |key: &hmac::Key| {
+            let right = signature(key, &text);
+            given.split(' ').any(|given| sign::equal(given, &right))
+        };
+        if !self.keys.iter().any(fits) {
+            return Err(Rejection::BadSignature);
+        }
+        hook::fresh(at, self.tolerance_s, now)?;
+        strict::object(callback.body)
+    }
+
+    fn payment(&self, data: &Map<String, Value>) -> Result<Payment, Rejection> {
+        if strict::text(data, "status")? != "paid" {
+            return Err(Rejection::StatusNotPaid);
+        }
+        let currency = strict::text(data, "currency")?.parse().map_err(|_| Rejection::CurrencyMismatch)?;
+        let paid = hook::minor(data, "amount_minor", currency)?;
+        Ok(Payment::new(hook::number(data, "order_no")?, hook::id(data, "trade_no")?, paid, &self.name))
+    }
+}
+
+impl Channel for StandardWebhooks {
+    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
+        let event = self.event(callback, now)?;
+        match strict::text(&event, "type")? {
+            "payment.succeeded" => Ok(Claim::Paid(self.payment(strict::inner(&event, "data")?)?)),
+            "payment.refunded" | "refund.succeeded" => Ok(Claim::Nothing("refund_notice")),
+            kind if kind.starts_with("payment.") => Ok(Claim::Nothing("status_not_paid")),
+            _ => Ok(Claim::Nothing("event_not_handled")),
+        }
+    }
+
+    fn ack(&self, verdict: Verdict) -> Reply {
+        hook::ack(verdict)
+    }
+
+    fn takes(&self, _currency: Currency) -> bool {
+        self.pay_url.is_some()
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Begin {
+        // Digits, letters and a dot: nothing in them needs an escape.
+        let (amount, currency) = (checkout.amount.to_string(), checkout.amount.currency);
+        let pay_url = self.pay_url.as_deref().unwrap_or(checkout.return_url);
+        let url = pay_url.replace("{number}", checkout.number).replace("{amount}", &amount);
+        Begin::Step(Step::Redirect { url: url.replace("{currency}", currency.as_str()) }, None)
+    }
+
+    fn opened(&self, _: &Checkout<'_>, _: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
+        Err("this channel asks nobody".to_owned())
+    }
+
+    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
+        Err(Rejection::MethodNotAllowed)
+    }
+
+    fn query(&self, _: &Asked<'_>, _: Millis) -> Option<Call> {
+        None
+    }
+
+    fn answer(&self, _: &Asked<'_>, _: &Response, _: Millis) -> Answer {
+        Answer::Unknown
+    }
+
+    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
+        None
+    }
+
+    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
+        Refunded::Refused("this channel asks nobody".to_owned())
+    }
+
+    fn forge(&self, payment: &Payment, now: Millis) -> Request {
+        let event = json!({"type": "payment.succeeded", "data": {
+            "order_no": payment.number, "amount_minor": payment.paid.minor, "currency": payment.paid.currency,
+            "trade_no": payment.trade_no, "status": "paid",
+        }});
+        let (at, body) = ((now / 1000).to_string(), event.to_string().into_bytes());
+        // The same payment again is the same message again.
+        let id = format!("msg_{}", sign::sha256_hex(payment.trade_no.as_bytes()));
+        let sign = self.keys.first().map(|key| signature(key, &signed(&id, &at, &body))).unwrap_or_default();
+        let kind = ("content-type".to_owned(), "application/json".to_owned());
+        let headers = vec![(ID.to_owned(), id), (TIMESTAMP.to_owned(), at), (SIGNATURE.to_owned(), sign), kind];
+        Request { method: "POST", query: String::new(), headers, body }
+    }
+
+    fn names(&self, callback: &Callback<'_>) -> Option<String> {
+        let event = strict::object(callback.body).ok()?;
+        hook::number(strict::inner(&event, "data").ok()?, "order_no").ok().map(str::to_owned)
+    }
+
+    fn explain(&self, callback: &Callback<'_>) -> Option<String> {
+        let (id, at) = (callback.header(ID)?, callback.header(TIMESTAMP)?);
+        Some(hook::explained("secret", &signed(id, at, callback.body)))
+    }
+
+    fn limits(&self) -> (usize, usize) {
+        (hook::QUERY_BYTES, self.body_bytes)
+    }
+}
