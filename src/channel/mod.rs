@@ -9,11 +9,14 @@ mod canonical;
 pub mod capture;
 mod epay;
 mod epay_v2;
+mod flat;
 mod json;
 mod keys;
 pub mod params;
 mod sandbox;
 mod sign;
+mod tokenpay;
+mod usdt;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -230,6 +233,30 @@ pub const KINDS: &[Kind] = &[
         about: "易支付 V2, RSA: cashier page or QR code, query, refund",
         test_only: false,
         build: epay_v2::build,
+    },
+    Kind {
+        name: "epusdt_md5",
+        about: "USDT by epusdt 1, MD5: its cashier, JSON notification",
+        test_only: false,
+        build: usdt::build_md5,
+    },
+    Kind {
+        name: "epusdt_gmpay",
+        about: "USDT by epusdt 2 (GMPay), HMAC-SHA256: its cashier, JSON notification",
+        test_only: false,
+        build: usdt::build_gmpay,
+    },
+    Kind {
+        name: "bepusdt",
+        about: "USDT and other coins by BEpusdt, MD5: its cashier, JSON notification",
+        test_only: false,
+        build: usdt::build_bepusdt,
+    },
+    Kind {
+        name: "tokenpay",
+        about: "USDT and other coins by TokenPay, MD5: its pay page, JSON notification",
+        test_only: false,
+        build: tokenpay::build,
     },
     Kind {
         name: "sandbox",
