@@ -179,11 +179,14 @@ impl Usdt {
     fn fields(&self, checkout: &Checkout<'_>, now: Millis) -> Map<String, Value> {
         let mut fields = flat::object([
             ("order_id", checkout.number.into()),
-            ("amount", flat::number(checkout.amount)),
             ("notify_url", checkout.notify_url.into()),
             ("redirect_url", checkout.return_url.into()),
         ]);
         let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+        // BEpusdt reads zero as any sum; without an amount it refuses.
+        if checkout.amount.minor > 0 {
+            set("amount", flat::number(checkout.amount));
+        }
         for (name, value) in &self.more {
             set(name, value.as_str().into());
         }
