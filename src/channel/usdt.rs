@@ -152,6 +152,19 @@ pub(super) fn build_gmpay(name: &str, s: &Section, problems: &mut Vec<Problem>) 
     }))
 }
 
+/// What was paid. No order is due in parts of the smallest coin: such an amount is genuine and another than is due, so it
+/// counts as nothing and is held for a person; rounded, it could be taken for what is due.
+fn amount(text: &str, fiat: Currency) -> Result<Money, Rejection> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    match Money::parse(text, fiat) {
+        Ok(money) => Ok(money),
+        Err(_) if text.split_once('.').is_some_and(|(whole, part)| digits(whole) && digits(part)) => {
+            Ok(Money { minor: 0, currency: fiat })
+        }
+        Err(_) => Err(Rejection::AmountMalformed),
+    }
+}
+
 impl Usdt {
     fn claim(&self, flat: &Flat) -> Result<Claim, Rejection> {
         let (number, trade_no, status) = (flat.need("order_id")?, flat.need("trade_id")?, flat.need("status")?);
@@ -171,7 +184,7 @@ impl Usdt {
         if !is_trade_no(address) {
             return Err(Rejection::Malformed);
         }
-        let paid = Money::parse(flat.need("amount")?, self.fiat).map_err(|_| Rejection::AmountMalformed)?;
+        let paid = amount(flat.need("amount")?, self.fiat)?;
         let reference = Some(address.to_owned());
         Ok(Claim::Paid(Payment { reference, ..Payment::new(number, trade_no, paid, &self.name) }))
     }
