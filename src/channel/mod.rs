@@ -13,6 +13,7 @@ mod cert;
 mod coinbase_commerce;
 mod epay;
 mod epay_v2;
+mod flat;
 mod hook;
 mod json;
 mod keys;
@@ -21,7 +22,9 @@ mod sandbox;
 mod sign;
 mod standard_webhooks;
 mod stripe;
+mod tokenpay;
 mod unionpay;
+mod usdt;
 mod wechat;
 
 use std::collections::BTreeMap;
@@ -283,6 +286,30 @@ pub const KINDS: &[Kind] = &[
         about: "BTCPay Server: invoices, HMAC, each callback confirmed by the server's API",
         test_only: false,
         build: btcpay::build,
+    },
+    Kind {
+        name: "epusdt_md5",
+        about: "USDT by epusdt 1, MD5: its cashier, JSON notification",
+        test_only: false,
+        build: usdt::build_md5,
+    },
+    Kind {
+        name: "epusdt_gmpay",
+        about: "USDT by epusdt 2 (GMPay), HMAC-SHA256: its cashier, JSON notification",
+        test_only: false,
+        build: usdt::build_gmpay,
+    },
+    Kind {
+        name: "bepusdt",
+        about: "USDT and other coins by BEpusdt, MD5: its cashier, JSON notification",
+        test_only: false,
+        build: usdt::build_bepusdt,
+    },
+    Kind {
+        name: "tokenpay",
+        about: "USDT and other coins by TokenPay, MD5: its pay page, JSON notification",
+        test_only: false,
+        build: tokenpay::build,
     },
     Kind {
         name: "sandbox",

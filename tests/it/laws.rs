@@ -16,18 +16,64 @@ use crate::support::shop::{CHANNEL, channels};
 /// One of each kind.
 fn all(folder: &std::path::Path) -> Channels {
     std::fs::write(folder.join("epay.key"), crate::support::shop::KEY).unwrap();
-    channels(&format!("{CHANNEL}[channel.box]\nkind = \"sandbox\"\nkey_file = \"epay.key\"\n"), folder)
+    let gateway = "gateway_url = \"https://coins.example/\"\n";
+    let token = "api_token_file = \"epay.key\"\n";
+    let gmpay = format!("kind = \"epusdt_gmpay\"\npid = \"1000\"\nsecret_key_file = \"epay.key\"\n{gateway}");
+    let coins = format!(
+        "[channel.epusdt]\nkind = \"epusdt_md5\"\n{gateway}{token}\
+         [channel.gmpay]\n{gmpay}[channel.gmpay-md5]\n{gmpay}sign_algo = \"md5\"\n\
+         [channel.bepusdt]\nkind = \"bepusdt\"\n{gateway}{token}\
+         [channel.tokenpay]\nkind = \"tokenpay\"\n{gateway}{token}"
+    );
+    channels(&format!("{CHANNEL}[channel.box]\nkind = \"sandbox\"\nkey_file = \"epay.key\"\n{coins}"), folder)
 }
 
 fn payment() -> impl Strategy<Value = Payment> {
-    ("[A-Z0-9]{22}", "[0-9A-Za-z_.:-]{1,64}", 0i64..=1_000_000_000_000).prop_map(|(number, trade_no, minor)| Payment {
+    let texts = ("[A-Z0-9]{22}", "[0-9A-Za-z_.:-]{1,64}", "T[0-9A-Za-z]{33}");
+    (texts, 0i64..=1_000_000_000_000).prop_map(|((number, trade_no, address), minor)| Payment {
         number,
         trade_no,
         paid: Money { minor, currency: Currency::CNY },
         channel: String::new(),
         paid_at: None,
-        reference: None,
+        reference: Some(address),
     })
+}
+
+/// What a channel is to say of a payment: only those that are paid to an address tell of one.
+fn said(payment: &Payment, name: &str) -> Result<Claim, Rejection> {
+    let reference = payment.reference.clone().filter(|_| COINS.contains(&name));
+    Ok(Claim::Paid(Payment { channel: name.to_owned(), reference, ..payment.clone() }))
+}
+
+/// The fields of a JSON object as they stand in it.
+fn fields(body: &[u8]) -> Vec<String> {
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).unwrap();
+    object.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect()
+}
+
+/// Any JSON object of names that mean something, mostly.
+fn objects() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        proptest::sample::select(vec![
+            "order_id",
+            "amount",
+            "status",
+            "signature",
+            "OutOrderId",
+            "Status",
+            "Signature"
+        ]),
+        Just("token")
+    ];
+    let value = prop_oneof![
+        any::<f64>().prop_filter("JSON has no such number", |n| n.is_finite()).prop_map(|n| format!("{n:e}")),
+        any::<i64>().prop_map(|n| n.to_string()),
+        "[ -~&&[^\"\\\\]]{0,20}".prop_map(|text| format!("\"{text}\"")),
+        proptest::sample::select(vec!["null", "true", "[1]", "{\"a\":{}}", "1e400", "-0"]).prop_map(str::to_owned),
+    ];
+    let pair = (name, value).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+    proptest::collection::vec(pair, 0..8).prop_map(|pairs| format!("{{{}}}", pairs.join(",")))
 }
 
 /// What a channel says of a request of its own making, changed by `change`.
@@ -48,7 +94,9 @@ fn verified(
     channel.verify(&callback, 0)
 }
 
-const NAMES: [&str; 2] = ["pay", "box"];
+const NAMES: [&str; 7] = ["pay", "box", "epusdt", "gmpay", "gmpay-md5", "bepusdt", "tokenpay"];
+/// Those that post JSON and are paid to an address.
+const COINS: [&str; 5] = ["epusdt", "gmpay", "gmpay-md5", "bepusdt", "tokenpay"];
 
 const HOOK_SECRET: &str = "a secret of its own";
 const HOOK_BASE64: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -126,7 +174,7 @@ proptest! {
         let all = all(folder.path());
         for name in NAMES {
             let claim = verified(&all, name, &payment, |_, _| {});
-            prop_assert_eq!(claim, Ok(Claim::Paid(Payment { channel: name.to_owned(), ..payment.clone() })));
+            prop_assert_eq!(claim, said(&payment, name));
         }
     }
 
@@ -161,13 +209,62 @@ proptest! {
             pairs.rotate_left(by);
             *query = pairs.join("&").into_bytes();
         });
-        prop_assert_eq!(turned, Ok(Claim::Paid(Payment { channel: "pay".to_owned(), ..payment.clone() })));
+        prop_assert_eq!(turned, said(&payment, "pay"));
         let repeated = verified(&all, "pay", &payment, |query, _| {
             let text = String::from_utf8(query.clone()).unwrap();
             let pairs: Vec<&str> = text.split('&').collect();
             *query = format!("{text}&{}", pairs[twice % pairs.len()]).into_bytes();
         });
         prop_assert_eq!(repeated, Err(Rejection::DuplicateParameter));
+    }
+
+    #[test]
+    fn the_order_of_json_fields_does_not_matter_and_repeats_are_refused(payment in payment(), turn in 1usize..8, twice in 0usize..16) {
+        let folder = tempfile::tempdir().unwrap();
+        let all = all(folder.path());
+        for name in COINS {
+            let turned = verified(&all, name, &payment, |_, body| {
+                let mut pairs = fields(body);
+                let by = turn % pairs.len();
+                pairs.rotate_left(by);
+                *body = format!("{{ {} }}\n", pairs.join(" ,\n")).into_bytes();
+            });
+            prop_assert_eq!(turned, said(&payment, name));
+            let repeated = verified(&all, name, &payment, |_, body| {
+                let pairs = fields(body);
+                *body = format!("{{{},{}}}", pairs.join(","), pairs[twice % pairs.len()]).into_bytes();
+            });
+            prop_assert_eq!(repeated, Err(Rejection::DuplicateParameter));
+            let added = verified(&all, name, &payment, |_, body| {
+                *body = format!("{{{},\"x\":\"1\"}}", fields(body).join(",")).into_bytes();
+            });
+            prop_assert_eq!(added, Err(Rejection::BadSignature));
+        }
+    }
+
+    #[test]
+    fn a_signed_value_that_could_be_another_field_is_refused(payment in payment(), hidden in "[ -~]{0,9}", at in 0usize..3) {
+        let folder = tempfile::tempdir().unwrap();
+        let all = all(folder.path());
+        for name in COINS {
+            let field = if name == "tokenpay" { "ActualAmount" } else { "amount" };
+            let mut payment = payment.clone();
+            let address = payment.reference.as_mut().unwrap();
+            [&mut payment.number, &mut payment.trade_no, address][at].push_str(&format!("{hidden}&{field}=1"));
+            prop_assert_eq!(verified(&all, name, &payment, |_, _| {}), Err(Rejection::Malformed));
+        }
+    }
+
+    #[test]
+    fn no_json_makes_a_channel_panic_or_believe(body in objects()) {
+        let folder = tempfile::tempdir().unwrap();
+        let all = all(folder.path());
+        for name in COINS {
+            let callback = Callback { method: "POST", path: "/", query: "", headers: &[], body: body.as_bytes() };
+            let channel = all.get(name).unwrap();
+            prop_assert!(channel.verify(&callback, 0).is_err());
+            let _words = (channel.names(&callback), channel.explain(&callback));
+        }
     }
 
     #[test]

@@ -1,0 +1,268 @@
+//! TokenPay: MD5 with a token, one address for each buyer's key, and an amount of coins that the gateway may let differ.
+//!
+//! Source: TokenPay's code and `Wiki/docs.md`, as summed up in docs/channels/tokenpay.md. A callback names the money that
+//! was due, not the money that came: where `IsDynamicAmount` says that other coins came than were asked for, the payment is
+//! worth the order's amount in that proportion, so that one paid short is held.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, epay,
+    flat::{self, Flat, Numbers, Scheme, Signer},
+    is_number, is_trade_no, json, params,
+};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::settings::{Problem, Section};
+
+const SETTINGS: [&str; 9] = [
+    "kind",
+    "gateway_url",
+    "api_token",
+    "api_token_file",
+    "api_token_env",
+    "base_currency",
+    "currency",
+    "allow_dynamic_amount",
+    "max_body_bytes",
+];
+const FIELDS: [&str; 22] = [
+    "Id",
+    "BlockTransactionId",
+    "OutOrderId",
+    "OrderUserKey",
+    "PayTime",
+    "BlockChainName",
+    "BlockchainName",
+    "Currency",
+    "CurrencyName",
+    "BaseCurrency",
+    "Amount",
+    "ActualAmount",
+    "PayAmount",
+    "IsDynamicAmount",
+    "FromAddress",
+    "ToAddress",
+    "Status",
+    "PassThroughInfo",
+    "Signature",
+    "NotifyUrl",
+    "RedirectUrl",
+    "ExpireTime",
+];
+/// Decimals of coins that are looked at.
+const COIN_DECIMALS: usize = 8;
+
+struct TokenPay {
+    name: String,
+    gateway_url: String,
+    scheme: Scheme,
+    base: Currency,
+    currency: String,
+    dynamic: bool,
+}
+
+pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
+    let gateway_url = epay::gateway_url(s, problems);
+    let signer = flat::secret(s, "api_token", problems).map(Signer::Md5);
+    let base = s.parsed("base_currency", "three capital letters", problems).unwrap_or(Currency::CNY);
+    let currency = s.text("currency", problems).unwrap_or_else(|| "USDT_TRC20".to_owned());
+    let dynamic = s.flag("allow_dynamic_amount", problems).unwrap_or(false);
+    let body_bytes = flat::body_bytes(s, problems);
+    s.finish(&SETTINGS, problems);
+    let scheme =
+        Scheme { signer: signer?, numbers: Numbers::Plain, signature: "Signature", fields: &FIELDS, body_bytes };
+    Some(Arc::new(TokenPay { name: name.to_owned(), gateway_url: gateway_url?, scheme, base, currency, dynamic }))
+}
+
+/// An amount of coins in their smallest part.
+fn coins(text: &str) -> Option<u128> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if !(1..=12).contains(&whole.len()) || fraction.len() > COIN_DECIMALS || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    format!("{whole}{fraction:0<COIN_DECIMALS$}").parse().ok()
+}
+
+/// What a payment of `came` coins is worth where `asked` were due for `amount`: rounded down.
+fn worth(amount: Money, asked: &str, came: &str) -> Option<Money> {
+    let product = u128::try_from(amount.minor).ok()?.checked_mul(coins(came)?)?;
+    let minor = product.checked_div(coins(asked)?)?.try_into().ok()?;
+    Some(Money { minor, ..amount })
+}
+
+/// Whether a text is a number that TokenPay gives its orders.
+fn is_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+impl TokenPay {
+    /// What came, where other coins came than were asked for. More than was due is taken for it where the settings say so.
+    fn moved(&self, amount: Money, asked: &str, came: &str) -> Result<Money, Rejection> {
+        let worth = worth(amount, asked, came).ok_or(Rejection::AmountMalformed)?;
+        Ok(if self.dynamic && worth.minor > amount.minor { amount } else { worth })
+    }
+
+    fn claim(&self, flat: &Flat) -> Result<Claim, Rejection> {
+        let (number, id, status) = (flat.need("OutOrderId")?, flat.need("Id")?, flat.need("Status")?);
+        if !is_number(number) || !is_trade_no(id) || !status.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Rejection::Malformed);
+        }
+        let base: Currency = flat.need("BaseCurrency")?.parse().map_err(|_| Rejection::Malformed)?;
+        if status != "1" {
+            return Ok(Claim::Nothing("status_not_paid"));
+        }
+        let address = flat.need("ToAddress")?;
+        if !is_trade_no(address) {
+            return Err(Rejection::Malformed);
+        }
+        let amount = Money::parse(flat.need("ActualAmount")?, base).map_err(|_| Rejection::AmountMalformed)?;
+        let paid = match flat.get("IsDynamicAmount").unwrap_or_default() {
+            "" | "0" => amount,
+            "1" => self.moved(amount, flat.need("Amount")?, flat.need("PayAmount")?)?,
+            _ => return Err(Rejection::Malformed),
+        };
+        let reference = Some(address.to_owned());
+        Ok(Claim::Paid(Payment { reference, ..Payment::new(number, id, paid, &self.name) }))
+    }
+
+    /// What a believed answer says of the order that was asked about.
+    fn told(&self, data: &Map<String, Value>, asked: &Asked<'_>) -> Option<Answer> {
+        let of = |name: &str| data.get(name).and_then(json::scalar).unwrap_or_default();
+        if of("outOrderId") != asked.number || of("id") != asked.reference {
+            return None;
+        }
+        let amount = Money::parse(&of("actualAmount"), self.base).ok()?;
+        match of("status").as_str() {
+            "0" | "2" => Some(Answer::Unpaid),
+            "1" => {
+                let moved = of("isDynamicAmount") == "true";
+                let paid = if moved { self.moved(amount, &of("amount"), &of("payAmount")).ok()? } else { amount };
+                let reference = Some(asked.reference.to_owned());
+                let payment = Payment::new(asked.number, asked.reference, paid, &self.name);
+                Some(Answer::Paid(Payment { reference, ..payment }))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Channel for TokenPay {
+    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
+        self.claim(&self.scheme.believed(callback)?)
+    }
+
+    fn ack(&self, verdict: Verdict) -> Reply {
+        flat::ack(verdict)
+    }
+
+    fn takes(&self, currency: Currency) -> bool {
+        currency == self.base
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Begin {
+        let mut fields = flat::object([
+            ("OutOrderId", checkout.number.into()),
+            // Each attempt its own address: a buyer's payment for another order cannot be taken for this one's.
+            ("OrderUserKey", checkout.number.into()),
+            ("ActualAmount", flat::number(checkout.amount)),
+            ("Currency", self.currency.as_str().into()),
+            ("NotifyUrl", checkout.notify_url.into()),
+            ("RedirectUrl", checkout.return_url.into()),
+        ]);
+        for (name, value) in checkout.extra {
+            fields.insert((*name).to_owned(), (*value).into());
+        }
+        Begin::Ask(self.scheme.call(format!("{}/CreateOrder", self.gateway_url), fields))
+    }
+
+    fn opened(&self, checkout: &Checkout<'_>, answer: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
+        let fields = json::object(&answer.body).map_err(|_| format!("it answered {}, unreadable", answer.status))?;
+        if fields.get("success") != Some(&Value::Bool(true)) {
+            return Err(json::text(&fields, "message").unwrap_or("it refuses without a word").to_owned());
+        }
+        let info = json::inner(&fields, "info").map_err(|_| "its answer holds no info".to_owned())?;
+        if json::text(info, "BaseCurrency") != Ok(checkout.amount.currency.as_str()) {
+            return Err(format!("its BaseCurrency is not {}", checkout.amount.currency));
+        }
+        let address = flat::address(info, ["OutOrderId", "ActualAmount", "ToAddress"], checkout)?;
+        Ok((flat::redirect(json::text(&fields, "data").unwrap_or_default())?, Some(address)))
+    }
+
+    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
+        Err(Rejection::MethodNotAllowed)
+    }
+
+    /// Only by its own number: an attempt that was opened here keeps the address instead, which the callback must repeat.
+    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
+        let signature = self.scheme.signature(flat::object([("Id", asked.reference.into())]));
+        let query = params::encode([("Id", asked.reference), ("Signature", &signature)]);
+        let url = format!("{}/Query?{query}", self.gateway_url);
+        is_id(asked.reference).then(|| Call { method: "GET", url, headers: Vec::new(), body: Vec::new() })
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
+        let Ok(fields) = json::object(&answer.body) else {
+            return Answer::Mismatch;
+        };
+        match (fields.get("success"), json::inner(&fields, "data")) {
+            (Some(Value::Bool(true)), Ok(data)) => self.told(data, asked).unwrap_or(Answer::Mismatch),
+            _ => Answer::Mismatch,
+        }
+    }
+
+    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
+        None
+    }
+
+    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
+        Refunded::Refused("coins can only be sent back by hand".to_owned())
+    }
+
+    fn forge(&self, payment: &Payment, _now: Millis) -> Request {
+        self.scheme.forge(flat::object([
+            ("ActualAmount", payment.paid.to_string().into()),
+            ("BaseCurrency", payment.paid.currency.as_str().into()),
+            ("Currency", self.currency.as_str().into()),
+            ("Id", payment.trade_no.as_str().into()),
+            ("IsDynamicAmount", 0.into()),
+            ("OutOrderId", payment.number.as_str().into()),
+            ("OrderUserKey", payment.number.as_str().into()),
+            ("Status", 1.into()),
+            ("ToAddress", payment.reference.as_deref().unwrap_or("forged").into()),
+        ]))
+    }
+
+    fn names(&self, callback: &Callback<'_>) -> Option<String> {
+        self.scheme.names(callback, "OutOrderId")
+    }
+
+    fn explain(&self, callback: &Callback<'_>) -> Option<String> {
+        self.scheme.explain(callback)
+    }
+
+    fn limits(&self) -> (usize, usize) {
+        self.scheme.limits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_coins_are_worth_their_part_of_the_amount() {
+        let amount = Money { minor: 2000, currency: Currency::CNY };
+        let worth = |asked, came| worth(amount, asked, came).map(|money| money.minor);
+        assert_eq!(worth("34.91", "34.91"), Some(2000));
+        assert_eq!(worth("34.91", "34.9099"), Some(1999));
+        assert_eq!(worth("34.91", "0.01"), Some(0));
+        assert_eq!(worth("34.91", "69.82"), Some(4000));
+        assert_eq!(worth("0", "1"), None);
+        for bad in ["", ".5", "1e3", "-1", "1.123456789", "1234567890123"] {
+            assert_eq!(worth("1", bad), None, "{bad:?}");
+        }
+    }
+}
