@@ -13,7 +13,10 @@ const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.')
 
 /// Names and values as bytes, in the order they came; no name is there twice. For text that need not be UTF-8.
 #[derive(Debug, Clone, Default)]
-pub struct RawParams<'a>(Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>);
+pub struct RawParams<'a>(Vec<(Bytes<'a>, Bytes<'a>)>);
+
+/// Borrowed where nothing was escaped.
+type Bytes<'a> = Cow<'a, [u8]>;
 
 impl<'a> RawParams<'a> {
     /// Adds those of a query or a form.

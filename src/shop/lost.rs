@@ -59,7 +59,7 @@ enum Heard {
     /// Nothing more is to be asked.
     Settled,
     /// It is not paid, as far as the gateway knows.
-    Unpaid(Order),
+    Unpaid(Box<Order>),
     /// The gateway did not answer.
     Silent,
 }
@@ -140,7 +140,7 @@ impl Shop {
 
     async fn hear(&self, order: Order) -> Heard {
         match self.query(&order).await {
-            Ok(word) if matches!(word.as_str(), "unpaid" | "unknown") => Heard::Unpaid(order),
+            Ok(word) if matches!(word.as_str(), "unpaid" | "unknown") => Heard::Unpaid(Box::new(order)),
             Ok(word) if matches!(word.as_str(), "mismatch" | "refunded") => Heard::Settled,
             Ok(word) => {
                 if word != "replayed" {

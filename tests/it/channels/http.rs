@@ -63,7 +63,8 @@ async fn api(answers: BTreeMap<String, String>) -> String {
 
 /// Settings that can be run with: what a daemon refuses to start with is for `kamid channel verify` to say.
 fn usable(config: &Value) -> bool {
-    let empty = |value: &Value| value == "" || value.as_array().is_some_and(|all| all.iter().any(|it| it == ""));
+    let bare = |value: &Value| value == "" || value == "whsec_";
+    let empty = |value: &Value| bare(value) || value.as_array().is_some_and(|all| all.iter().any(bare));
     !config.as_object().unwrap().values().any(empty)
 }
 
