@@ -23,6 +23,7 @@ fn paid(id: OrderId) -> Payment {
         paid: Money { minor: 990, currency: Currency::CNY },
         channel: "bench".to_owned(),
         paid_at: None,
+        reference: None,
     }
 }
 

@@ -116,6 +116,7 @@ impl Rig {
                 paid: Money { minor: 990, currency: Currency::CNY },
                 channel: "bench".to_owned(),
                 paid_at: None,
+                reference: None,
             };
             let query = channel.forge(&payment, 0).query;
             format!("GET /pay/bench/notify?{query} HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n\r\n").into_bytes()

@@ -21,7 +21,7 @@ pub enum Signer {
     /// MD5 of the text and the secret behind it.
     Md5(Secret),
     /// HMAC-SHA256 of the text.
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
 }
 
 /// How a number is written where it is signed.
@@ -62,7 +62,7 @@ fn exponent(number: f64) -> String {
     let text = format!("{number:e}");
     let Some((digits, power)) = text.split_once('e') else { return text };
     match power.parse::<i32>() {
-        Ok(power) if power < -4 || power >= 6 => {
+        Ok(power) if !(-4..6).contains(&power) => {
             format!("{digits}e{}{:02}", if power < 0 { '-' } else { '+' }, power.abs())
         }
         _ => number.to_string(),

@@ -130,8 +130,9 @@ pub(super) fn build_bepusdt(name: &str, s: &Section, problems: &mut Vec<Problem>
 pub(super) fn build_gmpay(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
     let md5 = algorithm(s, &["hmac-sha256", "md5"], problems).is_some_and(|algorithm| algorithm == "md5");
     let (gateway_url, pid) = (epay::gateway_url(s, problems), epay::pid(s, problems));
-    let signer = flat::secret(s, "secret_key", problems)
-        .map(|secret| if md5 { Signer::Md5(secret) } else { Signer::Hmac(sign::hmac_key(secret.reveal().as_bytes())) });
+    let signer = flat::secret(s, "secret_key", problems).map(|secret| {
+        if md5 { Signer::Md5(secret) } else { Signer::Hmac(Box::new(sign::hmac_key(secret.reveal().as_bytes()))) }
+    });
     let scheme = scheme(s, signer, Numbers::Plain, problems);
     let (fiat, subject) = (fiat(s, problems), subject(s, problems));
     let token = s.text("token", problems).unwrap_or_else(|| "usdt".to_owned());

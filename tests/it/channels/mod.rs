@@ -4,6 +4,7 @@
 mod alipay;
 mod epay;
 mod http;
+mod rsa;
 mod unionpay;
 mod usdt;
 mod webhooks;

@@ -172,14 +172,44 @@ fn tokenpay_opens_is_asked_and_weighs_other_coins() {
         let body = json!({"success": true, "message": "", "data": data}).to_string().into_bytes();
         match pay.answer(&about, &Response { status: 200, headers: Vec::new(), body }, 0) {
             Answer::Paid(payment) => Ok(payment.paid.minor),
-            other => Err(other),
+            other => Err(format!("{other:?}")),
         }
     };
     assert_eq!(told(number, 1, false, 2.0), Ok(1250));
     assert_eq!(told(number, 1, true, 1.5), Ok(937));
-    assert_eq!(told(number, 0, false, 0.0), Err(Answer::Unpaid));
-    assert_eq!(told(number, 2, false, 0.0), Err(Answer::Unpaid));
-    assert_eq!(told("KO251123160000SHUSE66B", 1, false, 2.0), Err(Answer::Mismatch));
+    assert_eq!(told(number, 0, false, 0.0), Err("Unpaid".to_owned()));
+    assert_eq!(told(number, 2, false, 0.0), Err("Unpaid".to_owned()));
+    assert_eq!(told("KO251123160000SHUSE66B", 1, false, 2.0), Err("Mismatch".to_owned()));
+}
+
+#[test]
+fn tokenpay_counts_what_came_and_in_what() {
+    let page = vector("tokenpay", "c01");
+    let number = text(&page["order"], "order_no");
+    let paid = |allowed: bool, further: &[(&'static str, &'static str)]| {
+        let pay = channel("tokenpay", &page["config"], &[("allow_dynamic_amount", allowed.into())]);
+        let mut fields =
+            vec![("Id", "1"), ("Status", "1"), ("ToAddress", "T"), ("BaseCurrency", "CNY"), ("Amount", "2")];
+        fields.extend(further);
+        // A request of ours is signed as a callback is, and takes any fields.
+        let sent = asked(pay.checkout(&due(&page, number, &fields), 0)).body;
+        let callback = Callback { method: "POST", path: "/", query: "", headers: &[], body: &sent };
+        match pay.verify(&callback, 0)? {
+            Claim::Paid(payment) => Ok((payment.paid.minor, payment.paid.currency.to_string())),
+            other => panic!("{other:?}"),
+        }
+    };
+    let yuan = |minor| Ok((minor, "CNY".to_owned()));
+    assert_eq!(paid(false, &[("PayAmount", "1")]), yuan(1250));
+    assert_eq!(paid(false, &[("IsDynamicAmount", "1"), ("PayAmount", "1.5")]), yuan(937));
+    assert_eq!(paid(true, &[("IsDynamicAmount", "1"), ("PayAmount", "1.5")]), yuan(937));
+    assert_eq!(paid(false, &[("IsDynamicAmount", "1"), ("PayAmount", "2.4")]), yuan(1500));
+    assert_eq!(paid(true, &[("IsDynamicAmount", "1"), ("PayAmount", "2.4")]), yuan(1250));
+    assert_eq!(paid(true, &[("IsDynamicAmount", "1")]), Err(Rejection::MissingField));
+    assert_eq!(paid(true, &[("IsDynamicAmount", "1"), ("PayAmount", "1e9")]), Err(Rejection::AmountMalformed));
+    assert_eq!(paid(true, &[("IsDynamicAmount", "2"), ("PayAmount", "2")]), Err(Rejection::Malformed));
+    assert_eq!(paid(false, &[("BaseCurrency", "USD")]), Ok((1250, "USD".to_owned())), "the caller holds it");
+    assert_eq!(paid(false, &[("BaseCurrency", "usd")]), Err(Rejection::Malformed));
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 
-fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()).as_ref())
 }
 
@@ -491,7 +491,7 @@ pub async fn serve(listener: tokio::net::TcpListener, app: axum::Router) {
 }
 
 /// A certificate of UnionPay's form for that key, and the two above it.
-fn chain(platform: &Pair) -> [String; 3] {
+pub fn chain(platform: &Pair) -> [String; 3] {
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair as Key};
     let authority = |name: &str| {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
