@@ -22,6 +22,7 @@ mod sandbox;
 mod sign;
 mod standard_webhooks;
 mod stripe;
+mod terms;
 mod tokenpay;
 mod unionpay;
 mod usdt;
@@ -36,6 +37,7 @@ use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection,
 use crate::settings::{Problem, Section};
 
 pub use sandbox::new as new_sandbox;
+pub use terms::{Source, Terms};
 
 /// What a genuine callback says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -319,10 +321,18 @@ pub const KINDS: &[Kind] = &[
     },
 ];
 
+/// One channel as it is configured.
+#[derive(Clone)]
+struct Configured {
+    kind: &'static str,
+    channel: Arc<dyn Channel>,
+    terms: Terms,
+}
+
 /// The configured channels, by name.
 #[derive(Clone, Default)]
 pub struct Channels {
-    all: BTreeMap<String, (&'static str, Arc<dyn Channel>)>,
+    all: BTreeMap<String, Configured>,
     /// What could be better about their settings.
     pub warnings: Vec<Problem>,
 }
@@ -348,8 +358,10 @@ impl Channels {
                 section.reject("kind", format!("{word} exists in test mode only"), &mut problems);
                 continue;
             }
+            let terms = Terms::read(name, kind, section, &mut problems);
             if let Some(channel) = (kind.build)(name, section, &mut problems) {
-                channels.all.insert(name.clone(), (kind.name, channel));
+                terms.check(section, channel.as_ref(), &mut problems);
+                channels.all.insert(name.clone(), Configured { kind: kind.name, channel, terms });
             }
         }
         if problems.iter().all(|problem| problem.warning) {
@@ -361,18 +373,30 @@ impl Channels {
 
     /// Adds one more.
     pub fn insert(&mut self, name: &str, kind: &'static str, channel: Arc<dyn Channel>) {
-        self.all.insert(name.to_owned(), (kind, channel));
+        let terms = Terms::default();
+        self.all.insert(name.to_owned(), Configured { kind, channel, terms });
     }
 
     /// The channel of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Channel>> {
-        self.all.get(name).map(|(_, channel)| channel)
+        self.all.get(name).map(|it| &it.channel)
+    }
+
+    /// Its terms.
+    #[must_use]
+    pub fn terms(&self, name: &str) -> Option<&Terms> {
+        self.all.get(name).map(|it| &it.terms)
     }
 
     /// Names and kinds.
     pub fn list(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.all.iter().map(|(name, (kind, _))| (name.as_str(), *kind))
+        self.all.iter().map(|(name, it)| (name.as_str(), it.kind))
+    }
+
+    /// Names of those that new payments may be begun through.
+    pub fn offered(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().filter(|(_, it)| !it.terms.retired).map(|(name, _)| name.as_str())
     }
 }
 

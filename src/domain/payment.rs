@@ -116,13 +116,17 @@ pub enum Rejection {
     OrderUnknown,
     /// The order's attempt belongs to another channel.
     ChannelMismatch,
+    /// It comes from an address that is not its gateway's.
+    SourceRefused,
+    /// The gateway itself, when asked, says that it was not paid.
+    Unconfirmed,
     /// Another method than the gateway uses, or a body of an unknown type.
     MethodNotAllowed,
 }
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::BadSignature,
         Self::MissingSignature,
         Self::MissingField,
@@ -144,6 +148,8 @@ impl Rejection {
         Self::OrderMismatch,
         Self::OrderUnknown,
         Self::ChannelMismatch,
+        Self::SourceRefused,
+        Self::Unconfirmed,
         Self::MethodNotAllowed,
     ];
 
@@ -172,6 +178,8 @@ impl Rejection {
             Self::OrderMismatch => "order_mismatch",
             Self::OrderUnknown => "order_unknown",
             Self::ChannelMismatch => "channel_mismatch",
+            Self::SourceRefused => "source_refused",
+            Self::Unconfirmed => "unconfirmed",
             Self::MethodNotAllowed => "method_not_allowed",
         }
     }
@@ -220,6 +228,12 @@ impl Rejection {
             }
             Self::ChannelMismatch => {
                 "Genuine, but the order was to be paid through another channel. It is kept as an orphan: adopt or refund it."
+            }
+            Self::SourceRefused => {
+                "It comes from an address that is not among the channel's sources: a forger, or the gateway has new ones. If a proxy of yours stands in front, name it in server.trusted_proxies."
+            }
+            Self::Unconfirmed => {
+                "It is signed, and the gateway itself says that it was not paid: somebody may have the key. Change it in the gateway's console."
             }
             Self::MethodNotAllowed => "Another method than the gateway uses, or a body of an unknown type.",
         }

@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Incoming};
 
 use super::address::network;
 use super::{Client, Web};
-use crate::channel::{Channel, Claim, Verdict};
+use crate::channel::{Channel, Claim, Source, Verdict};
 use crate::domain::text::printable;
 use crate::domain::{Callback, Outcome, Rejection, Reply};
 use crate::shop::IncidentNote;
@@ -79,10 +79,15 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
         Err(reason) => (&b""[..], Some(*reason)),
     };
     let callback = Callback { method: head.method.as_str(), path: head.uri.path(), query, headers: &headers, body };
+    let source = web.shop.channels.terms(name).map_or(Source::Listed, |terms| terms.source(client.0));
     let mut ending = match cut {
         Some(reason) => Ending::rejected(reason),
-        None => settle(web, channel.as_ref(), &callback).await,
+        None if source == Source::Refused => Ending::rejected(Rejection::SourceRefused),
+        None => settle(web, name, channel.as_ref(), &callback).await,
     };
+    if source == Source::Unlisted && ending.verdict == Verdict::Received {
+        web.shop.unlisted(name, client.0);
+    }
     let reply_data = channel.ack(ending.verdict);
     if let Some(reason) = ending.reason {
         if ending.number.is_empty() {
@@ -124,19 +129,26 @@ fn no_channel(web: &Web, name: &str, request: &Request<Incoming>, client: Client
     });
 }
 
-async fn settle(web: &Web, channel: &dyn Channel, callback: &Callback<'_>) -> Ending {
-    let mut claim = channel.verify(callback, web.shop.store.now());
+async fn settle(web: &Web, name: &str, channel: &dyn Channel, callback: &Callback<'_>) -> Ending {
+    let now = web.shop.store.now();
+    let terms = web.shop.channels.terms(name);
+    let mut claim = terms.map_or_else(|| channel.verify(callback, now), |terms| terms.verify(channel, callback, now));
     if let Ok(Claim::Ask(call)) = &claim {
         let Ok(answer) = web.shop.confirm(call).await else {
-            return Ending::new("unconfirmed", Verdict::Unavailable);
+            return Ending::new("silent", Verdict::Unavailable);
         };
         claim = channel.confirmed(callback, &answer, web.shop.store.now());
     }
     let payment = match claim {
         Err(reason) => return Ending::rejected(reason),
         Ok(Claim::Nothing(_)) => return Ending::new("ignored", Verdict::Received),
-        Ok(Claim::Ask(_)) => return Ending::new("unconfirmed", Verdict::Unavailable),
+        Ok(Claim::Ask(_)) => return Ending::new("silent", Verdict::Unavailable),
         Ok(Claim::Paid(payment)) => payment,
+    };
+    let payment = match web.shop.confirmed(channel, terms, payment).await {
+        Ok(Some(payment)) => payment,
+        Ok(None) => return Ending::rejected(Rejection::Unconfirmed),
+        Err(_) => return Ending::new("silent", Verdict::Unavailable),
     };
     match web.shop.settle(&payment).await {
         Ok(Outcome::Orphan(reason)) => {

@@ -132,7 +132,7 @@ impl Shop {
                 &format!("1 to {} bytes, without control characters", self.limits.contact_bytes),
             ));
         }
-        let mut names = self.channels.list().map(|(name, _)| name);
+        let mut names = self.channels.offered();
         let channel = match (&wanted.channel, names.next(), names.next()) {
             (Some(name), ..) => name.clone(),
             (None, Some(only), None) => only.to_owned(),

@@ -22,7 +22,7 @@ pub mod worker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
@@ -116,6 +116,8 @@ pub struct Shop {
     redis_us: AtomicU64,
     behind: AtomicU64,
     told: RwLock<BTreeSet<Reach>>,
+    /// When it was last told, by channel, that callbacks come from somewhere else.
+    unlisted: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Shop {
@@ -150,6 +152,7 @@ impl Shop {
             redis_us: AtomicU64::new(0),
             behind: AtomicU64::new(0),
             told: RwLock::default(),
+            unlisted: Mutex::default(),
         }
     }
 
@@ -179,6 +182,10 @@ impl Shop {
     /// The same, if an amount in that currency can be paid through it.
     pub(crate) fn channel_for(&self, name: &str, currency: Currency) -> Result<&Arc<dyn Channel>, ShopError> {
         let channel = self.channel(name)?;
+        if self.channels.terms(name).is_some_and(|terms| terms.retired) {
+            let message = format!("{name} is retired: new payments go through another one");
+            return Err(ShopError::Invalid { field: "channel", message });
+        }
         if channel.takes(currency) {
             return Ok(channel);
         }
@@ -188,7 +195,7 @@ impl Shop {
     /// The channels that an amount in that currency can be paid through.
     pub fn channels_for(&self, currency: Currency) -> impl Iterator<Item = &str> {
         let fits = move |name: &&str| self.channels.get(name).is_some_and(|channel| channel.takes(currency));
-        self.channels.list().map(|(name, _)| name).filter(fits)
+        self.channels.offered().filter(fits)
     }
 
     /// Why no new orders or keys are taken now, if so.

@@ -1,9 +1,11 @@
 //! A payment, whoever states it, becomes goods or a record.
 
+use std::net::IpAddr;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::{IncidentNote, Shop, ShopError};
-use crate::channel::{Answer, Asked};
+use crate::channel::{Answer, Asked, Channel, Terms};
 use crate::domain::{Attempt, Call, Order, OrderId, Outcome, Payment, PaymentNo, Response};
 use crate::store::StoreError;
 use crate::telemetry::{Event, snapshot::Delivery};
@@ -31,6 +33,52 @@ impl Shop {
     /// No answer in time: the callback is to be repeated.
     pub async fn confirm(&self, call: &Call) -> Result<Response, ShopError> {
         self.outbound.send(call, CONFIRMING).await.map_err(ShopError::Gateway)
+    }
+
+    /// A payment as its gateway confirms it, where the channel's terms want that; `None`: the gateway says that it was not
+    /// paid. Another amount than the callback's is the one that counts.
+    ///
+    /// # Errors
+    /// The gateway did not answer in time: the callback is to be repeated.
+    pub async fn confirmed(
+        &self,
+        channel: &dyn Channel,
+        terms: Option<&Terms>,
+        payment: Payment,
+    ) -> Result<Option<Payment>, ShopError> {
+        if terms.and_then(|terms| terms.confirm).is_none_or(|from| payment.paid.minor < from) {
+            return Ok(Some(payment));
+        }
+        let reference = payment.reference.clone().unwrap_or_default();
+        let asked = Asked { number: &payment.number, reference: &reference };
+        let Some(call) = channel.query(&asked, self.store.now()) else {
+            return Ok(None);
+        };
+        let answer = self.confirm(&call).await?;
+        match channel.answer(&asked, &answer, self.store.now()) {
+            Answer::Paid(said) => Ok(Some(Payment { paid: said.paid, ..payment })),
+            Answer::Unpaid | Answer::Refunded | Answer::Unknown | Answer::Mismatch => Ok(None),
+        }
+    }
+
+    /// A genuine callback came from an address that is not among its channel's: told once an hour.
+    pub fn unlisted(&self, channel: &str, address: IpAddr) {
+        let now = self.store.now();
+        let mut told = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = told.entry(channel.to_owned()).or_default();
+        if now.saturating_sub(*last) < 3_600_000 {
+            return;
+        }
+        *last = now;
+        drop(told);
+        self.incident(IncidentNote {
+            channel,
+            reason: "source_unlisted",
+            advice: "A genuine callback came from an address that is not among the channel's sources: add it, or see whether a proxy hides the gateway's own.",
+            address: &address.to_string(),
+            status: 200,
+            ..IncidentNote::default()
+        });
     }
 
     /// What follows every settled payment; `began` is when Redis was asked.

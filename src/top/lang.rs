@@ -104,6 +104,18 @@ const TERMS: &[Term] = &[
         "渠道不符",
         "签名正确,但订单本应走另一渠道。已作为无主付款保留:请认领或退款。",
     ),
+    term(
+        "source_refused",
+        "other source",
+        "来源地址不符",
+        "来自渠道 sources 之外的地址:伪造,或网关启用了新地址。若前面有自己的代理,请写入 server.trusted_proxies。",
+    ),
+    term(
+        "source_unlisted",
+        "unlisted source",
+        "来源未列出",
+        "真实回调来自未列出的地址:请核对网关公布的地址,或把它写入 sources。",
+    ),
     term("method_not_allowed", "other method", "方法不符", "网关不用这种请求方法,或正文类型未知。"),
     term(
         "no_such_channel",
@@ -120,7 +132,13 @@ const TERMS: &[Term] = &[
         "此地址被拒的回调太多:在停止之前一律回答 429,真实回调也一样。若是自己的代理,请写入 server.trusted_proxies;若是网关,请查明其回调被拒的原因。",
     ),
     term("unavailable", "Redis away", "Redis 不可用", ""),
-    term("unconfirmed", "gateway silent", "网关未确认", ""),
+    term(
+        "unconfirmed",
+        "not confirmed by the gateway",
+        "网关未确认",
+        "签名正确,但网关自己说没有付款:密钥可能泄露,请在商户后台更换。",
+    ),
+    term("silent", "gateway silent", "网关无应答", ""),
     term("timeout", "Redis too slow", "Redis 超时", ""),
     term("full", "Redis full", "Redis 已满", ""),
     term("sent", "sent", "已发送", ""),

@@ -54,7 +54,7 @@ impl Class {
             "delivered" => Self::Delivered,
             "owed" | "held" | "extra" | "orphan" => Self::Waiting,
             "rejected" | "limited" | "no_channel" => Self::Refused,
-            "unavailable" | "timeout" | "full" | "unconfirmed" => Self::Failed,
+            "unavailable" | "timeout" | "full" | "silent" => Self::Failed,
             _ => Self::Repeated,
         }
     }

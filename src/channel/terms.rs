@@ -1,0 +1,146 @@
+//! What holds for a channel of any kind: whether it is still offered, whether its gateway is asked before anything is
+//! handed over, where callbacks come from, and which older keys are still believed.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::{Asked, Channel, Claim, Kind};
+use crate::domain::{Callback, Millis, Rejection};
+use crate::settings::{Problem, Section};
+
+/// What is done about a callback from an address that is not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    Off,
+    Warn,
+    Enforce,
+}
+
+/// Where a callback comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A listed address, or none is listed.
+    Listed,
+    /// Another one: an operator should know, if the callback is genuine.
+    Unlisted,
+    /// Another one, and only listed ones are believed.
+    Refused,
+}
+
+/// The terms of one channel.
+#[derive(Clone)]
+pub struct Terms {
+    /// No new payment is begun through it; callbacks of those that were are taken.
+    pub retired: bool,
+    /// From which amount on, in minor units, the gateway is asked whether a payment was really made.
+    pub confirm: Option<i64>,
+    sources: Vec<IpNet>,
+    check: Check,
+    /// Older keys, and until when they are believed.
+    older: Vec<(Millis, Arc<dyn Channel>)>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { retired: false, confirm: None, sources: Vec::new(), check: Check::Off, older: Vec::new() }
+    }
+}
+
+/// Networks that a kind's gateway has published as its own; they change, so they are not enforced unless that is asked for.
+fn published(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "wechat_v3" => &[
+            "101.226.103.0/25",
+            "140.207.54.0/25",
+            "121.51.58.128/25",
+            "183.3.234.0/25",
+            "58.251.80.0/25",
+            "121.51.30.128/25",
+            "203.205.219.128/25",
+            "81.71.199.64/32",
+            "81.71.198.25/32",
+            "81.71.199.59/32",
+            "175.24.214.208/32",
+            "175.24.211.24/32",
+            "175.24.213.135/32",
+            "109.244.180.23/32",
+            "114.132.203.119/32",
+            "43.139.43.69/32",
+        ],
+        _ => &[],
+    }
+}
+
+impl Terms {
+    /// Reads a section's terms; its kind reads the rest.
+    pub(super) fn read(name: &str, kind: &Kind, s: &Section, problems: &mut Vec<Problem>) -> Self {
+        let retired = s.flag("retired", problems).unwrap_or(false);
+        let check = match s.text("source_check", problems).as_deref() {
+            Some("off") => Check::Off,
+            None | Some("warn") => Check::Warn,
+            Some("enforce") => Check::Enforce,
+            Some(_) => {
+                s.reject("source_check", "must be \"off\", \"warn\" or \"enforce\"", problems);
+                Check::Warn
+            }
+        };
+        let mut sources: Vec<IpNet> = s.parsed_list("sources", "networks such as \"203.0.113.0/24\"", problems);
+        if !s.has("sources") {
+            sources = published(kind.name).iter().filter_map(|text| text.parse().ok()).collect();
+        }
+        if check == Check::Enforce && sources.is_empty() {
+            s.reject("source_check", "\"enforce\" needs sources: no callback would be believed", problems);
+        }
+        let confirm = if s.has("confirm_from") {
+            s.whole("confirm_from", 0..=i64::MAX, problems)
+        } else {
+            s.flag("confirm", problems).filter(|all| *all).map(|_| 0)
+        };
+        let mut older = Vec::new();
+        for table in s.tables("older_keys", problems) {
+            let wanted = "a moment such as \"2026-12-01T00:00:00+08:00\"";
+            let until: Option<jiff::Timestamp> = table.parsed("until", wanted, problems);
+            let Some(until) = until.and_then(|until| u64::try_from(until.as_millisecond()).ok()) else {
+                table.require("until", "until when callbacks signed with this key are believed", problems);
+                continue;
+            };
+            older.extend((kind.build)(name, &table.with_defaults(s.clone()), problems).map(|channel| (until, channel)));
+        }
+        Self { retired, confirm, sources, check, older }
+    }
+
+    /// Says what cannot hold for this channel.
+    pub(super) fn check(&self, s: &Section, channel: &dyn Channel, problems: &mut Vec<Problem>) {
+        let asked = Asked { number: "X", reference: "X" };
+        if self.confirm.is_some() && channel.query(&asked, 0).is_none() {
+            s.reject("confirm", "this kind of gateway cannot be asked about a payment", problems);
+        }
+    }
+
+    /// What an address is to this channel.
+    #[must_use]
+    pub fn source(&self, address: IpAddr) -> Source {
+        let listed = self.sources.is_empty() || self.sources.iter().any(|net| net.contains(&address));
+        match self.check {
+            Check::Warn if !listed => Source::Unlisted,
+            Check::Enforce if !listed => Source::Refused,
+            _ => Source::Listed,
+        }
+    }
+
+    /// What a callback states by the key of today, or, where that does not fit, by one that is still believed.
+    ///
+    /// # Errors
+    /// Why none of them does: what today's key says.
+    pub fn verify(&self, today: &dyn Channel, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
+        let first = today.verify(callback, now);
+        let unknown = matches!(first, Err(Rejection::BadSignature | Rejection::KeyUnknown | Rejection::DecryptFailed));
+        if !unknown {
+            return first;
+        }
+        let older = self.older.iter().filter(|(until, _)| now <= *until);
+        older.map(|(_, key)| key.verify(callback, now)).find(Result::is_ok).unwrap_or(first)
+    }
+}
