@@ -147,6 +147,7 @@ fn secrets(config: &Value) -> Vec<String> {
         "secret_key",
         "api_token",
         "apiv3_key",
+        "api_key",
         "webhook_secret",
         "secrets",
         "app_private_key",

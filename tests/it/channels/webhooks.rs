@@ -356,3 +356,27 @@ fn only_a_plain_post_is_read_and_no_empty_secret_starts() {
         }
     }
 }
+
+#[test]
+fn secrets_come_one_a_line_or_as_a_list_and_none_of_them_empty() {
+    use kamid::settings::Section;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("two"), "whsec_a\r\n\nwhsec_b\n").unwrap();
+    std::fs::write(folder.path().join("none"), "\n \n").unwrap();
+    let read = |text: &str| {
+        let mut problems = Vec::new();
+        let secrets = Section::from_toml(text, folder.path(), &mut problems).secrets("s", &mut problems);
+        problems.retain(|problem| !problem.warning);
+        assert!(problems.iter().all(|problem| !problem.message.contains("whsec_")), "{problems:?}");
+        (secrets.iter().map(|secret| secret.reveal().to_owned()).collect::<Vec<_>>(), problems.len())
+    };
+    let both = vec!["whsec_a".to_owned(), "whsec_b".to_owned()];
+    assert_eq!(read("s_file = \"two\""), (both.clone(), 0));
+    assert_eq!(read("s = [\"whsec_a\", \"whsec_b\"]"), (both, 0));
+    assert_eq!(read("s = \"whsec_a\""), (vec!["whsec_a".to_owned()], 0));
+    for wrong in ["s_file = \"none\"", "s_file = \"gone\"", "s = [\"whsec_a\", \" \"]", "s = [\"whsec_a\", 1]", "s = 1"]
+    {
+        assert_eq!(read(wrong), (Vec::new(), 1), "{wrong}");
+    }
+    assert_eq!(read(""), (Vec::new(), 0));
+}
