@@ -3,6 +3,7 @@
 
 mod epay;
 mod http;
+mod live;
 mod webhooks;
 
 use std::path::{Path, PathBuf};
