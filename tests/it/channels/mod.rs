@@ -4,7 +4,9 @@
 mod alipay;
 mod epay;
 mod http;
+mod live;
 mod rsa;
+mod terms;
 mod unionpay;
 mod usdt;
 mod webhooks;
@@ -152,6 +154,7 @@ fn secrets(config: &Value) -> Vec<String> {
         "secret_key",
         "api_token",
         "apiv3_key",
+        "api_key",
         "webhook_secret",
         "secrets",
         "app_private_key",

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use data_encoding::BASE64;
+use aws_lc_rs::hmac;
+use data_encoding::{BASE64, HEXLOWER};
 use kamid::channel::{Answer, Asked, Channel, Checkout, Claim, Refund, Step};
 use kamid::domain::{Call, Callback, Money, Payment, Rejection, Response};
 use serde_json::{Value, json};
@@ -355,4 +356,114 @@ fn only_a_plain_post_is_read_and_no_empty_secret_starts() {
             assert!(told.len() == 1 && told[0].path == format!("config.{setting}"), "{kind}: {problems:?}");
         }
     }
+}
+
+#[test]
+fn secrets_come_one_a_line_or_as_a_list_and_none_of_them_empty() {
+    use kamid::settings::Section;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("two"), "whsec_a\r\n\nwhsec_b\n").unwrap();
+    std::fs::write(folder.path().join("none"), "\n \n").unwrap();
+    let read = |text: &str| {
+        let mut problems = Vec::new();
+        let secrets = Section::from_toml(text, folder.path(), &mut problems).secrets("s", &mut problems);
+        problems.retain(|problem| !problem.warning);
+        assert!(problems.iter().all(|problem| !problem.message.contains("whsec_")), "{problems:?}");
+        (secrets.iter().map(|secret| secret.reveal().to_owned()).collect::<Vec<_>>(), problems.len())
+    };
+    let both = vec!["whsec_a".to_owned(), "whsec_b".to_owned()];
+    assert_eq!(read("s_file = \"two\""), (both.clone(), 0));
+    assert_eq!(read("s = [\"whsec_a\", \"whsec_b\"]"), (both, 0));
+    assert_eq!(read("s = \"whsec_a\""), (vec!["whsec_a".to_owned()], 0));
+    for wrong in ["s_file = \"none\"", "s_file = \"gone\"", "s = [\"whsec_a\", \" \"]", "s = [\"whsec_a\", 1]", "s = 1"]
+    {
+        assert_eq!(read(wrong), (Vec::new(), 1), "{wrong}");
+    }
+    assert_eq!(read(""), (Vec::new(), 0));
+}
+
+/// What a channel says of these bytes, signed with its own secret; `head` is what is signed before them.
+fn signed(pay: &dyn Channel, page: &Value, header: (&str, &str), head: &str, body: &Value) -> Result<Claim, Rejection> {
+    let body = body.to_string();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, text(&page["config"], "webhook_secret").as_bytes());
+    let hex = HEXLOWER.encode(hmac::sign(&key, format!("{head}{body}").as_bytes()).as_ref());
+    let headers = [(Cow::from(header.0), Cow::from(header.1.replace("{}", &hex)))];
+    let callback = Callback { method: "POST", path: "/", query: "", headers: &headers, body: body.as_bytes() };
+    pay.verify(&callback, 0)
+}
+
+#[test]
+fn a_signed_stripe_event_is_read_strictly() {
+    let page = vector("stripe", "a01");
+    let pay = channel("stripe", &page["config"], &[]);
+    let said = |header: &str, kind: &str, changes: &[(&str, Value)]| {
+        let mut session = json!({"id": "cs_1", "object": "checkout.session", "livemode": false, "amount_total": 100,
+            "client_reference_id": "KO1", "metadata": {"order_no": "KO1"}, "currency": "usd", "payment_status": "paid"});
+        for (name, value) in changes {
+            session[*name] = value.clone();
+        }
+        let event = json!({"type": kind, "livemode": false, "data": {"object": session}});
+        signed(pay.as_ref(), &page, ("stripe-signature", header), "0.", &event)
+    };
+    let (good, completed) = ("t=0,v1={}", "checkout.session.completed");
+    assert!(matches!(said(good, completed, &[]), Ok(Claim::Paid(_))));
+    // Two moments, of which either reader could take either; and none, or no signature of the scheme.
+    assert_eq!(said("t=0,t=0,v1={}", completed, &[]), Err(Rejection::Malformed));
+    assert_eq!(said("v1={}", completed, &[]), Err(Rejection::MissingSignature));
+    assert_eq!(said("t=0,v0={}", completed, &[]), Err(Rejection::MissingSignature));
+    for (name, value, reason) in [
+        ("metadata", json!({"order_no": "KO2"}), Rejection::OrderMismatch),
+        ("client_reference_id", Value::Null, Rejection::MissingField),
+        ("client_reference_id", json!("KO 1"), Rejection::Malformed),
+        ("id", json!("cs/1"), Rejection::Malformed),
+        ("livemode", json!(true), Rejection::MerchantMismatch),
+        ("object", json!("charge"), Rejection::Malformed),
+        ("amount_total", json!(100.0), Rejection::AmountMalformed),
+        ("amount_total", json!(-1), Rejection::AmountMalformed),
+        ("currency", json!("dollar"), Rejection::CurrencyMismatch),
+    ] {
+        assert_eq!(said(good, completed, &[(name, value)]), Err(reason), "{name}");
+    }
+    let unpaid = [("payment_status", json!("no_payment_required"))];
+    assert_eq!(said(good, completed, &unpaid), Ok(Claim::Nothing("status_not_paid")));
+    for (kind, word) in [
+        ("checkout.session.expired", "status_not_paid"),
+        ("checkout.session.async_payment_failed", "status_not_paid"),
+        ("charge.refunded", "refund_notice"),
+        ("refund.created", "refund_notice"),
+        ("payment_intent.succeeded", "event_not_handled"),
+    ] {
+        assert_eq!(said(good, kind, &[]), Ok(Claim::Nothing(word)), "{kind}");
+    }
+}
+
+#[test]
+fn a_signed_coinbase_event_counts_what_came() {
+    let page = vector("coinbase_commerce", "a01");
+    let said = |events: &[&str], kind: &str, payments: Value| {
+        let pay = channel("coinbase_commerce", &page["config"], &[("paid_events", json!(events))]);
+        let charge = json!({"code": "C1", "metadata": {"order_no": "KO1"}, "payments": payments,
+            "pricing": {"local": {"amount": "10.00", "currency": "USD"}}});
+        let body = json!({"event": {"type": kind, "data": charge}});
+        signed(pay.as_ref(), &page, ("x-cc-webhook-signature", "{}"), "", &body)
+    };
+    let came = |status: &str, amount: &str, currency: &str| json!({"status": status, "value": {"local": {"amount": amount, "currency": currency}}});
+    let paid = |minor, currency| {
+        Ok(Claim::Paid(Payment { reference: Some("C1".to_owned()), ..payment("KO1", "C1", minor, currency) }))
+    };
+    let (confirmed, pending) = ("charge:confirmed", "charge:pending");
+    let only = |payments: Value| said(&[confirmed], confirmed, payments);
+    assert_eq!(only(json!([came("CONFIRMED", "10.00", "USD")])), paid(1000, "USD"));
+    assert_eq!(only(json!([came("CONFIRMED", "9.99", "USD"), came("PENDING", "0.01", "USD")])), paid(999, "USD"));
+    assert_eq!(only(json!([])), paid(0, "USD"));
+    assert_eq!(only(json!([came("CONFIRMED", "10.00", "EUR")])), paid(1000, "EUR"));
+    let mixed = json!([came("CONFIRMED", "5.00", "USD"), came("CONFIRMED", "5.00", "EUR")]);
+    assert_eq!(only(mixed), Err(Rejection::AmountMalformed));
+    assert_eq!(only(json!([1])), Err(Rejection::Malformed));
+    assert_eq!(only(json!({})), Err(Rejection::Malformed));
+    // Before the chain has confirmed: only for who asked for it.
+    let early = json!([came("PENDING", "10.00", "USD")]);
+    assert_eq!(said(&[confirmed], pending, early.clone()), Ok(Claim::Nothing("status_not_paid")));
+    assert_eq!(said(&[confirmed, pending], pending, early), paid(1000, "USD"));
+    assert_eq!(said(&[confirmed], "invoice:paid", json!([])), Ok(Claim::Nothing("event_not_handled")));
 }

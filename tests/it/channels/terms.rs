@@ -1,0 +1,128 @@
+//! What holds for a channel of any kind: retired, confirmed by its gateway, known sources, older keys.
+
+use serde_json::json;
+
+use crate::support::gateway::{Family, Gateway, SECRET};
+use crate::support::shop::Daemon;
+
+/// A daemon with an epay channel `gate` at that gateway, with these further settings.
+fn shop_at(folder: &std::path::Path, gateway: &Gateway, more: &str) -> Daemon {
+    let data = folder.join("d");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("secret"), SECRET).unwrap();
+    let section = format!(
+        "[channel.gate]\nkind = \"epay_v1\"\ngateway_url = \"{}/\"\npid = \"1001\"\nkey_file = \"secret\"\n{more}\n",
+        gateway.url
+    );
+    let shop = Daemon::at(&data, &section);
+    shop.product("card", &[], 9);
+    shop
+}
+
+/// An order, and the gateway knows of it.
+async fn ordered(shop: &Daemon) -> (String, String) {
+    let id = shop.order_through("gate", "card", 1).await;
+    let url = shop.admin(&format!("/v1/orders/{id}")).await["page"].as_str().unwrap().to_owned();
+    let page =
+        shop.http.get(url).send().await.unwrap().text().await.unwrap().replace("&#x2f;", "/").replace("&amp;", "&");
+    let pay = page.split("class=\"pay\" href=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(shop.http.get(pay).send().await.unwrap().status(), 200);
+    let number = format!("{id}01");
+    (id, number)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_confirm_a_leaked_key_buys_nothing() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let gateway = Gateway::start(Family::EpayV1).await;
+    let shop = shop_at(folder.path(), &gateway, "confirm = true");
+    let (id, number) = ordered(&shop).await;
+    // Rightly signed, by whoever has the key; the gateway knows of no money.
+    assert_eq!(gateway.call_back(&number).await, (400, "fail".to_owned()));
+    assert_eq!(shop.state(&id).await, "pending");
+    let incident = shop.incidents("unconfirmed", 1).await.remove(0);
+    assert_eq!(incident["number"], number.as_str());
+    gateway.pay(&number);
+    assert_eq!(gateway.call_back(&number).await, (200, "success".to_owned()));
+    assert_eq!(shop.state(&id).await, "delivered");
+    shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_gateway_is_asked_again_with_its_next_callback() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let gateway = Gateway::start(Family::EpayV1).await;
+    let mut shop = shop_at(folder.path(), &gateway, "confirm_from = 990");
+    let (id, number) = ordered(&shop).await;
+    gateway.pay(&number);
+    let config = std::fs::read_to_string(shop.data.join("config.toml")).unwrap();
+    std::fs::write(shop.data.join("config.toml"), config.replace(&gateway.url, "http://127.0.0.1:9")).unwrap();
+    assert!(shop.stop());
+    shop.run();
+    gateway.moved(&number, &format!("{}/pay/gate/notify", shop.public));
+    assert_eq!(gateway.call_back(&number).await, (503, "fail".to_owned()));
+    assert_eq!(shop.state(&id).await, "pending");
+    std::fs::write(shop.data.join("config.toml"), config).unwrap();
+    assert!(shop.stop());
+    shop.run();
+    gateway.moved(&number, &format!("{}/pay/gate/notify", shop.public));
+    assert_eq!(gateway.call_back(&number).await, (200, "success".to_owned()));
+    assert_eq!(shop.state(&id).await, "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retired_channel_takes_callbacks_and_no_orders_and_an_older_key_is_believed_until_its_time() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let gateway = Gateway::start(Family::EpayV1).await;
+    let mut shop = shop_at(folder.path(), &gateway, "");
+    let (id, number) = ordered(&shop).await;
+    let (late, late_number) = ordered(&shop).await;
+    gateway.pay(&number);
+    // The key was changed in the console today; the gateway still signs what it began with the old one.
+    std::fs::write(shop.data.join("new"), "a-new-key-0123456789").unwrap();
+    let config = std::fs::read_to_string(shop.data.join("config.toml")).unwrap();
+    let with = |until: &str| {
+        let older = format!(
+            "key_file = \"new\"\nretired = true\nolder_keys = [{{ until = \"{until}\", key_file = \"secret\" }}]"
+        );
+        config.replace("key_file = \"secret\"", &older)
+    };
+    std::fs::write(shop.data.join("config.toml"), with("2100-01-01T00:00:00Z")).unwrap();
+    assert!(shop.stop());
+    shop.run();
+    for number in [&number, &late_number] {
+        gateway.moved(number, &format!("{}/pay/gate/notify", shop.public));
+    }
+    assert_eq!(gateway.call_back(&number).await, (200, "success".to_owned()));
+    assert_eq!(shop.state(&id).await, "delivered");
+    let wish = json!({"product": "card", "contact": "a@b.example", "channel": "gate"});
+    let (status, refused) = shop.post("/v1/orders", &wish).await;
+    assert!(status == 400 && refused["detail"].as_str().unwrap().contains("retired"), "{refused}");
+    std::fs::write(shop.data.join("config.toml"), with("2020-01-01T00:00:00Z")).unwrap();
+    assert!(shop.stop());
+    shop.run();
+    gateway.moved(&late_number, &format!("{}/pay/gate/notify", shop.public));
+    assert_eq!(gateway.call_back(&late_number).await, (400, "fail".to_owned()));
+    assert_eq!(shop.state(&late).await, "pending");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callbacks_from_elsewhere_are_told_of_or_refused() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let gateway = Gateway::start(Family::EpayV1).await;
+    let mut shop = shop_at(folder.path(), &gateway, "sources = [\"203.0.113.0/24\"]");
+    let (id, number) = ordered(&shop).await;
+    assert_eq!(gateway.call_back(&number).await, (200, "success".to_owned()), "warned of, and taken");
+    assert_eq!(shop.state(&id).await, "delivered");
+    shop.incidents("source_unlisted", 1).await;
+    let (other, number) = ordered(&shop).await;
+    let config = std::fs::read_to_string(shop.data.join("config.toml")).unwrap();
+    let enforced = config.replace("sources =", "source_check = \"enforce\"\nsources =");
+    std::fs::write(shop.data.join("config.toml"), enforced).unwrap();
+    assert!(shop.stop());
+    shop.run();
+    gateway.moved(&number, &format!("{}/pay/gate/notify", shop.public));
+    assert_eq!(gateway.call_back(&number).await, (400, "fail".to_owned()));
+    assert_eq!(shop.state(&other).await, "pending");
+    shop.incidents("source_refused", 1).await;
+}
