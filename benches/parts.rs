@@ -5,6 +5,7 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use kamid::channel::Channels;
+use kamid::channel::capture::{Capture, borrowed};
 use kamid::config::{Config, StoreUrl};
 use kamid::domain::{Attempt, Callback, Currency, Money, OrderId, Payment, Product, Take};
 use kamid::settings::{Secret, Section};
@@ -44,6 +45,42 @@ fn verify(c: &mut Criterion) {
             channel.verify(&callback, 0).unwrap()
         });
     });
+}
+
+/// A captured callback of each kind of signature, as its gateway's SDK signed it.
+fn verify_kinds(c: &mut Criterion) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
+    let cases = [
+        ("epay_v2", "a01-basic"),
+        ("alipay", "a01-basic"),
+        ("wechat_v3", "a01-public-key"),
+        ("unionpay", "a01-basic"),
+        ("bepusdt", "a01-integer"),
+        ("epusdt_gmpay", "a01-integer"),
+        ("tokenpay", "a01-integer"),
+        ("stripe", "a01-basic"),
+        ("standard_webhooks", "a01-basic"),
+        ("coinbase_commerce", "a01-basic"),
+        ("btcpay", "a01-basic"),
+    ];
+    for (kind, name) in cases {
+        let text = std::fs::read_to_string(format!("{folder}/{kind}/{name}.json")).unwrap();
+        let capture: Capture = serde_json::from_str(&text).unwrap();
+        let mut settings = capture.config.clone().unwrap();
+        settings.insert("kind".to_owned(), kind.into());
+        let section = Section::from_json("config", &settings);
+        let channels = Channels::build(&[("pay".to_owned(), section)], true).unwrap();
+        let (channel, request) = (channels.get("pay").unwrap(), capture.request.as_ref().unwrap());
+        let body = data_encoding::BASE64.decode(request.body_b64.as_bytes()).unwrap();
+        let headers = borrowed(&request.headers);
+        let query = request.target.split_once('?').map_or("", |(_, query)| query);
+        c.bench_function(&format!("verify a callback of {kind}"), |b| {
+            b.iter(|| {
+                let callback = Callback { method: &request.method, path: "/", query, headers: &headers, body: &body };
+                channel.verify(&callback, 1_763_884_800_000).unwrap()
+            });
+        });
+    }
 }
 
 fn seal(c: &mut Criterion) {
@@ -154,5 +191,5 @@ fn snapshots(c: &mut Criterion) {
     });
 }
 
-criterion_group!(parts, verify, seal, settle, snapshots);
+criterion_group!(parts, verify, verify_kinds, seal, settle, snapshots);
 criterion_main!(parts);

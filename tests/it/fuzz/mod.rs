@@ -12,6 +12,7 @@ mod fleet;
 mod forwarded;
 mod genuine;
 mod keys;
+mod kinds;
 mod params;
 mod settings;
 mod signed;
@@ -37,6 +38,7 @@ targets! {
     fleet::a_histogram_is_ours_or_none,
     forwarded::a_stranger_cannot_choose_his_address,
     keys::a_file_of_keys_is_imported_whole_and_each_key_once,
+    kinds::what_no_gateway_signed_is_believed_by_no_kind,
     params::parameters_are_read_as_they_stand_or_refused_with_cause,
     settings::any_text_is_a_configuration_or_a_list_of_problems_without_secrets,
     signed::a_signed_callback_says_what_it_says,

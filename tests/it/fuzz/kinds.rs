@@ -1,0 +1,157 @@
+//! Every kind of channel: whatever is done to its captured callbacks, nothing but what its gateway signed is believed, and no
+//! answer of a gateway makes it panic.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use data_encoding::BASE64;
+use kamid::channel::capture::borrowed;
+use kamid::channel::{Asked, Channel, Channels, Checkout, Claim, KINDS};
+use kamid::domain::{Callback, Currency, Money, Response};
+use kamid::settings::Section;
+use serde_json::Value;
+
+use super::drive::Target;
+
+/// When the callbacks were captured, in ms.
+const NOW: u64 = 1_763_884_800_000;
+
+/// A kind, with one of the settings it was captured under, and its callbacks under these.
+struct Rig {
+    channel: Arc<dyn Channel>,
+    seeds: Vec<Vec<u8>>,
+    /// What the genuine ones state.
+    stated: HashSet<String>,
+}
+
+static RIGS: LazyLock<Vec<Rig>> = LazyLock::new(|| {
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("tests/vectors"));
+    let folder = above.into_iter().find(|folder| folder.is_dir()).unwrap();
+    KINDS.iter().filter(|kind| !kind.test_only).map(|kind| rig(kind.name, &folder.join(kind.name))).collect()
+});
+
+fn rig(kind: &str, folder: &Path) -> Rig {
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: &std::path::PathBuf| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
+    let vectors: Vec<Value> = paths.iter().map(read).filter(|vector| vector["request"].is_object()).collect();
+    let config = vectors[0]["config"].clone();
+    let mut settings = config.as_object().unwrap().clone();
+    settings.insert("kind".to_owned(), kind.into());
+    let section = Section::from_json("config", &settings);
+    let channels = Channels::build(&[("pay".to_owned(), section)], true).unwrap_or_else(|it| panic!("{it:?}"));
+    let channel = Arc::clone(channels.get("pay").unwrap());
+    let at = KINDS.iter().position(|known| known.name == kind).unwrap();
+    let small =
+        |vector: &&Value| vector["config"] == config && vector["request"]["body_len"].as_u64().unwrap_or(0) < 8000;
+    let small = |vector: &&Value| small(vector) && vector["request"]["target"].as_str().unwrap().len() < 8000;
+    let seeds: Vec<Vec<u8>> = vectors.iter().filter(small).map(|vector| written(at, &vector["request"])).collect();
+    let said = seeds.iter().filter_map(|seed| stated(channel.as_ref(), seed));
+    let stated = said.collect();
+    Rig { channel, seeds, stated }
+}
+
+/// A request as an input: which kind, method and query, headers, an empty line, the body.
+fn written(kind: usize, request: &Value) -> Vec<u8> {
+    let target = request["target"].as_str().unwrap();
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let mut text = format!("{kind} {} {query}\n", request["method"].as_str().unwrap());
+    for header in request["headers"].as_array().unwrap() {
+        text += &format!("{}: {}\n", header[0].as_str().unwrap(), header[1].as_str().unwrap());
+    }
+    text.push('\n');
+    [text.as_bytes(), &BASE64.decode(request["body_b64"].as_str().unwrap().as_bytes()).unwrap()].concat()
+}
+
+/// What an input's callback is believed to state; `None`: it is not believed, or states nothing.
+fn stated(channel: &dyn Channel, input: &[u8]) -> Option<String> {
+    let end = input.windows(2).position(|two| two == b"\n\n")?;
+    let (head, body) = (std::str::from_utf8(&input[..end]).ok()?, &input[end + 2..]);
+    let mut lines = head.lines();
+    let mut first = lines.next()?.splitn(3, ' ');
+    let (_, method, query) = (first.next()?, first.next()?, first.next().unwrap_or_default());
+    let pairs = lines.filter_map(|line| line.split_once(": "));
+    let pairs: Vec<(String, String)> = pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let headers = borrowed(&pairs);
+    let callback = Callback { method, path: "/", query, headers: &headers, body };
+    if let Some(number) = channel.names(&callback) {
+        assert!(kamid::channel::is_number(&number), "{number:?} is shown as a number");
+    }
+    let _shown = channel.explain(&callback);
+    answers(channel, &callback, &pairs);
+    match channel.verify(&callback, NOW) {
+        Ok(Claim::Paid(payment)) => {
+            assert!(kamid::channel::is_number(&payment.number) && kamid::channel::is_trade_no(&payment.trade_no));
+            assert!(payment.paid.minor >= 0);
+            Some(format!("{payment:?}"))
+        }
+        Ok(Claim::Ask(call)) => Some(format!("{} {}", call.method, call.url)),
+        Ok(Claim::Nothing(_)) | Err(_) => None,
+    }
+}
+
+/// The same bytes as an answer of the gateway's API: none of it may panic.
+fn answers(channel: &dyn Channel, callback: &Callback<'_>, headers: &[(String, String)]) {
+    let answer = Response { status: 200, headers: headers.to_vec(), body: callback.body.to_vec() };
+    let asked = Asked { number: "KO251123160000MZ4YRUCY", reference: "R" };
+    let checkout = Checkout {
+        number: asked.number,
+        amount: Money { minor: 2990, currency: Currency::CNY },
+        subject: None,
+        notify_url: "https://x.example/n",
+        return_url: "https://x.example/r",
+        expires: NOW + 1,
+        client_ip: "127.0.0.1",
+        extra: &[],
+    };
+    let _none = channel.opened(&checkout, &answer, NOW);
+    let _none = channel.answer(&asked, &answer, NOW);
+    let _none = channel.confirmed(callback, &answer, NOW);
+    let _none = channel.refunded(&answer, NOW);
+}
+
+fn check(input: &[u8]) {
+    let digits = input.iter().take_while(|b| b.is_ascii_digit()).count();
+    let at = std::str::from_utf8(&input[..digits]).ok().and_then(|text| text.parse::<usize>().ok());
+    let Some(rig) = at.and_then(|at| RIGS.get(at)) else { return };
+    if let Some(said) = stated(rig.channel.as_ref(), input) {
+        assert!(rig.stated.contains(&said), "believed, and never signed: {said}");
+    }
+}
+
+pub fn what_no_gateway_signed_is_believed_by_no_kind() -> Target {
+    let reached = RIGS.iter().filter(|rig| !rig.stated.is_empty()).count();
+    assert_eq!(reached, RIGS.len(), "the seeds of every kind reach what is deep");
+    let seeds = RIGS.iter().flat_map(|rig| rig.seeds.clone()).collect();
+    let words = &[
+        "&",
+        "=",
+        "%26",
+        "%3D",
+        "\n",
+        "\n\n",
+        "{",
+        "}",
+        "\"",
+        ":",
+        ",",
+        "null",
+        "1e3",
+        "\\u0026",
+        "POST ",
+        "GET ",
+        "amount",
+        "status",
+        "&total_amount=0.01",
+        "&txnAmt=1",
+        "&money=1",
+        "signature",
+        "sign",
+        "v1=",
+        "v1,",
+        "t=1763884800,",
+        "sha256=",
+    ];
+    Target { name: "callbacks of every kind", seeds, words, check }
+}
