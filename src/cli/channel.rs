@@ -24,6 +24,12 @@ pub enum ChannelCommand {
     /// List the kinds of channels there are
     #[command(after_help = "Example:\n  kamid channel kinds")]
     Kinds,
+    /// Try a channel: its notify address from outside and inside, and its gateway. Touches no order, moves no money
+    #[command(after_help = "Example:\n  kamid channel test alipay\nExit code 1 if something cannot work.")]
+    Test {
+        /// Its name in the configuration
+        name: String,
+    },
     /// Run a captured callback offline and say what would happen
     #[command(
         after_help = "Examples:\n  kamid channel verify --capture tests/vectors/epay_v1/a01-integer-money.json\n  kamid channel verify --capture incident.json --channel alipay --explain"
@@ -94,6 +100,12 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Done {
         ChannelCommand::Kinds => {
             let kinds: Vec<_> = KINDS.iter().map(|kind| json!({"kind": kind.name, "about": kind.about})).collect();
             context.show(&json!({"kinds": kinds}), "kinds", &["kind", "about"])
+        }
+        ChannelCommand::Test { name } => {
+            let path = format!("/v1/channels/{}/test", part(&name)?);
+            let report = context.client()?.post(&path, &json!({})).await?;
+            context.out.list(&report, "steps", &["step", "result", "says"]);
+            Ok(if report["works"] == true { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         ChannelCommand::Verify { capture, channel, explain } => verify(context, &capture, channel.as_deref(), explain),
     }

@@ -30,6 +30,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/v1/products/{id}/void", post(void))
         .route("/v1/products/{id}/restore", post(restore))
         .route("/v1/channels", get(channels))
+        .route("/v1/channels/{name}/test", post(try_channel))
         .route("/v1/audit", get(audit::audit))
         .route(
             "/v1/stream",
@@ -178,6 +179,12 @@ async fn restore(
     let restored = web.shop.restore(&id, wish.count).await?;
     trace.result(&format!("{restored} restored"));
     Ok(Json(json!({"restored": restored})))
+}
+
+async fn try_channel(State(web): State<Arc<Web>>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+    let steps = web.shop.try_channel(&name).await?;
+    let works = steps.iter().all(|step| step.result != "failed");
+    Ok(Json(json!({"channel": name, "works": works, "steps": steps})))
 }
 
 async fn channels(State(web): State<Arc<Web>>) -> Json<Value> {

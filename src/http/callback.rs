@@ -15,7 +15,7 @@ use super::{Client, Web};
 use crate::channel::{Channel, Claim, Source, Verdict};
 use crate::domain::text::printable;
 use crate::domain::{Callback, Outcome, Rejection, Reply};
-use crate::shop::IncidentNote;
+use crate::shop::{IncidentNote, probe};
 use crate::store::StoreError;
 use crate::telemetry::Event;
 use crate::telemetry::incident::RawRequest;
@@ -79,6 +79,10 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
         Err(reason) => (&b""[..], Some(*reason)),
     };
     let callback = Callback { method: head.method.as_str(), path: head.uri.path(), query, headers: &headers, body };
+    if callback.header(probe::HEADER).is_some_and(|token| web.shop.is_trial(token)) {
+        let said = cut.map_or_else(|| channel.verify(&callback, web.shop.store.now()), Err);
+        return trial(&said);
+    }
     let source = web.shop.channels.terms(name).map_or(Source::Listed, |terms| terms.source(client.0));
     let mut ending = match cut {
         Some(reason) => Ending::rejected(reason),
@@ -99,6 +103,17 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
     let (outcome, reason) = (ending.outcome, ending.reason);
     web.shop.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
     reply(&reply_data)
+}
+
+/// What a trial callback of our own hears: whether it would have been believed. Nothing is settled or counted.
+fn trial(said: &Result<Claim, Rejection>) -> Response {
+    let word = match said {
+        Ok(_) => "accept",
+        Err(reason) => reason.as_str(),
+    };
+    let mut response = reply(&Reply { status: 200, body: "trial" });
+    response.headers_mut().insert(probe::HEADER, HeaderValue::from_static(word));
+    response
 }
 
 /// A callback for a channel that is not configured: counted, charged, and an operator hears of it.

@@ -54,7 +54,9 @@ fn deed_of(method: &Method, route: &str, path: &str) -> Option<String> {
     let last = path.rsplit('/').next().unwrap_or_default();
     let word = match route {
         // The sandbox's payments are made by a gateway's means, and only in test mode.
-        "/v1/orders/look" | "/v1/orders/{id}/sandbox" | "/v1/incidents/{id}/replay" => return None,
+        "/v1/orders/look" | "/v1/orders/{id}/sandbox" | "/v1/incidents/{id}/replay" | "/v1/channels/{name}/test" => {
+            return None;
+        }
         "/v1/products" => "product add",
         "/v1/products/{id}" => "product set",
         "/v1/products/{id}/keys" => "keys import",

@@ -12,6 +12,7 @@ mod lost;
 mod notices;
 mod operators;
 mod pace;
+pub mod probe;
 mod review;
 mod sandbox;
 mod settle;
@@ -118,6 +119,8 @@ pub struct Shop {
     told: RwLock<BTreeSet<Reach>>,
     /// When it was last told, by channel, that callbacks come from somewhere else.
     unlisted: Mutex<BTreeMap<String, u64>>,
+    /// Tokens of trial callbacks under way.
+    trials: Mutex<BTreeSet<String>>,
 }
 
 impl Shop {
@@ -153,6 +156,7 @@ impl Shop {
             behind: AtomicU64::new(0),
             told: RwLock::default(),
             unlisted: Mutex::default(),
+            trials: Mutex::default(),
         }
     }
 

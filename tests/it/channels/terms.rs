@@ -126,3 +126,46 @@ async fn callbacks_from_elsewhere_are_told_of_or_refused() {
     assert_eq!(shop.state(&other).await, "pending");
     shop.incidents("source_refused", 1).await;
 }
+
+/// What `kamid channel test` says of a step.
+fn step<'a>(report: &'a serde_json::Value, name: &str) -> (&'a str, &'a str) {
+    let found = report["steps"].as_array().unwrap().iter().find(|step| step["step"] == name);
+    let found = found.unwrap_or_else(|| panic!("no {name} in {report}"));
+    (found["result"].as_str().unwrap(), found["says"].as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_is_tried_without_touching_an_order() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let gateway = Gateway::start(Family::EpayV1).await;
+    let mut shop = shop_at(folder.path(), &gateway, "");
+    let report = shop.json(&["channel", "test", "gate"], "");
+    assert_eq!(report["works"], true, "{report}");
+    for name in ["outside", "inside"] {
+        assert_eq!(step(&report, name), ("ok", "a signed callback arrives unchanged and is believed"));
+    }
+    assert_eq!(
+        (step(&report, "large body").0, step(&report, "gateway").0, step(&report, "address").0),
+        ("ok", "ok", "warn")
+    );
+    assert!(shop.admin("/v1/orphans").await["payments"].as_array().unwrap().is_empty(), "it left nothing behind");
+    assert!(shop.admin("/v1/incidents").await["incidents"].as_array().unwrap().is_empty());
+    // Whoever sends the header without a token of ours is anybody.
+    let stranger = shop.http.post(format!("{}/pay/gate/notify", shop.public)).header("x-kamid-trial", "x").send().await;
+    assert_eq!(stranger.unwrap().status(), 400);
+    // Something else answers at the public address; nothing does; the gateway knows another key.
+    let config = std::fs::read_to_string(shop.data.join("config.toml")).unwrap();
+    for (public_url, wanted) in [(gateway.url.as_str(), "bot wall"), ("http://127.0.0.1:9", "nothing listens there")] {
+        let server = format!("[server]\npublic_url = \"{public_url}\"\n");
+        std::fs::write(shop.data.join("config.toml"), config.replace("[server]\n", &server)).unwrap();
+        std::fs::write(shop.data.join("secret"), "another-key").unwrap();
+        assert!(shop.stop());
+        shop.run();
+        let done = shop.cli(&["channel", "test", "gate", "--json"], "");
+        assert_eq!(done.status.code(), Some(1));
+        let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        let (result, says) = step(&report, "outside");
+        assert!(result == "failed" && says.contains(wanted), "{says}");
+        assert_eq!((step(&report, "inside").0, step(&report, "gateway").0), ("ok", "warn"), "{report}");
+    }
+}

@@ -337,6 +337,9 @@ impl Gateway {
                     json!({"trade_no": "T", "pay_type": "qrcode", "pay_info": format!("weixin://pay/{number}")}),
                 ))
             }
+            ("/api.php", "order") if !self.payments().contains_key(&number) => {
+                Ok(axum::Json(json!({"code": -1, "msg": "no such order"})).into_response())
+            }
             ("/api/pay/query", _) | ("/api.php", "order") => {
                 let payment = self.payment(&number);
                 let code = if self.family == Family::EpayV1 { 1 } else { 0 };

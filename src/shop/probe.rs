@@ -1,0 +1,188 @@
+//! 拨测: whether a channel can work, tried as a gateway and as a merchant would: our own notify address from outside and from
+//! inside, with a callback that touches no order, and the gateway's API.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Shop, ShopError};
+use crate::channel::{Answer, Asked, Channel};
+use crate::domain::{Call, Currency, Money, Payment, Response};
+use crate::vault;
+
+/// The header by which a callback says that it is a trial of ours.
+pub const HEADER: &str = "x-kamid-trial";
+/// How long each step may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A body as large as a proxy in front must let through.
+const LARGE: usize = 60_000;
+/// Clocks may differ so much: half of what most gateways let pass.
+const SKEW_S: u64 = 150;
+/// A number that no order has.
+const NUMBER: &str = "ZZZZZZZZZZTRIAL0000001";
+
+/// One thing that was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    /// What.
+    pub step: &'static str,
+    /// How it went: `ok`, `warn` or `failed`.
+    pub result: &'static str,
+    /// What that means, and what to do.
+    pub says: String,
+}
+
+impl Step {
+    fn new(step: &'static str, result: &'static str, says: impl Into<String>) -> Self {
+        Self { step, result, says: says.into() }
+    }
+}
+
+/// What stands between us and an address, in words.
+fn unreached(error: &str) -> String {
+    let text = error.to_lowercase();
+    let hint = if text.contains("dns") || text.contains("resolve") || text.contains("lookup") {
+        "the name cannot be resolved: see its DNS record"
+    } else if text.contains("certificate") || text.contains("tls") || text.contains("handshake") {
+        "TLS fails: gateways refuse a certificate that is not valid"
+    } else if text.contains("refused") {
+        "nothing listens there: is the proxy up, and does it pass this port on?"
+    } else if text.contains("timed out") || text.contains("timeout") {
+        "nobody answers in time: a firewall, or the wrong address"
+    } else {
+        "it cannot be reached"
+    };
+    format!("{hint} ({error})")
+}
+
+/// What something else than this daemon answered.
+fn foreign(answer: &Response) -> String {
+    match answer.status {
+        300..=399 => {
+            let to = answer.header("location").unwrap_or("elsewhere");
+            format!(
+                "it redirects ({} to {to}): gateways do not follow; set public_url to where it leads",
+                answer.status
+            )
+        }
+        404 => "404: something else answers there, or the proxy does not pass /pay/ on".to_owned(),
+        413 => {
+            "413: the proxy refuses a body of this size; let 64 KiB through (256 KiB for Stripe, Coinbase)".to_owned()
+        }
+        401 | 403 => format!("{}: a login or a bot wall stands in front: let /pay/ through", answer.status),
+        429 => "429: the proxy limits requests; a flash sale's callbacks all come from one address".to_owned(),
+        502..=504 => format!("{}: the proxy cannot reach the daemon", answer.status),
+        status => format!("{status}: something else than this daemon answers there"),
+    }
+}
+
+impl Shop {
+    /// Tries a channel. Nothing is settled, no order is touched, no money moves.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub async fn try_channel(&self, name: &str) -> Result<Vec<Step>, ShopError> {
+        let channel = self.channel(name)?;
+        let token = format!("{:032x}", vault::chance()?);
+        self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(token.clone());
+        let mut steps = Vec::new();
+        let path = format!("/pay/{name}/notify");
+        let outside = format!("{}{path}", self.public_url);
+        let https = outside.starts_with("https://");
+        let local = ["://127.", "://localhost", "://0.0.0.0"].iter().any(|part| outside.contains(part));
+        steps.push(match (local, https) {
+            (true, _) => {
+                Step::new("address", "warn", format!("{outside} is this machine's own: no gateway reaches it"))
+            }
+            (false, false) => Step::new("address", "warn", format!("{outside} is not https: some gateways refuse it")),
+            (false, true) => Step::new("address", "ok", outside.clone()),
+        });
+        steps.push(self.knock("outside", &outside, channel.as_ref(), &token, 0).await);
+        if steps.last().is_some_and(|step| step.result == "ok") {
+            let large = LARGE.min(channel.limits().1);
+            steps.push(self.knock("large body", &outside, channel.as_ref(), &token, large).await);
+        }
+        if let Some(inside) = self.own_url.get() {
+            steps.push(self.knock("inside", &format!("{inside}{path}"), channel.as_ref(), &token, 0).await);
+        }
+        self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&token);
+        steps.push(self.call_gateway(channel.as_ref()).await);
+        Ok(steps)
+    }
+
+    /// Whether a callback's trial token is one of ours, under way.
+    #[must_use]
+    pub fn is_trial(&self, token: &str) -> bool {
+        self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(token)
+    }
+
+    /// Sends a trial callback: signed, where the channel's secret is one that both sides have.
+    async fn knock(&self, step: &'static str, url: &str, channel: &dyn Channel, token: &str, pad: usize) -> Step {
+        let currency = if channel.takes(Currency::CNY) { Some(Currency::CNY) } else { "USD".parse().ok() };
+        let paid = Money { minor: 1, currency: currency.unwrap_or(Currency::CNY) };
+        let request = channel.forge(&Payment::new(NUMBER, "TRIAL", paid, ""), self.store.now());
+        let mark = if request.query.is_empty() { "" } else { "?" };
+        let mut call = Call {
+            method: request.method,
+            url: format!("{url}{mark}{}", request.query),
+            headers: request.headers,
+            body: request.body,
+        };
+        if pad > 0 {
+            (call.method, call.body) = ("POST", vec![b'x'; pad]);
+        }
+        call.headers.push((HEADER.to_owned(), token.to_owned()));
+        match self.outbound.send(&call, PATIENCE).await {
+            Err(error) => Step::new(step, "failed", unreached(&error)),
+            Ok(answer) => match answer.header(HEADER) {
+                None => Step::new(step, "failed", foreign(&answer)),
+                Some(_) if pad > 0 => Step::new(step, "ok", format!("{pad} bytes arrive whole")),
+                Some("accept") => Step::new(step, "ok", "a signed callback arrives unchanged and is believed"),
+                Some("too_large") => Step::new(step, "failed", "the body grew on its way"),
+                Some(word) => {
+                    let text = format!("it arrives; only the gateway itself can sign one that is believed ({word})");
+                    Step::new(step, "ok", text)
+                }
+            },
+        }
+    }
+
+    /// Asks the gateway about a number that it cannot know.
+    async fn call_gateway(&self, channel: &dyn Channel) -> Step {
+        let asked = Asked { number: NUMBER, reference: NUMBER };
+        let Some(call) = channel.query(&asked, self.store.now()) else {
+            return Step::new(
+                "gateway",
+                "warn",
+                "this kind cannot be asked about payments: its callbacks are all there is",
+            );
+        };
+        let answer = match self.outbound.send(&call, PATIENCE).await {
+            Ok(answer) => answer,
+            Err(error) => return Step::new("gateway", "failed", unreached(&error)),
+        };
+        let theirs = answer.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
+        let skew = theirs.map(|at| (self.store.now() / 1000).abs_diff(at.timestamp().as_second().unsigned_abs()));
+        if let Some(skew) = skew.filter(|skew| *skew > SKEW_S) {
+            return Step::new(
+                "gateway",
+                "failed",
+                format!("this machine's clock differs from the gateway's by {skew} s"),
+            );
+        }
+        match channel.answer(&asked, &answer, self.store.now()) {
+            Answer::Unknown | Answer::Unpaid => {
+                Step::new("gateway", "ok", "it answers, and believes how our questions are signed")
+            }
+            Answer::Paid(_) | Answer::Refunded => {
+                Step::new("gateway", "failed", "it says that a made-up number was paid")
+            }
+            Answer::Mismatch => {
+                let status = answer.status;
+                let text =
+                    format!("it answers {status}, and not what an unknown number should be answered: look at the keys");
+                Step::new("gateway", "warn", text)
+            }
+        }
+    }
+}
