@@ -110,6 +110,21 @@ async fn whole(family: Family, received: &str) {
     assert!(!shop.cli(&refund, "").status.success());
     assert_eq!((gateway.payment(&number).refunded.len(), shop.state(&lost).await.as_str()), (1, "refunded"));
     shop.audit();
+    // The merchant's secrets stay where they are, also at the log's finest level.
+    let shown = [
+        std::fs::read(shop.data.join("log")).unwrap(),
+        shop.admin_text("/metrics").await,
+        shop.admin_text("/v1/incidents").await,
+        shop.admin_text("/v1/channels").await,
+        shop.admin_text("/v1/trail").await,
+        shop.admin_text(&format!("/v1/orders/{lost}")).await,
+        shop.stream_line().await,
+    ];
+    let private = gateway.merchant.private();
+    for secret in [SECRET, &private[200..260]] {
+        let holds = |text: &Vec<u8>| text.windows(secret.len()).any(|part| part == secret.as_bytes());
+        assert!(!shown.iter().any(holds), "{family:?}: a secret of the merchant's is shown");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
