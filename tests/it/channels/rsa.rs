@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::channel;
-use crate::support::gateway::{Pair, SECRET, chain, encoded, joined, sha256};
+use crate::support::gateway::{SECRET, encoded, joined, sha256};
+use crate::support::pair::{Pair, chain};
 
 const NOW: u64 = 1_800_000_000_000;
 

@@ -3,6 +3,7 @@
 pub mod channel;
 pub mod gateway;
 pub mod mail;
+pub mod pair;
 pub mod proxy;
 pub mod redis;
 pub mod seat;
