@@ -42,7 +42,7 @@ pub enum Told {
 pub struct Payment {
     /// As it was asked for: a number, or a text where the gateway takes one.
     amount: Value,
-    pub notify_url: String,
+    notify_url: String,
     paid: bool,
 }
 
@@ -208,7 +208,7 @@ impl Coins {
             return Err("parameters");
         }
         let number = fields["OutOrderId"].as_str().ok_or("parameters")?;
-        // Two buyers' keys would share an address only if they were one: each payment has a key of its own.
+        // It keeps one address for each key: two payments under one key could be taken for each other.
         let address = self.address(fields["OrderUserKey"].as_str().ok_or("parameters")?);
         self.asked(number, &fields["ActualAmount"], &fields["NotifyUrl"]);
         let amount = written(&fields["ActualAmount"], false);
