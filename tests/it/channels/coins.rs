@@ -136,6 +136,11 @@ async fn whole(kind: Kind) {
     }
     lost(&shop, &coins).await;
     assert_eq!(coins.taken(), 3);
+    // Money that came elsewhere is money: it waits for a person, and no repeat or refused signature waits with it.
+    let waiting = shop.admin("/v1/orphans").await;
+    let kinds: Vec<_> = waiting["payments"].as_array().unwrap().iter().map(|payment| &payment["kind"]).collect();
+    assert_eq!(kinds.len(), usize::from(kind != Kind::Webhooks), "{waiting}");
+    assert!(kinds.iter().all(|kind| *kind == "orphan"), "{waiting}");
     shop.audit();
 }
 
