@@ -2,6 +2,7 @@
 //! and through each channel's own requests.
 
 mod alipay;
+mod coins;
 mod epay;
 mod http;
 mod live;

@@ -1,6 +1,7 @@
 //! What tests start and talk to.
 
 pub mod channel;
+pub mod coins;
 pub mod gateway;
 pub mod mail;
 pub mod pair;
