@@ -5,6 +5,7 @@
 //! log of this room holds a key, an order's token or a password.
 
 mod folder;
+mod sms;
 mod smtp;
 mod text;
 mod worker;
@@ -54,6 +55,8 @@ pub struct Kind {
 /// Every kind there is.
 pub const KINDS: &[Kind] = &[
     Kind { name: "smtp", about: "e-mail through a mail server", test_only: false, build: smtp::build },
+    Kind { name: "sms_aliyun", about: "阿里云短信", test_only: false, build: sms::aliyun },
+    Kind { name: "sms_tencent", about: "腾讯云短信", test_only: false, build: sms::tencent },
     Kind { name: "folder", about: "e-mail as files, to try things with", test_only: true, build: folder::build },
 ];
 

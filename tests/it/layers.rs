@@ -26,7 +26,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     // Only to write a query: the one encoder there is.
     ("client", &["channel"]),
     ("shop", &["channel", "config", "domain", "outbound", "shop", "store", "telemetry", "vault"]),
-    ("notify", &["domain", "notify", "settings", "shop"]),
+    ("notify", &["domain", "notify", "outbound", "settings", "shop", "vault"]),
     ("http", &["channel", "config", "domain", "http", "notify", "shop", "store", "telemetry", "vault"]),
     ("daemon", &["channel", "config", "domain", "http", "notify", "settings", "shop", "store", "telemetry", "vault"]),
     // Through the daemon's own HTTP, never Redis.
@@ -54,7 +54,7 @@ const DOORS: [(&str, &[&str]); 14] = [
     ("lettre::", &["notify"]),
     ("reqwest::", &["outbound", "client"]),
     ("md5::", &["channel"]),
-    ("aws_lc_rs::", &["channel", "vault"]),
+    ("aws_lc_rs::", &["channel", "notify", "vault"]),
     ("metrics_exporter_prometheus::", &["telemetry"]),
     ("clap::", &["cli"]),
     ("ratatui::", &["hammer", "top", "tty"]),

@@ -162,6 +162,55 @@ async fn a_notice_outlives_the_mail_server_and_the_daemon() {
     shop.audit();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phone_is_told_by_text_message_without_a_key() {
+    use std::sync::{Arc, Mutex};
+    // The provider: it limits the first message of a number, and takes the next.
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let known = Arc::clone(&asked);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = axum::Router::new().fallback(move |uri: axum::http::Uri, headers: axum::http::HeaderMap| {
+        let known = Arc::clone(&known);
+        async move {
+            let mut known = known.lock().unwrap();
+            known.push(format!("{uri} {:?}", headers.get("authorization")));
+            let code = if known.len() == 1 { "isv.BUSINESS_LIMIT_CONTROL" } else { "OK" };
+            axum::Json(json!({"Code": code, "Message": "x"}))
+        }
+    });
+    tokio::spawn(crate::support::gateway::serve(listener, app));
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("d");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("sms.secret"), "sms-secret-1").unwrap();
+    let shop = Daemon::at(
+        &data,
+        &format!(
+            "[notify.sms]\nkind = \"sms_aliyun\"\nendpoint = \"{url}\"\naccess_key_id = \"LTAI\"\naccess_key_secret_file = \"sms.secret\"\n\
+             sign_name = \"卡密商城\"\ntemplate_code = \"SMS_1\"\nparams = [\"order\", \"product\"]\n"
+        ),
+    );
+    shop.product("card", &["--name", "会员月卡"], 9);
+    let id = paid(&shop, "13800138000", "S1").await;
+    let limited = until(&shop, &id, |notice| notice["tries"] == 1 && notice["by"] == "sms").await;
+    assert!(limited["state"] == "waiting" && limited["why"].as_str().unwrap().contains("LIMIT"), "{limited}");
+    shop.json(&["notice", "resend", &id], "");
+    until(&shop, &id, |notice| notice["state"] == "sent").await;
+    let asked = asked.lock().unwrap();
+    let sent = asked.last().unwrap();
+    assert!(
+        sent.contains(&id) && sent.contains("PhoneNumbers=13800138000") && sent.contains("ACS3-HMAC-SHA256"),
+        "{sent}"
+    );
+    assert!(!sent.contains("PLAIN") && !sent.contains("token"), "neither a key nor the way to it: {sent}");
+    let log = std::fs::read_to_string(shop.data.join("log")).unwrap();
+    assert!(!log.contains("sms-secret-1") && !log.contains("13800138000"));
+    // A mail address is nobody's that this shop can tell.
+    let other = paid(&shop, "a@b.example", "S2").await;
+    assert_eq!(notice(&shop, &other).await, Value::Null);
+}
+
 #[test]
 fn a_notifiers_settings_are_checked_with_their_names() {
     let folder = tempfile::tempdir().unwrap();
@@ -181,6 +230,7 @@ fn a_notifiers_settings_are_checked_with_their_names() {
     for (text, wanted) in [
         ("[notify.mail]\nkind = \"pigeon\"\n".to_owned(), "must be one of smtp"),
         ("[notify.mail]\nkind = \"smtp\"\n".to_owned(), "notify.mail.host: is missing"),
+        ("[notify.sms]\nkind = \"sms_tencent\"\nparams = [\"key\"]\n".to_owned(), "keys are not among them"),
         (format!("[notify.mail]\n{whole}tls = \"none\"\n"), "only to this machine itself"),
         (format!("[notify.mail]\n{whole}user = \"me\"\n"), "password_file names a file"),
         (format!("[notify.mail]\n{whole}template_file = \"own.txt\"\n"), "cannot be filled in"),
