@@ -6,6 +6,7 @@
 //! come from the configuration, never from the message.
 
 mod alipay;
+pub mod bill;
 mod btcpay;
 mod canonical;
 pub mod capture;

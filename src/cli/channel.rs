@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::product::moment;
-use super::{Context, Done, Failure, serve};
+use super::{Context, Done, Failure, reconcile, serve};
 use crate::channel::capture::{Capture, replay};
 use crate::channel::{Channels, KINDS};
 use crate::client::part;
@@ -44,6 +44,23 @@ pub enum ChannelCommand {
         /// Show the signed text too, secrets masked
         #[arg(long)]
         explain: bool,
+    },
+    /// Compare the gateway's downloaded bill with our orders
+    #[command(
+        after_help = "Examples:\n  kamid channel reconcile wechat --bill 2026-12-01.csv\n  kamid channel reconcile wechat --bill 2026-12-01.csv --from 2026-12-01T00:00:00+08:00 --until 2026-12-02T00:00:00+08:00\nBills of wechat_v3, alipay, epay_v1 and epay_v2 are read. What was paid here and is not in the bill is looked for\nbetween --from and --until only. Exit code 1 if anything differs or a row could not be read."
+    )]
+    Reconcile {
+        /// Channel
+        name: String,
+        /// The bill, as the gateway's console gives it
+        #[arg(long, value_name = "FILE")]
+        bill: PathBuf,
+        /// The bill begins here: 2026-12-01T00:00:00+08:00
+        #[arg(long, value_parser = moment, requires = "until")]
+        from: Option<u64>,
+        /// The bill ends before this
+        #[arg(long, value_parser = moment, requires = "from")]
+        until: Option<u64>,
     },
 }
 
@@ -108,6 +125,10 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Done {
             Ok(if report["works"] == true { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         ChannelCommand::Verify { capture, channel, explain } => verify(context, &capture, channel.as_deref(), explain),
+        ChannelCommand::Reconcile { name, bill, from, until } => {
+            let period = from.zip(until).map(|(from, until)| reconcile::Period { from, until });
+            reconcile::run(context, &name, &bill, period).await
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod order;
 mod output;
 pub mod parts;
 mod product;
+mod reconcile;
 mod serve;
 mod token;
 mod top;

@@ -48,7 +48,7 @@ fn brief(web: &Web, order: &Order) -> Value {
     })
 }
 
-fn payment(record: &PaymentRecord) -> Value {
+pub(super) fn payment(record: &PaymentRecord) -> Value {
     json!({
         "channel": record.channel, "trade_no": record.trade_no, "state": record.state, "number": record.number,
         "amount": record.paid.to_string(), "amount_minor": record.paid.minor, "currency": record.paid.currency,

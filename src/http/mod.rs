@@ -15,6 +15,7 @@ mod notices;
 mod operators;
 mod orders;
 mod pages;
+mod payments;
 mod problem;
 mod stream;
 mod trail;

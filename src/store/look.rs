@@ -4,7 +4,7 @@ use super::orders::{fields, read_order, read_payment};
 use super::script::items_of;
 use super::{Store, StoreError};
 use crate::domain::order::PaymentRecord;
-use crate::domain::{Order, OrderId};
+use crate::domain::{Millis, Order, OrderId};
 
 /// Orders read in one write.
 const BATCH: usize = 250;
@@ -77,6 +77,46 @@ impl Store {
             cursor = next;
             if cursor == 0 {
                 return Ok(());
+            }
+        }
+    }
+
+    /// The payments of a channel that came from `from` until before `until`, whatever became of them and whether they
+    /// stand with an order or not; some may come twice. `None`: they are more than `most`. Every record is looked at.
+    ///
+    /// # Errors
+    /// Redis does not answer, or what stands there cannot be read.
+    pub async fn payments_between(
+        &self,
+        channel: &str,
+        from: Millis,
+        until: Millis,
+        most: usize,
+    ) -> Result<Option<Vec<PaymentRecord>>, StoreError> {
+        let pattern = self.names.every("pay");
+        let (mut cursor, mut records) = (0u64, Vec::new());
+        loop {
+            let (next, names) = self.scan(cursor, &pattern).await?;
+            for batch in names.chunks(BATCH) {
+                let mut pipe = redis::pipe();
+                for name in batch {
+                    pipe.cmd("HGETALL").arg(name);
+                }
+                for answer in self.ask_all(&pipe).await? {
+                    for (name, value) in fields(&answer) {
+                        let record = read_payment(&name, value)?;
+                        if record.channel == channel && (from..until).contains(&record.at) {
+                            records.push(record);
+                        }
+                    }
+                }
+            }
+            if records.len() > most {
+                return Ok(None);
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(Some(records));
             }
         }
     }

@@ -197,8 +197,7 @@ async fn a_phone_is_told_by_text_message_without_a_key() {
     assert!(limited["state"] == "waiting" && limited["why"].as_str().unwrap().contains("LIMIT"), "{limited}");
     shop.json(&["notice", "resend", &id], "");
     until(&shop, &id, |notice| notice["state"] == "sent").await;
-    let asked = asked.lock().unwrap();
-    let sent = asked.last().unwrap();
+    let sent = asked.lock().unwrap().last().unwrap().clone();
     assert!(
         sent.contains(&id) && sent.contains("PhoneNumbers=13800138000") && sent.contains("ACS3-HMAC-SHA256"),
         "{sent}"
