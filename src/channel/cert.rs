@@ -1,5 +1,7 @@
 //! X.509 certificates of gateways: read, named as they name them, and followed to a root that is configured.
 
+use std::ops::RangeInclusive;
+
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
@@ -70,14 +72,17 @@ impl Cert {
         if let [only] = names[..] { Some(only.to_owned()) } else { None }
     }
 
+    /// From when to when it is valid, in ms; an empty range where it cannot be read.
+    fn window(&self) -> RangeInclusive<Millis> {
+        let Some(cert) = self.read() else { return RangeInclusive::new(1, 0) };
+        let ms = |seconds: i64| u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
+        ms(cert.validity().not_before.timestamp())..=ms(cert.validity().not_after.timestamp()).saturating_add(999)
+    }
+
     /// Whether it was valid at that time.
     #[must_use]
     pub fn is_valid(&self, now: Millis) -> bool {
-        let seconds = i64::try_from(now / 1000).unwrap_or(i64::MAX);
-        self.read().is_some_and(|cert| {
-            let valid = cert.validity();
-            (valid.not_before.timestamp()..=valid.not_after.timestamp()).contains(&seconds)
-        })
+        self.window().contains(&now)
     }
 
     /// Whether it may sign others.
@@ -90,15 +95,24 @@ impl Cert {
         cert.issuer() == by.subject() && cert.verify_signature(Some(by.public_key())).is_ok()
     }
 
-    /// Whether it leads over at most one of `middle` to one of `roots`, all of them valid at `now`, authorities above it and
-    /// itself none.
+    /// When it can be believed: it leads over at most one of `middle` to one of `roots`, authorities above it and itself
+    /// none, and all of them are valid in that time. `None`: not at `now`.
     #[must_use]
-    pub fn leads_to(&self, roots: &[Self], middle: &[Self], now: Millis) -> bool {
+    pub fn leads_to(&self, roots: &[Self], middle: &[Self], now: Millis) -> Option<RangeInclusive<Millis>> {
         let sound = |cert: &&Self| cert.is_authority() && cert.is_valid(now);
-        let rooted = |cert: &Self| roots.iter().filter(sound).any(|root| cert.is_signed_by(root));
-        !self.is_authority()
-            && self.is_valid(now)
-            && (rooted(self) || middle.iter().filter(sound).any(|cert| self.is_signed_by(cert) && rooted(cert)))
+        let root_of = |cert: &Self| roots.iter().filter(sound).find(|root| cert.is_signed_by(root)).map(Self::window);
+        if self.is_authority() || !self.is_valid(now) {
+            return None;
+        }
+        let both =
+            |a: &RangeInclusive<Millis>, b: &RangeInclusive<Millis>| *a.start().max(b.start())..=*a.end().min(b.end());
+        if let Some(root) = root_of(self) {
+            return Some(both(&self.window(), &root));
+        }
+        middle.iter().filter(sound).filter(|cert| self.is_signed_by(cert)).find_map(|cert| {
+            let root = root_of(cert)?;
+            Some(both(&both(&self.window(), &cert.window()), &root))
+        })
     }
 }
 

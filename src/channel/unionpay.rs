@@ -6,13 +6,14 @@
 //! other merchants' certificates too.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical,
     cert::{self, Cert},
     is_number, is_trade_no,
-    keys::{self, PrivateKey},
+    keys::{self, PrivateKey, PublicKey},
     params::{self, Params},
     sign,
 };
@@ -69,6 +70,11 @@ const FIELDS: [&str; 17] = [
 /// How the gateway writes times: Beijing's.
 const TIME: &str = "%Y%m%d%H%M%S";
 
+/// A certificate's text, its key, and when it can be believed.
+type Believed = (String, Arc<PublicKey>, RangeInclusive<Millis>);
+/// Certificates kept.
+const BELIEVED: usize = 8;
+
 struct UnionPay {
     name: String,
     mer_id: String,
@@ -81,6 +87,9 @@ struct UnionPay {
     sign_key: PrivateKey,
     cert_id: String,
     gateway: Option<(PrivateKey, String)>,
+    /// Certificates that were followed to the root, with their keys and when they can be believed: the gateway has one or two,
+    /// and following one costs more than the signature.
+    believed: Mutex<Vec<Believed>>,
     subject: String,
     channel_type: &'static str,
     body_bytes: usize,
@@ -139,6 +148,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         sign_key: sign_key?,
         cert_id: cert_id?,
         gateway,
+        believed: Mutex::default(),
         subject,
         channel_type: if mobile { "08" } else { "07" },
         body_bytes,
@@ -191,6 +201,26 @@ fn fields(text: &str) -> Option<BTreeMap<&str, &str>> {
 }
 
 impl UnionPay {
+    /// The key of a certificate that comes with a message, if it is UnionPay's.
+    fn key_of(&self, text: &str, now: Millis) -> Result<Arc<PublicKey>, Rejection> {
+        let believed = || self.believed.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = |it: &&Believed| it.0 == text && it.2.contains(&now);
+        if let Some((_, key, _)) = believed().iter().find(known) {
+            return Ok(Arc::clone(key));
+        }
+        let certs = Cert::all(text);
+        let [cert] = certs.as_slice() else { return Err(Rejection::CertUntrusted) };
+        let name = cert.common_name().unwrap_or_default();
+        let named = name.split('@').nth(2) == Some(self.verify_cn.as_str()) || name == self.verify_cn;
+        let when = cert.leads_to(&self.roots, &self.middle, now).filter(|_| named).ok_or(Rejection::CertUntrusted)?;
+        let key = Arc::new(cert.key().ok_or(Rejection::CertUntrusted)?);
+        let mut believed = believed();
+        believed.truncate(BELIEVED - 1);
+        believed.insert(0, (text.to_owned(), Arc::clone(&key), when));
+        drop(believed);
+        Ok(key)
+    }
+
     /// Whether these fields are UnionPay's, by the certificate that comes with them.
     fn check<'a>(
         &self,
@@ -202,14 +232,7 @@ impl UnionPay {
         if get("version") != Some("5.1.0") || get("signMethod") != Some("01") {
             return Err(Rejection::SignTypeMismatch);
         }
-        let certs = Cert::all(get("signPubKeyCert").ok_or(Rejection::MissingField)?);
-        let [cert] = certs.as_slice() else { return Err(Rejection::CertUntrusted) };
-        let name = cert.common_name().unwrap_or_default();
-        let named = name.split('@').nth(2) == Some(self.verify_cn.as_str()) || name == self.verify_cn;
-        if !named || !cert.leads_to(&self.roots, &self.middle, now) {
-            return Err(Rejection::CertUntrusted);
-        }
-        let key = cert.key().ok_or(Rejection::CertUntrusted)?;
+        let key = self.key_of(get("signPubKeyCert").ok_or(Rejection::MissingField)?, now)?;
         if key.fits_base64(digest(pairs).as_bytes(), given) { Ok(()) } else { Err(Rejection::BadSignature) }
     }
 

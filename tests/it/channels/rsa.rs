@@ -154,6 +154,11 @@ fn unionpay_is_believed_by_its_certificate_alone() {
         fields.insert("signature".to_owned(), by.sign(&sha256(&joined(&fields, &["signature"]))));
         read(pay.as_ref(), &Request { body: encoded(&fields).into_bytes(), ..request.clone() })
     };
+    // What was believed today is not believed when the certificate has run out: the year 4096 is past.
+    let headers = borrowed(&request.headers);
+    let again = Callback { method: "POST", path: "/", query: "", headers: &headers, body: &request.body };
+    assert_eq!(pay.verify(&again, 70_000_000_000_000), Err(Rejection::CertUntrusted));
+    assert!(pay.verify(&again, NOW).is_ok());
     // Paid with a defect: the gateway is asked, with the time that the payment has.
     match resigned(&|fields| drop(fields.insert("respCode".to_owned(), "A6".to_owned())), &gateway) {
         Ok(Claim::Ask(call)) => assert!(String::from_utf8(call.body).unwrap().contains("txnTime=20270115080000")),
