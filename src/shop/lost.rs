@@ -33,6 +33,8 @@ const AT_ONCE: usize = 8;
 struct Plan {
     by_time: BTreeSet<(Millis, OrderId)>,
     known: HashMap<OrderId, u32>,
+    /// Those with nothing left to ask, and until when they are not planned anew: the store still names them as due.
+    done: BTreeSet<(Millis, OrderId)>,
 }
 
 impl Plan {
@@ -46,6 +48,17 @@ impl Plan {
     fn again(&mut self, id: OrderId, at: Millis, tries: u32) {
         self.known.insert(id, tries);
         self.by_time.insert((at, id));
+    }
+
+    fn done(&mut self, id: OrderId, now: Millis) {
+        self.done.insert((now + 2 * LEAD_MS, id));
+    }
+
+    fn forget(&mut self, now: Millis) {
+        while let Some((at, id)) = self.done.first().copied().filter(|(at, _)| *at <= now) {
+            self.done.remove(&(at, id));
+            self.known.remove(&id);
+        }
     }
 
     fn next(&mut self, now: Millis) -> Option<OrderId> {
@@ -88,17 +101,28 @@ impl Shop {
             return Ok(());
         }
         let now = self.store.now();
+        plan.forget(now);
         for id in self.store.due(now + LEAD_MS, 64).await? {
             // Spread over the minute, so that a sale's orders are not asked about all at once.
             plan.add(id, now.max(id.created() + YOUNG_MS) + fastrand::u64(0..LEAD_MS / 2));
         }
         let (mut asked, mut budget) = (Vec::new(), BTreeMap::<String, u32>::new());
         while let Some(id) = plan.next(now) {
-            let order = self.store.order(id).await?.filter(|order| self.may_be_lost(order));
-            let Some(order) = order else {
-                plan.known.remove(&id);
+            let order = self.store.order(id).await?;
+            let Some(order) = order.filter(|order| matches!(order.state, OrderState::Pending | OrderState::Expired))
+            else {
+                plan.done(id, now);
                 continue;
             };
+            if !self.may_be_asked(&order) {
+                // Its buyer may still choose another way to pay.
+                if now < order.expires {
+                    plan.again(id, order.expires + AFTER_MS[0], 0);
+                } else {
+                    plan.done(id, now);
+                }
+                continue;
+            }
             let used = budget.entry(latest(&order)?.1.channel.clone()).or_default();
             if *used >= self.limits.asks_per_second {
                 plan.again(id, now + 1000, plan.known.get(&id).copied().unwrap_or(0));
@@ -112,27 +136,24 @@ impl Shop {
         }
         let jobs = futures_util::stream::iter(asked).map(|order| async { (order.id, self.hear(order).await) });
         for (id, heard) in jobs.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-            let tries = plan.known.remove(&id).unwrap_or(0);
+            let tries = plan.known.get(&id).copied().unwrap_or(0);
             let now = self.store.now();
             match heard {
-                Heard::Settled => {}
-                Heard::Unpaid(order) => {
-                    if let Some(next) = AFTER_MS.iter().map(|after| order.expires + after).find(|at| *at > now) {
-                        plan.again(id, next, 0);
-                    }
-                }
+                Heard::Unpaid(order) => match AFTER_MS.iter().map(|after| order.expires + after).find(|at| *at > now) {
+                    Some(next) => plan.again(id, next, 0),
+                    None => plan.done(id, now),
+                },
                 Heard::Silent if tries + 1 < TRIES => plan.again(id, now + (SILENT_MS << tries), tries + 1),
-                Heard::Silent => {}
+                Heard::Settled | Heard::Silent => plan.done(id, now),
             }
         }
         Ok(())
     }
 
-    /// Whether there is somebody to ask, and something to ask for.
-    fn may_be_lost(&self, order: &Order) -> bool {
-        let open = matches!(order.state, OrderState::Pending | OrderState::Expired);
-        open && latest(order).is_ok_and(|(attempt, due)| {
-            let reference = order.opening(attempt).map_or("", |opened| opened.reference.as_str());
+    /// Whether there is somebody to ask about any of its attempts.
+    fn may_be_asked(&self, order: &Order) -> bool {
+        order.attempts.iter().any(|(attempt, due)| {
+            let reference = order.opening(*attempt).map_or("", |opened| opened.reference.as_str());
             let asked = crate::channel::Asked { number: order.id.as_str(), reference };
             self.channels.get(&due.channel).is_some_and(|channel| channel.query(&asked, 0).is_some())
         })
@@ -185,5 +206,12 @@ mod tests {
         );
         plan.again(a, 30, 2);
         assert_eq!((plan.next(30), plan.known[&a]), (Some(a), 2));
+        plan.done(a, 30);
+        plan.forget(31);
+        plan.add(a, 31);
+        assert_eq!(plan.next(31), None, "nothing is left to ask, though it is still due");
+        plan.forget(30 + 2 * LEAD_MS);
+        plan.add(a, 32);
+        assert_eq!(plan.next(32), Some(a));
     }
 }

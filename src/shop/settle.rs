@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Answer, Asked, Channel, Terms};
-use crate::domain::{Attempt, Call, Order, OrderId, Outcome, Payment, PaymentNo, Response};
+use crate::domain::{Attempt, Call, Due, Order, OrderId, Outcome, Payment, PaymentNo, Response};
 use crate::store::StoreError;
 use crate::telemetry::{Event, snapshot::Delivery};
 
@@ -97,41 +97,63 @@ impl Shop {
         }
     }
 
-    /// Asks the gateway about an order's newest attempt and settles what was paid.
+    /// Asks the gateways about an order's attempts, the newest first, and settles the first that was paid: a buyer who opened
+    /// another way to pay may still have paid by an earlier one.
     ///
     /// # Errors
-    /// The channel cannot be asked, or the gateway does not answer.
+    /// No channel of it can be asked; or none says that it was paid, and a gateway does not answer.
     pub async fn query(&self, order: &Order) -> Result<String, ShopError> {
-        let (attempt, due) = latest(order)?;
+        let (mut said, mut silent, mut failed) = (None, None, None);
+        for (attempt, due) in order.attempts.iter().rev() {
+            let word = match self.ask_about(order, *attempt, due).await {
+                Ok(Answer::Paid(payment)) => return Ok(self.settle(&payment).await?.as_str().to_owned()),
+                Ok(Answer::Unpaid) => "unpaid",
+                Ok(Answer::Refunded) => "refunded",
+                Ok(Answer::Unknown) => "unknown",
+                Ok(Answer::Mismatch) => "mismatch",
+                Err(error @ ShopError::Gateway(_)) => {
+                    silent.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    continue;
+                }
+            };
+            said.get_or_insert(word);
+        }
+        match (silent, said) {
+            (Some(error), _) => Err(error),
+            (None, Some(word)) => Ok(word.to_owned()),
+            (None, None) => Err(failed.unwrap_or(ShopError::NotFound("attempt"))),
+        }
+    }
+
+    async fn ask_about(&self, order: &Order, attempt: Attempt, due: &Due) -> Result<Answer, ShopError> {
         let channel = self.channel(&due.channel)?;
-        let number = PaymentNo { order: order.id, attempt }.to_string();
+        let number = payment_no(order.id, attempt);
         let reference = order.opening(attempt).map_or("", |opened| opened.reference.as_str());
         let asked = Asked { number: &number, reference };
         let Some(call) = channel.query(&asked, self.store.now()) else {
             return Err(ShopError::Conflict(format!("channel {} cannot be asked about payments", due.channel)));
         };
         let answer = self.outbound.send(&call, ASKING).await.map_err(ShopError::Gateway)?;
-        match channel.answer(&asked, &answer, self.store.now()) {
-            Answer::Paid(payment) => Ok(self.settle(&payment).await?.as_str().to_owned()),
-            Answer::Unpaid => Ok("unpaid".to_owned()),
-            Answer::Refunded => Ok("refunded".to_owned()),
-            Answer::Unknown => Ok("unknown".to_owned()),
-            Answer::Mismatch => {
-                self.incident(IncidentNote {
-                    channel: &due.channel,
-                    reason: "query_mismatch",
-                    advice: "The gateway's answer is about something else or cannot be read: look at the order in its console.",
-                    number: &number,
-                    ..IncidentNote::default()
-                });
-                Ok("mismatch".to_owned())
-            }
+        let said = channel.answer(&asked, &answer, self.store.now());
+        if matches!(said, Answer::Mismatch) {
+            self.incident(IncidentNote {
+                channel: &due.channel,
+                reason: "query_mismatch",
+                advice: "The gateway's answer is about something else or cannot be read: look at the order in its console.",
+                number: &number,
+                ..IncidentNote::default()
+            });
         }
+        Ok(said)
     }
 }
 
 /// The newest way to pay an order.
-pub(super) fn latest(order: &Order) -> Result<(Attempt, &crate::domain::Due), ShopError> {
+pub(super) fn latest(order: &Order) -> Result<(Attempt, &Due), ShopError> {
     order.attempts.last().map(|(attempt, due)| (*attempt, due)).ok_or(ShopError::NotFound("attempt"))
 }
 

@@ -127,6 +127,30 @@ async fn whole(family: Family, received: &str) {
     }
 }
 
+/// The buyer opens a second way to pay and then pays by the first; no callback comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_by_an_earlier_way_is_found() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let data = folder.path().join("d");
+    let gateway: Arc<Gateway> = Gateway::start(Family::EpayV1).await;
+    let section = settings(&gateway, &data);
+    let shop = Daemon::at(&data, &format!("[channel.gate]\n{section}\n[channel.spare]\n{section}\n"));
+    shop.product("card", &[], 1);
+    let wish = json!({"product": "card", "contact": "buyer@example.test", "channel": "gate"});
+    let (_, made) = shop.post("/v1/orders", &wish).await;
+    let (id, first) = (made["id"].as_str().unwrap(), made["payment_no"].as_str().unwrap());
+    let path = format!("/v1/orders/{id}/pay?token={}", made["token"].as_str().unwrap());
+    let (status, second) = shop.post(&path, &json!({"channel": "spare"})).await;
+    assert!(status == 201 && second["payment_no"] != first, "{second}");
+    for way in [&made, &second] {
+        shop.http.get(way["pay"]["url"].as_str().unwrap()).send().await.unwrap();
+    }
+    gateway.pay(first);
+    assert_eq!(shop.json(&["order", "query", id], "")["result"], "delivered");
+    assert_eq!(shop.state(id).await, "delivered");
+    shop.audit();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn epay_v1_from_the_order_to_the_refund() {
     whole(Family::EpayV1, "success").await;
