@@ -102,7 +102,12 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
     let took = started.elapsed();
     let (outcome, reason) = (ending.outcome, ending.reason);
     web.shop.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
-    reply(&reply_data)
+    let mut response = reply(&reply_data);
+    if cut.is_some() {
+        // What was not read ends the connection: said, so that no gateway sends its next callback into one that closes.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// What a trial callback of our own hears: whether it would have been believed. Nothing is settled or counted.

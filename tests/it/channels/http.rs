@@ -202,6 +202,10 @@ async fn play(shop: &Daemon, store: &Store, channel: &str, path: &Path, vector: 
             Err(_) if large => continue,
             answer => answer.unwrap(),
         };
+        if large && answer.status().as_u16() >= 400 {
+            let closes = answer.headers().get("connection").is_some_and(|value| value == "close");
+            assert!(closes, "{what}: a connection that closes says so");
+        }
         let (status, body) = (u64::from(answer.status().as_u16()), answer.text().await.unwrap());
         if step["expect"].is_object() {
             check_answer(&what, &step["expect"], status, &body);
