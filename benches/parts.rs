@@ -42,7 +42,7 @@ fn verify(c: &mut Criterion) {
         b.iter(|| {
             let callback =
                 Callback { method: "GET", path: "/pay/bench/notify", query: &query, headers: &[], body: b"" };
-            channel.verify(&callback, 0).unwrap()
+            channel.verify(&callback, &[], 0).unwrap()
         });
     });
 }
@@ -77,7 +77,7 @@ fn verify_kinds(c: &mut Criterion) {
         c.bench_function(&format!("verify a callback of {kind}"), |b| {
             b.iter(|| {
                 let callback = Callback { method: &request.method, path: "/", query, headers: &headers, body: &body };
-                channel.verify(&callback, 1_763_884_800_000).unwrap()
+                channel.verify(&callback, &[], 1_763_884_800_000).unwrap()
             });
         });
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical, cert,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical, cert, common,
     is_number, is_trade_no, json,
     keys::{self, PrivateKey, PublicKey},
     params::{self, Params, RawParams},
@@ -247,10 +247,9 @@ impl Alipay {
     fn call(&self, method: &str, content: &Value, urls: &[(&str, &str)], now: Millis) -> Call {
         let signed = self.signed(method, content, urls, now);
         let body = params::encode(signed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let form = ("content-type".to_owned(), "application/x-www-form-urlencoded;charset=utf-8".to_owned());
         // Without the charset in the address a POST is read as GBK.
         let url = format!("{}?charset=utf-8", self.gateway_url);
-        Call { method: "POST", url, headers: vec![form], body: body.into_bytes() }
+        Call::post(url, "application/x-www-form-urlencoded;charset=utf-8", body.into_bytes())
     }
 
     /// The inner object of an answer, if Alipay signed its raw text.
@@ -283,17 +282,54 @@ fn refusal(fields: &Map<String, Value>) -> Option<String> {
     (text("code") != "10000").then(|| format!("{} {}", text("sub_code"), text("sub_msg")))
 }
 
+impl Alipay {
+    fn opened(
+        &self,
+        checkout: &Checkout<'_>,
+        answer: &Response,
+        _now: Millis,
+    ) -> Result<(Step, Option<String>), String> {
+        let fields = self.believed(answer, "alipay.trade.precreate")?;
+        if let Some(words) = refusal(&fields) {
+            return Err(words);
+        }
+        if json::text(&fields, "out_trade_no") != Ok(checkout.number) {
+            return Err("its answer is about another order".to_owned());
+        }
+        let code = json::text(&fields, "qr_code").map_err(|_| "its answer has no code".to_owned())?;
+        Ok((Step::Qr { text: code.to_owned() }, None))
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
+        let Ok(fields) = self.believed(answer, "alipay.trade.query") else {
+            return Answer::Mismatch;
+        };
+        let text = |name: &str| json::text(&fields, name).unwrap_or_default();
+        if text("sub_code") == "ACQ.TRADE_NOT_EXIST" {
+            return Answer::Unknown;
+        }
+        if refusal(&fields).is_some() || text("out_trade_no") != asked.number {
+            return Answer::Mismatch;
+        }
+        let trade_no = if is_trade_no(text("trade_no")) { text("trade_no") } else { asked.number };
+        match (paid(text("trade_status")), Money::parse(text("total_amount"), Currency::CNY)) {
+            (Some(true), Ok(paid)) => Answer::Paid(Payment::new(asked.number, trade_no, paid, &self.name)),
+            (Some(false), _) => Answer::Unpaid,
+            _ => Answer::Mismatch,
+        }
+    }
+
+    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
+        match self.believed(answer, "alipay.trade.refund") {
+            Ok(fields) => refusal(&fields).map_or(Refunded::Done, Refunded::Refused),
+            Err(why) => Refunded::Pending(why),
+        }
+    }
+}
+
 impl Channel for Alipay {
-    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
-        if callback.method != "POST" {
-            return Err(Rejection::MethodNotAllowed);
-        }
-        if callback.body.len() > self.body_bytes {
-            return Err(Rejection::TooLarge);
-        }
-        if !callback.query.is_empty() {
-            return Err(Rejection::Malformed);
-        }
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
+        common::posted(callback, self.body_bytes)?;
         let mut raw = RawParams::default();
         raw.read(callback.body)?;
         let given = raw.get("sign").filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
@@ -310,14 +346,17 @@ impl Channel for Alipay {
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
-        super::epay::ack(verdict)
+        common::ack(verdict, "success")
     }
 
     fn takes(&self, currency: Currency) -> bool {
         currency == Currency::CNY
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
+        if let Some(answer) = heard.first() {
+            return self.opened(checkout, answer, now).into();
+        }
         let minutes = (checkout.expires.saturating_sub(now) / 60_000).clamp(1, 21_600);
         let mut content = serde_json::json!({
             "out_trade_no": checkout.number, "total_amount": checkout.amount.to_string(),
@@ -344,63 +383,22 @@ impl Channel for Alipay {
         Begin::Step(Step::Redirect { url: format!("{}?{query}", self.gateway_url) }, None)
     }
 
-    fn opened(
-        &self,
-        checkout: &Checkout<'_>,
-        answer: &Response,
-        _now: Millis,
-    ) -> Result<(Step, Option<String>), String> {
-        let fields = self.believed(answer, "alipay.trade.precreate")?;
-        if let Some(words) = refusal(&fields) {
-            return Err(words);
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+        if let Some(answer) = heard.first() {
+            return Some(self.answer(asked, answer, now));
         }
-        if json::text(&fields, "out_trade_no") != Ok(checkout.number) {
-            return Err("its answer is about another order".to_owned());
-        }
-        let code = json::text(&fields, "qr_code").map_err(|_| "its answer has no code".to_owned())?;
-        Ok((Step::Qr { text: code.to_owned() }, None))
+        Some(Answer::Ask(self.call("alipay.trade.query", &serde_json::json!({"out_trade_no": asked.number}), &[], now)))
     }
 
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
-    }
-
-    fn query(&self, asked: &Asked<'_>, now: Millis) -> Option<Call> {
-        Some(self.call("alipay.trade.query", &serde_json::json!({"out_trade_no": asked.number}), &[], now))
-    }
-
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        let Ok(fields) = self.believed(answer, "alipay.trade.query") else {
-            return Answer::Mismatch;
-        };
-        let text = |name: &str| json::text(&fields, name).unwrap_or_default();
-        if text("sub_code") == "ACQ.TRADE_NOT_EXIST" {
-            return Answer::Unknown;
+    fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
+        if let Some(answer) = heard.first() {
+            return Some(self.refunded(answer, now));
         }
-        if refusal(&fields).is_some() || text("out_trade_no") != asked.number {
-            return Answer::Mismatch;
-        }
-        let trade_no = if is_trade_no(text("trade_no")) { text("trade_no") } else { asked.number };
-        match (paid(text("trade_status")), Money::parse(text("total_amount"), Currency::CNY)) {
-            (Some(true), Ok(paid)) => Answer::Paid(Payment::new(asked.number, trade_no, paid, &self.name)),
-            (Some(false), _) => Answer::Unpaid,
-            _ => Answer::Mismatch,
-        }
-    }
-
-    fn refund(&self, refund: &Refund<'_>, now: Millis) -> Option<Call> {
         let content = serde_json::json!({
             "out_trade_no": refund.payment.number, "refund_amount": refund.payment.paid.to_string(),
             "out_request_no": refund.number,
         });
-        Some(self.call("alipay.trade.refund", &content, &[], now))
-    }
-
-    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
-        match self.believed(answer, "alipay.trade.refund") {
-            Ok(fields) => refusal(&fields).map_or(Refunded::Done, Refunded::Refused),
-            Err(why) => Refunded::Pending(why),
-        }
+        Some(Refunded::Ask(self.call("alipay.trade.refund", &content, &[], now)))
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {

@@ -10,8 +10,8 @@ use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, hook, is_trade_no,
-    json as strict, sign,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    is_trade_no, json as strict, sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Secret, Section};
@@ -43,7 +43,8 @@ struct Btcpay {
 }
 
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let server_url = hook::api(s, "server_url", None, "where the server is, such as https://btcpay.example", problems);
+    let server_url =
+        common::address(s, "server_url", None, "where the server is, such as https://btcpay.example", problems);
     let store_id = s.text("store_id", problems);
     match &store_id {
         None => s.require("store_id", "the store's id, from its general settings", problems),
@@ -52,13 +53,13 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         }
         Some(_) => {}
     }
-    let api_key = hook::secret(s, "api_key", "an API key that may make and view the store's invoices", problems);
-    let webhook = hook::secret(s, "webhook_secret", "the webhook's secret", problems);
+    let api_key = common::secret(s, "api_key", "an API key that may make and view the store's invoices", problems);
+    let webhook = common::secret(s, "webhook_secret", "the webhook's secret", problems);
     let paid_events: Vec<String> = s.parsed_list("paid_events", "names of events in quotes", problems);
     if paid_events.iter().any(|event| !event.starts_with("Invoice")) {
         s.reject("paid_events", format!("is a list of events of invoices, such as {SETTLED}"), problems);
     }
-    let body_bytes = hook::body_bytes(s, 65_536, problems);
+    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
     s.finish(&SETTINGS, problems);
     Some(Arc::new(Btcpay {
         name: name.to_owned(),
@@ -94,7 +95,7 @@ impl Btcpay {
 
     /// What a callback tells, if the server signed it; `None` with the reason where it tells of no payment.
     fn told(&self, callback: &Callback<'_>) -> Result<Result<Told, &'static str>, Rejection> {
-        hook::posted(callback, self.body_bytes)?;
+        common::posted(callback, self.body_bytes)?;
         let given = hook::signature(callback, SIGNATURE)?;
         let right = format!("sha256={}", sign::hmac_hex(&self.webhook, callback.body));
         if !sign::equal(given, &right) {
@@ -145,33 +146,6 @@ impl Btcpay {
         let paid = if full { price } else { Money { minor: 0, ..price } };
         Ok(Standing::Paid(hook::bound(number, id, paid, &self.name)))
     }
-}
-
-impl Channel for Btcpay {
-    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
-        Ok(match self.told(callback)? {
-            Ok(told) => Claim::Ask(self.call(&format!("/{}", told.invoice), None)),
-            Err(why) => Claim::Nothing(why),
-        })
-    }
-
-    fn ack(&self, verdict: Verdict) -> Reply {
-        hook::ack(verdict)
-    }
-
-    fn takes(&self, _currency: Currency) -> bool {
-        true
-    }
-
-    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
-        let minutes = checkout.expires.saturating_sub(now).div_ceil(60_000).max(1);
-        let invoice = json!({
-            "amount": checkout.amount.to_string(), "currency": checkout.amount.currency,
-            "metadata": {"orderId": checkout.number},
-            "checkout": {"redirectURL": checkout.return_url, "expirationMinutes": minutes},
-        });
-        Begin::Ask(self.call("", Some(&invoice)))
-    }
 
     fn opened(
         &self,
@@ -188,14 +162,10 @@ impl Channel for Btcpay {
         Ok((Step::Redirect { url: hook::link(&invoice, "checkoutLink")? }, Some(id.to_owned())))
     }
 
-    fn confirmed(&self, callback: &Callback<'_>, answer: &Response, _now: Millis) -> Result<Claim, Rejection> {
-        let told = match self.told(callback)? {
-            Ok(told) => told,
-            Err(why) => return Ok(Claim::Nothing(why)),
-        };
+    fn confirmed(&self, told: &Told, answer: &Response) -> Result<Claim, Rejection> {
         // An answer that is none leaves the callback unconfirmed, and the server repeats it.
         let Ok(invoice) = hook::good(answer) else {
-            return Ok(Claim::Ask(self.call(&format!("/{}", told.invoice), None)));
+            return Ok(self.asking(told));
         };
         if strict::text(&invoice, "id")? != told.invoice {
             return Err(Rejection::OrderMismatch);
@@ -207,9 +177,8 @@ impl Channel for Btcpay {
         }
     }
 
-    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
-        let id = Some(asked.reference).filter(|id| is_trade_no(id))?;
-        Some(self.call(&format!("/{id}"), None))
+    fn asking(&self, told: &Told) -> Claim {
+        Claim::Ask { call: self.call(&format!("/{}", told.invoice), None), alone: None }
     }
 
     fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
@@ -229,13 +198,48 @@ impl Channel for Btcpay {
             Err(_) => Answer::Mismatch,
         }
     }
+}
 
-    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
-        None
+impl Channel for Btcpay {
+    fn verify(&self, callback: &Callback<'_>, heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
+        match (self.told(callback)?, heard.last()) {
+            (Err(why), _) => Ok(Claim::Nothing(why)),
+            (Ok(told), None) => Ok(self.asking(&told)),
+            (Ok(told), Some(answer)) => self.confirmed(&told, answer),
+        }
     }
 
-    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
-        Refunded::Refused("coins are sent back in the server's console alone".to_owned())
+    fn ack(&self, verdict: Verdict) -> Reply {
+        common::ack(verdict, "ok")
+    }
+
+    fn takes(&self, _currency: Currency) -> bool {
+        true
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
+        if let Some(answer) = heard.first() {
+            return self.opened(checkout, answer, now).into();
+        }
+        let minutes = checkout.expires.saturating_sub(now).div_ceil(60_000).max(1);
+        let invoice = json!({
+            "amount": checkout.amount.to_string(), "currency": checkout.amount.currency,
+            "metadata": {"orderId": checkout.number},
+            "checkout": {"redirectURL": checkout.return_url, "expirationMinutes": minutes},
+        });
+        Begin::Ask(self.call("", Some(&invoice)))
+    }
+
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+        if let Some(answer) = heard.first() {
+            return Some(self.answer(asked, answer, now));
+        }
+        let id = Some(asked.reference).filter(|id| is_trade_no(id))?;
+        Some(Answer::Ask(self.call(&format!("/{id}"), None)))
+    }
+
+    fn refund(&self, _: &Refund<'_>, _: &[Response], _: Millis) -> Option<Refunded> {
+        None
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {
@@ -262,6 +266,6 @@ impl Channel for Btcpay {
     }
 
     fn limits(&self) -> (usize, usize) {
-        (hook::QUERY_BYTES, self.body_bytes)
+        (common::QUERY_BYTES, self.body_bytes)
     }
 }

@@ -10,8 +10,8 @@ use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, hook, is_trade_no,
-    json as strict, sign,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    is_trade_no, json as strict, sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Secret, Section};
@@ -58,13 +58,13 @@ fn paid_events(s: &Section, problems: &mut Vec<Problem>) -> Vec<String> {
 }
 
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let api_url = hook::api(s, "api_url", Some("https://api.commerce.coinbase.com"), "", problems);
-    let api_key = hook::secret(s, "api_key", "the API key", problems);
-    let webhook = hook::secret(s, "webhook_secret", "the shared secret of the webhook subscriptions", problems);
+    let api_url = common::address(s, "api_url", Some("https://api.commerce.coinbase.com"), "", problems);
+    let api_key = common::secret(s, "api_key", "the API key", problems);
+    let webhook = common::secret(s, "webhook_secret", "the shared secret of the webhook subscriptions", problems);
     let api_version = s.text("api_version", problems).unwrap_or_else(|| "2018-03-22".to_owned());
     let paid_events = paid_events(s, problems);
     let subject = s.text("subject", problems).unwrap_or_else(|| "product".to_owned());
-    let body_bytes = hook::body_bytes(s, 262_144, problems);
+    let body_bytes = common::body_bytes(s, 262_144, problems);
     s.finish(&SETTINGS, problems);
     Some(Arc::new(Coinbase {
         name: name.to_owned(),
@@ -119,48 +119,6 @@ impl Coinbase {
         let number = hook::number(strict::inner(charge, "metadata")?, "order_no")?;
         Ok(hook::bound(number, code, received(charge, counts)?, &self.name))
     }
-}
-
-impl Channel for Coinbase {
-    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
-        hook::posted(callback, self.body_bytes)?;
-        let given = hook::signature(callback, SIGNATURE)?;
-        if !sign::equal(given, &sign::hmac_hex(&self.webhook, callback.body)) {
-            return Err(Rejection::BadSignature);
-        }
-        let body = strict::object(callback.body)?;
-        let event = strict::inner(&body, "event")?;
-        let kind = strict::text(event, "type")?;
-        if self.paid_events.iter().any(|paid| paid == kind) {
-            // Who delivers on `charge:pending` counts what the chain has not confirmed yet.
-            let counts = |status: &str| status == "CONFIRMED" || (kind == "charge:pending" && status == "PENDING");
-            return Ok(Claim::Paid(self.paid(strict::inner(event, "data")?, counts)?));
-        }
-        match kind {
-            "charge:created" | "charge:pending" | "charge:delayed" | "charge:failed" | "charge:resolved"
-            | CONFIRMED => Ok(Claim::Nothing("status_not_paid")),
-            _ => Ok(Claim::Nothing("event_not_handled")),
-        }
-    }
-
-    fn ack(&self, verdict: Verdict) -> Reply {
-        hook::ack(verdict)
-    }
-
-    fn takes(&self, _currency: Currency) -> bool {
-        true
-    }
-
-    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Begin {
-        let subject = checkout.subject.unwrap_or(&self.subject);
-        let charge = json!({
-            "name": subject, "description": subject, "pricing_type": "fixed_price",
-            "local_price": {"amount": checkout.amount.to_string(), "currency": checkout.amount.currency},
-            "metadata": {"order_no": checkout.number},
-            "redirect_url": checkout.return_url, "cancel_url": checkout.return_url,
-        });
-        Begin::Ask(self.call("charges", Some(&charge)))
-    }
 
     fn opened(
         &self,
@@ -176,15 +134,6 @@ impl Channel for Coinbase {
             return Err("its charge is for another order".to_owned());
         }
         Ok((Step::Redirect { url: hook::link(charge, "hosted_url")? }, Some(code.to_owned())))
-    }
-
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
-    }
-
-    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
-        let code = Some(asked.reference).filter(|code| is_trade_no(code))?;
-        Some(self.call(&format!("charges/{code}"), None))
     }
 
     fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
@@ -210,13 +159,62 @@ impl Channel for Coinbase {
             _ => Answer::Mismatch,
         }
     }
+}
 
-    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
-        None
+impl Channel for Coinbase {
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
+        common::posted(callback, self.body_bytes)?;
+        let given = hook::signature(callback, SIGNATURE)?;
+        if !sign::equal(given, &sign::hmac_hex(&self.webhook, callback.body)) {
+            return Err(Rejection::BadSignature);
+        }
+        let body = strict::object(callback.body)?;
+        let event = strict::inner(&body, "event")?;
+        let kind = strict::text(event, "type")?;
+        if self.paid_events.iter().any(|paid| paid == kind) {
+            // Who delivers on `charge:pending` counts what the chain has not confirmed yet.
+            let counts = |status: &str| status == "CONFIRMED" || (kind == "charge:pending" && status == "PENDING");
+            return Ok(Claim::Paid(self.paid(strict::inner(event, "data")?, counts)?));
+        }
+        match kind {
+            "charge:created" | "charge:pending" | "charge:delayed" | "charge:failed" | "charge:resolved"
+            | CONFIRMED => Ok(Claim::Nothing("status_not_paid")),
+            _ => Ok(Claim::Nothing("event_not_handled")),
+        }
     }
 
-    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
-        Refunded::Refused("coins are sent back in Coinbase's console alone".to_owned())
+    fn ack(&self, verdict: Verdict) -> Reply {
+        common::ack(verdict, "ok")
+    }
+
+    fn takes(&self, _currency: Currency) -> bool {
+        true
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
+        if let Some(answer) = heard.first() {
+            return self.opened(checkout, answer, now).into();
+        }
+        let subject = checkout.subject.unwrap_or(&self.subject);
+        let charge = json!({
+            "name": subject, "description": subject, "pricing_type": "fixed_price",
+            "local_price": {"amount": checkout.amount.to_string(), "currency": checkout.amount.currency},
+            "metadata": {"order_no": checkout.number},
+            "redirect_url": checkout.return_url, "cancel_url": checkout.return_url,
+        });
+        Begin::Ask(self.call("charges", Some(&charge)))
+    }
+
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+        if let Some(answer) = heard.first() {
+            return Some(self.answer(asked, answer, now));
+        }
+        let code = Some(asked.reference).filter(|code| is_trade_no(code))?;
+        Some(Answer::Ask(self.call(&format!("charges/{code}"), None)))
+    }
+
+    fn refund(&self, _: &Refund<'_>, _: &[Response], _: Millis) -> Option<Refunded> {
+        None
     }
 
     fn forge(&self, payment: &Payment, _now: Millis) -> Request {
@@ -248,6 +246,6 @@ impl Channel for Coinbase {
     }
 
     fn limits(&self) -> (usize, usize) {
-        (hook::QUERY_BYTES, self.body_bytes)
+        (common::QUERY_BYTES, self.body_bytes)
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical, is_number,
-    is_trade_no, json,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical, common,
+    is_number, is_trade_no, json,
     params::{self, Params},
     sign,
 };
@@ -64,22 +64,6 @@ struct Epay {
     body_bytes: usize,
 }
 
-/// Where the gateway is, without a slash at its end.
-pub(super) fn gateway_url(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
-    let url = s.text("gateway_url", problems);
-    match &url {
-        None => s.require("gateway_url", "where the gateway is, such as https://pay.example/", problems),
-        Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#']) => {
-            s.reject("gateway_url", "must be http(s)://host/ without a query", problems);
-        }
-        Some(url) if url.starts_with("http://") && !url.contains("//127.0.0.1") && !url.contains("//localhost") => {
-            s.warn("gateway_url", "is not https: what is sent there can be read and changed on the way", problems);
-        }
-        Some(_) => {}
-    }
-    url.map(|url| url.trim_end_matches('/').to_owned())
-}
-
 /// The merchant number.
 pub(super) fn pid(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
     let pid = s.text("pid", problems);
@@ -87,22 +71,6 @@ pub(super) fn pid(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
         s.require("pid", "the merchant number from the gateway's console, digits", problems);
     }
     pid
-}
-
-/// What the gateway shows of every order.
-pub(super) fn subject(s: &Section, problems: &mut Vec<Problem>) -> String {
-    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
-    if subject.len() > 127 || subject.contains(['&', '=']) {
-        s.reject("subject", "at most 127 bytes, without & and =", problems);
-    }
-    subject
-}
-
-/// The largest query and body.
-pub(super) fn sizes(s: &Section, problems: &mut Vec<Problem>) -> (usize, usize) {
-    let query: u32 = s.whole("max_query_bytes", 256..=65_536, problems).unwrap_or(16_384);
-    let body: u32 = s.whole("max_body_bytes", 1024..=1_048_576, problems).unwrap_or(65_536);
-    (query as usize, body as usize)
 }
 
 /// What a genuine callback states of a payment.
@@ -120,15 +88,6 @@ pub(super) fn paid(params: &Params<'_>, channel: &str, currency: Currency) -> Re
     }
     let paid = Money::parse(money, currency).map_err(|_| Rejection::AmountMalformed)?;
     Ok(Claim::Paid(Payment::new(number, trade_no, paid, channel)))
-}
-
-/// What the gateway hears.
-pub(super) fn ack(verdict: Verdict) -> Reply {
-    match verdict {
-        Verdict::Received => Reply { status: 200, body: "success" },
-        Verdict::Refused => Reply { status: 400, body: "fail" },
-        Verdict::Unavailable => Reply { status: 503, body: "fail" },
-    }
 }
 
 /// What an answer about a payment means, once it is believed.
@@ -164,19 +123,13 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     if s.text("sign_type", problems).is_some_and(|kind| kind != "MD5") {
         s.reject("sign_type", "must be \"MD5\" for kind epay_v1", problems);
     }
-    let (gateway_url, pid) = (gateway_url(s, problems), pid(s, problems));
-    let key = s.secret("key", problems);
-    if key.is_none() {
-        s.require(
-            "key",
-            "key_file names a file with the merchant key (or key_env); without it anybody could sign",
-            problems,
-        );
-    }
+    let (gateway_url, pid) = (common::gateway_url(s, problems), pid(s, problems));
+    let key = common::secret(s, "key", "the merchant key; without it anybody could sign", problems);
     let pay_type = s.text("pay_type", problems);
-    let subject = subject(s, problems);
+    let subject = common::subject(s, problems);
     let currency = s.parsed("currency", "three capital letters", problems).unwrap_or(Currency::CNY);
-    let (query_bytes, body_bytes) = sizes(s, problems);
+    let query_bytes = common::query_bytes(s, problems);
+    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
     s.finish(&SETTINGS, problems);
     Some(Arc::new(Epay {
         name: name.to_owned(),
@@ -212,10 +165,33 @@ impl Epay {
         }
         paid(params, &self.name, self.currency)
     }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
+        let Ok(fields) = json::object(&answer.body) else {
+            return Answer::Mismatch;
+        };
+        match fields.get("code").and_then(json::scalar).as_deref() {
+            Some("-1") => Answer::Unknown,
+            Some("1") => self::answer(&fields, asked.number, &self.pid, &self.name, self.currency),
+            _ => Answer::Mismatch,
+        }
+    }
+
+    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
+        let Ok(answer) = json::object(&answer.body) else {
+            return Refunded::Pending("the gateway's answer cannot be read".to_owned());
+        };
+        let code = answer.get("code").map(ToString::to_string).unwrap_or_default();
+        match code.trim_matches('"') {
+            // 0 in newer servers, 1 in older ones.
+            "0" | "1" => Refunded::Done,
+            _ => Refunded::Refused(json::text(&answer, "msg").unwrap_or("no reason given").to_owned()),
+        }
+    }
 }
 
 impl Channel for Epay {
-    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
         if callback.query.len() > self.query_bytes || callback.body.len() > self.body_bytes {
             return Err(Rejection::TooLarge);
         }
@@ -232,14 +208,14 @@ impl Channel for Epay {
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
-        ack(verdict)
+        common::ack(verdict, "success")
     }
 
     fn takes(&self, currency: Currency) -> bool {
         currency == self.currency
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, _heard: &[Response], _now: Millis) -> Begin {
         let money = checkout.amount.to_string();
         let mut fields: Vec<(&str, &str)> = vec![
             ("pid", &self.pid),
@@ -257,15 +233,10 @@ impl Channel for Epay {
         Begin::Step(Step::Redirect { url }, None)
     }
 
-    fn opened(&self, _: &Checkout<'_>, _: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
-        Err("this channel asks nobody".to_owned())
-    }
-
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
-    }
-
-    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+        if let Some(answer) = heard.first() {
+            return Some(self.answer(asked, answer, now));
+        }
         let query = params::encode([
             ("act", "order"),
             ("pid", &self.pid),
@@ -273,21 +244,13 @@ impl Channel for Epay {
             ("out_trade_no", asked.number),
         ]);
         let url = format!("{}/api.php?{query}", self.gateway_url);
-        Some(Call { method: "GET", url, headers: Vec::new(), body: Vec::new() })
+        Some(Answer::Ask(Call::get(url)))
     }
 
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        let Ok(fields) = json::object(&answer.body) else {
-            return Answer::Mismatch;
-        };
-        match fields.get("code").and_then(json::scalar).as_deref() {
-            Some("-1") => Answer::Unknown,
-            Some("1") => self::answer(&fields, asked.number, &self.pid, &self.name, self.currency),
-            _ => Answer::Mismatch,
+    fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
+        if let Some(answer) = heard.first() {
+            return Some(self.refunded(answer, now));
         }
-    }
-
-    fn refund(&self, refund: &Refund<'_>, _now: Millis) -> Option<Call> {
         let payment = refund.payment;
         let money = payment.paid.to_string();
         let body = params::encode([
@@ -296,21 +259,8 @@ impl Channel for Epay {
             ("trade_no", &payment.trade_no),
             ("money", &money),
         ]);
-        let form = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
         let url = format!("{}/api.php?act=refund", self.gateway_url);
-        Some(Call { method: "POST", url, headers: vec![form], body: body.into_bytes() })
-    }
-
-    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
-        let Ok(answer) = json::object(&answer.body) else {
-            return Refunded::Pending("the gateway's answer cannot be read".to_owned());
-        };
-        let code = answer.get("code").map(ToString::to_string).unwrap_or_default();
-        match code.trim_matches('"') {
-            // 0 in newer servers, 1 in older ones.
-            "0" | "1" => Refunded::Done,
-            _ => Refunded::Refused(json::text(&answer, "msg").unwrap_or("no reason given").to_owned()),
-        }
+        Some(Refunded::Ask(Call::post(url, params::FORM, body.into_bytes())))
     }
 
     fn forge(&self, payment: &Payment, _now: Millis) -> Request {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical, common,
     epay::{self, FIELDS},
     is_number, json, keys,
     keys::{PrivateKey, PublicKey},
@@ -60,7 +60,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     if s.text("sign_type", problems).is_some_and(|kind| kind != "RSA") {
         s.reject("sign_type", "must be \"RSA\" for kind epay_v2", problems);
     }
-    let (gateway_url, pid) = (epay::gateway_url(s, problems), epay::pid(s, problems));
+    let (gateway_url, pid) = (common::gateway_url(s, problems), epay::pid(s, problems));
     let platform = keys::public(s, "platform_public_key", "the platform's public key from the console", problems);
     let merchant = keys::private(s, "merchant_private_key", "your own private key, of the pair made there", problems);
     keys::not_a_pair(s, "platform_public_key", merchant.as_ref(), platform.as_ref(), problems);
@@ -69,9 +69,10 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     if !matches!(pay.as_str(), "page" | "qr") {
         s.reject("pay", "must be \"page\" (the gateway's cashier) or \"qr\"", problems);
     }
-    let (pay_type, subject) = (s.text("pay_type", problems), epay::subject(s, problems));
-    let tolerance_s = s.whole("timestamp_tolerance_s", 30..=3600, problems).unwrap_or(300u64);
-    let (query_bytes, body_bytes) = epay::sizes(s, problems);
+    let (pay_type, subject) = (s.text("pay_type", problems), common::subject(s, problems));
+    let tolerance_s = common::tolerance_s(s, "timestamp_tolerance_s", problems);
+    let query_bytes = common::query_bytes(s, problems);
+    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
     s.finish(&SETTINGS, problems);
     Some(Arc::new(EpayV2 {
         name: name.to_owned(),
@@ -98,14 +99,7 @@ fn signed(key: &PrivateKey, fields: Vec<(&str, &str)>) -> String {
 impl EpayV2 {
     fn call(&self, path: &str, fields: Vec<(&str, &str)>) -> Call {
         let body = signed(&self.merchant, fields).into_bytes();
-        let form = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
-        Call { method: "POST", url: format!("{}/api/pay/{path}", self.gateway_url), headers: vec![form], body }
-    }
-
-    fn fresh(&self, timestamp: &str, now: Millis) -> Result<(), Rejection> {
-        let digits = (10..=11).contains(&timestamp.len()) && timestamp.bytes().all(|b| b.is_ascii_digit());
-        let at: u64 = timestamp.parse().ok().filter(|_| digits).ok_or(Rejection::Malformed)?;
-        if at.abs_diff(now / 1000) > self.tolerance_s { Err(Rejection::StaleTimestamp) } else { Ok(()) }
+        Call::post(format!("{}/api/pay/{path}", self.gateway_url), params::FORM, body)
     }
 
     /// The fields of an answer of the API, if the platform signed them just now. Errors are not signed.
@@ -121,7 +115,7 @@ impl EpayV2 {
         if !self.platform.fits_base64(epay::canonical(pairs).as_bytes(), of("sign")) {
             return Err("its answer is not signed by the platform".to_owned());
         }
-        self.fresh(of("timestamp"), now).map_err(|_| "its answer is old".to_owned())?;
+        common::fresh(of("timestamp"), self.tolerance_s, now).map_err(|_| "its answer is old".to_owned())?;
         Ok(fields)
     }
 
@@ -129,13 +123,40 @@ impl EpayV2 {
         if params.need("pid")? != self.pid {
             return Err(Rejection::MerchantMismatch);
         }
-        self.fresh(params.need("timestamp")?, now)?;
+        common::fresh(params.need("timestamp")?, self.tolerance_s, now)?;
         epay::paid(params, &self.name, Currency::CNY)
+    }
+
+    fn opened(&self, _: &Checkout<'_>, answer: &Response, now: Millis) -> Result<(Step, Option<String>), String> {
+        let fields = self.believed(answer, now)?;
+        let text = |name: &str| json::text(&fields, name).map(str::to_owned).map_err(|_| format!("it tells no {name}"));
+        match text("pay_type")?.as_str() {
+            "qrcode" => Ok((Step::Qr { text: text("pay_info")? }, None)),
+            "jump" | "urlscheme" => Ok((Step::Redirect { url: text("pay_info")? }, None)),
+            other => Err(format!("it wants to be paid by {other}, which a page cannot do")),
+        }
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
+        let fields = match self.believed(answer, now) {
+            Ok(fields) => fields,
+            Err(why) if why.starts_with("code -1") => return Answer::Unknown,
+            Err(_) => return Answer::Mismatch,
+        };
+        epay::answer(&fields, asked.number, &self.pid, &self.name, Currency::CNY)
+    }
+
+    fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
+        match self.believed(answer, now) {
+            Ok(_) => Refunded::Done,
+            Err(why) if why.starts_with("code ") => Refunded::Refused(why),
+            Err(why) => Refunded::Pending(why),
+        }
     }
 }
 
 impl Channel for EpayV2 {
-    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], now: Millis) -> Result<Claim, Rejection> {
         if callback.query.len() > self.query_bytes || callback.body.len() > self.body_bytes {
             return Err(Rejection::TooLarge);
         }
@@ -152,14 +173,17 @@ impl Channel for EpayV2 {
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
-        epay::ack(verdict)
+        common::ack(verdict, "success")
     }
 
     fn takes(&self, currency: Currency) -> bool {
         currency == Currency::CNY
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
+        if let Some(answer) = heard.first() {
+            return self.opened(checkout, answer, now).into();
+        }
         let (money, timestamp) = (checkout.amount.to_string(), (now / 1000).to_string());
         let mut fields = vec![
             ("pid", self.pid.as_str()),
@@ -185,36 +209,19 @@ impl Channel for EpayV2 {
         Begin::Step(Step::Redirect { url: format!("{}/api/pay/submit?{query}", self.gateway_url) }, None)
     }
 
-    fn opened(&self, _: &Checkout<'_>, answer: &Response, now: Millis) -> Result<(Step, Option<String>), String> {
-        let fields = self.believed(answer, now)?;
-        let text = |name: &str| json::text(&fields, name).map(str::to_owned).map_err(|_| format!("it tells no {name}"));
-        match text("pay_type")?.as_str() {
-            "qrcode" => Ok((Step::Qr { text: text("pay_info")? }, None)),
-            "jump" | "urlscheme" => Ok((Step::Redirect { url: text("pay_info")? }, None)),
-            other => Err(format!("it wants to be paid by {other}, which a page cannot do")),
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+        if let Some(answer) = heard.first() {
+            return Some(self.answer(asked, answer, now));
         }
-    }
-
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
-    }
-
-    fn query(&self, asked: &Asked<'_>, now: Millis) -> Option<Call> {
         let timestamp = (now / 1000).to_string();
         let fields = vec![("pid", self.pid.as_str()), ("out_trade_no", asked.number), ("timestamp", &timestamp)];
-        Some(self.call("query", fields))
+        Some(Answer::Ask(self.call("query", fields)))
     }
 
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
-        let fields = match self.believed(answer, now) {
-            Ok(fields) => fields,
-            Err(why) if why.starts_with("code -1") => return Answer::Unknown,
-            Err(_) => return Answer::Mismatch,
-        };
-        epay::answer(&fields, asked.number, &self.pid, &self.name, Currency::CNY)
-    }
-
-    fn refund(&self, refund: &Refund<'_>, now: Millis) -> Option<Call> {
+    fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
+        if let Some(answer) = heard.first() {
+            return Some(self.refunded(answer, now));
+        }
         let (money, timestamp) = (refund.payment.paid.to_string(), (now / 1000).to_string());
         let fields = vec![
             ("pid", self.pid.as_str()),
@@ -223,15 +230,7 @@ impl Channel for EpayV2 {
             ("out_refund_no", refund.number),
             ("timestamp", &timestamp),
         ];
-        Some(self.call("refund", fields))
-    }
-
-    fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
-        match self.believed(answer, now) {
-            Ok(_) => Refunded::Done,
-            Err(why) if why.starts_with("code ") => Refunded::Refused(why),
-            Err(why) => Refunded::Pending(why),
-        }
+        Some(Refunded::Ask(self.call("refund", fields)))
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {

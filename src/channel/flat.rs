@@ -9,12 +9,9 @@ use std::collections::BTreeMap;
 use aws_lc_rs::hmac;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Checkout, Request, Step, Verdict, canonical, epay, is_number, is_trade_no, json, sign};
-use crate::domain::{Call, Callback, Money, Rejection, Reply};
-use crate::settings::{Problem, Secret, Section};
-
-/// A query's size: there is none to read, and a longer one is refused before anything looks at it.
-const QUERY_BYTES: usize = 16_384;
+use super::{Checkout, Request, Step, canonical, common, is_number, is_trade_no, json, sign};
+use crate::domain::{Call, Callback, Money, Rejection};
+use crate::settings::Secret;
 
 /// How a text is signed.
 pub enum Signer {
@@ -131,12 +128,7 @@ impl Scheme {
     /// # Errors
     /// Why it is not believed.
     pub fn believed(&self, callback: &Callback<'_>) -> Result<Flat, Rejection> {
-        if callback.query.len() > QUERY_BYTES || callback.body.len() > self.body_bytes {
-            return Err(Rejection::TooLarge);
-        }
-        if callback.method != "POST" || !callback.query.is_empty() {
-            return Err(Rejection::MethodNotAllowed);
-        }
+        common::posted(callback, self.body_bytes)?;
         let flat = Flat::read(callback.body, self.numbers)?;
         let given = flat.need(self.signature).map_err(|_| Rejection::MissingSignature)?;
         if !sign::equal(given, &self.sign(&flat)) {
@@ -161,7 +153,7 @@ impl Scheme {
 
     /// A request of ours.
     pub fn call(&self, url: String, fields: Map<String, Value>) -> Call {
-        Call { method: "POST", url, headers: vec![json_type()], body: self.body(fields) }
+        Call::post(url, "application/json", self.body(fields))
     }
 
     /// A callback of a gateway's.
@@ -184,7 +176,7 @@ impl Scheme {
 
     /// Largest query and body.
     pub fn limits(&self) -> (usize, usize) {
-        (QUERY_BYTES, self.body_bytes)
+        (common::QUERY_BYTES, self.body_bytes)
     }
 }
 
@@ -233,30 +225,6 @@ pub fn redirect(url: &str) -> Result<Step, String> {
     } else {
         Err("it tells no address of its pay page".to_owned())
     }
-}
-
-/// What the gateway hears.
-pub fn ack(verdict: Verdict) -> Reply {
-    match verdict {
-        Verdict::Received => Reply { status: 200, body: "ok" },
-        Verdict::Refused | Verdict::Unavailable => epay::ack(verdict),
-    }
-}
-
-/// The secret that both sides sign with.
-pub fn secret(s: &Section, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
-    let secret = s.secret(key, problems);
-    if secret.is_none() {
-        let why = format!("{key}_file names a file with it (or {key}_env); without it anybody could sign");
-        s.require(key, &why, problems);
-    }
-    secret
-}
-
-/// The largest body.
-pub fn body_bytes(s: &Section, problems: &mut Vec<Problem>) -> usize {
-    let body: u32 = s.whole("max_body_bytes", 1024..=1_048_576, problems).unwrap_or(65_536);
-    body as usize
 }
 
 #[cfg(test)]

@@ -12,12 +12,14 @@ mod canonical;
 pub mod capture;
 mod cert;
 mod coinbase_commerce;
+mod common;
 mod epay;
 mod epay_v2;
 mod flat;
 mod hook;
 mod json;
 mod keys;
+mod older;
 pub mod params;
 mod sandbox;
 mod sign;
@@ -47,8 +49,24 @@ pub enum Claim {
     Paid(Payment),
     /// Genuine, but nothing to deliver; the word says why.
     Nothing(&'static str),
-    /// It proves too little: the gateway is to be asked, and [`Channel::confirmed`] told what it says.
-    Ask(Call),
+    /// It proves too little: the gateway is to be asked, and [`Channel::verify`] told what it says.
+    Ask {
+        /// The question.
+        call: Call,
+        /// What the callback states by itself, for whoever cannot ask: a capture that is replayed.
+        alone: Option<Payment>,
+    },
+    /// The buyer agreed, and no money has moved.
+    Agreed(Agreed),
+}
+
+/// What a buyer agreed to pay. The call takes the money: it is made only while the order waits for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// Our number.
+    pub number: String,
+    /// Takes the money; its answer is told as one to a question.
+    pub call: Call,
 }
 
 /// What the gateway is to be told.
@@ -88,8 +106,16 @@ pub struct Checkout<'a> {
 pub enum Begin {
     /// The buyer can go on; what the payment must name again, where there is something.
     Step(Step, Option<String>),
-    /// The gateway is asked first, and [`Channel::opened`] told what it says.
+    /// The gateway is asked first, and [`Channel::checkout`] told what it says.
     Ask(Call),
+    /// The gateway's refusal in words, or an answer that cannot be believed.
+    Failed(String),
+}
+
+impl From<Result<(Step, Option<String>), String>> for Begin {
+    fn from(opened: Result<(Step, Option<String>), String>) -> Self {
+        opened.map_or_else(Self::Failed, |(step, reference)| Self::Step(step, reference))
+    }
 }
 
 /// An attempt that a gateway is asked about.
@@ -123,6 +149,8 @@ pub enum Refunded {
     Pending(String),
     /// It refuses, in its words.
     Refused(String),
+    /// The gateway is asked first, and [`Channel::refund`] told what it says.
+    Ask(Call),
 }
 
 /// How the buyer pays.
@@ -161,6 +189,10 @@ pub enum Answer {
     Unknown,
     /// The answer is about something else, or cannot be read.
     Mismatch,
+    /// The gateway is asked first, and [`Channel::query`] told what it says.
+    Ask(Call),
+    /// The buyer agreed, and no money has moved.
+    Agreed(Agreed),
 }
 
 /// A callback made by [`Channel::forge`].
@@ -177,37 +209,24 @@ pub struct Request {
 }
 
 /// One configured account at a payment gateway.
+///
+/// Where a gateway has to be asked, a method says what, and is called again with all answers so far, the first first.
 pub trait Channel: Send + Sync {
     /// What a request states, if the gateway signed it for our account.
     ///
     /// # Errors
     /// Why it is not believed.
-    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection>;
+    fn verify(&self, callback: &Callback<'_>, heard: &[Response], now: Millis) -> Result<Claim, Rejection>;
     /// The answer in the gateway's own words. No failure text holds `success` or `ok`: gateways count that as received.
     fn ack(&self, verdict: Verdict) -> Reply;
     /// Whether it can be paid in this currency: an order in another would be paid and held, always.
     fn takes(&self, currency: Currency) -> bool;
     /// How a buyer pays an attempt.
-    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin;
-    /// What the gateway's answer to [`Begin::Ask`] means: how to pay, and what the payment must name again.
-    ///
-    /// # Errors
-    /// The gateway's refusal in words, or an answer that cannot be believed.
-    fn opened(&self, checkout: &Checkout<'_>, answer: &Response, now: Millis)
-    -> Result<(Step, Option<String>), String>;
-    /// What the gateway's answer to [`Claim::Ask`] makes of the callback.
-    ///
-    /// # Errors
-    /// Why it is not believed.
-    fn confirmed(&self, callback: &Callback<'_>, answer: &Response, now: Millis) -> Result<Claim, Rejection>;
-    /// How to ask the gateway about a payment; `None` where it cannot be asked.
-    fn query(&self, asked: &Asked<'_>, now: Millis) -> Option<Call>;
-    /// What the gateway's answer to [`Channel::query`] means.
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer;
-    /// How to give money back; `None` where only the merchant's console can.
-    fn refund(&self, refund: &Refund<'_>, now: Millis) -> Option<Call>;
-    /// What the gateway's answer to [`Channel::refund`] means.
-    fn refunded(&self, answer: &Response, now: Millis) -> Refunded;
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin;
+    /// What the gateway says of a payment; `None` where it cannot be asked.
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer>;
+    /// Gives money back; `None` where only the merchant's console can.
+    fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded>;
     /// The inverse of `verify`: a signed callback, for tests and load.
     fn forge(&self, payment: &Payment, now: Millis) -> Request;
     /// The payment number that a request names, believed by nobody: it helps a person to find the order that a failed
@@ -359,8 +378,8 @@ impl Channels {
                 section.reject("kind", format!("{word} exists in test mode only"), &mut problems);
                 continue;
             }
-            let terms = Terms::read(name, kind, section, &mut problems);
-            if let Some(channel) = (kind.build)(name, section, &mut problems) {
+            let terms = Terms::read(kind, section, &mut problems);
+            if let Some(channel) = older::build(name, kind, section, &mut problems) {
                 terms.check(section, channel.as_ref(), &mut problems);
                 channels.all.insert(name.clone(), Configured { kind: kind.name, channel, terms });
             }

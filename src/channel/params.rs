@@ -127,6 +127,9 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
     Ok(Cow::Owned(decoded))
 }
 
+/// The content type of a form.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Names and values as a query, the way PHP's `http_build_query` writes it.
 pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let part = |text: &str| utf8_percent_encode(text, KEEP).to_string().replace(' ', "+");

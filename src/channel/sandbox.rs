@@ -9,7 +9,7 @@ use super::{
     params::{self, Params},
     sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::domain::{Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
 /// The header that carries the signature: lower-case hex of the HMAC-SHA256 of the body.
@@ -38,7 +38,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
 }
 
 impl Channel for Sandbox {
-    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
         if callback.method != "POST" || !callback.query.is_empty() {
             return Err(Rejection::MethodNotAllowed);
         }
@@ -84,34 +84,18 @@ impl Channel for Sandbox {
         true
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, _heard: &[Response], _now: Millis) -> Begin {
         // The pay page is ours: it stands beside the callback's own address.
         let base = checkout.notify_url.trim_end_matches("/notify");
         Begin::Step(Step::Redirect { url: format!("{base}/checkout/{}", checkout.number) }, None)
     }
 
-    fn opened(&self, _: &Checkout<'_>, _: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
-        Err("the sandbox asks nobody".to_owned())
-    }
-
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
-    }
-
-    fn query(&self, _: &Asked<'_>, _: Millis) -> Option<Call> {
+    fn query(&self, _: &Asked<'_>, _: &[Response], _: Millis) -> Option<Answer> {
         None
     }
 
-    fn answer(&self, _: &Asked<'_>, _: &Response, _: Millis) -> Answer {
-        Answer::Unknown
-    }
-
-    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
+    fn refund(&self, _: &Refund<'_>, _: &[Response], _: Millis) -> Option<Refunded> {
         None
-    }
-
-    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
-        Refunded::Refused("the sandbox has no money".to_owned())
     }
 
     fn forge(&self, payment: &Payment, _now: Millis) -> Request {

@@ -11,10 +11,10 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, hook, json as strict,
-    sign,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    json as strict, sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response};
+use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
 const SETTINGS: [&str; 7] =
@@ -67,8 +67,8 @@ fn pay_url(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
 
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
     let (keys, pay_url) = (keys(s, problems), pay_url(s, problems));
-    let tolerance_s = s.whole("tolerance_s", 30..=3600, problems).unwrap_or(300u64);
-    let body_bytes = hook::body_bytes(s, 65_536, problems);
+    let tolerance_s = common::tolerance_s(s, "tolerance_s", problems);
+    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
     s.finish(&SETTINGS, problems);
     let keys = Some(keys).filter(|keys| !keys.is_empty())?;
     Some(Arc::new(StandardWebhooks { name: name.to_owned(), keys, tolerance_s, pay_url, body_bytes }))
@@ -89,7 +89,7 @@ fn is_id(id: &str) -> bool {
 
 impl StandardWebhooks {
     fn event(&self, callback: &Callback<'_>, now: Millis) -> Result<Map<String, Value>, Rejection> {
-        hook::posted(callback, self.body_bytes)?;
+        common::posted(callback, self.body_bytes)?;
         let (id, at) = (hook::signature(callback, ID)?, hook::signature(callback, TIMESTAMP)?);
         let given = hook::signature(callback, SIGNATURE)?;
         if !is_id(id) {
@@ -104,7 +104,7 @@ impl StandardWebhooks {
         if !self.keys.iter().any(fits) {
             return Err(Rejection::BadSignature);
         }
-        hook::fresh(at, self.tolerance_s, now)?;
+        common::fresh(at, self.tolerance_s, now)?;
         strict::object(callback.body)
     }
 
@@ -119,7 +119,7 @@ impl StandardWebhooks {
 }
 
 impl Channel for StandardWebhooks {
-    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], now: Millis) -> Result<Claim, Rejection> {
         let event = self.event(callback, now)?;
         match strict::text(&event, "type")? {
             "payment.succeeded" => Ok(Claim::Paid(self.payment(strict::inner(&event, "data")?)?)),
@@ -130,14 +130,14 @@ impl Channel for StandardWebhooks {
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
-        hook::ack(verdict)
+        common::ack(verdict, "ok")
     }
 
     fn takes(&self, _currency: Currency) -> bool {
         self.pay_url.is_some()
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, _heard: &[Response], _now: Millis) -> Begin {
         // Digits, letters and a dot: nothing in them needs an escape.
         let (amount, currency) = (checkout.amount.to_string(), checkout.amount.currency);
         let pay_url = self.pay_url.as_deref().unwrap_or(checkout.return_url);
@@ -145,28 +145,12 @@ impl Channel for StandardWebhooks {
         Begin::Step(Step::Redirect { url: url.replace("{currency}", currency.as_str()) }, None)
     }
 
-    fn opened(&self, _: &Checkout<'_>, _: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
-        Err("this channel asks nobody".to_owned())
-    }
-
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
-    }
-
-    fn query(&self, _: &Asked<'_>, _: Millis) -> Option<Call> {
+    fn query(&self, _: &Asked<'_>, _: &[Response], _: Millis) -> Option<Answer> {
         None
     }
 
-    fn answer(&self, _: &Asked<'_>, _: &Response, _: Millis) -> Answer {
-        Answer::Unknown
-    }
-
-    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
+    fn refund(&self, _: &Refund<'_>, _: &[Response], _: Millis) -> Option<Refunded> {
         None
-    }
-
-    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
-        Refunded::Refused("this channel asks nobody".to_owned())
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {
@@ -194,6 +178,6 @@ impl Channel for StandardWebhooks {
     }
 
     fn limits(&self) -> (usize, usize) {
-        (hook::QUERY_BYTES, self.body_bytes)
+        (common::QUERY_BYTES, self.body_bytes)
     }
 }

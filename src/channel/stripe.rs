@@ -10,8 +10,8 @@ use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, hook, is_trade_no,
-    json as strict, params, sign,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    is_trade_no, json as strict, params, sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Secret, Section};
@@ -50,22 +50,22 @@ struct Stripe {
 }
 
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let api_base = hook::api(s, "api_base", Some("https://api.stripe.com"), "", problems);
-    let api_key = hook::secret(s, "api_key", "the secret key, sk_… or rk_…", problems);
+    let api_base = common::address(s, "api_base", Some("https://api.stripe.com"), "", problems);
+    let api_key = common::secret(s, "api_key", "the secret key, sk_… or rk_…", problems);
     let webhook = s.secrets("webhook_secret", problems);
     if webhook.is_empty() {
         let what =
             "webhook_secret_file names a file with the endpoint's signing secret, whsec_… (or webhook_secret_env)";
         s.require("webhook_secret", what, problems);
     }
-    let tolerance_s = s.whole("webhook_tolerance_s", 30..=3600, problems).unwrap_or(300u64);
+    let tolerance_s = common::tolerance_s(s, "webhook_tolerance_s", problems);
     let live_key = api_key.as_ref().is_some_and(|key| key.reveal().contains("_live_"));
     let livemode = s.flag("livemode", problems).unwrap_or(live_key);
     if api_key.is_some() && livemode != live_key {
         s.warn("livemode", "is not what api_key is for: one of them is test, the other live", problems);
     }
     let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
-    let body_bytes = hook::body_bytes(s, 262_144, problems);
+    let body_bytes = common::body_bytes(s, 262_144, problems);
     s.finish(&SETTINGS, problems);
     let keys: Vec<_> = webhook.iter().map(|secret| sign::hmac_key(secret.reveal().as_bytes())).collect();
     Some(Arc::new(Stripe {
@@ -120,7 +120,7 @@ impl Stripe {
     }
 
     fn event(&self, callback: &Callback<'_>, now: Millis) -> Result<Map<String, Value>, Rejection> {
-        hook::posted(callback, self.body_bytes)?;
+        common::posted(callback, self.body_bytes)?;
         let (at, given) = header(hook::signature(callback, SIGNATURE)?)?;
         let text = signed(at, callback.body);
         let fits = |key: &hmac::Key| {
@@ -130,7 +130,7 @@ impl Stripe {
         if !self.webhook.iter().any(fits) {
             return Err(Rejection::BadSignature);
         }
-        hook::fresh(at, self.tolerance_s, now)?;
+        common::fresh(at, self.tolerance_s, now)?;
         strict::object(callback.body)
     }
 
@@ -161,10 +161,56 @@ impl Stripe {
         let paid = hook::minor(session, "amount_total", hook::currency(session, "currency")?)?;
         Ok(Claim::Paid(hook::bound(number, id, paid, &self.name)))
     }
+
+    fn opened(
+        &self,
+        checkout: &Checkout<'_>,
+        answer: &Response,
+        _now: Millis,
+    ) -> Result<(Step, Option<String>), String> {
+        let session = hook::good(answer)?;
+        let id = hook::id(&session, "id").map_err(|_| "it tells no session".to_owned())?;
+        if self.of_our_mode(&session).is_err() {
+            return Err("its session is not of this channel's livemode".to_owned());
+        }
+        if strict::text(&session, "client_reference_id") != Ok(checkout.number) {
+            return Err("its session is for another order".to_owned());
+        }
+        Ok((Step::Redirect { url: hook::link(&session, "url")? }, Some(id.to_owned())))
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
+        if answer.status == 404 {
+            return Answer::Unknown;
+        }
+        let Ok(session) = hook::good(answer) else {
+            return Answer::Mismatch;
+        };
+        let ours = strict::text(&session, "id") == Ok(asked.reference)
+            && strict::text(&session, "client_reference_id") == Ok(asked.number);
+        match self.session(&session) {
+            Ok(Claim::Paid(payment)) if ours => Answer::Paid(payment),
+            Ok(Claim::Nothing(_)) if ours => Answer::Unpaid,
+            _ => Answer::Mismatch,
+        }
+    }
+
+    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
+        let refund = match hook::good(answer) {
+            Ok(refund) => refund,
+            Err(why) if (400..500).contains(&answer.status) => return Refunded::Refused(why),
+            Err(why) => return Refunded::Pending(why),
+        };
+        match strict::text(&refund, "status") {
+            Ok("succeeded" | "pending") => Refunded::Done,
+            Ok(status @ ("failed" | "canceled")) => Refunded::Refused(format!("the refund is {status}")),
+            _ => Refunded::Pending("the refund is not decided".to_owned()),
+        }
+    }
 }
 
 impl Channel for Stripe {
-    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], now: Millis) -> Result<Claim, Rejection> {
         let event = self.event(callback, now)?;
         self.of_our_mode(&event)?;
         match strict::text(&event, "type")? {
@@ -183,14 +229,17 @@ impl Channel for Stripe {
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
-        hook::ack(verdict)
+        common::ack(verdict, "ok")
     }
 
     fn takes(&self, currency: Currency) -> bool {
         !OTHER_UNITS.contains(&currency.as_str())
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
+        if let Some(answer) = heard.first() {
+            return self.opened(checkout, answer, now).into();
+        }
         let (soonest, wanted) = (now / 1000 + SHORTEST_S, checkout.expires / 1000);
         // A minute more, for the way there: Stripe counts from when it reads the request.
         let expires = if wanted < soonest { soonest + 60 } else { wanted }.to_string();
@@ -213,67 +262,23 @@ impl Channel for Stripe {
         Begin::Ask(self.call("checkout/sessions", Some(&once), Some(&fields)))
     }
 
-    fn opened(
-        &self,
-        checkout: &Checkout<'_>,
-        answer: &Response,
-        _now: Millis,
-    ) -> Result<(Step, Option<String>), String> {
-        let session = hook::good(answer)?;
-        let id = hook::id(&session, "id").map_err(|_| "it tells no session".to_owned())?;
-        if self.of_our_mode(&session).is_err() {
-            return Err("its session is not of this channel's livemode".to_owned());
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+        if let Some(answer) = heard.first() {
+            return Some(self.answer(asked, answer, now));
         }
-        if strict::text(&session, "client_reference_id") != Ok(checkout.number) {
-            return Err("its session is for another order".to_owned());
-        }
-        Ok((Step::Redirect { url: hook::link(&session, "url")? }, Some(id.to_owned())))
-    }
-
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
-    }
-
-    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
         let id = Some(asked.reference).filter(|id| is_trade_no(id))?;
-        Some(self.call(&format!("checkout/sessions/{id}"), None, None))
+        Some(Answer::Ask(self.call(&format!("checkout/sessions/{id}"), None, None)))
     }
 
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        if answer.status == 404 {
-            return Answer::Unknown;
+    fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
+        if let Some(answer) = heard.first() {
+            return Some(self.refunded(answer, now));
         }
-        let Ok(session) = hook::good(answer) else {
-            return Answer::Mismatch;
-        };
-        let ours = strict::text(&session, "id") == Ok(asked.reference)
-            && strict::text(&session, "client_reference_id") == Ok(asked.number);
-        match self.session(&session) {
-            Ok(Claim::Paid(payment)) if ours => Answer::Paid(payment),
-            Ok(Claim::Nothing(_)) if ours => Answer::Unpaid,
-            _ => Answer::Mismatch,
-        }
-    }
-
-    fn refund(&self, refund: &Refund<'_>, _now: Millis) -> Option<Call> {
         // A refund names the payment intent; a payment is known here by its session.
         let intent = Some(refund.payment.trade_no.as_str()).filter(|id| id.starts_with("pi_"))?;
         let (amount, once) = (refund.payment.paid.minor.to_string(), format!("kamid-{}", refund.number));
         let fields = [("payment_intent", intent), ("amount", &amount), ("metadata[refund_no]", refund.number)];
-        Some(self.call("refunds", Some(&once), Some(&fields)))
-    }
-
-    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
-        let refund = match hook::good(answer) {
-            Ok(refund) => refund,
-            Err(why) if (400..500).contains(&answer.status) => return Refunded::Refused(why),
-            Err(why) => return Refunded::Pending(why),
-        };
-        match strict::text(&refund, "status") {
-            Ok("succeeded" | "pending") => Refunded::Done,
-            Ok(status @ ("failed" | "canceled")) => Refunded::Refused(format!("the refund is {status}")),
-            _ => Refunded::Pending("the refund is not decided".to_owned()),
-        }
+        Some(Refunded::Ask(self.call("refunds", Some(&once), Some(&fields))))
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {
@@ -308,6 +313,6 @@ impl Channel for Stripe {
     }
 
     fn limits(&self) -> (usize, usize) {
-        (hook::QUERY_BYTES, self.body_bytes)
+        (common::QUERY_BYTES, self.body_bytes)
     }
 }

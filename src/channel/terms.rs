@@ -1,13 +1,11 @@
 //! What holds for a channel of any kind: whether it is still offered, whether its gateway is asked before anything is
-//! handed over, where callbacks come from, and which older keys are still believed.
+//! handed over, and where callbacks come from.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Asked, Channel, Claim, Kind};
-use crate::domain::{Callback, Millis, Rejection};
+use super::{Asked, Channel, Kind};
 use crate::settings::{Problem, Section};
 
 /// What is done about a callback from an address that is not listed.
@@ -38,13 +36,11 @@ pub struct Terms {
     pub confirm: Option<i64>,
     sources: Vec<IpNet>,
     check: Check,
-    /// Older keys, and until when they are believed.
-    older: Vec<(Millis, Arc<dyn Channel>)>,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { retired: false, confirm: None, sources: Vec::new(), check: Check::Off, older: Vec::new() }
+        Self { retired: false, confirm: None, sources: Vec::new(), check: Check::Off }
     }
 }
 
@@ -75,7 +71,7 @@ fn published(kind: &str) -> &'static [&'static str] {
 
 impl Terms {
     /// Reads a section's terms; its kind reads the rest.
-    pub(super) fn read(name: &str, kind: &Kind, s: &Section, problems: &mut Vec<Problem>) -> Self {
+    pub(super) fn read(kind: &Kind, s: &Section, problems: &mut Vec<Problem>) -> Self {
         let retired = s.flag("retired", problems).unwrap_or(false);
         let check = match s.text("source_check", problems).as_deref() {
             Some("off") => Check::Off,
@@ -98,23 +94,13 @@ impl Terms {
         } else {
             s.flag("confirm", problems).filter(|all| *all).map(|_| 0)
         };
-        let mut older = Vec::new();
-        for table in s.tables("older_keys", problems) {
-            let wanted = "a moment such as \"2026-12-01T00:00:00+08:00\"";
-            let until: Option<jiff::Timestamp> = table.parsed("until", wanted, problems);
-            let Some(until) = until.and_then(|until| u64::try_from(until.as_millisecond()).ok()) else {
-                table.require("until", "until when callbacks signed with this key are believed", problems);
-                continue;
-            };
-            older.extend((kind.build)(name, &table.with_defaults(s.clone()), problems).map(|channel| (until, channel)));
-        }
-        Self { retired, confirm, sources, check, older }
+        Self { retired, confirm, sources, check }
     }
 
     /// Says what cannot hold for this channel.
     pub(super) fn check(&self, s: &Section, channel: &dyn Channel, problems: &mut Vec<Problem>) {
         let asked = Asked { number: "X", reference: "X" };
-        if self.confirm.is_some() && channel.query(&asked, 0).is_none() {
+        if self.confirm.is_some() && channel.query(&asked, &[], 0).is_none() {
             s.reject("confirm", "this kind of gateway cannot be asked about a payment", problems);
         }
     }
@@ -128,19 +114,5 @@ impl Terms {
             Check::Enforce if !listed => Source::Refused,
             _ => Source::Listed,
         }
-    }
-
-    /// What a callback states by the key of today, or, where that does not fit, by one that is still believed.
-    ///
-    /// # Errors
-    /// Why none of them does: what today's key says.
-    pub fn verify(&self, today: &dyn Channel, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
-        let first = today.verify(callback, now);
-        let unknown = matches!(first, Err(Rejection::BadSignature | Rejection::KeyUnknown | Rejection::DecryptFailed));
-        if !unknown {
-            return first;
-        }
-        let older = self.older.iter().filter(|(until, _)| now <= *until);
-        older.map(|(_, key)| key.verify(callback, now)).find(Result::is_ok).unwrap_or(first)
     }
 }

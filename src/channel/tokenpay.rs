@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, epay,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common,
     flat::{self, Flat, Numbers, Scheme, Signer},
     is_number, is_trade_no, json, params,
 };
@@ -64,12 +64,12 @@ struct TokenPay {
 }
 
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let gateway_url = epay::gateway_url(s, problems);
-    let signer = flat::secret(s, "api_token", problems).map(Signer::Md5);
+    let gateway_url = common::gateway_url(s, problems);
+    let signer = common::secret(s, "api_token", "it; without it anybody could sign", problems).map(Signer::Md5);
     let base = s.parsed("base_currency", "three capital letters", problems).unwrap_or(Currency::CNY);
     let currency = s.text("currency", problems).unwrap_or_else(|| "USDT_TRC20".to_owned());
     let dynamic = s.flag("allow_dynamic_amount", problems).unwrap_or(false);
-    let body_bytes = flat::body_bytes(s, problems);
+    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
     s.finish(&SETTINGS, problems);
     let scheme =
         Scheme { signer: signer?, numbers: Numbers::Plain, signature: "Signature", fields: &FIELDS, body_bytes };
@@ -147,22 +147,48 @@ impl TokenPay {
             _ => None,
         }
     }
+
+    fn opened(&self, checkout: &Checkout<'_>, answer: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
+        let fields = json::object(&answer.body).map_err(|_| format!("it answered {}, unreadable", answer.status))?;
+        if fields.get("success") != Some(&Value::Bool(true)) {
+            return Err(json::text(&fields, "message").unwrap_or("it refuses without a word").to_owned());
+        }
+        let info = json::inner(&fields, "info").map_err(|_| "its answer holds no info".to_owned())?;
+        if json::text(info, "BaseCurrency") != Ok(checkout.amount.currency.as_str()) {
+            return Err(format!("its BaseCurrency is not {}", checkout.amount.currency));
+        }
+        let address = flat::address(info, ["OutOrderId", "ActualAmount", "ToAddress"], checkout)?;
+        Ok((flat::redirect(json::text(&fields, "data").unwrap_or_default())?, Some(address)))
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
+        let Ok(fields) = json::object(&answer.body) else {
+            return Answer::Mismatch;
+        };
+        match (fields.get("success"), json::inner(&fields, "data")) {
+            (Some(Value::Bool(true)), Ok(data)) => self.told(data, asked).unwrap_or(Answer::Mismatch),
+            _ => Answer::Mismatch,
+        }
+    }
 }
 
 impl Channel for TokenPay {
-    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
         self.claim(&self.scheme.believed(callback)?)
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
-        flat::ack(verdict)
+        common::ack(verdict, "ok")
     }
 
     fn takes(&self, currency: Currency) -> bool {
         currency == self.base
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, _now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
+        if let Some(answer) = heard.first() {
+            return self.opened(checkout, answer, now).into();
+        }
         let mut fields = flat::object([
             ("OutOrderId", checkout.number.into()),
             // Each attempt its own address: a buyer's payment for another order cannot be taken for this one's.
@@ -178,47 +204,19 @@ impl Channel for TokenPay {
         Begin::Ask(self.scheme.call(format!("{}/CreateOrder", self.gateway_url), fields))
     }
 
-    fn opened(&self, checkout: &Checkout<'_>, answer: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
-        let fields = json::object(&answer.body).map_err(|_| format!("it answered {}, unreadable", answer.status))?;
-        if fields.get("success") != Some(&Value::Bool(true)) {
-            return Err(json::text(&fields, "message").unwrap_or("it refuses without a word").to_owned());
-        }
-        let info = json::inner(&fields, "info").map_err(|_| "its answer holds no info".to_owned())?;
-        if json::text(info, "BaseCurrency") != Ok(checkout.amount.currency.as_str()) {
-            return Err(format!("its BaseCurrency is not {}", checkout.amount.currency));
-        }
-        let address = flat::address(info, ["OutOrderId", "ActualAmount", "ToAddress"], checkout)?;
-        Ok((flat::redirect(json::text(&fields, "data").unwrap_or_default())?, Some(address)))
-    }
-
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
-    }
-
     /// Only by its own number: an attempt that was opened here keeps the address instead, which the callback must repeat.
-    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+        if let Some(answer) = heard.first() {
+            return Some(self.answer(asked, answer, now));
+        }
         let signature = self.scheme.signature(flat::object([("Id", asked.reference.into())]));
         let query = params::encode([("Id", asked.reference), ("Signature", &signature)]);
         let url = format!("{}/Query?{query}", self.gateway_url);
-        is_id(asked.reference).then(|| Call { method: "GET", url, headers: Vec::new(), body: Vec::new() })
+        is_id(asked.reference).then(|| Answer::Ask(Call::get(url)))
     }
 
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        let Ok(fields) = json::object(&answer.body) else {
-            return Answer::Mismatch;
-        };
-        match (fields.get("success"), json::inner(&fields, "data")) {
-            (Some(Value::Bool(true)), Ok(data)) => self.told(data, asked).unwrap_or(Answer::Mismatch),
-            _ => Answer::Mismatch,
-        }
-    }
-
-    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
+    fn refund(&self, _: &Refund<'_>, _: &[Response], _: Millis) -> Option<Refunded> {
         None
-    }
-
-    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
-        Refunded::Refused("coins can only be sent back by hand".to_owned())
     }
 
     fn forge(&self, payment: &Payment, _now: Millis) -> Request {

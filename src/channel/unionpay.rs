@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical,
     cert::{self, Cert},
-    is_number, is_trade_no,
+    common, is_number, is_trade_no,
     keys::{self, PrivateKey, PublicKey},
     params::{self, Params},
     sign,
@@ -132,9 +132,9 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         s.reject("cert_id", "is not the serial number of sign_cert; leave it out", problems);
     }
     let gateway = keys::gateway(s, problems).zip(s.file("gateway_cert_file", 1 << 16, problems));
-    let subject = super::epay::subject(s, problems);
+    let subject = common::subject(s, problems);
     let mobile = s.flag("mobile", problems).unwrap_or(false);
-    let (_, body_bytes) = super::epay::sizes(s, problems);
+    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
     s.finish(&SETTINGS, problems);
     Some(Arc::new(UnionPay {
         name: name.to_owned(),
@@ -272,8 +272,7 @@ impl UnionPay {
     fn call(&self, url: &str, fields: Vec<(&'static str, String)>) -> Call {
         let signed = self.signed(fields);
         let body = params::encode(signed.iter().map(|(name, text)| (name.as_str(), text.as_str()))).into_bytes();
-        let form = ("content-type".to_owned(), "application/x-www-form-urlencoded;charset=UTF-8".to_owned());
-        Call { method: "POST", url: url.to_owned(), headers: vec![form], body }
+        Call::post(url.to_owned(), "application/x-www-form-urlencoded;charset=UTF-8", body)
     }
 
     fn asking(&self, number: &str, time: &str) -> Call {
@@ -311,19 +310,33 @@ impl UnionPay {
             None => Answer::Mismatch,
         }
     }
+
+    fn confirmed(&self, payment: &Payment, answer: &Response, now: Millis) -> Result<Claim, Rejection> {
+        let reference = payment.reference.as_deref().unwrap_or_default();
+        match self.told(&Asked { number: &payment.number, reference }, answer, now) {
+            Answer::Paid(payment) => Ok(Claim::Paid(payment)),
+            Answer::Unpaid | Answer::Unknown | Answer::Refunded => Ok(Claim::Nothing("status_not_paid")),
+            Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_) => Err(Rejection::OrderMismatch),
+        }
+    }
+
+    fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
+        let fields = match self.believed(answer, now) {
+            Ok(fields) => fields,
+            Err(why) => return Refunded::Pending(format!("its answer is not UnionPay's: {why}")),
+        };
+        let get = |name: &str| fields.get(name).copied().unwrap_or_default();
+        match get("respCode") {
+            "00" => Refunded::Done,
+            "03" | "04" | "05" => Refunded::Pending(get("respMsg").to_owned()),
+            code => Refunded::Refused(format!("{code} {}", get("respMsg"))),
+        }
+    }
 }
 
 impl Channel for UnionPay {
-    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
-        if callback.method != "POST" {
-            return Err(Rejection::MethodNotAllowed);
-        }
-        if callback.body.len() > self.body_bytes {
-            return Err(Rejection::TooLarge);
-        }
-        if !callback.query.is_empty() {
-            return Err(Rejection::Malformed);
-        }
+    fn verify(&self, callback: &Callback<'_>, heard: &[Response], now: Millis) -> Result<Claim, Rejection> {
+        common::posted(callback, self.body_bytes)?;
         let params = Params::of(callback)?;
         self.check(|name| params.get(name), params.iter(), now)?;
         canonical::unambiguous(params.iter(), &FIELDS)?;
@@ -340,24 +353,25 @@ impl Channel for UnionPay {
             // Paid, with a defect: the gateway wants to be asked before anything is handed over.
             "A6" => {
                 let payment = self.paid(|name| params.get(name))?;
-                Ok(Claim::Ask(self.asking(&payment.number, &payment.reference.unwrap_or_default())))
+                if let Some(answer) = heard.first() {
+                    return self.confirmed(&payment, answer, now);
+                }
+                let call = self.asking(&payment.number, payment.reference.as_deref().unwrap_or_default());
+                Ok(Claim::Ask { call, alone: None })
             }
             _ => Ok(Claim::Nothing("status_not_paid")),
         }
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
-        match verdict {
-            Verdict::Received => Reply { status: 200, body: "ok" },
-            other => super::epay::ack(other),
-        }
+        common::ack(verdict, "ok")
     }
 
     fn takes(&self, currency: Currency) -> bool {
         currency == Currency::CNY
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, _heard: &[Response], now: Millis) -> Begin {
         let time = super::beijing(now, TIME);
         let subject = checkout.subject.unwrap_or(&self.subject);
         let fields = vec![
@@ -377,29 +391,17 @@ impl Channel for UnionPay {
         Begin::Step(Step::Form { url: self.front_url.clone(), fields: self.signed(fields) }, Some(time))
     }
 
-    fn opened(&self, _: &Checkout<'_>, _: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
-        Err("this channel asks nobody".to_owned())
-    }
-
-    fn confirmed(&self, callback: &Callback<'_>, answer: &Response, now: Millis) -> Result<Claim, Rejection> {
-        let params = Params::of(callback)?;
-        let asked = Asked { number: params.need("orderId")?, reference: params.need("txnTime")? };
-        match self.told(&asked, answer, now) {
-            Answer::Paid(payment) => Ok(Claim::Paid(payment)),
-            Answer::Unpaid | Answer::Unknown | Answer::Refunded => Ok(Claim::Nothing("status_not_paid")),
-            Answer::Mismatch => Err(Rejection::OrderMismatch),
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+        if let Some(answer) = heard.first() {
+            return Some(self.told(asked, answer, now));
         }
+        (!asked.reference.is_empty()).then(|| Answer::Ask(self.asking(asked.number, asked.reference)))
     }
 
-    fn query(&self, asked: &Asked<'_>, _now: Millis) -> Option<Call> {
-        (!asked.reference.is_empty()).then(|| self.asking(asked.number, asked.reference))
-    }
-
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
-        self.told(asked, answer, now)
-    }
-
-    fn refund(&self, refund: &Refund<'_>, now: Millis) -> Option<Call> {
+    fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
+        if let Some(answer) = heard.first() {
+            return Some(self.refunded(answer, now));
+        }
         let fields = vec![
             ("txnType", "04".to_owned()),
             ("txnSubType", "00".to_owned()),
@@ -411,20 +413,7 @@ impl Channel for UnionPay {
             ("txnAmt", refund.payment.paid.minor.to_string()),
             ("backUrl", refund.notify_url.to_owned()),
         ];
-        Some(self.call(&self.back_url, fields))
-    }
-
-    fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
-        let fields = match self.believed(answer, now) {
-            Ok(fields) => fields,
-            Err(why) => return Refunded::Pending(format!("its answer is not UnionPay's: {why}")),
-        };
-        let get = |name: &str| fields.get(name).copied().unwrap_or_default();
-        match get("respCode") {
-            "00" => Refunded::Done,
-            "03" | "04" | "05" => Refunded::Pending(get("respMsg").to_owned()),
-            code => Refunded::Refused(format!("{code} {}", get("respMsg"))),
-        }
+        Some(Refunded::Ask(self.call(&self.back_url, fields)))
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {

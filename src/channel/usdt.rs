@@ -9,11 +9,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, epay,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, epay,
     flat::{self, Flat, Numbers, Scheme, Signer},
     is_number, is_trade_no, json, sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::domain::{Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
 const FIELDS: [&str; 20] = [
@@ -74,18 +74,18 @@ fn fiat(s: &Section, problems: &mut Vec<Problem>) -> Currency {
 }
 
 fn subject(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
-    s.has("subject").then(|| epay::subject(s, problems))
+    s.has("subject").then(|| common::subject(s, problems))
 }
 
 fn scheme(s: &Section, signer: Option<Signer>, numbers: Numbers, problems: &mut Vec<Problem>) -> Option<Scheme> {
-    let body_bytes = flat::body_bytes(s, problems);
+    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
     Some(Scheme { signer: signer?, numbers, signature: "signature", fields: &FIELDS, body_bytes })
 }
 
 pub(super) fn build_md5(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
     algorithm(s, &["md5"], problems);
-    let gateway_url = epay::gateway_url(s, problems);
-    let signer = flat::secret(s, "api_token", problems).map(Signer::Md5);
+    let gateway_url = common::gateway_url(s, problems);
+    let signer = common::secret(s, "api_token", "it; without it anybody could sign", problems).map(Signer::Md5);
     let scheme = scheme(s, signer, Numbers::Plain, problems);
     let (fiat, subject) = (fiat(s, problems), subject(s, problems));
     let known = ["kind", "gateway_url", "api_token", "api_token_file", "api_token_env", "sign_algo", "fiat", "subject"];
@@ -106,8 +106,8 @@ pub(super) fn build_md5(name: &str, s: &Section, problems: &mut Vec<Problem>) ->
 
 pub(super) fn build_bepusdt(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
     algorithm(s, &["md5"], problems);
-    let gateway_url = epay::gateway_url(s, problems);
-    let signer = flat::secret(s, "api_token", problems).map(Signer::Md5);
+    let gateway_url = common::gateway_url(s, problems);
+    let signer = common::secret(s, "api_token", "it; without it anybody could sign", problems).map(Signer::Md5);
     let scheme = scheme(s, signer, Numbers::Exponent, problems);
     let (fiat, subject) = (fiat(s, problems), subject(s, problems));
     let trade_type = s.text("trade_type", problems).unwrap_or_else(|| "usdt.trc20".to_owned());
@@ -129,8 +129,8 @@ pub(super) fn build_bepusdt(name: &str, s: &Section, problems: &mut Vec<Problem>
 
 pub(super) fn build_gmpay(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
     let md5 = algorithm(s, &["hmac-sha256", "md5"], problems).is_some_and(|algorithm| algorithm == "md5");
-    let (gateway_url, pid) = (epay::gateway_url(s, problems), epay::pid(s, problems));
-    let signer = flat::secret(s, "secret_key", problems).map(|secret| {
+    let (gateway_url, pid) = (common::gateway_url(s, problems), epay::pid(s, problems));
+    let signer = common::secret(s, "secret_key", "it; without it anybody could sign", problems).map(|secret| {
         if md5 { Signer::Md5(secret) } else { Signer::Hmac(Box::new(sign::hmac_key(secret.reveal().as_bytes()))) }
     });
     let scheme = scheme(s, signer, Numbers::Plain, problems);
@@ -218,25 +218,6 @@ impl Usdt {
         }
         fields
     }
-}
-
-impl Channel for Usdt {
-    fn verify(&self, callback: &Callback<'_>, _now: Millis) -> Result<Claim, Rejection> {
-        self.claim(&self.scheme.believed(callback)?)
-    }
-
-    fn ack(&self, verdict: Verdict) -> Reply {
-        flat::ack(verdict)
-    }
-
-    fn takes(&self, currency: Currency) -> bool {
-        currency == self.fiat
-    }
-
-    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
-        let url = format!("{}{}", self.gateway_url, self.create);
-        Begin::Ask(self.scheme.call(url, self.fields(checkout, now)))
-    }
 
     fn opened(&self, checkout: &Checkout<'_>, answer: &Response, _: Millis) -> Result<(Step, Option<String>), String> {
         let fields = json::object(&answer.body).map_err(|_| format!("it answered {}, unreadable", answer.status))?;
@@ -248,25 +229,35 @@ impl Channel for Usdt {
         let address = flat::address(data, ["order_id", "amount", self.address], checkout)?;
         Ok((flat::redirect(json::text(data, "payment_url").unwrap_or_default())?, Some(address)))
     }
+}
 
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
+impl Channel for Usdt {
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
+        self.claim(&self.scheme.believed(callback)?)
     }
 
-    fn query(&self, _: &Asked<'_>, _: Millis) -> Option<Call> {
+    fn ack(&self, verdict: Verdict) -> Reply {
+        common::ack(verdict, "ok")
+    }
+
+    fn takes(&self, currency: Currency) -> bool {
+        currency == self.fiat
+    }
+
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
+        if let Some(answer) = heard.first() {
+            return self.opened(checkout, answer, now).into();
+        }
+        let url = format!("{}{}", self.gateway_url, self.create);
+        Begin::Ask(self.scheme.call(url, self.fields(checkout, now)))
+    }
+
+    fn query(&self, _: &Asked<'_>, _: &[Response], _: Millis) -> Option<Answer> {
         None
     }
 
-    fn answer(&self, _: &Asked<'_>, _: &Response, _: Millis) -> Answer {
-        Answer::Mismatch
-    }
-
-    fn refund(&self, _: &Refund<'_>, _: Millis) -> Option<Call> {
+    fn refund(&self, _: &Refund<'_>, _: &[Response], _: Millis) -> Option<Refunded> {
         None
-    }
-
-    fn refunded(&self, _: &Response, _: Millis) -> Refunded {
-        Refunded::Refused("coins can only be sent back by hand".to_owned())
     }
 
     fn forge(&self, payment: &Payment, _now: Millis) -> Request {

@@ -13,7 +13,7 @@ use data_encoding::{BASE64, HEXUPPER};
 use serde_json::{Map, Value, json as object};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, cert, is_number,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, cert, common, is_number,
     is_trade_no, json,
     keys::{self, PrivateKey, PublicKey},
     sign,
@@ -140,13 +140,13 @@ fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
     keys::not_a_pair(s, "platform_public_key", ours.as_ref(), theirs.values().next().map(|(key, _)| key), problems);
     let key_id = s.text("platform_public_key_id", problems);
     let gateway = keys::gateway(s, problems);
-    let tolerance_s = s.whole("timestamp_tolerance_s", 30..=3600, problems).unwrap_or(300u64);
+    let tolerance_s = common::tolerance_s(s, "timestamp_tolerance_s", problems);
     let pay = s.text("pay", problems).unwrap_or_else(|| "native".to_owned());
     if !matches!(pay.as_str(), "native" | "h5") {
         s.reject("pay", "must be \"native\" (QR code) or \"h5\" (a phone's browser)", problems);
     }
-    let subject = super::epay::subject(s, problems);
-    let (_, body_bytes) = super::epay::sizes(s, problems);
+    let subject = common::subject(s, problems);
+    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
     s.finish(&SETTINGS, problems);
     Some(WeChat {
         name: String::new(),
@@ -186,9 +186,7 @@ impl WeChat {
         if cert.as_ref().is_some_and(|cert| !cert.is_valid(now)) {
             return Err(Rejection::CertUntrusted);
         }
-        let plain = timestamp.len() <= 11 && timestamp.bytes().all(|b| b.is_ascii_digit());
-        let at: u64 = timestamp.parse().ok().filter(|_| plain).ok_or(Rejection::Malformed)?;
-        if at.abs_diff(now / 1000) > self.tolerance_s { Err(Rejection::StaleTimestamp) } else { Ok(()) }
+        common::fresh(timestamp, self.tolerance_s, now)
     }
 
     /// What is sealed inside a notification.
@@ -257,13 +255,12 @@ impl WeChat {
 
     fn call(&self, method: &'static str, path: &str, body: &str, now: Millis) -> Call {
         let nonce = self.nonce(&format!("{method} {path} {now} {body}"));
-        let mut headers = vec![
-            ("authorization".to_owned(), self.authorization(method, path, body, now / 1000, &nonce)),
-            ("accept".to_owned(), "application/json".to_owned()),
-            ("content-type".to_owned(), "application/json".to_owned()),
-        ];
-        headers.extend(self.key_id.clone().map(|id| ("wechatpay-serial".to_owned(), id)));
-        Call { method, url: format!("{}{path}", self.api_url), headers, body: body.as_bytes().to_vec() }
+        let url = format!("{}{path}", self.api_url);
+        let call = Call { method, url, body: body.as_bytes().to_vec(), ..Call::default() }
+            .with("authorization", self.authorization(method, path, body, now / 1000, &nonce))
+            .with("accept", "application/json")
+            .with("content-type", "application/json");
+        self.key_id.iter().fold(call, |call, id| call.with("wechatpay-serial", id))
     }
 
     /// The fields of an answer that the platform signed; the refusal in it, in words, whoever wrote that.
@@ -287,7 +284,7 @@ impl WeChat {
             Ok(Claim::Paid(payment)) => Answer::Paid(payment),
             Ok(Claim::Nothing("refund_notice")) => Answer::Refunded,
             Ok(Claim::Nothing(_)) => Answer::Unpaid,
-            Ok(Claim::Ask(_)) | Err(_) => Answer::Mismatch,
+            Ok(Claim::Ask { .. } | Claim::Agreed(_)) | Err(_) => Answer::Mismatch,
         }
     }
 
@@ -304,16 +301,45 @@ impl WeChat {
         }
         order
     }
+
+    fn opened(
+        &self,
+        checkout: &Checkout<'_>,
+        answer: &Response,
+        now: Millis,
+    ) -> Result<(Step, Option<String>), String> {
+        let fields = self.believed(answer, now)?;
+        let text = |name: &str| json::text(&fields, name).map(str::to_owned).map_err(|_| format!("it tells no {name}"));
+        if !self.h5 {
+            return Ok((Step::Qr { text: text("code_url")? }, None));
+        }
+        let back = super::params::encode([("redirect_url", checkout.return_url)]);
+        Ok((Step::Redirect { url: format!("{}&{back}", text("h5_url")?) }, None))
+    }
+
+    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
+        if answer.status == 404 {
+            return Answer::Unknown;
+        }
+        self.believed(answer, now).map_or(Answer::Mismatch, |fields| self.told(&fields, asked.number))
+    }
+
+    fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
+        match self.believed(answer, now) {
+            Ok(fields) => match json::text(&fields, "status") {
+                Ok("SUCCESS" | "PROCESSING") => Refunded::Done,
+                Ok(status) => Refunded::Refused(status.to_owned()),
+                Err(_) => Refunded::Pending("its answer has no status".to_owned()),
+            },
+            Err(why) if (400..500).contains(&answer.status) => Refunded::Refused(why),
+            Err(why) => Refunded::Pending(why),
+        }
+    }
 }
 
 impl Channel for WeChat {
-    fn verify(&self, callback: &Callback<'_>, now: Millis) -> Result<Claim, Rejection> {
-        if callback.method != "POST" {
-            return Err(Rejection::MethodNotAllowed);
-        }
-        if callback.body.len() > self.body_bytes {
-            return Err(Rejection::TooLarge);
-        }
+    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], now: Millis) -> Result<Claim, Rejection> {
+        common::posted(callback, self.body_bytes)?;
         self.check(|name| callback.header(name), callback.body, now)?;
         let message = json::object(callback.body)?;
         let event = json::text(&message, "event_type")?;
@@ -338,43 +364,26 @@ impl Channel for WeChat {
         currency == Currency::CNY
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
+        if let Some(answer) = heard.first() {
+            return self.opened(checkout, answer, now).into();
+        }
         let path = if self.h5 { "/v3/pay/transactions/h5" } else { "/v3/pay/transactions/native" };
         Begin::Ask(self.call("POST", path, &self.order(checkout).to_string(), now))
     }
 
-    fn opened(
-        &self,
-        checkout: &Checkout<'_>,
-        answer: &Response,
-        now: Millis,
-    ) -> Result<(Step, Option<String>), String> {
-        let fields = self.believed(answer, now)?;
-        let text = |name: &str| json::text(&fields, name).map(str::to_owned).map_err(|_| format!("it tells no {name}"));
-        if !self.h5 {
-            return Ok((Step::Qr { text: text("code_url")? }, None));
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+        if let Some(answer) = heard.first() {
+            return Some(self.answer(asked, answer, now));
         }
-        let back = super::params::encode([("redirect_url", checkout.return_url)]);
-        Ok((Step::Redirect { url: format!("{}&{back}", text("h5_url")?) }, None))
-    }
-
-    fn confirmed(&self, _: &Callback<'_>, _: &Response, _: Millis) -> Result<Claim, Rejection> {
-        Err(Rejection::MethodNotAllowed)
-    }
-
-    fn query(&self, asked: &Asked<'_>, now: Millis) -> Option<Call> {
         let path = format!("/v3/pay/transactions/out-trade-no/{}?mchid={}", asked.number, self.mchid);
-        Some(self.call("GET", &path, "", now))
+        Some(Answer::Ask(self.call("GET", &path, "", now)))
     }
 
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
-        if answer.status == 404 {
-            return Answer::Unknown;
+    fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
+        if let Some(answer) = heard.first() {
+            return Some(self.refunded(answer, now));
         }
-        self.believed(answer, now).map_or(Answer::Mismatch, |fields| self.told(&fields, asked.number))
-    }
-
-    fn refund(&self, refund: &Refund<'_>, now: Millis) -> Option<Call> {
         let paid = refund.payment.paid;
         // At most 80 bytes.
         let reason: String = refund.reason.chars().take(25).collect();
@@ -382,19 +391,7 @@ impl Channel for WeChat {
             "out_trade_no": refund.payment.number, "out_refund_no": refund.number, "reason": reason,
             "amount": {"refund": paid.minor, "total": paid.minor, "currency": paid.currency.as_str()},
         });
-        Some(self.call("POST", "/v3/refund/domestic/refunds", &body.to_string(), now))
-    }
-
-    fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
-        match self.believed(answer, now) {
-            Ok(fields) => match json::text(&fields, "status") {
-                Ok("SUCCESS" | "PROCESSING") => Refunded::Done,
-                Ok(status) => Refunded::Refused(status.to_owned()),
-                Err(_) => Refunded::Pending("its answer has no status".to_owned()),
-            },
-            Err(why) if (400..500).contains(&answer.status) => Refunded::Refused(why),
-            Err(why) => Refunded::Pending(why),
-        }
+        Some(Refunded::Ask(self.call("POST", "/v3/refund/domestic/refunds", &body.to_string(), now)))
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {

@@ -15,7 +15,7 @@ pub mod payment;
 pub mod product;
 pub mod text;
 
-pub use callback::{Call, Callback, Reply, Response};
+pub use callback::{Call, Callback, Reply, Response, TOKEN};
 pub use danger::{Danger, Level, danger, worst};
 pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};

@@ -12,10 +12,10 @@ use hyper::body::{Bytes, Incoming};
 
 use super::address::network;
 use super::{Client, Web};
-use crate::channel::{Channel, Claim, Source, Verdict};
+use crate::channel::{Channel, Claim, Source, Terms, Verdict};
 use crate::domain::text::printable;
 use crate::domain::{Callback, Outcome, Rejection, Reply};
-use crate::shop::{IncidentNote, probe};
+use crate::shop::{IncidentNote, trial};
 use crate::store::StoreError;
 use crate::telemetry::Event;
 use crate::telemetry::incident::RawRequest;
@@ -79,15 +79,16 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
         Err(reason) => (&b""[..], Some(*reason)),
     };
     let callback = Callback { method: head.method.as_str(), path: head.uri.path(), query, headers: &headers, body };
-    if callback.header(probe::HEADER).is_some_and(|token| web.shop.is_trial(token)) {
-        let said = cut.map_or_else(|| channel.verify(&callback, web.shop.store.now()), Err);
-        return trial(&said);
+    if callback.header(trial::HEADER).is_some_and(|token| web.shop.is_trial(token)) {
+        let said = cut.map_or_else(|| channel.verify(&callback, &[], web.shop.store.now()), Err);
+        return tried(&said);
     }
-    let source = web.shop.channels.terms(name).map_or(Source::Listed, |terms| terms.source(client.0));
+    let terms = web.shop.channels.terms(name);
+    let source = terms.map_or(Source::Listed, |terms| terms.source(client.0));
     let mut ending = match cut {
         Some(reason) => Ending::rejected(reason),
         None if source == Source::Refused => Ending::rejected(Rejection::SourceRefused),
-        None => settle(web, name, channel.as_ref(), &callback).await,
+        None => settle(web, channel.as_ref(), terms, &callback).await,
     };
     if source == Source::Unlisted && ending.verdict == Verdict::Received {
         web.shop.unlisted(name, client.0);
@@ -111,13 +112,13 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
 }
 
 /// What a trial callback of our own hears: whether it would have been believed. Nothing is settled or counted.
-fn trial(said: &Result<Claim, Rejection>) -> Response {
+fn tried(said: &Result<Claim, Rejection>) -> Response {
     let word = match said {
         Ok(_) => "accept",
         Err(reason) => reason.as_str(),
     };
     let mut response = reply(&Reply { status: 200, body: "trial" });
-    response.headers_mut().insert(probe::HEADER, HeaderValue::from_static(word));
+    response.headers_mut().insert(trial::HEADER, HeaderValue::from_static(word));
     response
 }
 
@@ -149,23 +150,14 @@ fn no_channel(web: &Web, name: &str, request: &Request<Incoming>, client: Client
     });
 }
 
-async fn settle(web: &Web, name: &str, channel: &dyn Channel, callback: &Callback<'_>) -> Ending {
-    let now = web.shop.store.now();
-    let terms = web.shop.channels.terms(name);
-    let mut claim = terms.map_or_else(|| channel.verify(callback, now), |terms| terms.verify(channel, callback, now));
-    if let Ok(Claim::Ask(call)) = &claim {
-        let Ok(answer) = web.shop.confirm(call).await else {
-            return Ending::new("silent", Verdict::Unavailable);
-        };
-        claim = channel.confirmed(callback, &answer, web.shop.store.now());
-    }
-    let payment = match claim {
-        Err(reason) => return Ending::rejected(reason),
-        Ok(Claim::Nothing(_)) => return Ending::new("ignored", Verdict::Received),
-        Ok(Claim::Ask(_)) => return Ending::new("silent", Verdict::Unavailable),
-        Ok(Claim::Paid(payment)) => payment,
+async fn settle(web: &Web, channel: &dyn Channel, terms: Option<&Terms>, callback: &Callback<'_>) -> Ending {
+    let payment = match web.shop.hear(channel, callback).await {
+        Ok(Err(reason)) => return Ending::rejected(reason),
+        Ok(Ok(Claim::Paid(payment))) => payment,
+        Ok(Ok(Claim::Nothing(_))) => return Ending::new("ignored", Verdict::Received),
+        Ok(Ok(Claim::Ask { .. } | Claim::Agreed(_))) | Err(_) => return Ending::new("silent", Verdict::Unavailable),
     };
-    let payment = match web.shop.confirmed(channel, terms, payment).await {
+    let payment = match web.shop.confirm(channel, terms, payment).await {
         Ok(Some(payment)) => payment,
         Ok(None) => return Ending::rejected(Rejection::Unconfirmed),
         Err(_) => return Ending::new("silent", Verdict::Unavailable),

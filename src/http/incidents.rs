@@ -124,6 +124,7 @@ async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
         config: None,
         order,
         gateway_api_answers: None,
+        fetchable_certs: None,
         request: Some(CapturedRequest {
             method: request.method,
             target: request.target,

@@ -93,7 +93,7 @@ impl Provider for Aliyun {
             method: "POST",
             url: format!("{}/?{query}", self.endpoint.trim_end_matches('/')),
             headers,
-            body: Vec::new(),
+            ..Call::default()
         }
     }
 
@@ -160,7 +160,7 @@ impl Provider for Tencent {
             ("x-tc-timestamp", (now / 1000).to_string()),
         ];
         let headers = headers.map(|(name, text)| (name.to_owned(), text)).to_vec();
-        Call { method: "POST", url: self.endpoint.clone(), headers, body: body.into_bytes() }
+        Call { method: "POST", url: self.endpoint.clone(), headers, body: body.into_bytes(), ..Call::default() }
     }
 
     fn taken(&self, answer: &Response) -> Result<(), Refused> {

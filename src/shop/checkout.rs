@@ -229,12 +229,13 @@ impl Shop {
             addresses.client_ip = address.to_string();
         }
         let (checkout, channel) = (addresses.checkout(&order, due), self.channel(&due.channel)?);
-        let (step, reference) = match channel.checkout(&checkout, self.store.now()) {
-            Begin::Step(_, None) => return self.created(&order, attempt),
-            Begin::Step(step, reference) => (step, reference),
-            Begin::Ask(call) => {
-                let answer = self.outbound.send(&call, ASKING).await.map_err(ShopError::Gateway)?;
-                channel.opened(&checkout, &answer, self.store.now()).map_err(ShopError::Gateway)?
+        let mut heard = Vec::new();
+        let (step, reference) = loop {
+            match channel.checkout(&checkout, &heard, self.store.now()) {
+                Begin::Step(_, None) if heard.is_empty() => return self.created(&order, attempt),
+                Begin::Step(step, reference) => break (step, reference),
+                Begin::Ask(call) => self.ask(&mut heard, &call, ASKING).await?,
+                Begin::Failed(why) => return Err(ShopError::Gateway(why)),
             }
         };
         let step = serde_json::to_string(&step).unwrap_or_default();
@@ -263,10 +264,12 @@ impl Shop {
         let unopened = || ShopError::Conflict("the gateway did not open this attempt: try to pay again".to_owned());
         let pay = match kept {
             Some(opened) => serde_json::from_str(&opened.step).map_err(|_| unopened())?,
-            None => match self.channel(&due.channel)?.checkout(&addresses.checkout(order, due), self.store.now()) {
-                Begin::Step(step, _) => step,
-                Begin::Ask(_) => return Err(unopened()),
-            },
+            None => {
+                match self.channel(&due.channel)?.checkout(&addresses.checkout(order, due), &[], self.store.now()) {
+                    Begin::Step(step, _) => step,
+                    Begin::Ask(_) | Begin::Failed(_) => return Err(unopened()),
+                }
+            }
         };
         Ok(Created {
             id: order.id.to_string(),

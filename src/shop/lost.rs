@@ -75,6 +75,8 @@ enum Heard {
     Unpaid(Box<Order>),
     /// The gateway did not answer.
     Silent,
+    /// There is nobody to ask about any of its attempts.
+    Mute(Millis),
 }
 
 impl Shop {
@@ -114,27 +116,21 @@ impl Shop {
                 plan.done(id, now);
                 continue;
             };
-            if !self.may_be_asked(&order) {
-                // Its buyer may still choose another way to pay.
-                if now < order.expires {
-                    plan.again(id, order.expires + AFTER_MS[0], 0);
-                } else {
-                    plan.done(id, now);
-                }
-                continue;
-            }
-            let used = budget.entry(latest(&order)?.1.channel.clone()).or_default();
-            if *used >= self.limits.asks_per_second {
+            // Each attempt is one question to its own gateway.
+            let ways = || order.attempts.iter().map(|(_, due)| due.channel.as_str());
+            if ways().any(|channel| budget.get(channel).is_some_and(|used| *used >= self.limits.asks_per_second)) {
                 plan.again(id, now + 1000, plan.known.get(&id).copied().unwrap_or(0));
             } else {
-                *used += 1;
+                for channel in ways() {
+                    *budget.entry(channel.to_owned()).or_default() += 1;
+                }
                 asked.push(order);
             }
             if asked.len() >= 256 {
                 break;
             }
         }
-        let jobs = futures_util::stream::iter(asked).map(|order| async { (order.id, self.hear(order).await) });
+        let jobs = futures_util::stream::iter(asked).map(|order| async { (order.id, self.heard_of(order).await) });
         for (id, heard) in jobs.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
             let tries = plan.known.get(&id).copied().unwrap_or(0);
             let now = self.store.now();
@@ -143,23 +139,16 @@ impl Shop {
                     Some(next) => plan.again(id, next, 0),
                     None => plan.done(id, now),
                 },
+                // Its buyer may still choose another way to pay.
+                Heard::Mute(expires) if now < expires => plan.again(id, expires + AFTER_MS[0], 0),
                 Heard::Silent if tries + 1 < TRIES => plan.again(id, now + (SILENT_MS << tries), tries + 1),
-                Heard::Settled | Heard::Silent => plan.done(id, now),
+                Heard::Settled | Heard::Silent | Heard::Mute(_) => plan.done(id, now),
             }
         }
         Ok(())
     }
 
-    /// Whether there is somebody to ask about any of its attempts.
-    fn may_be_asked(&self, order: &Order) -> bool {
-        order.attempts.iter().any(|(attempt, due)| {
-            let reference = order.opening(*attempt).map_or("", |opened| opened.reference.as_str());
-            let asked = crate::channel::Asked { number: order.id.as_str(), reference };
-            self.channels.get(&due.channel).is_some_and(|channel| channel.query(&asked, 0).is_some())
-        })
-    }
-
-    async fn hear(&self, order: Order) -> Heard {
+    async fn heard_of(&self, order: Order) -> Heard {
         match self.query(&order).await {
             Ok(word) if matches!(word.as_str(), "unpaid" | "unknown") => Heard::Unpaid(Box::new(order)),
             Ok(word) if matches!(word.as_str(), "mismatch" | "refunded") => Heard::Settled,
@@ -170,7 +159,7 @@ impl Shop {
                 Heard::Settled
             }
             Err(ShopError::Gateway(_) | ShopError::Store(_)) => Heard::Silent,
-            Err(_) => Heard::Settled,
+            Err(_) => Heard::Mute(order.expires),
         }
     }
 

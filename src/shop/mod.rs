@@ -12,12 +12,12 @@ mod lost;
 mod notices;
 mod operators;
 mod pace;
-pub mod probe;
 mod review;
 mod sandbox;
 mod settle;
 mod stock;
 pub mod sweep;
+pub mod trial;
 pub mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};

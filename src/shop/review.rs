@@ -134,17 +134,22 @@ impl Shop {
             let notify_url = format!("{}/pay/{}/notify", self.public_url, record.channel);
             let reason = note.reason.trim();
             let wish = Refund { payment: &payment, number: &number, reason, notify_url: &notify_url };
-            let Some(call) = channel.refund(&wish, self.store.now()) else {
-                let text = format!("channel {} cannot give money back: use its console", record.channel);
-                return Err(ShopError::Conflict(text));
-            };
-            let answer = self.outbound.send(&call, ASKING).await.map_err(ShopError::Gateway)?;
-            match channel.refunded(&answer, self.store.now()) {
-                Refunded::Done => {}
-                Refunded::Pending(why) => {
-                    return Err(ShopError::Gateway(format!("not decided yet, ask again later: {why}")));
+            let mut heard = Vec::new();
+            loop {
+                match channel.refund(&wish, &heard, self.store.now()) {
+                    Some(Refunded::Ask(call)) => self.ask(&mut heard, &call, ASKING).await?,
+                    Some(Refunded::Done) => break,
+                    Some(Refunded::Pending(why)) => {
+                        return Err(ShopError::Gateway(format!("not decided yet, ask again later: {why}")));
+                    }
+                    Some(Refunded::Refused(why)) => {
+                        return Err(ShopError::Gateway(format!("the gateway refuses: {why}")));
+                    }
+                    None => {
+                        let text = format!("channel {} cannot give money back: use its console", record.channel);
+                        return Err(ShopError::Conflict(text));
+                    }
                 }
-                Refunded::Refused(why) => return Err(ShopError::Gateway(format!("the gateway refuses: {why}"))),
             }
         }
         reviewed(self.store.refund(order, log).await?)

@@ -77,7 +77,8 @@ impl Shop {
             self.own_url.get().ok_or_else(|| ShopError::Gateway("the public listener is not up yet".to_owned()))?;
         let mark = if request.query.is_empty() { "" } else { "?" };
         let url = format!("{base}/pay/{}/notify{mark}{}", due.channel, request.query);
-        let call = Call { method: request.method, url, headers: request.headers, body: request.body };
+        let call =
+            Call { method: request.method, url, headers: request.headers, body: request.body, ..Call::default() };
         Ok((self.repeat(&call).await?, call))
     }
 

@@ -5,8 +5,10 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::{IncidentNote, Shop, ShopError};
-use crate::channel::{Answer, Asked, Channel, Terms};
-use crate::domain::{Attempt, Call, Due, Order, OrderId, Outcome, Payment, PaymentNo, Response};
+use crate::channel::{Answer, Asked, Channel, Claim, Terms};
+use crate::domain::{
+    Attempt, Call, Callback, Due, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Rejection, Response,
+};
 use crate::store::StoreError;
 use crate::telemetry::{Event, snapshot::Delivery};
 
@@ -14,6 +16,8 @@ use crate::telemetry::{Event, snapshot::Delivery};
 pub(super) const ASKING: Duration = Duration::from_secs(10);
 /// How long while it waits for our answer to its callback: shorter than any gateway's own patience.
 const CONFIRMING: Duration = Duration::from_secs(3);
+/// How often a gateway is asked about one thing: what it takes to know more than this is not known.
+const QUESTIONS: usize = 4;
 
 impl Shop {
     /// Settles one payment: one round trip, and what follows of it here (a wake-up, a count) costs none.
@@ -27,12 +31,54 @@ impl Shop {
         Ok(outcome)
     }
 
-    /// Asks the gateway what a callback proves too little of.
+    /// Asks a gateway once more, and keeps what it says with what it said before.
     ///
     /// # Errors
-    /// No answer in time: the callback is to be repeated.
-    pub async fn confirm(&self, call: &Call) -> Result<Response, ShopError> {
-        self.outbound.send(call, CONFIRMING).await.map_err(ShopError::Gateway)
+    /// No answer in time, or it was asked too often already.
+    pub(super) async fn ask(
+        &self,
+        heard: &mut Vec<Response>,
+        call: &Call,
+        patience: Duration,
+    ) -> Result<(), ShopError> {
+        if heard.len() >= QUESTIONS {
+            return Err(ShopError::Gateway("the gateway gives no answer that says enough".to_owned()));
+        }
+        heard.push(self.outbound.send(call, patience).await.map_err(ShopError::Gateway)?);
+        Ok(())
+    }
+
+    /// What a callback states, its gateway asked where it proves too little by itself.
+    ///
+    /// # Errors
+    /// The gateway did not answer in time, or Redis did not: the callback is to be repeated.
+    pub async fn hear(
+        &self,
+        channel: &dyn Channel,
+        callback: &Callback<'_>,
+    ) -> Result<Result<Claim, Rejection>, ShopError> {
+        let mut heard = Vec::new();
+        let whole = async {
+            loop {
+                match channel.verify(callback, &heard, self.store.now()) {
+                    Ok(Claim::Ask { call, .. }) => self.ask(&mut heard, &call, CONFIRMING).await?,
+                    Ok(Claim::Agreed(agreed)) if self.waits(&agreed.number).await? => {
+                        self.ask(&mut heard, &agreed.call, CONFIRMING).await?;
+                    }
+                    Ok(Claim::Agreed(_)) => return Ok(Ok(Claim::Nothing("status_not_paid"))),
+                    said => return Ok(said),
+                }
+            }
+        };
+        let silent = |_| ShopError::Gateway("the gateway did not answer in time".to_owned());
+        tokio::time::timeout(CONFIRMING, whole).await.map_err(silent)?
+    }
+
+    /// Whether the order of a payment number still waits to be paid.
+    async fn waits(&self, number: &str) -> Result<bool, ShopError> {
+        let Ok(number) = number.parse::<PaymentNo>() else { return Ok(false) };
+        let order = self.store.order(number.order).await?;
+        Ok(order.is_some_and(|order| order.state == OrderState::Pending && self.store.now() < order.expires))
     }
 
     /// A payment as its gateway confirms it, where the channel's terms want that; `None`: the gateway says that it was not
@@ -40,7 +86,7 @@ impl Shop {
     ///
     /// # Errors
     /// The gateway did not answer in time: the callback is to be repeated.
-    pub async fn confirmed(
+    pub async fn confirm(
         &self,
         channel: &dyn Channel,
         terms: Option<&Terms>,
@@ -51,13 +97,31 @@ impl Shop {
         }
         let reference = payment.reference.clone().unwrap_or_default();
         let asked = Asked { number: &payment.number, reference: &reference };
-        let Some(call) = channel.query(&asked, self.store.now()) else {
-            return Ok(None);
-        };
-        let answer = self.confirm(&call).await?;
-        match channel.answer(&asked, &answer, self.store.now()) {
-            Answer::Paid(said) => Ok(Some(Payment { paid: said.paid, ..payment })),
-            Answer::Unpaid | Answer::Refunded | Answer::Unknown | Answer::Mismatch => Ok(None),
+        match self.inquire(channel, &asked, false, CONFIRMING).await? {
+            Some(Answer::Paid(said)) => Ok(Some(Payment { paid: said.paid, ..payment })),
+            _ => Ok(None),
+        }
+    }
+
+    /// What a gateway says of a payment; `None` where it cannot be asked. What a buyer agreed to is taken only where `take`.
+    ///
+    /// # Errors
+    /// It did not answer in time.
+    pub(super) async fn inquire(
+        &self,
+        channel: &dyn Channel,
+        asked: &Asked<'_>,
+        take: bool,
+        patience: Duration,
+    ) -> Result<Option<Answer>, ShopError> {
+        let mut heard = Vec::new();
+        loop {
+            match channel.query(asked, &heard, self.store.now()) {
+                Some(Answer::Ask(call)) => self.ask(&mut heard, &call, patience).await?,
+                Some(Answer::Agreed(agreed)) if take => self.ask(&mut heard, &agreed.call, patience).await?,
+                Some(Answer::Agreed(_)) => return Ok(Some(Answer::Unpaid)),
+                said => return Ok(said),
+            }
         }
     }
 
@@ -110,7 +174,7 @@ impl Shop {
                 Ok(Answer::Unpaid) => "unpaid",
                 Ok(Answer::Refunded) => "refunded",
                 Ok(Answer::Unknown) => "unknown",
-                Ok(Answer::Mismatch) => "mismatch",
+                Ok(Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_)) => "mismatch",
                 Err(error @ ShopError::Gateway(_)) => {
                     silent.get_or_insert(error);
                     continue;
@@ -134,11 +198,10 @@ impl Shop {
         let number = payment_no(order.id, attempt);
         let reference = order.opening(attempt).map_or("", |opened| opened.reference.as_str());
         let asked = Asked { number: &number, reference };
-        let Some(call) = channel.query(&asked, self.store.now()) else {
+        let take = self.waits(&number).await?;
+        let Some(said) = self.inquire(channel.as_ref(), &asked, take, ASKING).await? else {
             return Err(ShopError::Conflict(format!("channel {} cannot be asked about payments", due.channel)));
         };
-        let answer = self.outbound.send(&call, ASKING).await.map_err(ShopError::Gateway)?;
-        let said = channel.answer(&asked, &answer, self.store.now());
         if matches!(said, Answer::Mismatch) {
             self.incident(IncidentNote {
                 channel: &due.channel,

@@ -5,7 +5,7 @@ use kamid::domain::{Money, Payment};
 use serde_json::Value;
 
 use super::epay::means;
-use super::{answered, asked, channel, checkout, now, pairs, pairs_of, text, vector};
+use super::{answered, asked, channel, checkout, now, pairs, pairs_of, question, refunding, said_of, text, vector};
 
 /// A capture whose order is told by its own request, as the helpers want it.
 fn told(name: &str) -> (Value, Value) {
@@ -24,25 +24,25 @@ fn told(name: &str) -> (Value, Value) {
 fn pages_codes_queries_and_refunds_are_what_the_sdks_sign() {
     let (page, _) = told("c01");
     let pay = channel("alipay", &page["config"], &[]);
-    let Begin::Step(Step::Redirect { url }, None) = pay.checkout(&checkout(&page, &[]), now(&page)) else {
+    let Begin::Step(Step::Redirect { url }, None) = pay.checkout(&checkout(&page, &[]), &[], now(&page)) else {
         panic!("no redirect")
     };
     assert_eq!(pairs(url.split_once('?').unwrap().1), pairs_of(&page["output"]["params"]));
     let (page, _) = told("c03");
     let pay = channel("alipay", &page["config"], &[("pay", "qr".into())]);
     let soon = kamid::channel::Checkout { expires: now(&page) + 300_000, ..checkout(&page, &[]) };
-    let call = asked(pay.checkout(&soon, now(&page)));
+    let call = asked(pay.checkout(&soon, &[], now(&page)));
     assert_eq!(call.url, "https://openapi.alipay.com/gateway.do?charset=utf-8");
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));
     let (page, content) = told("q01");
     let pay = channel("alipay", &page["config"], &[]);
-    let call = pay.query(&Asked { number: text(&content, "out_trade_no"), reference: "" }, now(&page)).unwrap();
+    let call = question(pay.query(&Asked { number: text(&content, "out_trade_no"), reference: "" }, &[], now(&page)));
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));
     let (page, content) = told("f01");
     let amount = Money::parse(text(&content, "refund_amount"), "CNY".parse().unwrap()).unwrap();
     let payment = Payment::new(text(&content, "out_trade_no"), "T", amount, "pay");
     let refund = Refund { payment: &payment, number: text(&content, "out_request_no"), reason: "x", notify_url: "" };
-    let call = pay.refund(&refund, now(&page)).unwrap();
+    let call = refunding(pay.refund(&refund, &[], now(&page)));
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));
 }
 
@@ -52,7 +52,7 @@ fn an_answer_is_believed_by_the_signature_of_its_raw_text() {
     let pay = channel("alipay", &page["config"], &[]);
     let about = Asked { number: text(&page["order"], "order_no"), reference: "" };
     for answer in page["answers"].as_array().unwrap() {
-        let said = pay.answer(&about, &answered(answer), now(&page));
+        let said = said_of(pay.as_ref(), &about, &answered(answer), now(&page));
         let wanted = text(answer, "means").replace("no such trade", "unknown").replace("bad signature", "mismatch");
         assert!(means(&said, 2000, &wanted), "{wanted}: {said:?}");
     }
@@ -62,7 +62,7 @@ fn an_answer_is_believed_by_the_signature_of_its_raw_text() {
 fn certificate_mode_sends_the_numbers_of_its_certificates() {
     let page = vector("alipay", "c06");
     let pay = channel("alipay", &page["config"], &[]);
-    let call = pay.query(&Asked { number: "KO251123160000XUC8GJV7", reference: "" }, now(&page)).unwrap();
+    let call = question(pay.query(&Asked { number: "KO251123160000XUC8GJV7", reference: "" }, &[], now(&page)));
     let sent = pairs(std::str::from_utf8(&call.body).unwrap());
     for name in ["app_cert_sn", "alipay_root_cert_sn"] {
         assert!(sent.contains(&(name.to_owned(), text(&page["output"], name).to_owned())), "{name}: {sent:?}");

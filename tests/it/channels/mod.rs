@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use kamid::channel::{Begin, Channel, Channels, Checkout, KINDS};
+use kamid::channel::{Answer, Asked, Begin, Channel, Channels, Checkout, KINDS, Refunded, Step};
 use kamid::domain::{Call, Currency, Millis, Money, Response};
 use kamid::settings::Section;
 use serde_json::Value;
@@ -82,7 +82,42 @@ pub fn checkout<'a>(vector: &'a Value, extra: &'a [(&'a str, &'a str)]) -> Check
 pub fn asked(begin: Begin) -> Call {
     match begin {
         Begin::Ask(call) => call,
-        Begin::Step(step, _) => panic!("it asks nobody: {step:?}"),
+        other => panic!("it asks nobody: {other:?}"),
+    }
+}
+
+/// What a channel makes of its gateway's answer to that.
+pub fn opened(
+    pay: &dyn Channel,
+    wish: &Checkout<'_>,
+    answer: &Response,
+    at: Millis,
+) -> Result<(Step, Option<String>), String> {
+    match pay.checkout(wish, std::slice::from_ref(answer), at) {
+        Begin::Step(step, reference) => Ok((step, reference)),
+        Begin::Failed(why) => Err(why),
+        Begin::Ask(call) => panic!("it asks again: {call:?}"),
+    }
+}
+
+/// The question about a payment.
+pub fn question(answer: Option<Answer>) -> Call {
+    match answer {
+        Some(Answer::Ask(call)) => call,
+        other => panic!("it asks nobody: {other:?}"),
+    }
+}
+
+/// What a channel makes of its gateway's answer to that.
+pub fn said_of(pay: &dyn Channel, about: &Asked<'_>, answer: &Response, at: Millis) -> Answer {
+    pay.query(about, std::slice::from_ref(answer), at).unwrap()
+}
+
+/// The request that gives money back.
+pub fn refunding(refunded: Option<Refunded>) -> Call {
+    match refunded {
+        Some(Refunded::Ask(call)) => call,
+        other => panic!("it asks nobody: {other:?}"),
     }
 }
 

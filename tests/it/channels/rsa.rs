@@ -48,7 +48,7 @@ fn read(channel: &dyn Channel, request: &Request) -> Result<Claim, Rejection> {
     let callback =
         Callback { method: request.method, path: "/", query: &request.query, headers: &headers, body: &request.body };
     let _never_panics = (channel.names(&callback), channel.explain(&callback));
-    channel.verify(&callback, NOW)
+    channel.verify(&callback, &[], NOW)
 }
 
 fn payment(minor: i64, trade_no: &str) -> Payment {
@@ -157,11 +157,13 @@ fn unionpay_is_believed_by_its_certificate_alone() {
     // What was believed today is not believed when the certificate has run out: the year 4096 is past.
     let headers = borrowed(&request.headers);
     let again = Callback { method: "POST", path: "/", query: "", headers: &headers, body: &request.body };
-    assert_eq!(pay.verify(&again, 70_000_000_000_000), Err(Rejection::CertUntrusted));
-    assert!(pay.verify(&again, NOW).is_ok());
+    assert_eq!(pay.verify(&again, &[], 70_000_000_000_000), Err(Rejection::CertUntrusted));
+    assert!(pay.verify(&again, &[], NOW).is_ok());
     // Paid with a defect: the gateway is asked, with the time that the payment has.
     match resigned(&|fields| drop(fields.insert("respCode".to_owned(), "A6".to_owned())), &gateway) {
-        Ok(Claim::Ask(call)) => assert!(String::from_utf8(call.body).unwrap().contains("txnTime=20270115080000")),
+        Ok(Claim::Ask { call, .. }) => {
+            assert!(String::from_utf8(call.body).unwrap().contains("txnTime=20270115080000"))
+        }
         other => panic!("{other:?}"),
     }
     // Another key under UnionPay's certificate; a chain of somebody's own; a border that was moved.

@@ -8,7 +8,7 @@ use kamid::channel::{Answer, Asked, Channel, Checkout, Claim, Refund, Step};
 use kamid::domain::{Call, Callback, Money, Payment, Rejection, Response};
 use serde_json::{Value, json};
 
-use super::{asked, channel, now, pairs, text, vector};
+use super::{asked, channel, now, opened, pairs, question, refunding, said_of, text, vector};
 
 /// Whether a call has these headers; `body` is compared by the caller.
 fn has_headers(call: &Call, wanted: &Value) {
@@ -42,7 +42,7 @@ fn told(pay: &dyn Channel, request: &Value, at: u64) -> Result<Claim, Rejection>
         .map(|pair| (Cow::from(pair[0].as_str().unwrap()), Cow::from(pair[1].as_str().unwrap())))
         .collect();
     let body = BASE64.decode(text(request, "body_b64").as_bytes()).unwrap();
-    pay.verify(&Callback { method: "POST", path: "/", query: "", headers: &headers, body: &body }, at)
+    pay.verify(&Callback { method: "POST", path: "/", query: "", headers: &headers, body: &body }, &[], at)
 }
 
 #[test]
@@ -52,12 +52,12 @@ fn a_stripe_session_is_what_the_sdk_makes() {
     let (input, at) = (&page["input"], now(&page));
     let subject = input["line_items"][0]["price_data"]["product_data"]["name"].as_str();
     let wish = order(&page, text(input, "cancel_url"), subject, 1800);
-    let call = asked(pay.checkout(&wish, at));
+    let call = asked(pay.checkout(&wish, &[], at));
     assert_eq!((call.method, call.url.as_str()), ("POST", text(&page["output"], "url")));
     assert_eq!(String::from_utf8(call.body.clone()).unwrap(), text(&page["output"], "body"));
     has_headers(&call, &page["output"]["headers"]);
     // Stripe refuses a session that ends in less than half an hour.
-    let soon = asked(pay.checkout(&order(&page, text(input, "cancel_url"), subject, 900), at));
+    let soon = asked(pay.checkout(&order(&page, text(input, "cancel_url"), subject, 900), &[], at));
     let fields = pairs(std::str::from_utf8(&soon.body).unwrap());
     assert!(fields.contains(&("expires_at".to_owned(), (at / 1000 + 1860).to_string())), "{fields:?}");
 }
@@ -78,28 +78,28 @@ fn a_stripe_session_is_believed_for_its_order_alone() {
         response(200, &changed)
     };
     let step = Step::Redirect { url: "https://checkout.stripe.com/c/1".to_owned() };
-    assert_eq!(pay.opened(&wish, &response(200, &session("unpaid")), 0), Ok((step, Some("cs_1".to_owned()))));
+    assert_eq!(opened(pay.as_ref(), &wish, &response(200, &session("unpaid")), 0), Ok((step, Some("cs_1".to_owned()))));
     for (name, value) in [
         ("client_reference_id", json!("KO2")),
         ("livemode", json!(true)),
         ("url", json!("javascript:1")),
         ("id", Value::Null),
     ] {
-        assert!(pay.opened(&wish, &with(name, value), 0).is_err(), "{name}");
+        assert!(opened(pay.as_ref(), &wish, &with(name, value), 0).is_err(), "{name}");
     }
     let refusal = response(400, &json!({"error": {"type": "invalid_request_error", "message": "No such currency"}}));
-    assert!(pay.opened(&wish, &refusal, 0).unwrap_err().contains("No such currency"));
+    assert!(opened(pay.as_ref(), &wish, &refusal, 0).unwrap_err().contains("No such currency"));
 
     let about = Asked { number, reference: "cs_1" };
-    let call = pay.query(&about, 0).unwrap();
+    let call = question(pay.query(&about, &[], 0));
     assert_eq!((call.method, call.url.as_str()), ("GET", "https://api.stripe.com/v1/checkout/sessions/cs_1"));
-    assert!(pay.query(&Asked { number, reference: "" }, 0).is_none());
-    assert!(pay.query(&Asked { number, reference: "../x?" }, 0).is_none());
+    assert!(pay.query(&Asked { number, reference: "" }, &[], 0).is_none());
+    assert!(pay.query(&Asked { number, reference: "../x?" }, &[], 0).is_none());
     let paid = Money { minor: 2990, currency: "USD".parse().unwrap() };
     let payment = Payment { reference: Some("cs_1".to_owned()), ..Payment::new(number, "cs_1", paid, "pay") };
-    assert_eq!(pay.answer(&about, &response(200, &session("paid")), 0), Answer::Paid(payment.clone()));
-    assert_eq!(pay.answer(&about, &response(200, &session("unpaid")), 0), Answer::Unpaid);
-    assert_eq!(pay.answer(&about, &response(404, &json!({})), 0), Answer::Unknown);
+    assert_eq!(said_of(pay.as_ref(), &about, &response(200, &session("paid")), 0), Answer::Paid(payment.clone()));
+    assert_eq!(said_of(pay.as_ref(), &about, &response(200, &session("unpaid")), 0), Answer::Unpaid);
+    assert_eq!(said_of(pay.as_ref(), &about, &response(404, &json!({})), 0), Answer::Unknown);
     for (name, value) in [
         ("id", json!("cs_2")),
         ("client_reference_id", json!("KO2")),
@@ -107,14 +107,14 @@ fn a_stripe_session_is_believed_for_its_order_alone() {
         ("amount_total", json!("2990")),
         ("object", json!("charge")),
     ] {
-        assert_eq!(pay.answer(&about, &with(name, value), 0), Answer::Mismatch, "{name}");
+        assert_eq!(said_of(pay.as_ref(), &about, &with(name, value), 0), Answer::Mismatch, "{name}");
     }
 
     // A payment is known by its session, and a refund needs the intent.
     let wish = Refund { payment: &payment, number: "R1", reason: "x", notify_url: "" };
-    assert!(pay.refund(&wish, 0).is_none());
+    assert!(pay.refund(&wish, &[], 0).is_none());
     let known = Payment { trade_no: "pi_1".to_owned(), ..payment.clone() };
-    let call = pay.refund(&Refund { payment: &known, ..wish }, 0).unwrap();
+    let call = refunding(pay.refund(&Refund { payment: &known, ..wish }, &[], 0));
     assert_eq!(call.url, "https://api.stripe.com/v1/refunds");
     assert!(
         pairs(std::str::from_utf8(&call.body).unwrap()).contains(&("payment_intent".to_owned(), "pi_1".to_owned()))
@@ -150,7 +150,7 @@ fn forged(
     change(&mut request.headers, &mut request.body);
     let headers = kamid::channel::capture::borrowed(&request.headers);
     let callback = Callback { method: request.method, path: "/", query: "", headers: &headers, body: &request.body };
-    pay.verify(&callback, at)
+    pay.verify(&callback, &[], at)
 }
 
 fn payment(number: &str, trade_no: &str, minor: i64, currency: &str) -> Payment {
@@ -169,7 +169,7 @@ fn the_standard_webhooks_example_verifies() {
             (Cow::from("webhook-signature"), Cow::from(text(&page["output"], "webhook-signature"))),
         ];
         let body = text(input, "body_text").as_bytes();
-        pay.verify(&Callback { method: "POST", path: "/", query: "", headers: &headers, body }, now * 1000)
+        pay.verify(&Callback { method: "POST", path: "/", query: "", headers: &headers, body }, &[], now * 1000)
     };
     let (id, timestamp) = (text(input, "id"), at.to_string());
     // Its body is no event of ours: the signature was right, so what is missing is found missing.
@@ -187,7 +187,7 @@ fn standard_webhooks_send_a_buyer_to_the_configured_page() {
     let url = "https://pay.test/o/{number}?a={amount}&c={currency}";
     let pay = channel("standard_webhooks", &page["config"], &[("pay_url", url.into())]);
     let step = Step::Redirect { url: "https://pay.test/o/KO2511231600003QY9UNWJ?a=29.90&c=CNY".to_owned() };
-    let begun = pay.checkout(&order(&page, "https://x.test/r", None, 900), 0);
+    let begun = pay.checkout(&order(&page, "https://x.test/r", None, 900), &[], 0);
     assert_eq!(begun, kamid::channel::Begin::Step(step, None));
     assert!(pay.takes("JPY".parse().unwrap()));
     // Without a page nobody can be sent to pay, so no order is taken.
@@ -202,7 +202,7 @@ fn standard_webhooks_send_a_buyer_to_the_configured_page() {
         let request = maker.forge(&paid, 0);
         let headers = kamid::channel::capture::borrowed(&request.headers);
         let callback = Callback { method: "POST", path: "/", query: "", headers: &headers, body: &request.body };
-        assert_eq!(turning.verify(&callback, 0), Ok(Claim::Paid(paid.clone())));
+        assert_eq!(turning.verify(&callback, &[], 0), Ok(Claim::Paid(paid.clone())));
     }
 }
 
@@ -212,7 +212,7 @@ fn a_coinbase_charge_is_what_the_documents_say() {
     let pay = channel("coinbase_commerce", &page["config"], &[]);
     let output = &page["output"];
     let wish = order(&page, text(&output["json"], "redirect_url"), None, 900);
-    let call = asked(pay.checkout(&wish, now(&page)));
+    let call = asked(pay.checkout(&wish, &[], now(&page)));
     assert_eq!((call.method, call.url.as_str()), ("POST", "https://api.commerce.coinbase.com/charges"));
     assert_eq!(serde_json::from_slice::<Value>(&call.body).unwrap(), output["json"]);
     has_headers(&call, &output["headers"]);
@@ -226,13 +226,14 @@ fn a_coinbase_charge_is_what_the_documents_say() {
     let came = |status: &str, amount: &str| json!({"status": status, "value": {"local": {"amount": amount, "currency": "USD"}}});
     let step = Step::Redirect { url: "https://commerce.coinbase.com/charges/C1".to_owned() };
     let fresh = response(201, &charge("NEW", json!([])));
-    assert_eq!(pay.opened(&wish, &fresh, 0), Ok((step, Some("C1".to_owned()))));
+    assert_eq!(opened(pay.as_ref(), &wish, &fresh, 0), Ok((step, Some("C1".to_owned()))));
     let other = order(&page, "https://x.test/r", None, 900);
-    assert!(pay.opened(&Checkout { number: "KO2", ..other }, &fresh, 0).is_err());
+    assert!(opened(pay.as_ref(), &Checkout { number: "KO2", ..other }, &fresh, 0).is_err());
 
     let about = Asked { number, reference: "C1" };
-    assert_eq!(pay.query(&about, 0).unwrap().url, "https://api.commerce.coinbase.com/charges/C1");
-    let says = |status: &str, payments: Value| pay.answer(&about, &response(200, &charge(status, payments)), 0);
+    assert_eq!(question(pay.query(&about, &[], 0)).url, "https://api.commerce.coinbase.com/charges/C1");
+    let says =
+        |status: &str, payments: Value| said_of(pay.as_ref(), &about, &response(200, &charge(status, payments)), 0);
     let paid = |minor| {
         let reference = Some("C1".to_owned());
         Answer::Paid(Payment { reference, ..payment(number, "C1", minor, "USD") })
@@ -247,9 +248,10 @@ fn a_coinbase_charge_is_what_the_documents_say() {
     assert_eq!(says("EXPIRED", json!([])), Answer::Unpaid);
     assert_eq!(says("REFUNDED", json!([])), Answer::Refunded);
     assert_eq!(says("SOMETHING", json!([])), Answer::Mismatch);
-    let fresh = |reference| pay.answer(&Asked { number, reference }, &response(200, &charge("NEW", json!([]))), 0);
+    let fresh =
+        |reference| said_of(pay.as_ref(), &Asked { number, reference }, &response(200, &charge("NEW", json!([]))), 0);
     assert_eq!(fresh("C2"), Answer::Mismatch);
-    assert_eq!(pay.answer(&about, &response(404, &json!({})), 0), Answer::Unknown);
+    assert_eq!(said_of(pay.as_ref(), &about, &response(404, &json!({})), 0), Answer::Unknown);
 }
 
 #[test]
@@ -258,7 +260,7 @@ fn a_btcpay_invoice_is_what_the_documents_say_and_its_server_decides() {
     let pay = channel("btcpay", &page["config"], &[]);
     let (output, at) = (&page["output"], now(&page));
     let wish = order(&page, text(&output["json"]["checkout"], "redirectURL"), None, 900);
-    let call = asked(pay.checkout(&wish, at));
+    let call = asked(pay.checkout(&wish, &[], at));
     assert_eq!(call.method, "POST");
     assert_eq!(call.url, format!("https://btcpay.example.test{}", text(output, "path")));
     assert_eq!(serde_json::from_slice::<Value>(&call.body).unwrap(), output["json"]);
@@ -276,17 +278,17 @@ fn a_btcpay_invoice_is_what_the_documents_say_and_its_server_decides() {
         response(200, &changed)
     };
     let step = Step::Redirect { url: "https://btcpay.example.test/i/I1".to_owned() };
-    assert_eq!(pay.opened(&wish, &with(&[("status", json!("New"))]), 0), Ok((step, Some("I1".to_owned()))));
-    assert!(pay.opened(&wish, &with(&[("metadata", json!({"orderId": "KO2"}))]), 0).is_err());
+    assert_eq!(opened(pay.as_ref(), &wish, &with(&[("status", json!("New"))]), 0), Ok((step, Some("I1".to_owned()))));
+    assert!(opened(pay.as_ref(), &wish, &with(&[("metadata", json!({"orderId": "KO2"}))]), 0).is_err());
 
     let paid = Payment { reference: Some("I1".to_owned()), ..payment(number, "I1", 1000, "USD") };
     let request = pay.forge(&paid, at);
     let headers = kamid::channel::capture::borrowed(&request.headers);
     let callback = Callback { method: "POST", path: "/", query: "", headers: &headers, body: &request.body };
-    let Ok(Claim::Ask(call)) = pay.verify(&callback, at) else { panic!("it asks nobody") };
+    let Ok(Claim::Ask { call, .. }) = pay.verify(&callback, &[], at) else { panic!("it asks nobody") };
     assert_eq!(call.method, "GET");
     assert!(call.url.ends_with("/invoices/I1"), "{}", call.url);
-    let confirmed = |answer: &Response| pay.confirmed(&callback, answer, at);
+    let confirmed = |answer: &Response| pay.verify(&callback, std::slice::from_ref(answer), at);
     assert_eq!(confirmed(&with(&[])), Ok(Claim::Paid(paid.clone())));
     let of = |minor| Payment { paid: Money { minor, ..paid.paid }, ..paid.clone() };
     assert_eq!(confirmed(&with(&[("amount", json!("9.99"))])), Ok(Claim::Paid(of(999))));
@@ -310,20 +312,20 @@ fn a_btcpay_invoice_is_what_the_documents_say_and_its_server_decides() {
     }
     // No answer is no verdict: the callback stays unconfirmed and is repeated.
     for status in [401, 404, 500] {
-        assert!(matches!(confirmed(&response(status, &json!({}))), Ok(Claim::Ask(_))), "{status}");
+        assert!(matches!(confirmed(&response(status, &json!({}))), Ok(Claim::Ask { .. })), "{status}");
     }
     let changed = forged(pay.as_ref(), &paid, at, |_, body| body.push(b' '));
     assert_eq!(changed, Err(Rejection::BadSignature));
 
     let about = Asked { number, reference: "I1" };
-    assert!(pay.query(&about, 0).unwrap().url.ends_with("/invoices/I1"));
-    assert_eq!(pay.answer(&about, &with(&[]), 0), Answer::Paid(paid.clone()));
-    assert_eq!(pay.answer(&about, &with(&[("status", json!("New"))]), 0), Answer::Unpaid);
-    assert_eq!(pay.answer(&about, &with(&[("status", json!("Expired"))]), 0), Answer::Unpaid);
+    assert!(question(pay.query(&about, &[], 0)).url.ends_with("/invoices/I1"));
+    assert_eq!(said_of(pay.as_ref(), &about, &with(&[]), 0), Answer::Paid(paid.clone()));
+    assert_eq!(said_of(pay.as_ref(), &about, &with(&[("status", json!("New"))]), 0), Answer::Unpaid);
+    assert_eq!(said_of(pay.as_ref(), &about, &with(&[("status", json!("Expired"))]), 0), Answer::Unpaid);
     let part = [("status", json!("Expired")), ("additionalStatus", json!("PaidPartial"))];
-    assert_eq!(pay.answer(&about, &with(&part), 0), Answer::Paid(of(0)));
-    assert_eq!(pay.answer(&about, &with(&[("id", json!("I2"))]), 0), Answer::Mismatch);
-    assert_eq!(pay.answer(&about, &response(404, &json!({})), 0), Answer::Unknown);
+    assert_eq!(said_of(pay.as_ref(), &about, &with(&part), 0), Answer::Paid(of(0)));
+    assert_eq!(said_of(pay.as_ref(), &about, &with(&[("id", json!("I2"))]), 0), Answer::Mismatch);
+    assert_eq!(said_of(pay.as_ref(), &about, &response(404, &json!({})), 0), Answer::Unknown);
 }
 
 #[test]
@@ -334,7 +336,7 @@ fn only_a_plain_post_is_read_and_no_empty_secret_starts() {
         let (_, most) = pay.limits();
         let said = |method: &str, query: &str, length: usize| {
             let body = vec![b' '; length];
-            pay.verify(&Callback { method, path: "/", query, headers: &[], body: &body }, 0)
+            pay.verify(&Callback { method, path: "/", query, headers: &[], body: &body }, &[], 0)
         };
         assert_eq!(said("GET", "", 2), Err(Rejection::MethodNotAllowed), "{kind}");
         assert_eq!(said("POST", "a=1", 2), Err(Rejection::MethodNotAllowed), "{kind}");
@@ -389,7 +391,7 @@ fn signed(pay: &dyn Channel, page: &Value, header: (&str, &str), head: &str, bod
     let hex = HEXLOWER.encode(hmac::sign(&key, format!("{head}{body}").as_bytes()).as_ref());
     let headers = [(Cow::from(header.0), Cow::from(header.1.replace("{}", &hex)))];
     let callback = Callback { method: "POST", path: "/", query: "", headers: &headers, body: body.as_bytes() };
-    pay.verify(&callback, 0)
+    pay.verify(&callback, &[], 0)
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub fn verified(
     if !holds(&sent) && !holds(&percent_encoding::percent_decode(&sent).collect::<Vec<u8>>()) {
         assert!(!channel.explain(&callback).is_some_and(|words| words.contains(KEY)), "the key is shown");
     }
-    channel.verify(&callback, 0)
+    channel.verify(&callback, &[], 0)
 }
 
 /// Names and values.

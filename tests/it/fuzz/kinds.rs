@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 
 use data_encoding::BASE64;
 use kamid::channel::capture::borrowed;
-use kamid::channel::{Asked, Channel, Channels, Checkout, Claim, KINDS};
-use kamid::domain::{Callback, Currency, Money, Response};
+use kamid::channel::{Asked, Channel, Channels, Checkout, Claim, KINDS, Refund};
+use kamid::domain::{Callback, Currency, Money, Payment, Response};
 use kamid::settings::Section;
 use serde_json::Value;
 
@@ -81,13 +81,14 @@ fn stated(channel: &dyn Channel, input: &[u8]) -> Option<String> {
     }
     let _shown = channel.explain(&callback);
     answers(channel, &callback, &pairs);
-    match channel.verify(&callback, NOW) {
+    match channel.verify(&callback, &[], NOW) {
         Ok(Claim::Paid(payment)) => {
             assert!(kamid::channel::is_number(&payment.number) && kamid::channel::is_trade_no(&payment.trade_no));
             assert!(payment.paid.minor >= 0);
             Some(format!("{payment:?}"))
         }
-        Ok(Claim::Ask(call)) => Some(format!("{} {}", call.method, call.url)),
+        Ok(Claim::Ask { call, .. }) => Some(format!("{} {}", call.method, call.url)),
+        Ok(Claim::Agreed(agreed)) => Some(agreed.number),
         Ok(Claim::Nothing(_)) | Err(_) => None,
     }
 }
@@ -106,10 +107,16 @@ fn answers(channel: &dyn Channel, callback: &Callback<'_>, headers: &[(String, S
         client_ip: "127.0.0.1",
         extra: &[],
     };
-    let _none = channel.opened(&checkout, &answer, NOW);
-    let _none = channel.answer(&asked, &answer, NOW);
-    let _none = channel.confirmed(callback, &answer, NOW);
-    let _none = channel.refunded(&answer, NOW);
+    let paid = Money { minor: 2990, currency: Currency::CNY };
+    let payment = Payment::new(asked.number, "T1", paid, "pay");
+    let refund = Refund { payment: &payment, number: "R1", reason: "r", notify_url: "https://x.example/n" };
+    // As the first answer, and as those after it.
+    for heard in [1, 2, 3].map(|times| vec![answer.clone(); times]) {
+        let _none = channel.checkout(&checkout, &heard, NOW);
+        let _none = channel.query(&asked, &heard, NOW);
+        let _none = channel.verify(callback, &heard, NOW);
+        let _none = channel.refund(&refund, &heard, NOW);
+    }
 }
 
 fn check(input: &[u8]) {

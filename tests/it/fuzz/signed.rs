@@ -37,7 +37,7 @@ fn epay(bytes: &[u8]) {
             assert_whole(&read);
         }
         Ok(Claim::Nothing(_)) => assert_ne!(text(&read, "trade_status"), "TRADE_SUCCESS"),
-        Ok(Claim::Ask(_)) => panic!("epay asks nobody"),
+        Ok(Claim::Ask { .. } | Claim::Agreed(_)) => panic!("epay asks nobody"),
         Err(why) => assert_ne!(why, Rejection::BadSignature, "what was signed is read otherwise: {sealed}"),
     }
 }
@@ -58,7 +58,7 @@ fn sandbox(bytes: &[u8]) {
             assert_eq!(Some(payment.paid.minor), minor(&word("amount"), places), "{}", word("amount"));
         }
         Ok(Claim::Nothing(_)) => assert_ne!(text(&fields(body), "status"), "paid"),
-        Ok(Claim::Ask(_)) => panic!("the sandbox asks nobody"),
+        Ok(Claim::Ask { .. } | Claim::Agreed(_)) => panic!("the sandbox asks nobody"),
         Err(why) => assert_ne!(why, Rejection::BadSignature, "the bytes as they came were signed"),
     }
 }

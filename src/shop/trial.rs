@@ -127,6 +127,7 @@ impl Shop {
             url: format!("{url}{mark}{}", request.query),
             headers: request.headers,
             body: request.body,
+            ..Call::default()
         };
         if pad > 0 {
             (call.method, call.body) = ("POST", vec![b'x'; pad]);
@@ -150,18 +151,26 @@ impl Shop {
     /// Asks the gateway about a number that it cannot know.
     async fn call_gateway(&self, channel: &dyn Channel) -> Step {
         let asked = Asked { number: NUMBER, reference: NUMBER };
-        let Some(call) = channel.query(&asked, self.store.now()) else {
-            return Step::new(
-                "gateway",
-                "warn",
-                "this kind cannot be asked about payments: its callbacks are all there is",
-            );
+        let mut heard = Vec::new();
+        let said = loop {
+            match channel.query(&asked, &heard, self.store.now()) {
+                None => {
+                    return Step::new(
+                        "gateway",
+                        "warn",
+                        "this kind cannot be asked about payments: its callbacks are all there is",
+                    );
+                }
+                Some(Answer::Ask(call)) => {
+                    if let Err(error) = self.ask(&mut heard, &call, PATIENCE).await {
+                        return Step::new("gateway", "failed", unreached(&error.to_string()));
+                    }
+                }
+                Some(said) => break said,
+            }
         };
-        let answer = match self.outbound.send(&call, PATIENCE).await {
-            Ok(answer) => answer,
-            Err(error) => return Step::new("gateway", "failed", unreached(&error)),
-        };
-        let theirs = answer.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
+        let date = heard.iter().rev().find_map(|answer| answer.header("date"));
+        let theirs = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
         let skew = theirs.map(|at| (self.store.now() / 1000).abs_diff(at.timestamp().as_second().unsigned_abs()));
         if let Some(skew) = skew.filter(|skew| *skew > SKEW_S) {
             return Step::new(
@@ -170,15 +179,15 @@ impl Shop {
                 format!("this machine's clock differs from the gateway's by {skew} s"),
             );
         }
-        match channel.answer(&asked, &answer, self.store.now()) {
+        match said {
             Answer::Unknown | Answer::Unpaid => {
                 Step::new("gateway", "ok", "it answers, and believes how our questions are signed")
             }
             Answer::Paid(_) | Answer::Refunded => {
                 Step::new("gateway", "failed", "it says that a made-up number was paid")
             }
-            Answer::Mismatch => {
-                let status = answer.status;
+            Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_) => {
+                let status = heard.last().map_or(0, |answer| answer.status);
                 let text =
                     format!("it answers {status}, and not what an unknown number should be answered: look at the keys");
                 Step::new("gateway", "warn", text)
