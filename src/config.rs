@@ -19,6 +19,8 @@ pub struct Config {
     pub server: Server,
     /// Redis.
     pub store: StoreConfig,
+    /// How gateways and providers are reached.
+    pub outbound: OutboundConfig,
     /// What has a limit.
     pub limits: Limits,
     /// Test mode: data apart from the live data, and a sandbox channel.
@@ -94,6 +96,17 @@ pub struct StoreConfig {
     pub timeout_ms: u64,
     /// Certificates (PEM) that a `rediss://` server's must come from, instead of the well-known ones.
     pub ca: Option<Secret>,
+}
+
+/// `[outbound]`
+#[derive(Debug, Clone, Default)]
+pub struct OutboundConfig {
+    /// What everything is sent through; the URL may hold a password.
+    pub proxy: Option<Secret>,
+    /// Hosts and networks that are reached without it.
+    pub direct: Vec<String>,
+    /// Certificates (PEM) that are believed beside the well-known ones.
+    pub ca: Option<String>,
 }
 
 /// `[top]`: when the dashboard calls something an alarm.
@@ -196,7 +209,7 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
         given.section(name, problems).with_defaults(fallback)
     };
     let (server, store, limits, test) = (section("server"), section("store"), section("limits"), section("test"));
-    let top = section("top");
+    let (top, outbound) = (section("top"), section("outbound"));
     let channels = given.section("channel", problems).sections(problems);
     let notify = given.section("notify", problems).sections(problems);
     for (name, _) in channels.iter().chain(&notify) {
@@ -212,6 +225,7 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
     let listeners = server.clone();
     let server = read_server(&server, problems);
     let store = read_store(&store, problems);
+    let outbound = read_outbound(&outbound, problems);
     let limits = read_limits(&limits, problems);
     let top = read_top(&top, problems);
     let mode = test.flag("mode", problems);
@@ -219,8 +233,8 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
     if mode == Some(false) {
         warn_before_going_live(&listeners, server.as_ref(), channels.is_empty(), problems);
     }
-    given.finish(&["server", "store", "limits", "test", "top", "channel", "notify"], problems);
-    Some(Config { server: server?, store: store?, limits, test: mode?, top: top?, channels, notify })
+    given.finish(&["server", "store", "outbound", "limits", "test", "top", "channel", "notify"], problems);
+    Some(Config { server: server?, store: store?, outbound, limits, test: mode?, top: top?, channels, notify })
 }
 
 /// What is allowed, and will not work with real money.
@@ -306,6 +320,22 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
         timeout_ms: timeout_ms?,
         ca,
     })
+}
+
+fn read_outbound(s: &Section, problems: &mut Vec<Problem>) -> OutboundConfig {
+    let proxy = s.secret("proxy", problems).filter(|proxy| !proxy.reveal().is_empty());
+    let fits = |proxy: &&Secret| ["http://", "https://"].iter().any(|start| proxy.reveal().starts_with(start));
+    if proxy.as_ref().is_some_and(|proxy| !fits(&proxy)) {
+        s.reject("proxy", "must be http://host:port or https://host:port", problems);
+    }
+    // A bare address is no secret; the warning is for one with a password.
+    if proxy.as_ref().is_none_or(|proxy| !proxy.reveal().contains('@')) {
+        problems.retain(|problem| !(problem.warning && problem.path == "outbound.proxy"));
+    }
+    let direct = s.parsed_list("direct", "hosts or networks such as \"10.0.0.0/8\"", problems);
+    let ca = s.file("ca_file", 1 << 20, problems);
+    s.finish(&["proxy", "proxy_file", "proxy_env", "direct", "ca_file"], problems);
+    OutboundConfig { proxy, direct, ca }
 }
 
 fn read_top(s: &Section, problems: &mut Vec<Problem>) -> Option<Top> {

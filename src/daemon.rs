@@ -18,6 +18,7 @@ use crate::channel::{self, Channels};
 use crate::config::{Config, StoreUrl};
 use crate::http::{self, Web};
 use crate::notify::{self, Notifiers};
+use crate::outbound::Outbound;
 use crate::settings::Problem;
 use crate::shop::{Parts, Shop};
 use crate::store::embedded::{DataLock, Embedded, EmbeddedError, make_private};
@@ -96,8 +97,9 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     for warning in &channels.warnings {
         tracing::warn!(problem = %warning, "The configuration could be better.");
     }
+    let outbound = Outbound::build(&config.outbound).map_err(|problem| DaemonError::Channels(vec![problem]))?;
     let (notifiers, could_be_better) =
-        Notifiers::build(&config.notify, data, config.test).map_err(DaemonError::Channels)?;
+        Notifiers::build(&config.notify, &outbound, data, config.test).map_err(DaemonError::Channels)?;
     for warning in &could_be_better {
         tracing::warn!(problem = %warning, "The configuration could be better.");
     }
@@ -130,8 +132,8 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
         config.server.public_url.clone()
     };
     let telemetry = Arc::new(Telemetry::new(instance_name()?, Some(data), &config.limits));
-    let parts =
-        Parts { store, vault, channels, limits: config.limits.clone(), public_url, test: config.test, telemetry };
+    let (limits, test) = (config.limits.clone(), config.test);
+    let parts = Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
     let shop = Arc::new(Shop::new(parts));
     shop.reaches(notifiers.reaches());
     let _set = shop.own_url.set(whereabouts.public.clone());

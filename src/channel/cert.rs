@@ -1,6 +1,7 @@
 //! X.509 certificates of gateways: read, named as they name them, and followed to a root that is configured.
 
 use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
@@ -12,6 +13,43 @@ use crate::settings::{Problem, Section};
 
 /// One certificate.
 pub struct Cert(Vec<u8>);
+
+/// What was made of texts that certificates were read from, with when it can be believed: a gateway has one or two, and to
+/// follow one costs more than to verify a signature.
+pub struct Followed<T>(Mutex<Vec<Made<T>>>);
+
+/// A text, what was made of it, and when that can be believed.
+type Made<T> = (String, Arc<T>, RangeInclusive<Millis>);
+
+impl<T> Default for Followed<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Followed<T> {
+    /// Texts kept.
+    const MOST: usize = 8;
+
+    /// What is made of a text at that time; `follow` makes it where it is not kept, and says when it can be believed.
+    pub fn get(
+        &self,
+        text: &str,
+        now: Millis,
+        follow: impl FnOnce() -> Option<(T, RangeInclusive<Millis>)>,
+    ) -> Option<Arc<T>> {
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, made, _)) = kept().iter().find(|(known, _, when)| known == text && when.contains(&now)) {
+            return Some(Arc::clone(made));
+        }
+        let (made, when) = follow()?;
+        let made = Arc::new(made);
+        let mut kept = kept();
+        kept.truncate(Self::MOST - 1);
+        kept.insert(0, (text.to_owned(), Arc::clone(&made), when));
+        Some(made)
+    }
+}
 
 /// Object identifiers of signatures with RSA: `1.2.840.113549.1.1.*` (RFC 8017).
 const RSA: &str = "1.2.840.113549.1.1.";

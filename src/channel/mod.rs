@@ -21,6 +21,7 @@ mod json;
 mod keys;
 mod older;
 pub mod params;
+mod paypal;
 mod sandbox;
 mod sign;
 mod standard_webhooks;
@@ -290,6 +291,12 @@ pub const KINDS: &[Kind] = &[
         about: "Stripe Checkout: hosted page, signed events, query",
         test_only: false,
         build: stripe::build,
+    },
+    Kind {
+        name: "paypal",
+        about: "PayPal Orders v2: hosted page, capture, webhooks confirmed by the API, query, refund",
+        test_only: false,
+        build: paypal::build,
     },
     Kind {
         name: "standard_webhooks",

@@ -6,12 +6,11 @@
 //! other merchants' certificates too.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical,
-    cert::{self, Cert},
+    cert::{self, Cert, Followed},
     common, is_number, is_trade_no,
     keys::{self, PrivateKey, PublicKey},
     params::{self, Params},
@@ -70,11 +69,6 @@ const FIELDS: [&str; 17] = [
 /// How the gateway writes times: Beijing's.
 const TIME: &str = "%Y%m%d%H%M%S";
 
-/// A certificate's text, its key, and when it can be believed.
-type Believed = (String, Arc<PublicKey>, RangeInclusive<Millis>);
-/// Certificates kept.
-const BELIEVED: usize = 8;
-
 struct UnionPay {
     name: String,
     mer_id: String,
@@ -87,9 +81,7 @@ struct UnionPay {
     sign_key: PrivateKey,
     cert_id: String,
     gateway: Option<(PrivateKey, String)>,
-    /// Certificates that were followed to the root, with their keys and when they can be believed: the gateway has one or two,
-    /// and following one costs more than the signature.
-    believed: Mutex<Vec<Believed>>,
+    followed: Followed<PublicKey>,
     subject: String,
     channel_type: &'static str,
     body_bytes: usize,
@@ -148,7 +140,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         sign_key: sign_key?,
         cert_id: cert_id?,
         gateway,
-        believed: Mutex::default(),
+        followed: Followed::default(),
         subject,
         channel_type: if mobile { "08" } else { "07" },
         body_bytes,
@@ -203,22 +195,15 @@ fn fields(text: &str) -> Option<BTreeMap<&str, &str>> {
 impl UnionPay {
     /// The key of a certificate that comes with a message, if it is UnionPay's.
     fn key_of(&self, text: &str, now: Millis) -> Result<Arc<PublicKey>, Rejection> {
-        let believed = || self.believed.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = |it: &&Believed| it.0 == text && it.2.contains(&now);
-        if let Some((_, key, _)) = believed().iter().find(known) {
-            return Ok(Arc::clone(key));
-        }
-        let certs = Cert::all(text);
-        let [cert] = certs.as_slice() else { return Err(Rejection::CertUntrusted) };
-        let name = cert.common_name().unwrap_or_default();
-        let named = name.split('@').nth(2) == Some(self.verify_cn.as_str()) || name == self.verify_cn;
-        let when = cert.leads_to(&self.roots, &self.middle, now).filter(|_| named).ok_or(Rejection::CertUntrusted)?;
-        let key = Arc::new(cert.key().ok_or(Rejection::CertUntrusted)?);
-        let mut believed = believed();
-        believed.truncate(BELIEVED - 1);
-        believed.insert(0, (text.to_owned(), Arc::clone(&key), when));
-        drop(believed);
-        Ok(key)
+        let follow = || {
+            let certs = Cert::all(text);
+            let [cert] = certs.as_slice() else { return None };
+            let name = cert.common_name().unwrap_or_default();
+            let named = name.split('@').nth(2) == Some(self.verify_cn.as_str()) || name == self.verify_cn;
+            let when = cert.leads_to(&self.roots, &self.middle, now).filter(|_| named)?;
+            Some((cert.key()?, when))
+        };
+        self.followed.get(text, now, follow).ok_or(Rejection::CertUntrusted)
     }
 
     /// Whether these fields are UnionPay's, by the certificate that comes with them.

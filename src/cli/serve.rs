@@ -13,6 +13,7 @@ use crate::channel::Channels;
 use crate::config::{self, Config};
 use crate::daemon;
 use crate::notify::Notifiers;
+use crate::outbound::Outbound;
 use crate::settings::{Problem, Section};
 
 #[derive(Debug, Subcommand)]
@@ -106,7 +107,9 @@ pub fn config(context: &Context, command: &ConfigCommand) -> Done {
             let (usable, problems) = match load(context) {
                 Ok((config, warnings)) => {
                     let channels = Channels::build(&config.channels, config.test).map(|channels| channels.warnings);
-                    let notifiers = Notifiers::build(&config.notify, &context.data, config.test);
+                    let notifiers = Outbound::build(&config.outbound)
+                        .map_err(|problem| vec![problem])
+                        .and_then(|out| Notifiers::build(&config.notify, &out, &context.data, config.test));
                     let notifiers = notifiers.map(|(_, warnings)| warnings);
                     let usable = channels.is_ok() && notifiers.is_ok();
                     let found = |these: Result<Vec<Problem>, Vec<Problem>>| these.unwrap_or_else(|found| found);

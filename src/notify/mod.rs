@@ -16,6 +16,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::domain::Reach;
+use crate::outbound::Outbound;
 use crate::settings::{Problem, Section};
 use crate::shop::{Message, Refused};
 
@@ -33,6 +34,8 @@ pub trait Notifier: Send + Sync {
 pub struct Wish<'a> {
     /// The settings.
     pub section: &'a Section,
+    /// What providers are reached through.
+    pub outbound: &'a Outbound,
     /// Where relative paths of what it writes begin.
     pub data: &'a std::path::Path,
 }
@@ -71,6 +74,7 @@ impl Notifiers {
     /// What is wrong, with paths and lines.
     pub fn build(
         sections: &[(String, Section)],
+        outbound: &Outbound,
         data: &std::path::Path,
         test: bool,
     ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
@@ -86,7 +90,7 @@ impl Notifiers {
                 section.reject("kind", format!("{} exists in test mode only", kind.name), &mut problems);
                 continue;
             }
-            let Some(notifier) = (kind.build)(&Wish { section, data }, &mut problems) else { continue };
+            let Some(notifier) = (kind.build)(&Wish { section, outbound, data }, &mut problems) else { continue };
             if let Some((other, _)) = all.iter().find(|(_, (_, known))| known.reach() == notifier.reach()) {
                 let message = format!("{other} reaches the same people: they would hear everything twice");
                 section.reject("kind", message, &mut problems);

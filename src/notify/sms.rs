@@ -264,7 +264,7 @@ pub(super) fn aliyun(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Arc
     ];
     s.finish(&known, problems);
     let provider = Aliyun { endpoint, id: id?, secret: secret?, sign_name: sign_name?, template: template? };
-    Some(Arc::new(Sms { provider, words, outbound: Outbound::default() }))
+    Some(Arc::new(Sms { provider, words, outbound: wish.outbound.clone() }))
 }
 
 pub(super) fn tencent(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Arc<dyn Notifier>> {
@@ -292,7 +292,7 @@ pub(super) fn tencent(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Ar
     s.finish(&known, problems);
     let provider =
         Tencent { endpoint, id: id?, secret: secret?, region, app: app?, sign_name: sign_name?, template: template? };
-    Some(Arc::new(Sms { provider, words, outbound: Outbound::default() }))
+    Some(Arc::new(Sms { provider, words, outbound: wish.outbound.clone() }))
 }
 
 #[cfg(test)]

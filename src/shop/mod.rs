@@ -127,7 +127,7 @@ impl Shop {
     /// Puts the rooms together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, vault, channels, limits, public_url, test, telemetry } = parts;
+        let Parts { store, vault, channels, outbound, limits, public_url, test, telemetry } = parts;
         Self {
             store,
             vault,
@@ -136,7 +136,7 @@ impl Shop {
             public_url,
             test,
             telemetry,
-            outbound: Outbound::default(),
+            outbound,
             own_url: OnceLock::new(),
             outbox: Notify::new(),
             notices: Notify::new(),
@@ -251,6 +251,7 @@ pub struct Parts {
     pub store: Store,
     pub vault: Vault,
     pub channels: Channels,
+    pub outbound: Outbound,
     pub limits: Limits,
     pub public_url: String,
     pub test: bool,

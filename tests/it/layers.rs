@@ -22,13 +22,28 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("vault", &["domain"]),
     ("store", &["config", "domain", "store", "vault"]),
     ("telemetry", &["config", "domain", "telemetry"]),
-    ("outbound", &["domain"]),
+    ("outbound", &["config", "domain", "outbound", "settings"]),
     // Only to write a query: the one encoder there is.
     ("client", &["channel"]),
     ("shop", &["channel", "config", "domain", "outbound", "shop", "store", "telemetry", "vault"]),
     ("notify", &["domain", "notify", "outbound", "settings", "shop", "vault"]),
     ("http", &["channel", "config", "domain", "http", "notify", "shop", "store", "telemetry", "vault"]),
-    ("daemon", &["channel", "config", "domain", "http", "notify", "settings", "shop", "store", "telemetry", "vault"]),
+    (
+        "daemon",
+        &[
+            "channel",
+            "config",
+            "domain",
+            "http",
+            "notify",
+            "outbound",
+            "settings",
+            "shop",
+            "store",
+            "telemetry",
+            "vault",
+        ],
+    ),
     // Through the daemon's own HTTP, never Redis.
     ("hammer", &["channel", "client", "domain", "hammer", "tty"]),
     // The same, and the format of a snapshot.
@@ -37,8 +52,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
     (
         "cli",
         &[
-            "channel", "hammer", "cli", "client", "config", "daemon", "domain", "notify", "settings", "shop", "store",
-            "top", "vault",
+            "channel", "hammer", "cli", "client", "config", "daemon", "domain", "notify", "outbound", "settings",
+            "shop", "store", "top", "vault",
         ],
     ),
 ];

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, UnixStream};
 use super::{check_answer, text, vectors};
 use crate::support::redis::TestRedis;
 use crate::support::shop::Daemon;
+use crate::support::tunnel::Tunnel;
 
 /// What a request whose head is past all limits is answered, over a plain socket.
 fn refused(public: &str, path: &str, query: &str) -> String {
@@ -71,12 +72,23 @@ fn usable(config: &Value) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_captured_callback_is_answered_as_told_over_http() {
     let kinds: Vec<&str> = KINDS.iter().filter(|kind| !kind.test_only).map(|kind| kind.name).collect();
-    let mut answers = BTreeMap::new();
+    let (mut answers, mut certs) = (BTreeMap::new(), BTreeMap::new());
+    answers.insert("/v1/oauth2/token".to_owned(), json!({"access_token": "t", "expires_in": 3600}).to_string());
     let mut cases = Vec::new();
     for kind in &kinds {
         for (path, vector) in vectors(kind) {
             for (name, answer) in vector["gateway_api_answers"].as_object().into_iter().flatten() {
                 answers.insert(name.split(' ').nth(1).unwrap().to_owned(), answer.to_string());
+            }
+            for (url, cert) in vector["fetchable_certs"].as_object().into_iter().flatten() {
+                certs.insert(url.splitn(4, '/').nth(3).unwrap().to_owned(), cert.as_str().unwrap().to_owned());
+            }
+            // PayPal's API says what its genuine events say, unless the capture tells otherwise.
+            let body = BASE64.decode(text(&vector["request"], "body_b64").as_bytes()).unwrap_or_default();
+            let event: Value = serde_json::from_slice(&body).unwrap_or_default();
+            if *kind == "paypal" && event["event_type"] == "PAYMENT.CAPTURE.COMPLETED" {
+                let path = format!("/v2/payments/captures/{}", text(&event["resource"], "id"));
+                answers.entry(path).or_insert_with(|| event["resource"].to_string());
             }
             let is_case = matches!(vector["kind"].as_str(), Some("notify" | "sequence"));
             // A second more or less decides about these: `kamid channel verify` tells of them with a clock that stands still.
@@ -107,8 +119,14 @@ async fn every_captured_callback_is_answered_as_told_over_http() {
     }
     let redis = TestRedis::start();
     let then = in_the_past(redis.url(), 1_763_884_800).await;
-    let settings = format!("[store]\nurl = \"{then}\"\n{settings}");
+    let app = axum::Router::new().fallback(move |uri: axum::http::Uri| async move {
+        let found = certs.get(uri.path().trim_start_matches('/')).cloned();
+        found.ok_or(axum::http::StatusCode::NOT_FOUND)
+    });
+    let tunnel = Tunnel::start(&["api.paypal.com", "api.sandbox.paypal.com"], app).await;
     let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    settings += &tunnel.settings(&folder.path().join("ca.pem"));
+    let settings = format!("[store]\nurl = \"{then}\"\n{settings}");
     let shop = Daemon::quiet(&folder.path().join("d"), &settings);
     // The slot that the captures' numbers live in.
     shop.product("vectors", &["--slot", "40", "--take", "payment"], 400);
@@ -118,6 +136,8 @@ async fn every_captured_callback_is_answered_as_told_over_http() {
         play(&shop, &store, channel, path, vector).await;
     }
     shop.audit();
+    let strange = tunnel.connected.lock().unwrap().iter().find(|host| !host.ends_with("paypal.com:443")).cloned();
+    assert_eq!(strange, None, "nothing else is ever fetched");
 }
 
 async fn store_of(url: &str) -> Store {

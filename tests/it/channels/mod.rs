@@ -6,6 +6,7 @@ mod coins;
 mod epay;
 mod http;
 mod live;
+mod paypal;
 mod rsa;
 mod terms;
 mod unionpay;
@@ -188,6 +189,7 @@ fn secrets(config: &Value) -> Vec<String> {
     let named = [
         "key",
         "secret_key",
+        "client_secret",
         "api_token",
         "apiv3_key",
         "api_key",

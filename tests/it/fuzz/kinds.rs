@@ -1,7 +1,7 @@
 //! Every kind of channel: whatever is done to its captured callbacks, nothing but what its gateway signed is believed, and no
 //! answer of a gateway makes it panic.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -21,6 +21,8 @@ const NOW: u64 = 1_763_884_800_000;
 struct Rig {
     channel: Arc<dyn Channel>,
     seeds: Vec<Vec<u8>>,
+    /// Certificates of its gateway, by address.
+    certs: BTreeMap<String, String>,
     /// What the genuine ones state.
     stated: HashSet<String>,
 }
@@ -48,9 +50,13 @@ fn rig(kind: &str, folder: &Path) -> Rig {
     let small = |vector: &&Value| small(vector) && vector["request"]["target"].as_str().unwrap().len() < 8000;
     // Only what is believed as it stands: of others, what their gateway once signed could come back by chance.
     let mut seeds: Vec<Vec<u8>> = vectors.iter().filter(small).map(|vector| written(at, &vector["request"])).collect();
-    seeds.retain(|seed| stated(channel.as_ref(), seed).is_some());
-    let stated = seeds.iter().filter_map(|seed| stated(channel.as_ref(), seed)).collect();
-    Rig { channel, seeds, stated }
+    let certs = vectors.iter().flat_map(|vector| vector["fetchable_certs"].as_object().into_iter().flatten());
+    let certs = certs.map(|(url, cert)| (url.clone(), cert.as_str().unwrap().to_owned())).collect();
+    let mut rig = Rig { channel, seeds: Vec::new(), certs, stated: HashSet::new() };
+    seeds.retain(|seed| stated(&rig, seed).is_some());
+    rig.stated = seeds.iter().filter_map(|seed| stated(&rig, seed)).collect();
+    rig.seeds = seeds;
+    rig
 }
 
 /// A request as an input: which kind, method and query, headers, an empty line, the body.
@@ -66,7 +72,8 @@ fn written(kind: usize, request: &Value) -> Vec<u8> {
 }
 
 /// What an input's callback is believed to state; `None`: it is not believed, or states nothing.
-fn stated(channel: &dyn Channel, input: &[u8]) -> Option<String> {
+fn stated(rig: &Rig, input: &[u8]) -> Option<String> {
+    let channel = rig.channel.as_ref();
     let end = input.windows(2).position(|two| two == b"\n\n")?;
     let (head, body) = (std::str::from_utf8(&input[..end]).ok()?, &input[end + 2..]);
     let mut lines = head.lines();
@@ -81,13 +88,21 @@ fn stated(channel: &dyn Channel, input: &[u8]) -> Option<String> {
     }
     let _shown = channel.explain(&callback);
     answers(channel, &callback, &pairs);
-    match channel.verify(&callback, &[], NOW) {
+    let mut said = channel.verify(&callback, &[], NOW);
+    if let Ok(Claim::Ask { call, .. }) = &said
+        && call.keep_s > 0
+    {
+        // Which certificate signed it: nothing is believed by asking for one.
+        let body = rig.certs.get(&call.url)?.clone().into_bytes();
+        said = channel.verify(&callback, &[Response { status: 200, headers: Vec::new(), body }], NOW);
+    }
+    match said {
         Ok(Claim::Paid(payment)) => {
             assert!(kamid::channel::is_number(&payment.number) && kamid::channel::is_trade_no(&payment.trade_no));
             assert!(payment.paid.minor >= 0);
             Some(format!("{payment:?}"))
         }
-        Ok(Claim::Ask { call, .. }) => Some(format!("{} {}", call.method, call.url)),
+        Ok(Claim::Ask { call, alone }) => Some(format!("{} {} {alone:?}", call.method, call.url)),
         Ok(Claim::Agreed(agreed)) => Some(agreed.number),
         Ok(Claim::Nothing(_)) | Err(_) => None,
     }
@@ -123,7 +138,7 @@ fn check(input: &[u8]) {
     let digits = input.iter().take_while(|b| b.is_ascii_digit()).count();
     let at = std::str::from_utf8(&input[..digits]).ok().and_then(|text| text.parse::<usize>().ok());
     let Some(rig) = at.and_then(|at| RIGS.get(at)) else { return };
-    if let Some(said) = stated(rig.channel.as_ref(), input) {
+    if let Some(said) = stated(rig, input) {
         assert!(rig.stated.contains(&said), "believed, and never signed: {said}");
     }
 }

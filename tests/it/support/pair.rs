@@ -62,3 +62,17 @@ pub fn chain(platform: &Pair) -> [String; 3] {
     let leaf = leaf.signed_by(&key, &middle_issuer).unwrap();
     [leaf.pem(), middle_cert.pem(), root_cert.pem()]
 }
+
+/// A certificate of that name for a key, and the authority's above it.
+pub fn authority_and_leaf(of: &Pair, name: &str) -> [String; 2] {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair as Key};
+    let rsa = |pair: &Pair| Key::from_pem_and_sign_algo(&pair.pem(), &rcgen::PKCS_RSA_SHA256).unwrap();
+    let mut root = CertificateParams::new(Vec::new()).unwrap();
+    root.distinguished_name.push(DnType::CommonName, "Test Root");
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root_key = rsa(&Pair::new());
+    let mut leaf = CertificateParams::new(Vec::new()).unwrap();
+    leaf.distinguished_name.push(DnType::CommonName, name);
+    let leaf = leaf.signed_by(&rsa(of), &Issuer::from_params(&root, &root_key)).unwrap();
+    [leaf.pem(), root.self_signed(&root_key).unwrap().pem()]
+}
