@@ -7,6 +7,7 @@ mod epay;
 mod http;
 mod live;
 mod rsa;
+mod sdks;
 mod terms;
 mod unionpay;
 mod usdt;
