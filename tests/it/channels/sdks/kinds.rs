@@ -117,7 +117,7 @@ pub fn told(kind: &str, payment: &Payment, subject: &str, style: Style, at: u64)
         }
         "stripe" => {
             signed(&json!({"id": "evt_1", "object": "event", "type": "checkout.session.completed", "livemode": false,
-            "api_version": "2026-10-28.endive", "created": at, "data": {"object": {"id": trade,
+            "api_version": "2026-10-28.endive", "created": 1, "data": {"object": {"id": trade,
             "object": "checkout.session", "amount_total": paid.minor, "client_reference_id": order, "currency": "cny",
             "customer_details": {"name": subject}, "livemode": false, "metadata": {"order_no": order},
             "mode": "payment", "payment_status": "paid", "status": "complete"}}}))
