@@ -1,7 +1,8 @@
 # make run: builds and serves on the embedded default. make demo: the dashboard on a shop of its own. make test: every test. make bench: the figures of
 # docs/performance.md. make faults: the long campaign of faults. make large: a shop of a
 # million orders. make fuzz: the parsers of foreign bytes, for longer.
-.PHONY: run demo test lint bench faults large fuzz setup setup-tests
+# make sdks: the channels and the gateways' own SDKs sign for each other.
+.PHONY: run demo test lint bench faults large fuzz sdks setup setup-tests
 
 APT = $(shell [ "$$(id -u)" = 0 ] || echo sudo) apt-get
 
@@ -37,6 +38,14 @@ large: setup-tests
 fuzz: export KAMID_FUZZ_SECONDS ?= 30
 fuzz:
 	cargo test --test it fuzz:: -- --nocapture --test-threads 1
+
+# The gateways' own SDKs from PyPI and npm, in target/sdks. Where no registry can be reached nothing is checked, which is
+# said and is no failure; a test that fails is one.
+sdks:
+	@tests/sdks/install.sh target/sdks "$(APT)"; status=$$?; \
+		if [ $$status = 3 ]; then echo "the SDKs could not be installed: nothing was checked against them"; \
+		elif [ $$status != 0 ]; then exit $$status; \
+		else cargo test --test it -- --ignored sdks::; fi
 
 # A real redis-server, which the daemon starts and the tests start too.
 setup:

@@ -8,6 +8,7 @@ mod http;
 mod live;
 mod paypal;
 mod rsa;
+mod sdks;
 mod terms;
 mod unionpay;
 mod usdt;
