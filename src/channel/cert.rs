@@ -31,6 +31,12 @@ impl<T> Followed<T> {
     /// Texts kept.
     const MOST: usize = 8;
 
+    /// What was made last.
+    pub fn latest(&self) -> Option<Arc<T>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.first().map(|(_, made, _)| Arc::clone(made))
+    }
+
     /// What is made of a text at that time; `follow` makes it where it is not kept, and says when it can be believed.
     pub fn get(
         &self,

@@ -282,13 +282,13 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "unionpay",
-        about: "中国银联 5.1.0: cashier form, query, refund",
+        about: "中国银联 5.1.0: cashier form or QR code, query, refund",
         test_only: false,
         build: unionpay::build,
     },
     Kind {
         name: "stripe",
-        about: "Stripe Checkout: hosted page, signed events, query",
+        about: "Stripe Checkout: hosted page, signed events, query, refund",
         test_only: false,
         build: stripe::build,
     },

@@ -194,18 +194,19 @@ impl Stripe {
             _ => Answer::Mismatch,
         }
     }
+}
 
-    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
-        let refund = match hook::good(answer) {
-            Ok(refund) => refund,
-            Err(why) if (400..500).contains(&answer.status) => return Refunded::Refused(why),
-            Err(why) => return Refunded::Pending(why),
-        };
-        match strict::text(&refund, "status") {
-            Ok("succeeded" | "pending") => Refunded::Done,
-            Ok(status @ ("failed" | "canceled")) => Refunded::Refused(format!("the refund is {status}")),
-            _ => Refunded::Pending("the refund is not decided".to_owned()),
-        }
+/// What the answer to a refund means.
+fn refunded(answer: &Response) -> Refunded {
+    let refund = match hook::good(answer) {
+        Ok(refund) => refund,
+        Err(why) if (400..500).contains(&answer.status) => return Refunded::Refused(why),
+        Err(why) => return Refunded::Pending(why),
+    };
+    match strict::text(&refund, "status") {
+        Ok("succeeded" | "pending") => Refunded::Done,
+        Ok(status @ ("failed" | "canceled")) => Refunded::Refused(format!("the refund is {status}")),
+        _ => Refunded::Pending("the refund is not decided".to_owned()),
     }
 }
 
@@ -270,12 +271,24 @@ impl Channel for Stripe {
         Some(Answer::Ask(self.call(&format!("checkout/sessions/{id}"), None, None)))
     }
 
-    fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
-        if let Some(answer) = heard.first() {
-            return Some(self.refunded(answer, now));
+    fn refund(&self, refund: &Refund<'_>, heard: &[Response], _now: Millis) -> Option<Refunded> {
+        // A payment is known here by its session, and a refund names the session's payment intent.
+        let session = &refund.payment.trade_no;
+        let Some(answer) = heard.first() else {
+            return Some(Refunded::Ask(self.call(&format!("checkout/sessions/{session}"), None, None)));
+        };
+        if let Some(answer) = heard.get(1) {
+            return Some(refunded(answer));
         }
-        // A refund names the payment intent; a payment is known here by its session.
-        let intent = Some(refund.payment.trade_no.as_str()).filter(|id| id.starts_with("pi_"))?;
+        let said = match hook::good(answer) {
+            Ok(said) => said,
+            Err(why) => return Some(Refunded::Pending(why)),
+        };
+        let ours = strict::text(&said, "id") == Ok(session) && self.of_our_mode(&said).is_ok();
+        let Ok(intent) = hook::id(&said, "payment_intent").map_err(|_| ()).and_then(|id| ours.then_some(id).ok_or(()))
+        else {
+            return Some(Refunded::Refused("its session names no payment: give it back in the Dashboard".to_owned()));
+        };
         let (amount, once) = (refund.payment.paid.minor.to_string(), format!("kamid-{}", refund.number));
         let fields = [("payment_intent", intent), ("amount", &amount), ("metadata[refund_no]", refund.number)];
         Some(Refunded::Ask(self.call("refunds", Some(&once), Some(&fields))))

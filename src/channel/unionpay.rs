@@ -19,7 +19,7 @@ use super::{
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
-const SETTINGS: [&str; 25] = [
+const SETTINGS: [&str; 26] = [
     "kind",
     "version",
     "sign_method",
@@ -43,6 +43,7 @@ const SETTINGS: [&str; 25] = [
     "gateway_cert_file",
     "subject",
     "mobile",
+    "pay",
     "max_body_bytes",
     "max_query_bytes",
 ];
@@ -84,6 +85,7 @@ struct UnionPay {
     followed: Followed<PublicKey>,
     subject: String,
     channel_type: &'static str,
+    qr: bool,
     body_bytes: usize,
 }
 
@@ -126,6 +128,10 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let gateway = keys::gateway(s, problems).zip(s.file("gateway_cert_file", 1 << 16, problems));
     let subject = common::subject(s, problems);
     let mobile = s.flag("mobile", problems).unwrap_or(false);
+    let pay = s.text("pay", problems).unwrap_or_else(|| "form".to_owned());
+    if !matches!(pay.as_str(), "form" | "qr") {
+        s.reject("pay", "must be \"form\" (the gateway's page) or \"qr\" (a code on the order's page)", problems);
+    }
     let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
     s.finish(&SETTINGS, problems);
     Some(Arc::new(UnionPay {
@@ -143,6 +149,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         followed: Followed::default(),
         subject,
         channel_type: if mobile { "08" } else { "07" },
+        qr: pay == "qr",
         body_bytes,
     }))
 }
@@ -260,6 +267,48 @@ impl UnionPay {
         Call::post(url.to_owned(), "application/x-www-form-urlencoded;charset=UTF-8", body)
     }
 
+    /// The product (bizType): the gateway's page, or codes (二维码支付).
+    fn product(&self) -> &'static str {
+        if self.qr { "000000" } else { "000201" }
+    }
+
+    /// The fields that ask for a code to pay by (申请消费二维码, txnSubType 07).
+    fn code_wanted(&self, checkout: &Checkout<'_>, time: String) -> Vec<(&'static str, String)> {
+        vec![
+            ("txnType", "01".to_owned()),
+            ("txnSubType", "07".to_owned()),
+            ("bizType", self.product().to_owned()),
+            ("channelType", "08".to_owned()),
+            ("orderId", checkout.number.to_owned()),
+            ("txnTime", time),
+            ("txnAmt", checkout.amount.minor.to_string()),
+            ("currencyCode", "156".to_owned()),
+            ("backUrl", checkout.notify_url.to_owned()),
+            ("payTimeout", super::beijing(checkout.expires, TIME)),
+        ]
+    }
+
+    fn opened(
+        &self,
+        checkout: &Checkout<'_>,
+        answer: &Response,
+        now: Millis,
+    ) -> Result<(Step, Option<String>), String> {
+        let fields = self.believed(answer, now).map_err(|why| format!("its answer is not UnionPay's: {why}"))?;
+        let get = |name: &str| fields.get(name).copied().unwrap_or_default();
+        if get("respCode") != "00" {
+            return Err(format!("{} {}", get("respCode"), get("respMsg")));
+        }
+        if get("orderId") != checkout.number {
+            return Err("its answer is about another order".to_owned());
+        }
+        let (code, time) = (get("qrCode"), get("txnTime"));
+        if code.is_empty() || time.len() != 14 {
+            return Err("it tells no code".to_owned());
+        }
+        Ok((Step::Qr { text: code.to_owned() }, Some(time.to_owned())))
+    }
+
     fn asking(&self, number: &str, time: &str) -> Call {
         let fields =
             [("txnType", "00"), ("txnSubType", "00"), ("bizType", "000000"), ("orderId", number), ("txnTime", time)];
@@ -356,13 +405,19 @@ impl Channel for UnionPay {
         currency == Currency::CNY
     }
 
-    fn checkout(&self, checkout: &Checkout<'_>, _heard: &[Response], now: Millis) -> Begin {
+    fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
+        if let Some(answer) = heard.first() {
+            return self.opened(checkout, answer, now).into();
+        }
         let time = super::beijing(now, TIME);
+        if self.qr {
+            return Begin::Ask(self.call(&self.back_url, self.code_wanted(checkout, time)));
+        }
         let subject = checkout.subject.unwrap_or(&self.subject);
         let fields = vec![
             ("txnType", "01".to_owned()),
             ("txnSubType", "01".to_owned()),
-            ("bizType", "000201".to_owned()),
+            ("bizType", self.product().to_owned()),
             ("channelType", self.channel_type.to_owned()),
             ("orderId", checkout.number.to_owned()),
             ("txnTime", time.clone()),
@@ -390,7 +445,7 @@ impl Channel for UnionPay {
         let fields = vec![
             ("txnType", "04".to_owned()),
             ("txnSubType", "00".to_owned()),
-            ("bizType", "000201".to_owned()),
+            ("bizType", self.product().to_owned()),
             ("channelType", "07".to_owned()),
             ("orderId", refund.number.to_owned()),
             ("origQryId", refund.payment.trade_no.clone()),

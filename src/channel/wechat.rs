@@ -1,10 +1,11 @@
 //! 微信支付 (WeChat Pay) v3: SHA256withRSA over headers and body, and what is paid sealed inside with AES-256-GCM.
 //!
-//! Source: the platform's documents and its SDKs, as summed up in docs/channels/wechat_v3.md. The key is chosen among the
-//! configured ones by the serial that the message names; none is ever fetched because a message asks for it. Answers to our
-//! own requests are signed the same way, and one that is not is believed by nobody.
+//! Source: the platform's documents and its SDKs, as summed up in docs/channels/wechat_v3.md. The key is chosen by the serial
+//! that the message names, among those that are configured or that the platform itself lists. Answers to our own requests are
+//! signed the same way, and one that is not is believed by nobody.
 
-use std::collections::BTreeMap;
+mod platform;
+
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -13,15 +14,16 @@ use data_encoding::{BASE64, HEXUPPER};
 use serde_json::{Map, Value, json as object};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, cert, common, is_number,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, is_number,
     is_trade_no, json,
-    keys::{self, PrivateKey, PublicKey},
+    keys::{self, PrivateKey},
     sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
+use platform::{Doubt, Platform};
 
-const SETTINGS: [&str; 24] = [
+const SETTINGS: [&str; 25] = [
     "kind",
     "mode",
     "api_url",
@@ -40,6 +42,7 @@ const SETTINGS: [&str; 24] = [
     "platform_cert",
     "platform_cert_file",
     "platform_certs",
+    "fetch_platform_certs",
     "gateway_private_key_file",
     "timestamp_tolerance_s",
     "pay",
@@ -49,6 +52,8 @@ const SETTINGS: [&str; 24] = [
 ];
 /// The one signature there is; SM2 has its own.
 const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
+/// How old fetched certificates may be, in seconds, as the platform's documents advise; and when one is missing among them.
+const CERTS_S: [u64; 2] = [12 * 3600, 5];
 
 struct WeChat {
     name: String,
@@ -59,48 +64,12 @@ struct WeChat {
     nonces: hmac::Key,
     serial: String,
     ours: PrivateKey,
-    /// By serial, upper case: the platform's public key, and certificates with the time they are good until.
-    theirs: BTreeMap<String, (PublicKey, Option<cert::Cert>)>,
+    platform: Platform,
     key_id: Option<String>,
     gateway: Option<PrivateKey>,
-    tolerance_s: u64,
     h5: bool,
     subject: String,
     body_bytes: usize,
-}
-
-/// The platform's keys: its public key by its id, and certificates by their serial numbers; both while it changes over.
-fn theirs(s: &Section, problems: &mut Vec<Problem>) -> BTreeMap<String, (PublicKey, Option<cert::Cert>)> {
-    let mut all = BTreeMap::new();
-    let id = s.text("platform_public_key_id", problems);
-    if let Some(id) = &id {
-        let what = "WeChat Pay's public key (微信支付公钥), pub_key.pem";
-        if let Some(key) = keys::public(s, "platform_public_key", what, problems) {
-            all.insert(id.to_ascii_uppercase(), (key, None));
-        }
-    }
-    let mut certs = Vec::new();
-    if s.has("platform_cert") || s.has("platform_cert_file") {
-        certs.extend(cert::certs(s, "platform_cert", "platform certificates, PEM", problems));
-    }
-    for table in s.tables("platform_certs", problems) {
-        certs.extend(cert::certs(&table, "pem", "a platform certificate, PEM", problems));
-        let _said = table.text("serial", problems);
-        table.finish(&["serial", "pem", "pem_file"], problems);
-    }
-    for cert in certs {
-        if let (Some(serial), Some(key)) = (cert.serial_hex(), cert.key()) {
-            all.insert(serial, (key, Some(cert)));
-        }
-    }
-    if all.is_empty() {
-        s.require(
-            "platform_public_key_id",
-            "with platform_public_key_file, from the console (微信支付公钥); or platform_cert_file",
-            problems,
-        );
-    }
-    all
 }
 
 fn digits(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
@@ -136,11 +105,11 @@ fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
     }
     let serial = digits(s, "merchant_serial", "your certificate's serial number (证书序列号)", problems);
     let ours = keys::private(s, "merchant_private_key", "apiclient_key.pem", problems);
-    let theirs = theirs(s, problems);
-    keys::not_a_pair(s, "platform_public_key", ours.as_ref(), theirs.values().next().map(|(key, _)| key), problems);
+    let platform = Platform::read(s, problems);
+    let first = platform.known.values().next().map(|(key, _)| key);
+    keys::not_a_pair(s, "platform_public_key", ours.as_ref(), first, problems);
     let key_id = s.text("platform_public_key_id", problems);
     let gateway = keys::gateway(s, problems);
-    let tolerance_s = common::tolerance_s(s, "timestamp_tolerance_s", problems);
     let pay = s.text("pay", problems).unwrap_or_else(|| "native".to_owned());
     if !matches!(pay.as_str(), "native" | "h5") {
         s.reject("pay", "must be \"native\" (QR code) or \"h5\" (a phone's browser)", problems);
@@ -157,54 +126,50 @@ fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
         nonces: sign::hmac_key(secret?.reveal().as_bytes()),
         serial: serial?,
         ours: ours?,
-        theirs,
+        platform,
         key_id,
         gateway,
-        tolerance_s,
         h5: pay == "h5",
         subject,
         body_bytes,
     })
 }
 
+/// What is sealed with the APIv3 key: in a notification, and each certificate that is fetched.
+fn unseal(seal: &LessSafeKey, resource: &Map<String, Value>) -> Result<Vec<u8>, Rejection> {
+    if json::text(resource, "algorithm")? != "AEAD_AES_256_GCM" {
+        return Err(Rejection::SignTypeMismatch);
+    }
+    let nonce = Nonce::try_assume_unique_for_key(json::text(resource, "nonce")?.as_bytes());
+    let nonce = nonce.map_err(|_| Rejection::Malformed)?;
+    let mut sealed = BASE64.decode(json::text(resource, "ciphertext")?.as_bytes()).map_err(|_| Rejection::Malformed)?;
+    let with = match resource.get("associated_data") {
+        None | Some(Value::Null) => "",
+        Some(Value::String(text)) => text,
+        Some(_) => return Err(Rejection::Malformed),
+    };
+    let opened = seal.open_in_place(nonce, Aad::from(with.as_bytes()), &mut sealed).map(|opened| opened.len());
+    sealed.truncate(opened.map_err(|_| Rejection::DecryptFailed)?);
+    Ok(sealed)
+}
+
+/// Why an answer says nothing.
+enum Unheard {
+    /// Who signed it is to be fetched first.
+    Fetch,
+    /// The refusal in it, or why it is not believed.
+    Words(String),
+}
+
 impl WeChat {
-    /// Whether the platform signed these headers and this body, not long ago.
-    fn check<'a>(&self, header: impl Fn(&str) -> Option<&'a str>, body: &[u8], now: Millis) -> Result<(), Rejection> {
-        let need = |name: &str| header(name).filter(|text| !text.is_empty()).ok_or(Rejection::MissingSignature);
-        if header("wechatpay-signature-type").is_some_and(|kind| kind != SCHEME) {
-            return Err(Rejection::SignTypeMismatch);
-        }
-        let (given, serial) = (need("wechatpay-signature")?, need("wechatpay-serial")?);
-        let (timestamp, nonce) = (need("wechatpay-timestamp")?, need("wechatpay-nonce")?);
-        let (key, cert) = self.theirs.get(&serial.to_ascii_uppercase()).ok_or(Rejection::KeyUnknown)?;
-        let mut message = format!("{timestamp}\n{nonce}\n").into_bytes();
-        message.extend_from_slice(body);
-        message.push(b'\n');
-        if !key.fits_base64(&message, given) {
-            return Err(Rejection::BadSignature);
-        }
-        if cert.as_ref().is_some_and(|cert| !cert.is_valid(now)) {
-            return Err(Rejection::CertUntrusted);
-        }
-        common::fresh(timestamp, self.tolerance_s, now)
+    fn open(&self, resource: &Map<String, Value>) -> Result<Map<String, Value>, Rejection> {
+        json::object(&unseal(&self.seal, resource)?)
     }
 
-    /// What is sealed inside a notification.
-    fn open(&self, resource: &Map<String, Value>) -> Result<Map<String, Value>, Rejection> {
-        if json::text(resource, "algorithm")? != "AEAD_AES_256_GCM" {
-            return Err(Rejection::SignTypeMismatch);
-        }
-        let nonce = Nonce::try_assume_unique_for_key(json::text(resource, "nonce")?.as_bytes());
-        let nonce = nonce.map_err(|_| Rejection::Malformed)?;
-        let mut sealed =
-            BASE64.decode(json::text(resource, "ciphertext")?.as_bytes()).map_err(|_| Rejection::Malformed)?;
-        let with = match resource.get("associated_data") {
-            None | Some(Value::Null) => "",
-            Some(Value::String(text)) => text,
-            Some(_) => return Err(Rejection::Malformed),
-        };
-        let opened = self.seal.open_in_place(nonce, Aad::from(with.as_bytes()), &mut sealed);
-        json::object(opened.map_err(|_| Rejection::DecryptFailed)?)
+    /// The question for the platform's certificates, after so many answers.
+    fn certificates(&self, seen: usize, now: Millis) -> Call {
+        let name = format!("{} certificates of {}", self.name, self.mchid);
+        self.call("GET", "/v3/certificates", "", now).kept(name, CERTS_S[usize::from(seen > 0)])
     }
 
     /// What a transaction states, whoever tells it.
@@ -264,16 +229,18 @@ impl WeChat {
     }
 
     /// The fields of an answer that the platform signed; the refusal in it, in words, whoever wrote that.
-    fn believed(&self, answer: &Response, now: Millis) -> Result<Map<String, Value>, String> {
+    fn believed(&self, answer: &Response, seen: &[Response], now: Millis) -> Result<Map<String, Value>, Unheard> {
         let fields = json::object(&answer.body);
         if !(200..300).contains(&answer.status) {
             let fields = fields.unwrap_or_default();
             let text = |name: &str| json::text(&fields, name).unwrap_or_default().to_owned();
-            return Err(format!("{} {} ({})", text("code"), text("message"), answer.status));
+            return Err(Unheard::Words(format!("{} {} ({})", text("code"), text("message"), answer.status)));
         }
-        let checked = self.check(|name| answer.header(name), &answer.body, now);
-        checked.map_err(|why| format!("its answer is not WeChat Pay's: {why}"))?;
-        fields.map_err(|_| "its answer cannot be read".to_owned())
+        match self.platform.check(|name| answer.header(name), &answer.body, seen, &self.seal, now) {
+            Ok(()) => fields.map_err(|_| Unheard::Words("its answer cannot be read".to_owned())),
+            Err(Doubt::Fetch) => Err(Unheard::Fetch),
+            Err(Doubt::Refused(why)) => Err(Unheard::Words(format!("its answer is not WeChat Pay's: {why}"))),
+        }
     }
 
     fn told(&self, fields: &Map<String, Value>, number: &str) -> Answer {
@@ -302,14 +269,8 @@ impl WeChat {
         order
     }
 
-    fn opened(
-        &self,
-        checkout: &Checkout<'_>,
-        answer: &Response,
-        now: Millis,
-    ) -> Result<(Step, Option<String>), String> {
-        let fields = self.believed(answer, now)?;
-        let text = |name: &str| json::text(&fields, name).map(str::to_owned).map_err(|_| format!("it tells no {name}"));
+    fn opened(&self, checkout: &Checkout<'_>, fields: &Map<String, Value>) -> Result<(Step, Option<String>), String> {
+        let text = |name: &str| json::text(fields, name).map(str::to_owned).map_err(|_| format!("it tells no {name}"));
         if !self.h5 {
             return Ok((Step::Qr { text: text("code_url")? }, None));
         }
@@ -317,30 +278,23 @@ impl WeChat {
         Ok((Step::Redirect { url: format!("{}&{back}", text("h5_url")?) }, None))
     }
 
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
-        if answer.status == 404 {
-            return Answer::Unknown;
-        }
-        self.believed(answer, now).map_or(Answer::Mismatch, |fields| self.told(&fields, asked.number))
-    }
-
-    fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
-        match self.believed(answer, now) {
-            Ok(fields) => match json::text(&fields, "status") {
-                Ok("SUCCESS" | "PROCESSING") => Refunded::Done,
-                Ok(status) => Refunded::Refused(status.to_owned()),
-                Err(_) => Refunded::Pending("its answer has no status".to_owned()),
-            },
-            Err(why) if (400..500).contains(&answer.status) => Refunded::Refused(why),
-            Err(why) => Refunded::Pending(why),
+    fn refunded(fields: &Map<String, Value>) -> Refunded {
+        match json::text(fields, "status") {
+            Ok("SUCCESS" | "PROCESSING") => Refunded::Done,
+            Ok(status) => Refunded::Refused(status.to_owned()),
+            Err(_) => Refunded::Pending("its answer has no status".to_owned()),
         }
     }
 }
 
 impl Channel for WeChat {
-    fn verify(&self, callback: &Callback<'_>, _heard: &[Response], now: Millis) -> Result<Claim, Rejection> {
+    fn verify(&self, callback: &Callback<'_>, heard: &[Response], now: Millis) -> Result<Claim, Rejection> {
         common::posted(callback, self.body_bytes)?;
-        self.check(|name| callback.header(name), callback.body, now)?;
+        match self.platform.check(|name| callback.header(name), callback.body, heard, &self.seal, now) {
+            Ok(()) => {}
+            Err(Doubt::Fetch) => return Ok(Claim::Ask { call: self.certificates(heard.len(), now), alone: None }),
+            Err(Doubt::Refused(why)) => return Err(why),
+        }
         let message = json::object(callback.body)?;
         let event = json::text(&message, "event_type")?;
         if event.starts_with("REFUND.") {
@@ -365,24 +319,38 @@ impl Channel for WeChat {
     }
 
     fn checkout(&self, checkout: &Checkout<'_>, heard: &[Response], now: Millis) -> Begin {
-        if let Some(answer) = heard.first() {
-            return self.opened(checkout, answer, now).into();
+        if let Some((answer, seen)) = heard.split_first() {
+            return match self.believed(answer, seen, now) {
+                Ok(fields) => self.opened(checkout, &fields).into(),
+                Err(Unheard::Fetch) => Begin::Ask(self.certificates(seen.len(), now)),
+                Err(Unheard::Words(why)) => Begin::Failed(why),
+            };
         }
         let path = if self.h5 { "/v3/pay/transactions/h5" } else { "/v3/pay/transactions/native" };
         Begin::Ask(self.call("POST", path, &self.order(checkout).to_string(), now))
     }
 
     fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
-        if let Some(answer) = heard.first() {
-            return Some(self.answer(asked, answer, now));
+        if let Some((answer, seen)) = heard.split_first() {
+            return Some(match self.believed(answer, seen, now) {
+                _ if answer.status == 404 => Answer::Unknown,
+                Ok(fields) => self.told(&fields, asked.number),
+                Err(Unheard::Fetch) => Answer::Ask(self.certificates(seen.len(), now)),
+                Err(Unheard::Words(_)) => Answer::Mismatch,
+            });
         }
         let path = format!("/v3/pay/transactions/out-trade-no/{}?mchid={}", asked.number, self.mchid);
         Some(Answer::Ask(self.call("GET", &path, "", now)))
     }
 
     fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
-        if let Some(answer) = heard.first() {
-            return Some(self.refunded(answer, now));
+        if let Some((answer, seen)) = heard.split_first() {
+            return Some(match self.believed(answer, seen, now) {
+                Ok(fields) => Self::refunded(&fields),
+                Err(Unheard::Fetch) => Refunded::Ask(self.certificates(seen.len(), now)),
+                Err(Unheard::Words(why)) if (400..500).contains(&answer.status) => Refunded::Refused(why),
+                Err(Unheard::Words(why)) => Refunded::Pending(why),
+            });
         }
         let paid = refund.payment.paid;
         // At most 80 bytes.
@@ -414,7 +382,7 @@ impl Channel for WeChat {
         .to_string();
         let stamp = (now / 1000).to_string();
         let signature = self.gateway.as_ref().map(|key| key.sign(format!("{stamp}\n{nonce}\n{body}\n").as_bytes()));
-        let serial = self.theirs.keys().next().cloned().unwrap_or_default();
+        let serial = self.platform.known.keys().next().cloned().unwrap_or_default();
         let headers = [
             ("content-type", "application/json".to_owned()),
             ("wechatpay-timestamp", stamp),

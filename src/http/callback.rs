@@ -114,6 +114,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
 /// What a trial callback of our own hears: whether it would have been believed. Nothing is settled or counted.
 fn tried(said: &Result<Claim, Rejection>) -> Response {
     let word = match said {
+        Ok(Claim::Ask { .. }) => trial::ASKS,
         Ok(_) => "accept",
         Err(reason) => reason.as_str(),
     };

@@ -19,6 +19,8 @@ use kept::Kept;
 const ANSWER_BYTES: usize = 262_144;
 /// A token that runs out so soon, in seconds, is not used any more.
 const SPARE_S: u64 = 60;
+/// How long an answer is kept at most.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// How long a token lasts that does not say so, in seconds.
 const TOKEN_S: u64 = 300;
 
@@ -93,7 +95,8 @@ impl Outbound {
         if call.keep_s == 0 {
             return self.perform(call, None, timeout).await;
         }
-        let good = |answer: &Response| (200..300).contains(&answer.status).then(|| Duration::from_secs(call.keep_s));
+        // Who asks says how old an answer may be.
+        let good = |answer: &Response| (200..300).contains(&answer.status).then_some(LONGEST);
         self.kept.get(&call.name, Duration::from_secs(call.keep_s), self.perform(call, None, timeout), good).await
     }
 

@@ -12,6 +12,8 @@ use crate::vault;
 
 /// The header by which a callback says that it is a trial of ours.
 pub const HEADER: &str = "x-kamid-trial";
+/// What is said of a trial callback that the gateway would have to be asked about.
+pub const ASKS: &str = "asks";
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A body as large as a proxy in front must let through.
@@ -139,6 +141,9 @@ impl Shop {
                 None => Step::new(step, "failed", foreign(&answer)),
                 Some(_) if pad > 0 => Step::new(step, "ok", format!("{pad} bytes arrive whole")),
                 Some("accept") => Step::new(step, "ok", "a signed callback arrives unchanged and is believed"),
+                Some(ASKS) => {
+                    Step::new(step, "ok", "it arrives unchanged; the gateway is asked before one is believed")
+                }
                 Some("too_large") => Step::new(step, "failed", "the body grew on its way"),
                 Some(word) => {
                     let text = format!("it arrives; only the gateway itself can sign one that is believed ({word})");

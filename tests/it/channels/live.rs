@@ -14,12 +14,15 @@ use crate::support::shop::Daemon;
 /// Whether the BTCPay server is down.
 static DOWN: AtomicBool = AtomicBool::new(true);
 
+/// What Stripe gave back: intents and amounts.
+static GIVEN_BACK: std::sync::Mutex<Vec<(String, String)>> = std::sync::Mutex::new(Vec::new());
+
 /// What the gateways answer: each order's session or invoice is named after its number.
 fn answer(head: &str, body: &str) -> (u16, Value) {
     let path = head.split(' ').nth(1).unwrap();
     let session = |number: &str, status: &str| {
         json!({"id": format!("cs_{number}"), "object": "checkout.session", "livemode": false, "amount_total": 990,
-            "client_reference_id": number, "currency": "cny", "payment_status": status, "url": "https://stripe.test/c"})
+            "client_reference_id": number, "currency": "cny", "payment_status": status, "url": "https://stripe.test/c", "payment_intent": format!("pi_{number}")})
     };
     let invoice = |number: &str, status: &str| {
         json!({"id": format!("I{number}"), "storeId": "S", "amount": "9.90", "currency": "CNY", "status": status,
@@ -33,6 +36,12 @@ fn answer(head: &str, body: &str) -> (u16, Value) {
     if path == "/api/v1/stores/S/invoices" {
         let wish: Value = serde_json::from_str(body).unwrap();
         return (200, invoice(wish["metadata"]["orderId"].as_str().unwrap(), "New"));
+    }
+    if path == "/v1/refunds" {
+        let fields = pairs(body);
+        let of = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).unwrap().1.clone();
+        GIVEN_BACK.lock().unwrap().push((of("payment_intent"), of("amount")));
+        return (200, json!({"id": "re_1", "status": "succeeded"}));
     }
     if let Some(number) = path.strip_prefix("/v1/checkout/sessions/cs_") {
         return (200, session(number, "paid"));
@@ -110,6 +119,10 @@ async fn an_order_is_opened_confirmed_and_found_again_at_its_gateway() {
     assert_eq!(notify(&shop, &channels, "card", &card, &own).await, good);
     assert_eq!(shop.state(&card).await, "delivered");
     assert_eq!(notify(&shop, &channels, "card", &card, &own).await, good);
+
+    shop.json(&["order", "refund", &card, "--gateway", "--reason", "asked for it"], "");
+    assert_eq!(shop.state(&card).await, "refunded");
+    assert_eq!(*GIVEN_BACK.lock().unwrap(), [(format!("pi_{card}01"), "990".to_owned())]);
 
     // A callback without an amount waits until its server says what came.
     let btc = shop.order_through("btc", "p", 1).await;

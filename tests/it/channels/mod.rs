@@ -13,6 +13,7 @@ mod terms;
 mod unionpay;
 mod usdt;
 mod webhooks;
+mod wechat_certs;
 mod whole;
 
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aws_lc_rs::hmac;
 use data_encoding::{BASE64, HEXLOWER};
-use kamid::channel::{Answer, Asked, Channel, Checkout, Claim, Refund, Step};
+use kamid::channel::{Answer, Asked, Channel, Checkout, Claim, Refund, Refunded, Step};
 use kamid::domain::{Call, Callback, Money, Payment, Rejection, Response};
 use serde_json::{Value, json};
 
@@ -112,10 +112,17 @@ fn a_stripe_session_is_believed_for_its_order_alone() {
 
     // A payment is known by its session, and a refund needs the intent.
     let wish = Refund { payment: &payment, number: "R1", reason: "x", notify_url: "" };
-    assert!(pay.refund(&wish, &[], 0).is_none());
-    let known = Payment { trade_no: "pi_1".to_owned(), ..payment.clone() };
-    let call = refunding(pay.refund(&Refund { payment: &known, ..wish }, &[], 0));
+    let call = refunding(pay.refund(&wish, &[], 0));
+    assert_eq!((call.method, call.url.as_str()), ("GET", "https://api.stripe.com/v1/checkout/sessions/cs_1"));
+    let said = |name: &str, value: Value| pay.refund(&wish, &[with(name, value)], 0);
+    assert!(matches!(said("payment_intent", Value::Null), Some(Refunded::Refused(_))));
+    assert!(matches!(pay.refund(&wish, &[response(500, &json!({}))], 0), Some(Refunded::Pending(_))));
+    let heard = with("payment_intent", json!("pi_1"));
+    let call = refunding(pay.refund(&wish, std::slice::from_ref(&heard), 0));
     assert_eq!(call.url, "https://api.stripe.com/v1/refunds");
+    let done = |status: &str| pay.refund(&wish, &[heard.clone(), response(200, &json!({"status": status}))], 0);
+    assert_eq!(done("succeeded"), Some(Refunded::Done));
+    assert!(matches!(done("failed"), Some(Refunded::Refused(_))));
     assert!(
         pairs(std::str::from_utf8(&call.body).unwrap()).contains(&("payment_intent".to_owned(), "pi_1".to_owned()))
     );

@@ -63,6 +63,14 @@ pub fn chain(platform: &Pair) -> [String; 3] {
     [leaf.pem(), middle_cert.pem(), root_cert.pem()]
 }
 
+/// A certificate that a key signs for itself, with that serial number.
+pub fn serial_cert(of: &Pair, serial: u64) -> String {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.serial_number = Some(serial.into());
+    let key = rcgen::KeyPair::from_pem_and_sign_algo(&of.pem(), &rcgen::PKCS_RSA_SHA256).unwrap();
+    params.self_signed(&key).unwrap().pem()
+}
+
 /// A certificate of that name for a key, and the authority's above it.
 pub fn authority_and_leaf(of: &Pair, name: &str) -> [String; 2] {
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair as Key};

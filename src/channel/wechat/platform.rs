@@ -1,0 +1,165 @@
+//! The platform's keys: its public key (微信支付公钥) and certificates that are configured, or certificates that are fetched
+//! when a message names one that is not known yet (平台证书, which are exchanged now and then).
+//!
+//! Source: the platform's documents of its certificates' API. Its answer is sealed with our APIv3 key and signed by one of
+//! the certificates in it; nothing else in a message chooses a key.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::aead::LessSafeKey;
+use serde_json::{Map, Value};
+
+use super::super::{
+    cert::{self, Cert, Followed},
+    common, json, keys,
+    keys::PublicKey,
+};
+use super::{SCHEME, unseal};
+use crate::domain::{Millis, Rejection, Response};
+use crate::settings::{Problem, Section};
+
+/// By serial number, upper case; a certificate brings the time it is good for.
+pub type Keys = BTreeMap<String, (PublicKey, Option<Cert>)>;
+
+/// Why a message is not believed (yet).
+pub enum Doubt {
+    /// Its key is not known: the certificates are to be fetched.
+    Fetch,
+    /// It is not the platform's.
+    Refused(Rejection),
+}
+
+impl From<Rejection> for Doubt {
+    fn from(why: Rejection) -> Self {
+        Self::Refused(why)
+    }
+}
+
+/// The platform's keys.
+pub struct Platform {
+    /// Those that are configured.
+    pub known: Keys,
+    /// Whether others are fetched.
+    pub fetch: bool,
+    fetched: Followed<Keys>,
+    tolerance_s: u64,
+}
+
+/// Where a message carries what signs it.
+type Header<'h, 'a> = &'h dyn Fn(&str) -> Option<&'a str>;
+
+impl Platform {
+    /// The keys of a section.
+    pub fn read(s: &Section, problems: &mut Vec<Problem>) -> Self {
+        let mut known = Keys::new();
+        if let Some(id) = s.text("platform_public_key_id", problems) {
+            let what = "WeChat Pay's public key (微信支付公钥), pub_key.pem";
+            if let Some(key) = keys::public(s, "platform_public_key", what, problems) {
+                known.insert(id.to_ascii_uppercase(), (key, None));
+            }
+        }
+        let mut certs = Vec::new();
+        if s.has("platform_cert") || s.has("platform_cert_file") {
+            certs.extend(cert::certs(s, "platform_cert", "platform certificates, PEM", problems));
+        }
+        for table in s.tables("platform_certs", problems) {
+            certs.extend(cert::certs(&table, "pem", "a platform certificate, PEM", problems));
+            let _said = table.text("serial", problems);
+            table.finish(&["serial", "pem", "pem_file"], problems);
+        }
+        known.extend(certs.into_iter().filter_map(keyed));
+        let fetch = s.flag("fetch_platform_certs", problems).unwrap_or(false);
+        if known.is_empty() && !fetch {
+            s.require(
+                "platform_public_key_id",
+                "with platform_public_key_file, from the console (微信支付公钥); or fetch_platform_certs = true (平台证书)",
+                problems,
+            );
+        }
+        let tolerance_s = common::tolerance_s(s, "timestamp_tolerance_s", problems);
+        Self { known, fetch, fetched: Followed::default(), tolerance_s }
+    }
+
+    /// Whether the platform signed these headers and this body, not long ago; `seen` are the answers to fetching.
+    pub fn check<'a>(
+        &self,
+        header: impl Fn(&str) -> Option<&'a str>,
+        body: &[u8],
+        seen: &[Response],
+        seal: &LessSafeKey,
+        now: Millis,
+    ) -> Result<(), Doubt> {
+        let need = |name: &str| header(name).filter(|text| !text.is_empty()).ok_or(Rejection::MissingSignature);
+        if header("wechatpay-signature-type").is_some_and(|kind| kind != SCHEME) {
+            return Err(Rejection::SignTypeMismatch.into());
+        }
+        let (timestamp, serial) = (need("wechatpay-timestamp")?, need("wechatpay-serial")?.to_ascii_uppercase());
+        need("wechatpay-signature")?;
+        need("wechatpay-nonce")?;
+        if self.known.contains_key(&serial) {
+            signed(&self.known, &header, body, now)?;
+        } else if self.fetch {
+            let fetched = seen.iter().filter_map(|answer| self.certificates(answer, seal, now));
+            let mut fetched: Vec<_> = fetched.collect();
+            if fetched.is_empty() && !seen.is_empty() {
+                // What came now cannot be read: what was believed last still holds.
+                fetched.extend(self.fetched.latest());
+            }
+            match fetched.iter().find(|keys| keys.contains_key(&serial)) {
+                Some(keys) => signed(keys, &header, body, now)?,
+                // One answer may be of hours ago; a second one is of now.
+                None if fetched.len() > 1 => return Err(Rejection::KeyUnknown.into()),
+                None => return Err(Doubt::Fetch),
+            }
+        } else {
+            return Err(Rejection::KeyUnknown.into());
+        }
+        Ok(common::fresh(timestamp, self.tolerance_s, now)?)
+    }
+
+    /// The certificates of an answer, if it is the platform's.
+    fn certificates(&self, answer: &Response, seal: &LessSafeKey, now: Millis) -> Option<std::sync::Arc<Keys>> {
+        if answer.status != 200 {
+            return None;
+        }
+        let text = std::str::from_utf8(&answer.body).ok()?;
+        self.fetched.get(text, now, || {
+            let said = json::object(&answer.body).ok()?;
+            let listed = said.get("data")?.as_array()?.iter().filter_map(Value::as_object);
+            let keys: Keys = listed.filter_map(|one| certificate(one, seal)).collect();
+            // Its time is not looked at: an answer is kept, and each certificate says itself how long it is good.
+            signed(&keys, &|name| answer.header(name), &answer.body, now).ok()?;
+            Some((keys, 0..=Millis::MAX))
+        })
+    }
+}
+
+fn keyed(cert: Cert) -> Option<(String, (PublicKey, Option<Cert>))> {
+    Some((cert.serial_hex()?, (cert.key()?, Some(cert))))
+}
+
+/// One of the listed certificates, opened.
+fn certificate(listed: &Map<String, Value>, seal: &LessSafeKey) -> Option<(String, (PublicKey, Option<Cert>))> {
+    let opened = unseal(seal, json::inner(listed, "encrypt_certificate").ok()?).ok()?;
+    let mut certs = Cert::all(std::str::from_utf8(&opened).ok()?);
+    let cert = certs.pop().filter(|_| certs.is_empty())?;
+    let named = json::text(listed, "serial_no").ok()?.to_ascii_uppercase();
+    keyed(cert).filter(|(serial, _)| *serial == named)
+}
+
+/// Whether one of these keys, the one that is named, signed this.
+fn signed<'a>(keys: &Keys, header: Header<'_, 'a>, body: &[u8], now: Millis) -> Result<(), Rejection> {
+    let text = |name: &str| header(name).ok_or(Rejection::MissingSignature);
+    let serial = text("wechatpay-serial")?.to_ascii_uppercase();
+    let (key, cert) = keys.get(&serial).ok_or(Rejection::KeyUnknown)?;
+    let mut message = format!("{}\n{}\n", text("wechatpay-timestamp")?, text("wechatpay-nonce")?).into_bytes();
+    message.extend_from_slice(body);
+    message.push(b'\n');
+    if !key.fits_base64(&message, text("wechatpay-signature")?) {
+        return Err(Rejection::BadSignature);
+    }
+    if cert.as_ref().is_some_and(|cert| !cert.is_valid(now)) {
+        return Err(Rejection::CertUntrusted);
+    }
+    Ok(())
+}
