@@ -4,8 +4,9 @@
 mod alipay;
 mod coins;
 mod epay;
+mod gates;
 mod http;
-mod live;
+mod repeats;
 mod rsa;
 mod terms;
 mod unionpay;

@@ -1,0 +1,63 @@
+//! A gateway of each kind, played, and a shop whose channel leads to it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{coins, whole};
+use crate::support::coins::{Coins, Kind};
+use crate::support::delivery::Simulator;
+use crate::support::gateway::{Family, Gateway};
+use crate::support::redis::free_port;
+use crate::support::shop::Daemon;
+
+/// One test of each kind, named after it.
+macro_rules! of_each_kind {
+    ($check:ident: $($kind:ident)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $kind() {
+            $check(stringify!($kind)).await;
+        })*
+    };
+}
+pub(super) use of_each_kind;
+
+/// A gateway, and where the shop keeps its data.
+pub struct Gate {
+    pub simulator: Arc<dyn Simulator>,
+    /// The simulator, where events are posted to an address that no request names.
+    pub coins: Option<Arc<Coins>>,
+    pub section: String,
+    folder: tempfile::TempDir,
+}
+
+impl Gate {
+    pub async fn of(kind: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+        let data = folder.path().join("d");
+        if let Some(family) = Family::ALL.into_iter().find(|family| family.word() == kind) {
+            let gateway = Gateway::start(family).await;
+            let section = format!("[channel.gate]\n{}\n", whole::settings(&gateway, &data));
+            return Self { simulator: gateway, coins: None, section, folder };
+        }
+        let known = Kind::ALL.into_iter().find(|known| known.word() == kind);
+        let coins = Coins::start(known.unwrap_or_else(|| panic!("nobody plays {kind}"))).await;
+        coins::files(&data);
+        let section = coins::settings(&coins, "gate", "token");
+        Self { simulator: coins.clone(), coins: Some(coins), section, folder }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("d")
+    }
+
+    /// A shop that comes back to the same address when it is started again.
+    pub fn shop(&self) -> Daemon {
+        let [public, admin] = [free_port(), free_port()];
+        let server = format!("[server]\npublic = \"127.0.0.1:{public}\"\nadmin = \"127.0.0.1:{admin}\"\n");
+        let shop = Daemon::at(&self.data(), &format!("{server}{}", self.section));
+        if let Some(coins) = &self.coins {
+            *coins.console.lock().unwrap() = format!("{}/pay/gate/notify", shop.public);
+        }
+        shop
+    }
+}
