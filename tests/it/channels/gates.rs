@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{coins, whole};
 use crate::support::coins::{Coins, Kind};
@@ -60,4 +61,13 @@ impl Gate {
         }
         shop
     }
+}
+
+/// Starts a shop again; it is there when it can settle.
+pub async fn started(mut shop: Daemon) -> Daemon {
+    tokio::task::block_in_place(|| shop.run());
+    while !shop.is_ready().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    shop
 }

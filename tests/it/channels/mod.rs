@@ -6,6 +6,7 @@ mod coins;
 mod epay;
 mod gates;
 mod http;
+mod refunds;
 mod repeats;
 mod rsa;
 mod terms;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use super::gates::{Gate, of_each_kind};
+use super::gates::{Gate, of_each_kind, started};
 use super::whole::ordered;
 use crate::support::delivery::{Attempt, Delivery, Line};
 use crate::support::schedule::{self, Schedule};
@@ -14,15 +13,6 @@ use crate::support::shop::Daemon;
 async fn stock(shop: &Daemon) -> [u64; 3] {
     let shown = shop.admin("/v1/products/card").await;
     ["available", "reserved", "given"].map(|name| shown["stock"][name].as_u64().unwrap())
-}
-
-/// Starts a shop again; it is there when it can settle.
-async fn started(mut shop: Daemon) -> Daemon {
-    tokio::task::block_in_place(|| shop.run());
-    while !shop.is_ready().await {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    shop
 }
 
 /// The last call is heard, none before it; and repeats are the bytes that the gateway would send.
