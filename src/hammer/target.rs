@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::HammerError;
-use super::mix::Kind;
+use super::mix::{Kind, Request};
 use crate::channel::{Channel, Channels};
 use crate::client::Client;
-use crate::domain::{Currency, Millis, OrderId, Slot};
+use crate::domain::{Currency, Millis, Money, OrderId, Payment, Slot};
 
 /// Orders made by one request.
 const BATCH: usize = 500;
@@ -46,6 +46,37 @@ pub(super) struct Made {
     pub currency: Currency,
     #[serde(default)]
     pub token: String,
+    /// What its attempt was opened with; its buyer is not told.
+    #[serde(default)]
+    pub reference: String,
+}
+
+/// What a channel's callbacks carry of a payment, as its forgeries show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Carries {
+    /// What its attempt was opened with.
+    pub reference: bool,
+    /// A number of the gateway's beside that.
+    pub trade_no: bool,
+    /// How much came.
+    pub amount: bool,
+}
+
+impl Carries {
+    fn of(gateway: &dyn Channel) -> Self {
+        let now = now();
+        let forged = |trade_no: &str, reference: &str, minor| {
+            let paid = Money { minor, currency: Currency::CNY };
+            let payment = Payment { reference: Some(reference.to_owned()), ..Payment::new("N", trade_no, paid, "") };
+            gateway.forge(&payment, now)
+        };
+        let one = forged("1", "1", 1);
+        Self {
+            reference: forged("1", "2", 1) != one,
+            trade_no: forged("2", "1", 1) != one,
+            amount: forged("1", "1", 2) != one,
+        }
+    }
 }
 
 /// A prepared target.
@@ -64,6 +95,7 @@ pub struct Target {
     /// The channel's name.
     pub channel: Arc<str>,
     pub(super) gateway: Arc<dyn Channel>,
+    pub(super) carries: Carries,
     pub(super) run: Arc<str>,
     /// A place for the order of each visit: taken before the run, or by the buyer who makes it.
     orders: Arc<Vec<OnceLock<Made>>>,
@@ -108,6 +140,12 @@ impl Target {
                 known.join(", ")
             )));
         }
+        let carries = Carries::of(gateway.as_ref());
+        if !carries.amount && visits.iter().any(|kind| kind.requests().contains(&Request::Less)) {
+            return Err(HammerError::Wrong(format!(
+                "callbacks of channel {channel:?} carry no amount, so none can be wrong: leave wrong-amount and out-of-order out of --mix"
+            )));
+        }
         let (made, wanted) = (count(visits, Kind::has_order), count(visits, |kind| kind.has_order() || kind.orders()));
         let run = format!("{:08x}", fastrand::Rng::with_seed(wish.seed ^ now()).u32(..));
         let mut target = Self {
@@ -118,6 +156,7 @@ impl Target {
             keys: wish.stock.unwrap_or(wanted * u64::from(wish.quantity)),
             channel: channel.into(),
             gateway,
+            carries,
             run: run.into(),
             orders: Arc::new(Vec::new()),
         };
@@ -191,6 +230,7 @@ impl Target {
                 amount_minor: 990,
                 currency: Currency::CNY,
                 token: String::new(),
+                reference: String::new(),
             };
             let made = match kind {
                 _ if kind.orders() => None,
@@ -225,8 +265,12 @@ impl Target {
         self.orders.get(visit)?.get()
     }
 
-    /// A buyer has an order.
-    pub(super) fn remember(&self, visit: usize, made: Made) {
+    /// A buyer has an order. Its gateway knows what it was opened with; its buyer does not, so that an operator is asked.
+    pub(super) async fn remember(&self, visit: usize, mut made: Made) {
+        if self.carries.reference {
+            let order = self.client.get(&format!("/v1/orders/{}", made.payment_no), &[]).await.unwrap_or_default();
+            order["attempts"][0]["reference"].as_str().unwrap_or_default().clone_into(&mut made.reference);
+        }
         if let Some(place) = self.orders.get(visit) {
             // A visit orders once: its place is free.
             let _first = place.set(made);

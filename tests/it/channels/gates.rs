@@ -1,6 +1,5 @@
 //! A gateway of each kind, played, and a shop whose channel leads to it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +19,16 @@ macro_rules! of_each_kind {
         })*
     };
 }
-pub(super) use of_each_kind;
+pub(crate) use of_each_kind;
 
 /// A gateway, and where the shop keeps its data.
 pub struct Gate {
     pub simulator: Arc<dyn Simulator>,
     /// The simulator, where events are posted to an address that no request names.
     pub coins: Option<Arc<Coins>>,
-    pub section: String,
+    section: String,
+    /// What lets a load sign as the gateway does, where that takes the gateway's own key.
+    signing: String,
     folder: tempfile::TempDir,
 }
 
@@ -38,24 +39,30 @@ impl Gate {
         if let Some(family) = Family::ALL.into_iter().find(|family| family.word() == kind) {
             let gateway = Gateway::start(family).await;
             let section = format!("[channel.gate]\n{}\n", whole::settings(&gateway, &data));
-            return Self { simulator: gateway, coins: None, section, folder };
+            let signing = whole::signing(&gateway, &data);
+            return Self { simulator: gateway, coins: None, section, signing, folder };
         }
         let known = Kind::ALL.into_iter().find(|known| known.word() == kind);
         let coins = Coins::start(known.unwrap_or_else(|| panic!("nobody plays {kind}"))).await;
         coins::files(&data);
         let section = coins::settings(&coins, "gate", "token");
-        Self { simulator: coins.clone(), coins: Some(coins), section, folder }
-    }
-
-    pub fn data(&self) -> PathBuf {
-        self.folder.path().join("d")
+        Self { simulator: coins.clone(), coins: Some(coins), section, signing: String::new(), folder }
     }
 
     /// A shop that comes back to the same address when it is started again.
     pub fn shop(&self) -> Daemon {
+        self.started("")
+    }
+
+    /// One whose channel a load can sign for.
+    pub fn loaded(&self) -> Daemon {
+        self.started(&self.signing)
+    }
+
+    fn started(&self, more: &str) -> Daemon {
         let [public, admin] = [free_port(), free_port()];
         let server = format!("[server]\npublic = \"127.0.0.1:{public}\"\nadmin = \"127.0.0.1:{admin}\"\n");
-        let shop = Daemon::at(&self.data(), &format!("{server}{}", self.section));
+        let shop = Daemon::at(&self.folder.path().join("d"), &format!("{server}{}{more}", self.section));
         if let Some(coins) = &self.coins {
             *coins.console.lock().unwrap() = format!("{}/pay/gate/notify", shop.public);
         }

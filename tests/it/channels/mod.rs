@@ -4,7 +4,7 @@
 mod alipay;
 mod coins;
 mod epay;
-mod gates;
+pub mod gates;
 mod http;
 mod refunds;
 mod repeats;

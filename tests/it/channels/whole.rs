@@ -50,6 +50,20 @@ pub fn settings(gateway: &Gateway, data: &std::path::Path) -> String {
     }
 }
 
+/// Further settings, with the gateway's own key: for callbacks that the gateway did not send.
+pub fn signing(gateway: &Gateway, data: &std::path::Path) -> String {
+    if gateway.family == Family::EpayV1 {
+        return String::new();
+    }
+    std::fs::write(data.join("platform.key"), gateway.platform.private()).unwrap();
+    let mut more = "gateway_private_key_file = \"platform.key\"\n".to_owned();
+    if let Some([own, _, _]) = &gateway.certs {
+        std::fs::write(data.join("platform.pem"), own).unwrap();
+        more.push_str("gateway_cert_file = \"platform.pem\"\n");
+    }
+    more
+}
+
 /// Makes an order and goes where the buyer is sent: its number and its payment's.
 pub async fn ordered(shop: &Daemon) -> (String, String) {
     let wish = json!({"product": "card", "contact": "buyer@example.test", "channel": "gate"});
