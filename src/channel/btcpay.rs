@@ -239,10 +239,9 @@ impl Channel for Btcpay {
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {
-        let invoice = payment.reference.as_ref().unwrap_or(&payment.trade_no);
         let event = json!({
-            "deliveryId": invoice, "type": self.paid_events.first(), "timestamp": now / 1000,
-            "storeId": self.store_id, "invoiceId": invoice, "metadata": {"orderId": payment.number},
+            "deliveryId": payment.trade_no, "type": self.paid_events.first(), "timestamp": now / 1000,
+            "storeId": self.store_id, "invoiceId": payment.trade_no, "metadata": {"orderId": payment.number},
             "manuallyMarked": false, "overPaid": false,
         });
         let body = event.to_string().into_bytes();

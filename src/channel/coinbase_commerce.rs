@@ -221,14 +221,14 @@ impl Channel for Coinbase {
 
     fn forge(&self, payment: &Payment, _now: Millis) -> Request {
         let price = json!({"amount": payment.paid.to_string(), "currency": payment.paid.currency});
-        let code = payment.reference.as_ref().unwrap_or(&payment.trade_no);
         let charge = json!({
-            "code": code, "pricing_type": "fixed_price", "pricing": {"local": price},
+            "code": payment.trade_no, "pricing_type": "fixed_price", "pricing": {"local": price},
             "metadata": {"order_no": payment.number}, "timeline": [{"status": "COMPLETED"}],
             "payments": [{"status": "CONFIRMED", "value": {"local": price}}],
         });
         // Any of the configured events will do: a payment confirmed counts in all of them.
-        let event = json!({"id": code, "resource": "event", "type": self.paid_events.first(), "data": charge});
+        let event =
+            json!({"id": payment.trade_no, "resource": "event", "type": self.paid_events.first(), "data": charge});
         let body = json!({"attempt_number": 1, "event": event}).to_string().into_bytes();
         let headers = vec![
             (SIGNATURE.to_owned(), sign::hmac_hex(&self.webhook, &body)),

@@ -277,15 +277,14 @@ impl Channel for Stripe {
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {
-        let id = payment.reference.as_ref().unwrap_or(&payment.trade_no);
         let session = json!({
-            "id": id, "object": "checkout.session", "amount_total": payment.paid.minor,
+            "id": payment.trade_no, "object": "checkout.session", "amount_total": payment.paid.minor,
             "client_reference_id": payment.number, "currency": payment.paid.currency.as_str().to_ascii_lowercase(),
             "livemode": self.livemode, "metadata": {"order_no": payment.number}, "mode": "payment",
             "payment_status": "paid", "status": "complete",
         });
         let event = json!({
-            "id": format!("evt_{id}"), "object": "event", "data": {"object": session},
+            "id": format!("evt_{}", payment.trade_no), "object": "event", "data": {"object": session},
             "livemode": self.livemode, "type": "checkout.session.completed",
         });
         let (at, body) = ((now / 1000).to_string(), event.to_string().into_bytes());

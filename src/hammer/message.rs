@@ -21,7 +21,7 @@ impl Target {
     #[must_use]
     pub fn trade(&self, ticket: Ticket) -> String {
         let opened = self.made(ticket.visit as usize).map(|made| made.reference.as_str());
-        if let Some(reference) = opened.filter(|reference| !self.carries.trade_no && !reference.is_empty()) {
+        if let Some(reference) = opened.filter(|reference| !self.carries.reference && !reference.is_empty()) {
             return reference.to_owned();
         }
         let part = match ticket.request {

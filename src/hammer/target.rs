@@ -51,13 +51,12 @@ pub(super) struct Made {
     pub reference: String,
 }
 
-/// What a channel's callbacks carry of a payment, as its forgeries show.
+/// What a channel's callbacks carry of a payment beside a number of the gateway's, as its forgeries show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Carries {
-    /// What its attempt was opened with.
+    /// What its attempt was opened with. Where they do not, and attempts are opened with something, that is the gateway's
+    /// number of the payment.
     pub reference: bool,
-    /// A number of the gateway's beside that.
-    pub trade_no: bool,
     /// How much came.
     pub amount: bool,
 }
@@ -65,17 +64,13 @@ pub(super) struct Carries {
 impl Carries {
     fn of(gateway: &dyn Channel) -> Self {
         let now = now();
-        let forged = |trade_no: &str, reference: &str, minor| {
+        let forged = |reference: &str, minor| {
             let paid = Money { minor, currency: Currency::CNY };
-            let payment = Payment { reference: Some(reference.to_owned()), ..Payment::new("N", trade_no, paid, "") };
+            let payment = Payment { reference: Some(reference.to_owned()), ..Payment::new("N", "T", paid, "") };
             gateway.forge(&payment, now)
         };
-        let one = forged("1", "1", 1);
-        Self {
-            reference: forged("1", "2", 1) != one,
-            trade_no: forged("2", "1", 1) != one,
-            amount: forged("1", "1", 2) != one,
-        }
+        let one = forged("A", 1);
+        Self { reference: forged("B", 1) != one, amount: forged("A", 2) != one }
     }
 }
 
@@ -96,6 +91,8 @@ pub struct Target {
     pub channel: Arc<str>,
     pub(super) gateway: Arc<dyn Channel>,
     pub(super) carries: Carries,
+    /// Whether attempts are opened with anything; known from the first buyer's order on.
+    opened: Arc<OnceLock<bool>>,
     pub(super) run: Arc<str>,
     /// A place for the order of each visit: taken before the run, or by the buyer who makes it.
     orders: Arc<Vec<OnceLock<Made>>>,
@@ -157,6 +154,7 @@ impl Target {
             channel: channel.into(),
             gateway,
             carries,
+            opened: Arc::default(),
             run: run.into(),
             orders: Arc::new(Vec::new()),
         };
@@ -265,11 +263,13 @@ impl Target {
         self.orders.get(visit)?.get()
     }
 
-    /// A buyer has an order. Its gateway knows what it was opened with; its buyer does not, so that an operator is asked.
+    /// A buyer has an order. Its gateway knows what it was opened with, if anything; an operator is asked for that.
     pub(super) async fn remember(&self, visit: usize, mut made: Made) {
-        if self.carries.reference {
-            let order = self.client.get(&format!("/v1/orders/{}", made.payment_no), &[]).await.unwrap_or_default();
+        if self.opened.get() != Some(&false)
+            && let Ok(order) = self.client.get(&format!("/v1/orders/{}", made.payment_no), &[]).await
+        {
             order["attempts"][0]["reference"].as_str().unwrap_or_default().clone_into(&mut made.reference);
+            self.opened.get_or_init(|| !made.reference.is_empty());
         }
         if let Some(place) = self.orders.get(visit) {
             // A visit orders once: its place is free.
