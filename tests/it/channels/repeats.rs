@@ -82,6 +82,28 @@ async fn a_gateway_that_gave_up_is_asked() {
     shop.audit();
 }
 
+/// The gateway waits as long as it does, and hangs up; what it said is read later, beside the repeat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_that_stalls_is_called_again() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let gate = Gate::of("tokenpay").await;
+    let shop = gate.shop();
+    shop.product("card", &[], 2);
+    let (id, number) = ordered(&shop).await;
+    gate.simulator.pay(&number);
+    let pid = Pid::from_raw(shop.pid().cast_signed()).unwrap();
+    let mut delivery = Delivery::new(gate.simulator.as_ref(), &number);
+    kill_process(pid, Signal::STOP).unwrap();
+    let told = delivery.call(Line::Whole).await.cloned();
+    kill_process(pid, Signal::CONT).unwrap();
+    assert_eq!(told.unwrap().answer, None);
+    let attempts = delivery.rest().await;
+    assert_eq!(attempts.len(), 2);
+    heard_at_last(schedule::of("tokenpay"), &attempts);
+    assert_eq!((shop.state(&id).await.as_str(), stock(&shop).await), ("delivered", [1, 0, 1]));
+    shop.audit();
+}
+
 /// BTCPay's callback names no amount: its server is asked, and while that says nothing, the callback is not received.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callback_that_cannot_be_confirmed_is_repeated_until_it_can() {

@@ -16,6 +16,8 @@ pub trait Simulator: Send + Sync {
     fn notice(&self, number: &str, attempt: usize) -> Request;
     /// The buyer pays; nobody is told.
     fn pay(&self, number: &str);
+    /// How many payments it took in.
+    fn taken(&self) -> usize;
 }
 
 /// How a call ends.
