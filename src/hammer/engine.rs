@@ -250,15 +250,14 @@ async fn connection(run: Arc<Run>, source: Source) -> Sent {
         // The clock was late, then this connection was, unless it had to wait for an answer: that is the server's time.
         let lag = handed.saturating_duration_since(due) + handed.max(free).elapsed();
         let timing = Timing { due, lag, scheduled: true };
+        let mut made = None;
         let heard = if ticket.request == Request::Order {
             let mut own = Wire::new(target.address, target.buyer(ticket.visit));
-            let (heard, made) = match own.exchange(&request, false, PATIENCE).await {
+            let heard;
+            (heard, made) = match own.exchange(&request, false, PATIENCE).await {
                 Ok(answer) => message::ordered(&answer),
                 Err(silence) => (silence.into(), None),
             };
-            if let Some(made) = made {
-                target.remember(ticket.visit as usize, made);
-            }
             heard
         } else {
             let wire = if ticket.request == Request::Bent { &mut stranger } else { &mut wire };
@@ -269,6 +268,9 @@ async fn connection(run: Arc<Run>, source: Source) -> Sent {
         };
         run.record(ticket, heard, &timing);
         sent.add(ticket, heard);
+        if let Some(made) = made {
+            target.remember(ticket.visit as usize, made).await;
+        }
         if heard == Heard::Created && kind == Kind::Buyer {
             let visit = buyer::after_order(Arc::clone(&run), ticket.visit);
             match source {

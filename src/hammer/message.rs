@@ -16,9 +16,14 @@ use crate::domain::{Money, OrderState, Payment, Reply};
 const BUYERS: u32 = 50_000;
 
 impl Target {
-    /// The trade number under which a request of a visit is paid.
+    /// The trade number under which a request of a visit is paid: the gateway's number of the attempt, where that is what it
+    /// calls the payment.
     #[must_use]
     pub fn trade(&self, ticket: Ticket) -> String {
+        let opened = self.made(ticket.visit as usize).map(|made| made.reference.as_str());
+        if let Some(reference) = opened.filter(|reference| !self.carries.reference && !reference.is_empty()) {
+            return reference.to_owned();
+        }
         let part = match ticket.request {
             Request::Right => 'R',
             Request::Less => 'L',
@@ -70,7 +75,7 @@ impl Target {
             paid: Money { minor: made.amount_minor - less, currency: made.currency },
             channel: self.channel.to_string(),
             paid_at: None,
-            reference: None,
+            reference: Some(made.reference.clone()).filter(|reference| !reference.is_empty()),
         };
         let mut forged = self.gateway.forge(&payment, now());
         if ticket.request == Request::Bent {

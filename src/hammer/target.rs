@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::HammerError;
-use super::mix::Kind;
+use super::mix::{Kind, Request};
 use crate::channel::{Channel, Channels};
 use crate::client::Client;
-use crate::domain::{Currency, Millis, OrderId, Slot};
+use crate::domain::{Currency, Millis, Money, OrderId, Payment, Slot};
 
 /// Orders made by one request.
 const BATCH: usize = 500;
@@ -46,6 +46,32 @@ pub(super) struct Made {
     pub currency: Currency,
     #[serde(default)]
     pub token: String,
+    /// What its attempt was opened with; its buyer is not told.
+    #[serde(default)]
+    pub reference: String,
+}
+
+/// What a channel's callbacks carry of a payment beside a number of the gateway's, as its forgeries show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Carries {
+    /// What its attempt was opened with. Where they do not, and attempts are opened with something, that is the gateway's
+    /// number of the payment.
+    pub reference: bool,
+    /// How much came.
+    pub amount: bool,
+}
+
+impl Carries {
+    fn of(gateway: &dyn Channel) -> Self {
+        let now = now();
+        let forged = |reference: &str, minor| {
+            let paid = Money { minor, currency: Currency::CNY };
+            let payment = Payment { reference: Some(reference.to_owned()), ..Payment::new("N", "T", paid, "") };
+            gateway.forge(&payment, now)
+        };
+        let one = forged("A", 1);
+        Self { reference: forged("B", 1) != one, amount: forged("A", 2) != one }
+    }
 }
 
 /// A prepared target.
@@ -64,6 +90,9 @@ pub struct Target {
     /// The channel's name.
     pub channel: Arc<str>,
     pub(super) gateway: Arc<dyn Channel>,
+    pub(super) carries: Carries,
+    /// Whether attempts are opened with anything; known from the first buyer's order on.
+    opened: Arc<OnceLock<bool>>,
     pub(super) run: Arc<str>,
     /// A place for the order of each visit: taken before the run, or by the buyer who makes it.
     orders: Arc<Vec<OnceLock<Made>>>,
@@ -108,6 +137,12 @@ impl Target {
                 known.join(", ")
             )));
         }
+        let carries = Carries::of(gateway.as_ref());
+        if !carries.amount && visits.iter().any(|kind| kind.requests().contains(&Request::Less)) {
+            return Err(HammerError::Wrong(format!(
+                "callbacks of channel {channel:?} carry no amount, so none can be wrong: leave wrong-amount and out-of-order out of --mix"
+            )));
+        }
         let (made, wanted) = (count(visits, Kind::has_order), count(visits, |kind| kind.has_order() || kind.orders()));
         let run = format!("{:08x}", fastrand::Rng::with_seed(wish.seed ^ now()).u32(..));
         let mut target = Self {
@@ -118,6 +153,8 @@ impl Target {
             keys: wish.stock.unwrap_or(wanted * u64::from(wish.quantity)),
             channel: channel.into(),
             gateway,
+            carries,
+            opened: Arc::default(),
             run: run.into(),
             orders: Arc::new(Vec::new()),
         };
@@ -191,6 +228,7 @@ impl Target {
                 amount_minor: 990,
                 currency: Currency::CNY,
                 token: String::new(),
+                reference: String::new(),
             };
             let made = match kind {
                 _ if kind.orders() => None,
@@ -225,8 +263,14 @@ impl Target {
         self.orders.get(visit)?.get()
     }
 
-    /// A buyer has an order.
-    pub(super) fn remember(&self, visit: usize, made: Made) {
+    /// A buyer has an order. Its gateway knows what it was opened with, if anything; an operator is asked for that.
+    pub(super) async fn remember(&self, visit: usize, mut made: Made) {
+        if self.opened.get() != Some(&false)
+            && let Ok(order) = self.client.get(&format!("/v1/orders/{}", made.payment_no), &[]).await
+        {
+            order["attempts"][0]["reference"].as_str().unwrap_or_default().clone_into(&mut made.reference);
+            self.opened.get_or_init(|| !made.reference.is_empty());
+        }
         if let Some(place) = self.orders.get(visit) {
             // A visit orders once: its place is free.
             let _first = place.set(made);

@@ -90,7 +90,7 @@ async fn new(
             let whole = with_token(&web.shop, created)?;
             Ok(json!({
                 "id": whole["id"], "token": whole["token"], "payment_no": whole["payment_no"],
-                "amount_minor": whole["amount_minor"], "currency": whole["currency"],
+                "amount_minor": whole["amount_minor"], "currency": whole["currency"], "reference": created.reference,
             }))
         })
         .collect();
@@ -203,7 +203,12 @@ async fn show(
     value["attempts"] = order
         .attempts
         .iter()
-        .map(|(attempt, due)| json!({"payment_no": format!("{id}{}", attempt.as_str()), "channel": due.channel, "amount": due.amount.to_string()}))
+        .map(|(attempt, due)| {
+            json!({
+                "payment_no": format!("{id}{}", attempt.as_str()), "channel": due.channel, "amount": due.amount.to_string(),
+                "reference": order.opening(*attempt).map(|opened| &opened.reference),
+            })
+        })
         .collect();
     value["history"] = order
         .log

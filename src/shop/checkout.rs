@@ -60,6 +60,9 @@ pub struct Created {
     pub expires_at: Millis,
     /// How to pay.
     pub pay: Step,
+    /// What the attempt was opened with; for operators, no buyer is shown it.
+    #[serde(skip)]
+    pub reference: String,
 }
 
 impl Shop {
@@ -260,7 +263,8 @@ impl Shop {
     pub(crate) fn created(&self, order: &Order, attempt: Attempt) -> Result<Created, ShopError> {
         let due = due_of(order, attempt)?;
         let addresses = self.addresses(order, &due.channel, attempt);
-        let kept = order.opening(attempt).filter(|opened| !opened.step.is_empty());
+        let opened = order.opening(attempt);
+        let kept = opened.filter(|opened| !opened.step.is_empty());
         let unopened = || ShopError::Conflict("the gateway did not open this attempt: try to pay again".to_owned());
         let pay = match kept {
             Some(opened) => serde_json::from_str(&opened.step).map_err(|_| unopened())?,
@@ -280,6 +284,7 @@ impl Shop {
             currency: due.amount.currency.to_string(),
             expires_at: order.expires,
             pay,
+            reference: opened.map(|opened| opened.reference.clone()).unwrap_or_default(),
         })
     }
 }

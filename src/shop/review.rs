@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settle::{ASKING, latest, payment_no};
 use super::{Shop, ShopError};
-use crate::channel::{Refund, Refunded, is_trade_no};
+use crate::channel::{Answer, Refund, Refunded, is_trade_no};
 use crate::domain::order::PaymentRecord;
 use crate::domain::text::printable;
 use crate::domain::{Money, Operator, Order, OrderId, Payment, PaymentState};
@@ -122,37 +122,51 @@ impl Shop {
         self.store.names.hashed("trade", self.vault.index("trade", &format!("{channel}|{trade_no}")))
     }
 
-    /// Gives the money back through the gateway, if that is asked for, and marks the order. The same number again gives
-    /// nothing back twice: a kill in between is mended by asking for it once more.
+    /// Gives the money back through the gateway, if that is asked for, and marks the order.
     async fn refund(&self, order: &Order, note: &Note, log: &str) -> Result<String, ShopError> {
         if note.gateway {
             let records = self.store.payments(order.id.as_str()).await?;
             let fits = |record: &&PaymentRecord| matches!(record.state, PaymentState::Settled | PaymentState::Held);
             let record = records.iter().find(fits).ok_or(ShopError::NotFound("payment"))?;
-            let channel = self.channel(&record.channel)?;
-            let (payment, number) = (record.payment(), format!("R{}", record.number));
-            let notify_url = format!("{}/pay/{}/notify", self.public_url, record.channel);
-            let reason = note.reason.trim();
-            let wish = Refund { payment: &payment, number: &number, reason, notify_url: &notify_url };
-            let mut heard = Vec::new();
-            loop {
-                match channel.refund(&wish, &heard, self.store.now()) {
-                    Some(Refunded::Ask(call)) => self.ask(&mut heard, &call, ASKING).await?,
-                    Some(Refunded::Done) => break,
-                    Some(Refunded::Pending(why)) => {
-                        return Err(ShopError::Gateway(format!("not decided yet, ask again later: {why}")));
-                    }
-                    Some(Refunded::Refused(why)) => {
-                        return Err(ShopError::Gateway(format!("the gateway refuses: {why}")));
-                    }
-                    None => {
-                        let text = format!("channel {} cannot give money back: use its console", record.channel);
-                        return Err(ShopError::Conflict(text));
-                    }
-                }
-            }
+            self.give_back(order, record, note.reason.trim()).await?;
         }
         reviewed(self.store.refund(order, log).await?)
+    }
+
+    /// Asks the gateway to give a payment back. The same number again gives nothing back twice: a kill or a lost answer is
+    /// mended by asking once more.
+    async fn give_back(&self, order: &Order, record: &PaymentRecord, reason: &str) -> Result<(), ShopError> {
+        let channel = self.channel(&record.channel)?;
+        let (payment, number) = (record.payment(), format!("R{}", record.number));
+        let notify_url = format!("{}/pay/{}/notify", self.public_url, record.channel);
+        let wish = Refund { payment: &payment, number: &number, reason, notify_url: &notify_url };
+        let unsure = |why: String| {
+            let ask = "do the same again, which gives nothing back twice";
+            ShopError::Gateway(format!("whether refund {number} was made is not known ({why}): {ask}"))
+        };
+        let mut heard = Vec::new();
+        let why = loop {
+            match channel.refund(&wish, &heard, self.store.now()) {
+                Some(Refunded::Ask(call)) => {
+                    self.ask(&mut heard, &call, ASKING).await.map_err(|why| unsure(why.to_string()))?;
+                }
+                Some(Refunded::Done) => return Ok(()),
+                Some(Refunded::Pending(why)) => return Err(unsure(why)),
+                Some(Refunded::Refused(why)) => break why,
+                None => {
+                    let text = format!("channel {} cannot give money back: use its console", record.channel);
+                    return Err(ShopError::Conflict(text));
+                }
+            }
+        };
+        // Some refuse what they gave back already, and say so only when they are asked about the payment.
+        let attempt = order.attempts.iter().find(|(attempt, _)| payment_no(order.id, *attempt) == record.number);
+        if let Some((attempt, due)) = attempt
+            && let Ok(Answer::Refunded) = self.ask_about(order, *attempt, due).await
+        {
+            return Ok(());
+        }
+        Err(ShopError::Gateway(format!("the gateway refuses refund {number}: {why}")))
     }
 
     async fn replace(&self, order: &Order, position: usize, log: &str) -> Result<String, ShopError> {

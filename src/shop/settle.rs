@@ -193,7 +193,8 @@ impl Shop {
         }
     }
 
-    async fn ask_about(&self, order: &Order, attempt: Attempt, due: &Due) -> Result<Answer, ShopError> {
+    /// What the gateway says about one attempt.
+    pub(super) async fn ask_about(&self, order: &Order, attempt: Attempt, due: &Due) -> Result<Answer, ShopError> {
         let channel = self.channel(&due.channel)?;
         let number = payment_no(order.id, attempt);
         let reference = order.opening(attempt).map_or("", |opened| opened.reference.as_str());

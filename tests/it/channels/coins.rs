@@ -1,19 +1,20 @@
 //! Each kind for coins from the order to its delivery, against a gateway that checks what it is sent. No coins can be given
-//! back, and only one of these gateways can be asked about a payment.
+//! back; Stripe gives back what it took.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::support::coins::{Coins, Kind, TOKEN, Told, WEBHOOK};
+use crate::support::coins::{Coins, Kind, STORE, TOKEN, Told, WEBHOOK};
+use crate::support::delivery::Simulator as _;
 use crate::support::shop::Daemon;
 
 /// A product that costs a fraction, and one that BEpusdt signs in its exponent's form.
 const PRICES: [(&str, &str); 2] = [("card", "9.90"), ("dear", "1000000")];
 
 /// The channel's section, with the token in that file.
-fn settings(coins: &Coins, name: &str, token: &str) -> String {
+pub fn settings(coins: &Coins, name: &str, token: &str) -> String {
     let url = &coins.url;
     let kind = match coins.kind {
         Kind::Epusdt => format!("kind = \"epusdt_md5\"\ngateway_url = \"{url}/\"\napi_token_file = \"{token}\""),
@@ -27,6 +28,14 @@ fn settings(coins: &Coins, name: &str, token: &str) -> String {
             "kind = \"coinbase_commerce\"\napi_url = \"{url}\"\napi_key_file = \"{token}\"\n\
              webhook_secret_file = \"webhook\""
         ),
+        Kind::BtcPay => format!(
+            "kind = \"btcpay\"\nserver_url = \"{url}/\"\nstore_id = \"{STORE}\"\napi_key_file = \"{token}\"\n\
+             webhook_secret_file = \"webhook\""
+        ),
+        Kind::Stripe => format!(
+            "kind = \"stripe\"\napi_base = \"{url}\"\napi_key_file = \"{token}\"\n\
+             webhook_secret_file = \"webhook\""
+        ),
         Kind::Webhooks => format!(
             "kind = \"standard_webhooks\"\nsecrets_file = \"webhook\"\n\
              pay_url = \"{url}/page?order={{number}}&amount={{amount}}&currency={{currency}}\""
@@ -35,7 +44,7 @@ fn settings(coins: &Coins, name: &str, token: &str) -> String {
     format!("[channel.{name}]\n{kind}\n")
 }
 
-fn files(data: &Path) {
+pub fn files(data: &Path) {
     std::fs::create_dir_all(data).unwrap();
     for (name, text) in [("token", TOKEN), ("wrong", "epusdt_password_xasddawqf"), ("webhook", WEBHOOK)] {
         std::fs::write(data.join(name), text).unwrap();
@@ -43,7 +52,7 @@ fn files(data: &Path) {
 }
 
 fn wish(product: &str, channel: &str) -> Value {
-    json!({"product": product, "contact": "buyer@example.test", "channel": channel})
+    json!({"product": product, "contact": format!("{channel}@example.test"), "channel": channel})
 }
 
 /// Makes an order and goes where the buyer is sent: its number and its payment's.
@@ -95,7 +104,7 @@ async fn unpaid(shop: &Daemon, coins: &Coins, id: &str, number: &str) {
 async fn lost(shop: &Daemon, coins: &Coins) {
     let (id, number) = ordered(shop, "card").await;
     let query = ["order", "query", &id];
-    if coins.kind == Kind::Coinbase {
+    if matches!(coins.kind, Kind::Coinbase | Kind::BtcPay | Kind::Stripe) {
         assert_eq!(shop.json(&query, "")["result"], "unpaid");
         coins.pay(&number);
         assert_eq!(shop.json(&query, "")["result"], "delivered");
@@ -131,8 +140,14 @@ async fn whole(kind: Kind) {
             assert_eq!(stock(&shop, product).await, [4, 0, 1], "delivered once");
         }
         let refund = ["order", "refund", &id, "--gateway", "--reason", "x"];
-        fails(&shop, &refund, "cannot give money back");
-        assert_eq!(shop.state(&id).await, "delivered");
+        if kind != Kind::Stripe {
+            fails(&shop, &refund, "cannot give money back");
+            assert_eq!(shop.state(&id).await, "delivered");
+        } else if product == "dear" {
+            assert_eq!(shop.json(&refund, "")["result"], "refunded");
+            let given: Vec<_> = coins.given_back.lock().unwrap().values().cloned().collect();
+            assert_eq!(given, [(format!("pi_{number}"), "100000000".to_owned())]);
+        }
     }
     lost(&shop, &coins).await;
     assert_eq!(coins.taken(), 3);
@@ -170,6 +185,16 @@ async fn coinbase_commerce_from_the_order_to_its_delivery() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn btcpay_from_the_order_to_its_delivery() {
+    whole(Kind::BtcPay).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stripe_from_the_order_to_its_delivery() {
+    whole(Kind::Stripe).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn standard_webhooks_from_the_order_to_its_delivery() {
     whole(Kind::Webhooks).await;
 }
@@ -187,6 +212,8 @@ async fn a_wrong_token_opens_no_payment_and_reserves_nothing() {
         ("bepusdt", Kind::Bepusdt, refused),
         ("tokenpay", Kind::TokenPay, refused),
         ("coinbase", Kind::Coinbase, "no such API key"),
+        ("btcpay", Kind::BtcPay, "Authentication is required"),
+        ("stripe", Kind::Stripe, "Invalid API Key provided"),
     ];
     let mut gateways = Vec::new();
     for (name, kind, words) in kinds {

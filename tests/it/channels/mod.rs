@@ -4,9 +4,11 @@
 mod alipay;
 mod coins;
 mod epay;
+pub mod gates;
 mod http;
-mod live;
 mod paypal;
+mod refunds;
+mod repeats;
 mod rsa;
 mod sdks;
 mod terms;

@@ -196,19 +196,28 @@ proptest! {
     }
 }
 
-fn settings(paypal: &PayPal, data: &Path) -> String {
+/// A channel `gate` that asks PayPal about each event.
+pub fn section(paypal: &PayPal, data: &Path) -> String {
     std::fs::create_dir_all(data).unwrap();
-    std::fs::write(data.join("root.pem"), &paypal.root).unwrap();
     std::fs::write(data.join("secret"), SECRET).unwrap();
-    let section = |name: &str, more: &str| {
-        format!(
-            "[channel.{name}]\nkind = \"paypal\"\napi_base = \"{}\"\nclient_id = \"client\"\nclient_secret_file = \"secret\"\n\
-             webhook_id = \"{WEBHOOK}\"\nmerchant_id = \"{MERCHANT}\"\n{more}\n",
-            paypal.url
-        )
-    };
-    let local = section("gate", "verify = \"local\"\ntrust_root_file = \"root.pem\"");
-    format!("{}{local}{}", paypal.tunnel.settings(&data.join("ca.pem")), section("word", "verify = \"api\""))
+    format!(
+        "[channel.gate]\nkind = \"paypal\"\napi_base = \"{}\"\nclient_id = \"client\"\nclient_secret_file = \"secret\"\n\
+         webhook_id = \"{WEBHOOK}\"\nmerchant_id = \"{MERCHANT}\"\n",
+        paypal.url
+    )
+}
+
+/// What lets a load sign events as PayPal does.
+pub fn signing(paypal: &PayPal, data: &Path) -> String {
+    std::fs::write(data.join("paypal.key"), paypal.key.private()).unwrap();
+    "gateway_private_key_file = \"paypal.key\"\n".to_owned()
+}
+
+fn settings(paypal: &PayPal, data: &Path) -> String {
+    let word = section(paypal, data).replace("channel.gate", "channel.word");
+    let local = format!("{}verify = \"local\"\ntrust_root_file = \"root.pem\"\n", section(paypal, data));
+    std::fs::write(data.join("root.pem"), &paypal.root).unwrap();
+    format!("{}{local}{word}", paypal.tunnel.settings(&data.join("ca.pem")))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

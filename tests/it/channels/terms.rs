@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::support::delivery::Simulator as _;
 use crate::support::gateway::{Family, Gateway, SECRET};
 use crate::support::shop::Daemon;
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::support::delivery::Simulator as _;
 use crate::support::gateway::{Family, Gateway, SECRET, encoded};
 use crate::support::shop::Daemon;
 
 /// The channel's section, and files that it names.
-fn settings(gateway: &Gateway, data: &std::path::Path) -> String {
+pub fn settings(gateway: &Gateway, data: &std::path::Path) -> String {
     let file = |name: &str, text: &str| std::fs::write(data.join(name), text).unwrap();
     std::fs::create_dir_all(data).unwrap();
     file("merchant.key", &gateway.merchant.private());
@@ -49,8 +50,22 @@ fn settings(gateway: &Gateway, data: &std::path::Path) -> String {
     }
 }
 
+/// Further settings, with the gateway's own key: for callbacks that the gateway did not send.
+pub fn signing(gateway: &Gateway, data: &std::path::Path) -> String {
+    if gateway.family == Family::EpayV1 {
+        return String::new();
+    }
+    std::fs::write(data.join("platform.key"), gateway.platform.private()).unwrap();
+    let mut more = "gateway_private_key_file = \"platform.key\"\n".to_owned();
+    if let Some([own, _, _]) = &gateway.certs {
+        std::fs::write(data.join("platform.pem"), own).unwrap();
+        more.push_str("gateway_cert_file = \"platform.pem\"\n");
+    }
+    more
+}
+
 /// Makes an order and goes where the buyer is sent: its number and its payment's.
-async fn ordered(shop: &Daemon) -> (String, String) {
+pub async fn ordered(shop: &Daemon) -> (String, String) {
     let wish = json!({"product": "card", "contact": "buyer@example.test", "channel": "gate"});
     let (status, made) = shop.post("/v1/orders", &wish).await;
     assert_eq!(status, 201, "{made}");
@@ -83,10 +98,15 @@ async fn ordered(shop: &Daemon) -> (String, String) {
 }
 
 async fn whole(family: Family, received: &str) {
+    whole_as(family, received, "").await;
+}
+
+/// With these further settings.
+async fn whole_as(family: Family, received: &str, more: &str) {
     let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
     let data = folder.path().join("d");
     let gateway: Arc<Gateway> = Gateway::start(family).await;
-    let shop = Daemon::at(&data, &format!("[channel.gate]\n{}\n", settings(&gateway, &data)));
+    let shop = Daemon::at(&data, &format!("[channel.gate]\n{}\n{more}\n", settings(&gateway, &data)));
     shop.product("card", &[], 5);
     // Paid, and called back; the repeat changes nothing.
     let (id, number) = ordered(&shop).await;
@@ -174,4 +194,9 @@ async fn wechat_v3_from_the_order_to_the_refund() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unionpay_from_the_order_to_the_refund() {
     whole(Family::UnionPay, "ok").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unionpay_by_a_code_from_the_order_to_the_refund() {
+    whole_as(Family::UnionPay, "ok", "pay = \"qr\"").await;
 }

@@ -1,5 +1,6 @@
 //! The load tester's own figures, against what is known: delays, a stall, a lie.
 
+mod kinds;
 mod sale;
 mod screen;
 

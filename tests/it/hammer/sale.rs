@@ -11,7 +11,7 @@ use super::{load, prepared};
 use crate::support::shop::Daemon;
 
 /// How many answers of a kind a report counts.
-fn heard(report: &Value, request: &str, heard: &str) -> u64 {
+pub fn heard(report: &Value, request: &str, heard: &str) -> u64 {
     let rows = report["heard"].as_array().unwrap().iter();
     rows.filter(|row| row["request"] == request && row["heard"] == heard)
         .map(|row| row["count"].as_u64().unwrap())

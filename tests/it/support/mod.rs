@@ -2,12 +2,14 @@
 
 pub mod channel;
 pub mod coins;
+pub mod delivery;
 pub mod gateway;
 pub mod mail;
 pub mod pair;
 pub mod paypal;
 pub mod proxy;
 pub mod redis;
+pub mod schedule;
 pub mod seat;
 pub mod shop;
 pub mod tunnel;

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
+use super::delivery::Simulator;
 use super::pair::{Pair, authority_and_leaf};
 use super::tunnel::Tunnel;
 
@@ -43,7 +44,7 @@ impl Order {
             "supplementary_data": {"related_ids": {"order_id": self.id}}})
     }
 
-    fn shown(&self) -> Value {
+    fn shown(&self, url: &str) -> Value {
         let status = match (self.approved, &self.captured) {
             (_, Some(_)) => "COMPLETED",
             (true, None) => "APPROVED",
@@ -54,7 +55,7 @@ impl Order {
         if self.captured.is_some() {
             unit["payments"] = json!({"captures": [self.capture()]});
         }
-        let link = json!({"rel": "payer-action", "href": format!("https://paypal.test/checkoutnow?token={}", self.id)});
+        let link = json!({"rel": "payer-action", "href": format!("{url}/checkoutnow?token={}", self.id)});
         json!({"id": self.id, "intent": "CAPTURE", "status": status, "purchase_units": [unit], "links": [link]})
     }
 }
@@ -66,6 +67,10 @@ struct Books {
     tokens: usize,
     /// Whether the next answer to a capture is lost on its way.
     lose: bool,
+    /// Captures of events that others signed with its key, where it learns from those.
+    learnt: Option<BTreeMap<String, Value>>,
+    /// When each event was sent first, and its body: its repeats are the same.
+    sent: BTreeMap<String, (String, String)>,
 }
 
 pub struct PayPal {
@@ -74,7 +79,9 @@ pub struct PayPal {
     pub tunnel: Tunnel,
     /// The root that they lead to, PEM.
     pub root: String,
-    key: Pair,
+    /// Where events go: it is entered in the developers' console.
+    pub console: Mutex<String>,
+    pub key: Pair,
     books: Mutex<Books>,
 }
 
@@ -86,7 +93,7 @@ impl PayPal {
         let tunnel = Tunnel::start(&["api.paypal.com"], certs).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let paypal = Arc::new(Self { url, tunnel, root, key, books: Mutex::default() });
+        let paypal = Arc::new(Self { url, tunnel, root, console: Mutex::default(), key, books: Mutex::default() });
         let app = axum::Router::new().fallback(take).with_state(Arc::clone(&paypal));
         tokio::spawn(super::gateway::serve(listener, app));
         paypal
@@ -119,19 +126,31 @@ impl PayPal {
         books.orders.values_mut().find(|order| order.number == number).unwrap().approved = true;
     }
 
+    /// What a load makes up with its key counts as captured.
+    pub fn learn(&self) {
+        self.books().learnt = Some(BTreeMap::new());
+    }
+
     fn signed(&self, id: &str, time: &str, body: &[u8]) -> String {
         format!("{id}|{time}|{WEBHOOK}|{}", crc32fast::hash(body))
     }
 
     /// Tells of an event.
     pub async fn tell(&self, to: &str, number: &str, event: &str) -> u16 {
-        let order = self.order(number);
-        let resource = if event.starts_with("CHECKOUT.") { order.shown() } else { order.capture() };
-        let body = json!({"id": format!("WH-{event}-{number}"), "event_type": event, "resource": resource}).to_string();
-        let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let signature = self.key.sign(&self.signed("T1", &time, body.as_bytes()));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let sent = client
+        client.execute(self.event(to, number, event)).await.unwrap().status().as_u16()
+    }
+
+    fn event(&self, to: &str, number: &str, event: &str) -> reqwest::Request {
+        let order = self.order(number);
+        let resource = if event.starts_with("CHECKOUT.") { order.shown(&self.url) } else { order.capture() };
+        let body = json!({"id": format!("WH-{event}-{number}"), "event_type": event, "resource": resource}).to_string();
+        let now = || jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        // Until it is agreed to, an event of it may be told of too early: that one is another.
+        let known = format!("{event} {number} {}", order.approved);
+        let (time, body) = self.books().sent.entry(known).or_insert_with(|| (now(), body)).clone();
+        let signature = self.key.sign(&self.signed("T1", &time, body.as_bytes()));
+        let sent = reqwest::Client::new()
             .post(to)
             .header("Paypal-Transmission-Id", "T1")
             .header("Paypal-Transmission-Time", time)
@@ -140,10 +159,10 @@ impl PayPal {
             .header("Paypal-Auth-Algo", "SHA256withRSA")
             .header("Content-Type", "application/json")
             .body(body);
-        sent.send().await.unwrap().status().as_u16()
+        sent.build().unwrap()
     }
 
-    fn verified(&self, body: &str) -> Value {
+    fn verified(&self, body: &str, books: &mut Books) -> Value {
         let said: Value = serde_json::from_str(body).unwrap();
         let text = |name: &str| said[name].as_str().unwrap().to_owned();
         // The event's bytes as they were put in, not as a parser would write them.
@@ -151,12 +170,19 @@ impl PayPal {
         let event = event.strip_suffix('}').unwrap();
         let signed = self.signed(&text("transmission_id"), &text("transmission_time"), event.as_bytes());
         let fits = text("webhook_id") == WEBHOOK && self.key.signed(&signed, &text("transmission_sig"));
+        if let (true, Some(learnt)) = (fits, &mut books.learnt) {
+            let capture = said["webhook_event"]["resource"].clone();
+            learnt.insert(capture["id"].as_str().unwrap().to_owned(), capture);
+        }
         json!({"verification_status": if fits { "SUCCESS" } else { "FAILURE" }})
     }
 
     fn answer(&self, method: &Method, path: &str, headers: &HeaderMap, body: &str) -> (u16, Value) {
         let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
         let mut books = self.books();
+        if path == "/checkoutnow" {
+            return (200, json!("pay here"));
+        }
         if path == "/v1/oauth2/token" {
             let right = format!("Basic {}", BASE64.encode(format!("client:{SECRET}").as_bytes()));
             if header("authorization") != right || body != "grant_type=client_credentials" {
@@ -172,7 +198,7 @@ impl PayPal {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let unfit = |issue: &str| (422, json!({"name": "UNPROCESSABLE_ENTITY", "message": issue}));
         match (method.as_str(), &parts[..]) {
-            ("POST", ["v1", "notifications", "verify-webhook-signature"]) => (200, self.verified(body)),
+            ("POST", ["v1", "notifications", "verify-webhook-signature"]) => (200, self.verified(body, &mut books)),
             ("POST", ["v2", "checkout", "orders"]) => {
                 let wish: Value = serde_json::from_str(body).unwrap();
                 assert_eq!(wish["intent"], "CAPTURE");
@@ -181,10 +207,10 @@ impl PayPal {
                 assert!(once == format!("kamid-{number}"), "{once}");
                 let id = format!("O{number}");
                 let order = Order { id: id.clone(), number, amount: unit["amount"].clone(), ..Order::default() };
-                (201, books.orders.entry(id).or_insert(order).shown())
+                (201, books.orders.entry(id).or_insert(order).shown(&self.url))
             }
             ("GET", ["v2", "checkout", "orders", id]) => match books.orders.get(*id) {
-                Some(order) => (200, order.shown()),
+                Some(order) => (200, order.shown(&self.url)),
                 None => (404, json!({"name": "RESOURCE_NOT_FOUND"})),
             },
             ("POST", ["v2", "checkout", "orders", id, "capture"]) => {
@@ -194,8 +220,13 @@ impl PayPal {
                     Some(by) if *by != once => return unfit("ORDER_ALREADY_CAPTURED"),
                     _ => order.captured = Some(once),
                 }
-                let shown = order.shown();
+                let shown = order.shown(&self.url);
                 if std::mem::take(&mut books.lose) { (503, json!({})) } else { (201, shown) }
+            }
+            ("GET", ["v2", "payments", "captures", id])
+                if books.learnt.as_ref().is_some_and(|it| it.contains_key(*id)) =>
+            {
+                (200, books.learnt.as_ref().unwrap()[*id].clone())
             }
             ("GET", ["v2", "payments", "captures", id]) => {
                 match books.orders.values().find(|order| order.captured.is_some() && order.capture_id() == *id) {
@@ -214,6 +245,25 @@ impl PayPal {
             }
             _ => (404, json!({"path": path})),
         }
+    }
+}
+
+impl Simulator for PayPal {
+    fn kind(&self) -> &'static str {
+        "paypal"
+    }
+
+    fn notice(&self, number: &str, _attempt: usize) -> reqwest::Request {
+        let to = self.console.lock().unwrap().clone();
+        self.event(&to, number, "CHECKOUT.ORDER.APPROVED")
+    }
+
+    fn pay(&self, number: &str) {
+        self.approve(number);
+    }
+
+    fn taken(&self) -> usize {
+        self.books().orders.len()
     }
 }
 
