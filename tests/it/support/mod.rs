@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod mail;
 pub mod pair;
 pub mod proxy;
+pub mod receiver;
 pub mod redis;
 pub mod seat;
 pub mod shop;
