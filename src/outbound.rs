@@ -26,9 +26,9 @@ fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();
-            let special = matches!((a, b), (0 | 127, _) | (100, 64..=127) | (192, 88) | (198, 18 | 19) | (224.., _));
+            let special = matches!((a, b), (0 | 127, _) | (100, 64..=127) | (198, 18 | 19) | (224.., _));
             let kept = v4.is_private() || v4.is_link_local() || v4.is_documentation();
-            special || kept || (a, b, c) == (192, 0, 0)
+            special || kept || matches!((a, b, c), (192, 0, 0) | (192, 88, 99))
         }
         IpAddr::V6(v6) => {
             let [a, b, c, d, e, f, g, h] = v6.segments();
@@ -154,6 +154,7 @@ mod tests {
             "100.64.0.1",
             "100.127.255.255",
             "192.0.0.8",
+            "192.88.99.1",
             "192.0.2.1",
             "198.18.0.1",
             "198.51.100.1",
@@ -187,6 +188,7 @@ mod tests {
             "172.32.0.1",
             "192.167.1.1",
             "223.255.255.255",
+            "192.88.98.1",
             "2606:4700::1111",
             "2400:3200::1",
             "::ffff:1.1.1.1",

@@ -226,3 +226,25 @@ async fn operators_read_in_their_chat_what_needs_them_and_the_bots_token_is_nowh
         assert!(!text.contains(TOKEN) && !text.contains("/bot123456"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_does_not_answer_keeps_only_its_own_events_waiting() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    // It takes connections and says nothing: eight at once is what kamid gives a notifier.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let hook = format!("[notify.hook]\nkind = \"webhook\"\nurl = \"{url}\"\nsecret_file = \"new\"\n");
+    let shop = shop(&folder, &(hook + &chat(&receiver, "events = [\"order.held\"]")));
+    for n in 0..10 {
+        paid(&shop, &format!("Q{n}"), 990).await;
+    }
+    let mut open = Vec::new();
+    while open.len() < 8 {
+        open.push(silent.accept().await.unwrap());
+    }
+    let held = paid(&shop, "Q10", 890).await;
+    let told = receiver.until(1).await.remove(0);
+    assert!(told.body["text"].as_str().unwrap().contains(&held), "{told:?}");
+    let ninth = tokio::time::timeout(Duration::from_millis(1), silent.accept()).await;
+    assert!(ninth.is_err(), "the chat was told before any place became free");
+}
