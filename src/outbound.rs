@@ -20,8 +20,8 @@ fn unreached(error: reqwest::Error) -> String {
     causes.fold(format!("the other side could not be reached: {error}"), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Whether an address belongs to one machine or network alone, or to nobody. Source: IANA's registries of special-purpose
-/// addresses. What carries an IPv4 address inside (mapped, NAT64) is judged by that one.
+/// Whether an address belongs to one machine or network alone, or to nobody. Source: IANA's registries of
+/// special-purpose addresses. What carries an IPv4 address inside (mapped, NAT64) is judged by that one.
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -78,8 +78,8 @@ impl Default for Outbound {
 }
 
 impl Outbound {
-    /// For one address out of the configuration: https, or http on this machine. A name that resolves to a private address
-    /// is connected to only where `allow_private`; an address that is written as a number, or localhost, is meant.
+    /// For one address out of the configuration: https, or http on this machine. A name that resolves to a private
+    /// address is connected to only where `allow_private`; one that is written as a number, or localhost, is meant.
     ///
     /// # Errors
     /// What is wrong with the address. Never the address, which may carry a secret.
@@ -113,7 +113,8 @@ impl Outbound {
         Ok((answer, Response { status, headers, body: Vec::new() }))
     }
 
-    /// Performs a call and gives the whole answer, whatever its status. No message holds the URL, which may carry a secret.
+    /// Performs a call and gives the whole answer, whatever its status. No message holds the URL, which may carry a
+    /// secret.
     ///
     /// # Errors
     /// No whole answer in time, in words.

@@ -1,8 +1,8 @@
 //! Text messages through 阿里云短信 and 腾讯云短信. They carry no key: templates allow no free text, and numbers change hands; a
 //! message says that the order is ready, and its page has the keys.
 //!
-//! Source: the provider's API documents (SendSms of 2021-01-11 signed TC3-HMAC-SHA256), and requests that its SDKs signed;
-//! Aliyun's are in `aliyun.rs`.
+//! Source: Tencent's API documents (SendSms of 2021-01-11 signed TC3-HMAC-SHA256), and requests that its SDKs signed.
+//! Aliyun is in `aliyun.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;

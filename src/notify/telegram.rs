@@ -1,6 +1,6 @@
 //! A Telegram chat of operators, told by a bot: what needs a person, in Chinese or English.
 //!
-//! Source: the Bot API's sendMessage. The bot's token is part of the address, which therefore enters no error and no log.
+//! Source: the Bot API's sendMessage. The bot's token is part of the address, which enters no error and no log.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

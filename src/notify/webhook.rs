@@ -1,7 +1,7 @@
 //! Signed events for an operator's own program.
 //!
-//! Source: the Standard Webhooks specification (commit b2fa7b8): HMAC-SHA256 over `id.timestamp.body`; every try has the
-//! same id and its own time; 2xx means taken, 410 gone for good, and a redirect is a failure like any other.
+//! Source: the Standard Webhooks specification (commit b2fa7b8): HMAC-SHA256 over `id.timestamp.body`; every try has
+//! the same id and its own time; 2xx means taken, 410 gone for good, and a redirect is a failure like any other.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -169,8 +169,8 @@ mod tests {
         let id: NewsId = "order.delivered:hook:07MIBQ3K2XZ0A1B2C001".parse().unwrap();
         let news =
             News { at: 1_763_884_800_999, data: r#"{"order_no":"07MIBQ3K2XZ0A1B2C001","quantity":1}"#.to_owned() };
-        let wanted = r#"{"type":"order.delivered","timestamp":"2025-11-23T08:00:00Z","data":{"order_no":"07MIBQ3K2XZ0A1B2C001","quantity":1}}"#;
-        assert_eq!(body(&id, &news), wanted);
+        let head = r#"{"type":"order.delivered","timestamp":"2025-11-23T08:00:00Z","data":"#;
+        assert_eq!(body(&id, &news), format!("{head}{}}}", news.data));
         assert!(!id.message().contains('.'), "a dot could be cut another way");
     }
 
@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_section_is_checked() {
-        let good = json!({"kind": "webhook", "url": "https://hook.example/x", "secret": format!("whsec_{}", BASE64.encode(&[7; 24]))});
+        let secret = format!("whsec_{}", BASE64.encode(&[7; 24]));
+        let good = json!({"kind": "webhook", "url": "https://hook.example/x", "secret": secret});
         let problems = |change: &[(&str, Value)]| {
             let mut config = good.clone();
             for (name, value) in change {

@@ -22,8 +22,8 @@ const POLL: Duration = Duration::from_secs(1);
 /// Longest try, all its steps together.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sends until told to stop; what is on its way then is finished or repeated by the next one. Buyers' notices and those of
-/// each notifier of operators go their own ways: one that does not answer keeps nobody waiting but itself.
+/// Sends until told to stop; what is on its way then is finished or repeated by the next one. Buyers' notices and those
+/// of each notifier of operators go their own ways: one that does not answer keeps nobody waiting but itself.
 pub async fn run(shop: Arc<Shop>, notifiers: Notifiers, mut stop: watch::Receiver<bool>) {
     let mut senders = JoinSet::new();
     // What buyers are to be told waits where nobody is configured to tell them.

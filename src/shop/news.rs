@@ -146,8 +146,8 @@ impl Shop {
         self.queue_incidents().await
     }
 
-    /// Remembers an incident (its reason, channel, number and advice) for the operators who are to be told of such; of the
-    /// same matter once an hour.
+    /// Remembers an incident (its reason, channel, number and advice) for the operators who are to be told of such; of
+    /// the same matter once an hour.
     pub(super) fn announce(&self, id: &str, at: Millis, [reason, channel, number, advice]: [&str; 4]) {
         if self.newsroom.listening(Topic::Incident).is_empty()
             || !self.newsroom.is_new(format!("{reason} {channel} {number}"), at)

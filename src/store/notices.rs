@@ -76,7 +76,7 @@ impl Store {
         Ok(Some((News { at, data: data.clone() }, notice)))
     }
 
-    /// Notices that are to be sent by `until`, buyers' or that notifier's, and when; the earliest first, at most `most`.
+    /// Notices that are to be sent by `until`, buyers' or that notifier's, and when; the earliest first.
     ///
     /// # Errors
     /// Redis does not answer.
