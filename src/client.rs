@@ -97,6 +97,12 @@ pub fn part(id: &str) -> Result<&str, ClientError> {
     Ok(id)
 }
 
+/// The path that sends a notice again: an order's to its buyer, or news (`topic:notifier:about`) to operators.
+#[must_use]
+pub fn resend_path(id: &str) -> String {
+    if id.contains(':') { format!("/v1/notices/{id}/resend") } else { format!("/v1/orders/{id}/act/resend") }
+}
+
 impl Client {
     /// The daemon at `admin`, or the one that serves `data`.
     ///

@@ -136,6 +136,7 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     let parts = Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
     let shop = Arc::new(Shop::new(parts));
     shop.reaches(notifiers.reaches());
+    shop.listeners(notifiers.listeners());
     let _set = shop.own_url.set(whereabouts.public.clone());
     shop.refresh_catalog().await?;
     shop.list_operators().await?;
@@ -234,7 +235,7 @@ impl Running {
         if config.limits.asks_per_second > 0 {
             workers.spawn(Arc::clone(&shop).lost_forever(working.clone()));
         }
-        if !web.notifiers.reaches().is_empty() {
+        if !web.notifiers.is_empty() {
             workers.spawn(notify::run(Arc::clone(&shop), web.notifiers.clone(), working.clone()));
         }
         workers.spawn(Arc::clone(&shop).snapshot_forever(started, working.clone()));

@@ -110,7 +110,7 @@ enum Command {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
-    /// Notices to buyers: list, send again, try a notifier
+    /// Notices to buyers and operators: list, send again, try a notifier
     #[command(subcommand, after_help = "Example:\n  kamid notice list")]
     Notice(notice::NoticeCommand),
     /// Operators' tokens: who may look, who may act

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Context, Done};
-use crate::client::part;
+use crate::client::{part, resend_path};
 
 #[derive(Debug, Subcommand)]
 pub enum NoticeCommand {
@@ -17,20 +17,22 @@ pub enum NoticeCommand {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
-    /// Tell an order's buyer again
-    #[command(after_help = "Example:\n  kamid notice resend 2K0MB1Q3ZJ0A7C8H5E9T")]
+    /// Tell an order's buyer again, or an operator some news
+    #[command(
+        after_help = "Examples:\n  kamid notice resend 2K0MB1Q3ZJ0A7C8H5E9T\n  kamid notice resend order.delivered:hook:2K0MB1Q3ZJ0A7C8H5E9T"
+    )]
     Resend {
-        /// The order's number
+        /// The order's number, or the news as `kamid notice list` names them
         order: String,
     },
     /// Send a message without an order, to see whether a notifier works
-    #[command(after_help = "Example:\n  kamid notice test mail --to me@example.com")]
+    #[command(after_help = "Examples:\n  kamid notice test mail --to me@example.com\n  kamid notice test hook")]
     Test {
         /// The notifier: its name in the configuration
         notifier: String,
-        /// Where to
+        /// Where to, if it tells buyers
         #[arg(long)]
-        to: String,
+        to: Option<String>,
     },
 }
 
@@ -42,9 +44,7 @@ pub async fn run(context: &Context, command: NoticeCommand) -> Done {
             let columns = ["order", "state", "tries", "next_time", "by", "contact", "why"];
             return context.show(&list, "notices", &columns);
         }
-        NoticeCommand::Resend { order } => {
-            client.post(&format!("/v1/orders/{}/act/resend", part(&order)?), &json!({})).await?
-        }
+        NoticeCommand::Resend { order } => client.post(&resend_path(part(&order)?), &json!({})).await?,
         NoticeCommand::Test { notifier, to } => {
             client.post("/v1/notices/test", &json!({"notifier": notifier, "to": to})).await?
         }

@@ -20,7 +20,7 @@ pub use danger::{Danger, Level, danger, worst};
 pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
 pub use money::{Currency, Money};
-pub use notice::{Notice, NoticeState, Reach};
+pub use notice::{News, NewsId, Notice, NoticeId, NoticeState, Reach, Topic};
 pub use operator::{Operator, Role};
 pub use order::{Opened, Order, OrderState, Take};
 pub use payment::{Due, Outcome, Payment, PaymentState, Rejection};

@@ -56,7 +56,7 @@ pub struct Web {
     pub limiter: Limiter,
     /// Peers whose `X-Forwarded-For` is believed.
     pub proxies: Proxies,
-    /// Who tells buyers.
+    /// Who tells buyers and operators.
     pub notifiers: Notifiers,
     /// What lets an operator in.
     pub admin_token: zeroize::Zeroizing<String>,

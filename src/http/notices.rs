@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -13,14 +13,17 @@ use super::Web;
 use super::orders::iso;
 use super::problem::Problem;
 use super::trail::Told;
-use crate::domain::NoticeState;
 use crate::domain::text::{masked, printable};
-use crate::shop::Refused;
+use crate::domain::{NewsId, NoticeId, NoticeState};
+use crate::shop::{Refused, ShopError};
 use crate::store::Listed;
 use crate::telemetry::snapshot::NoticeCounts;
 
 pub fn routes() -> Router<Arc<Web>> {
-    Router::new().route("/v1/notices", get(list)).route("/v1/notices/test", post(try_out))
+    Router::new()
+        .route("/v1/notices", get(list))
+        .route("/v1/notices/test", post(try_out))
+        .route("/v1/notices/{id}/resend", post(resend))
 }
 
 #[derive(Deserialize)]
@@ -34,14 +37,18 @@ fn fifty() -> usize {
     50
 }
 
-fn row(web: &Web, Listed { when, order }: &Listed) -> Option<Value> {
-    let notice = order.notice.as_ref()?;
+fn row(web: &Web, Listed { when, id, notice, order }: &Listed) -> Value {
     let waits = notice.state == NoticeState::Waiting;
-    Some(json!({
-        "order": order.id.to_string(), "product": order.product, "contact": masked(&web.shop.contact(order)),
+    let contact = match (order, id) {
+        (Some(order), _) => masked(&web.shop.contact(order)),
+        (None, NoticeId::News(news)) => news.topic.as_str().to_owned(),
+        (None, NoticeId::Buyer(_)) => String::new(),
+    };
+    json!({
+        "order": id.to_string(), "product": order.as_ref().map_or("", |order| order.product.as_str()), "contact": contact,
         "state": notice.state, "tries": notice.tries, "at": notice.at, "time": iso(notice.at),
         "next": if waits { *when } else { 0 }, "next_time": waits.then(|| iso(*when)), "by": notice.by, "why": notice.why,
-    }))
+    })
 }
 
 /// What was given up, and what is to be sent, the next one first.
@@ -49,7 +56,7 @@ async fn list(State(web): State<Arc<Web>>, Query(wish): Query<Wish>) -> Result<J
     let limit = wish.limit.clamp(1, 1000);
     let mut rows: Vec<Value> = Vec::new();
     for state in [NoticeState::Dead, NoticeState::Waiting] {
-        rows.extend(web.shop.list_notices(state, limit).await?.iter().filter_map(|listed| row(&web, listed)));
+        rows.extend(web.shop.list_notices(state, limit).await?.iter().map(|listed| row(&web, listed)));
     }
     let NoticeCounts { waiting, dead } = web.shop.count_notices().await?;
     let notifiers: Vec<Value> = web.notifiers.list().map(|(name, kind)| json!({"name": name, "kind": kind})).collect();
@@ -60,7 +67,15 @@ async fn list(State(web): State<Arc<Web>>, Query(wish): Query<Wish>) -> Result<J
 #[serde(deny_unknown_fields)]
 struct Test {
     notifier: String,
-    to: String,
+    /// Where to; of a notifier that tells buyers.
+    to: Option<String>,
+}
+
+/// Tells operators some news again; a buyer's notice is sent again by an action on its order.
+async fn resend(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let news: NewsId = id.parse().map_err(|()| ShopError::NotFound("news"))?;
+    web.shop.resend_news(&news).await?;
+    Ok(Json(json!({"id": id, "result": "waiting"})))
 }
 
 async fn try_out(
@@ -69,12 +84,12 @@ async fn try_out(
     Json(test): Json<Test>,
 ) -> Result<Json<Value>, Problem> {
     trace.on(&test.notifier);
-    match web.notifiers.try_out(&test.notifier, &test.to).await {
+    match web.notifiers.try_out(&test.notifier, test.to.as_deref()).await {
         Ok(()) => {
             trace.result("sent");
             Ok(Json(json!({"notifier": test.notifier, "result": "sent"})))
         }
-        Err(Refused::Later(why, _) | Refused::Never(why)) => {
+        Err(Refused::Later(why, _) | Refused::Never(why) | Refused::Gone(why)) => {
             trace.result("refused");
             let text = format!("{} was not sent: {}", test.notifier, printable(&why, 400));
             Err(Problem::new(StatusCode::BAD_GATEWAY, "gateway", text))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::smtp::Writer;
-use super::{Notifier, Wish};
+use super::{Notifier, Way, Wish};
 use crate::domain::Reach;
 use crate::settings::Problem;
 use crate::shop::{Message, Refused};
@@ -18,12 +18,12 @@ struct Folder {
     writer: Writer,
 }
 
-pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Arc<dyn Notifier>> {
+pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
     let s = wish.section;
     let path = s.text("path", problems).unwrap_or_else(|| "mail".to_owned());
     let writer = Writer::read(s, problems);
     s.finish(&SETTINGS, problems);
-    Some(Arc::new(Folder { path: wish.data.join(path), writer: writer? }))
+    Some(Way::Buyers(Arc::new(Folder { path: wish.data.join(path), writer: writer? })))
 }
 
 impl Notifier for Folder {

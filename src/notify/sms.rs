@@ -1,8 +1,8 @@
 //! Text messages through 阿里云短信 and 腾讯云短信. They carry no key: templates allow no free text, and numbers change hands; a
 //! message says that the order is ready, and its page has the keys.
 //!
-//! Source: the providers' API documents (SendSms of 2017-05-25 signed ACS3-HMAC-SHA256; SendSms of 2021-01-11 signed
-//! TC3-HMAC-SHA256), and requests that their SDKs signed.
+//! Source: Tencent's API documents (SendSms of 2021-01-11 signed TC3-HMAC-SHA256), and requests that its SDKs signed.
+//! Aliyun is in `aliyun.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,33 +10,25 @@ use std::time::Duration;
 use aws_lc_rs::{digest, hmac};
 use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Notifier, Wish};
+use super::{Notifier, Way, Wish, need, now, secret, stamp};
 use crate::domain::{Call, Millis, Reach, Response};
 use crate::outbound::Outbound;
 use crate::settings::{Problem, Secret, Section};
 use crate::shop::{Message, Refused};
 use crate::vault;
 
-/// RFC 3986's unreserved characters stay.
-const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATIENCE: Duration = Duration::from_secs(15);
 /// What a template may be filled with.
 const WORDS: [&str; 4] = ["order", "product", "quantity", "page"];
 
-fn sha256(text: &[u8]) -> String {
+pub(super) fn sha256(text: &[u8]) -> String {
     HEXLOWER.encode(digest::digest(&digest::SHA256, text).as_ref())
 }
 
-fn mac(key: &[u8], text: &str) -> Vec<u8> {
+pub(super) fn mac(key: &[u8], text: &str) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
-}
-
-fn stamp(now: Millis, form: &str) -> String {
-    let time = i64::try_from(now).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
-    time.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime(form).to_string()
 }
 
 /// One provider.
@@ -45,72 +37,6 @@ pub(super) trait Provider: Send + Sync {
     fn call(&self, number: &str, words: &[(String, String)], now: Millis, nonce: &str) -> Call;
     /// What its answer means.
     fn taken(&self, answer: &Response) -> Result<(), Refused>;
-}
-
-/// 阿里云短信.
-pub(super) struct Aliyun {
-    pub(super) endpoint: String,
-    pub(super) id: String,
-    pub(super) secret: Secret,
-    pub(super) sign_name: String,
-    pub(super) template: String,
-}
-
-impl Provider for Aliyun {
-    fn call(&self, number: &str, words: &[(String, String)], now: Millis, nonce: &str) -> Call {
-        let filled: serde_json::Map<String, Value> =
-            words.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
-        let filled = Value::Object(filled).to_string();
-        // Sorted by name already.
-        let pairs = [
-            ("PhoneNumbers", number),
-            ("SignName", &self.sign_name),
-            ("TemplateCode", &self.template),
-            ("TemplateParam", &filled),
-        ];
-        let query = pairs.map(|(name, text)| format!("{name}={}", utf8_percent_encode(text, KEEP))).join("&");
-        let host = self.endpoint.trim_start_matches("https://").trim_end_matches('/');
-        let host = host.trim_start_matches("http://");
-        let headers = [
-            ("host", host.to_owned()),
-            ("x-acs-action", "SendSms".to_owned()),
-            ("x-acs-content-sha256", sha256(b"")),
-            ("x-acs-date", stamp(now, "%Y-%m-%dT%H:%M:%SZ")),
-            ("x-acs-signature-nonce", nonce.to_owned()),
-            ("x-acs-version", "2017-05-25".to_owned()),
-        ];
-        let names = headers.each_ref().map(|(name, _)| *name).join(";");
-        let lines: String = headers.iter().map(|(name, text)| format!("{name}:{text}\n")).collect();
-        let canonical = format!("POST\n/\n{query}\n{lines}\n{names}\n{}", sha256(b""));
-        let signed = format!("ACS3-HMAC-SHA256\n{}", sha256(canonical.as_bytes()));
-        let signature = HEXLOWER.encode(&mac(self.secret.reveal().as_bytes(), &signed));
-        let mut headers: Vec<(String, String)> =
-            headers.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
-        let authorization =
-            format!("ACS3-HMAC-SHA256 Credential={},SignedHeaders={names},Signature={signature}", self.id);
-        headers.push(("authorization".to_owned(), authorization));
-        Call {
-            method: "POST",
-            url: format!("{}/?{query}", self.endpoint.trim_end_matches('/')),
-            headers,
-            ..Call::default()
-        }
-    }
-
-    fn taken(&self, answer: &Response) -> Result<(), Refused> {
-        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let (code, message) = (said["Code"].as_str().unwrap_or_default(), said["Message"].as_str().unwrap_or_default());
-        let words = format!("{code} {message} ({})", answer.status);
-        match code {
-            "OK" => Ok(()),
-            // A limit by minute, hour or day; the provider's own troubles.
-            "isv.BUSINESS_LIMIT_CONTROL" => Err(Refused::Later(words, Some(60))),
-            code if code.starts_with("isp.") || code.starts_with("Throttling") || code.is_empty() => {
-                Err(Refused::Later(words, None))
-            }
-            _ => Err(Refused::Never(words)),
-        }
-    }
 }
 
 /// 腾讯云短信.
@@ -185,6 +111,11 @@ struct Sms<P> {
     outbound: Outbound,
 }
 
+/// Text messages through that provider.
+pub(super) fn way(wish: &Wish<'_>, provider: impl Provider + 'static, words: Vec<String>) -> Way {
+    Way::Buyers(Arc::new(Sms { provider, words, outbound: wish.outbound.clone() }))
+}
+
 impl<P: Provider> Notifier for Sms<P> {
     fn reach(&self) -> Reach {
         Reach::Phone
@@ -202,24 +133,15 @@ impl<P: Provider> Notifier for Sms<P> {
             let words: Vec<(String, String)> = self.words.iter().map(|word| (word.clone(), fill(word))).collect();
             let later = |why: String| Refused::Later(why, None);
             let nonce = vault::chance().map_err(|error| later(error.to_string()))?;
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            let now = now.map_or(0, |since| since.as_millis() as u64);
-            let call = self.provider.call(number, &words, now, &format!("{nonce:032x}"));
+            let call = self.provider.call(number, &words, now(), &format!("{nonce:032x}"));
             let answer = self.outbound.send(&call, PATIENCE).await.map_err(later)?;
             self.provider.taken(&answer)
         })
     }
 }
 
-fn need(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
-    let text = s.text(key, problems);
-    if text.is_none() {
-        s.require(key, what, problems);
-    }
-    text
-}
-
-fn words(s: &Section, problems: &mut Vec<Problem>) -> Vec<String> {
+/// What the template is filled with.
+pub(super) fn words(s: &Section, problems: &mut Vec<Problem>) -> Vec<String> {
     let words: Vec<String> = s.parsed_list("params", "words of the template", problems);
     if words.iter().any(|word| !WORDS.contains(&word.as_str())) {
         s.reject("params", format!("each one of {}; keys are not among them", WORDS.join(", ")), problems);
@@ -227,16 +149,8 @@ fn words(s: &Section, problems: &mut Vec<Problem>) -> Vec<String> {
     if s.has("params") { words } else { vec!["order".to_owned()] }
 }
 
-fn secret(s: &Section, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
-    let secret = s.secret(key, problems);
-    if secret.is_none() {
-        s.require(key, &format!("{key}_file names a file with it (or {key}_env)"), problems);
-    }
-    secret
-}
-
 /// Where the API is.
-fn endpoint(s: &Section, default: &str, problems: &mut Vec<Problem>) -> String {
+pub(super) fn endpoint(s: &Section, default: &str, problems: &mut Vec<Problem>) -> String {
     let url = s.text("endpoint", problems).unwrap_or_else(|| default.to_owned());
     if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
         s.reject("endpoint", "must be https://…", problems);
@@ -244,30 +158,7 @@ fn endpoint(s: &Section, default: &str, problems: &mut Vec<Problem>) -> String {
     url
 }
 
-pub(super) fn aliyun(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Arc<dyn Notifier>> {
-    let s = wish.section;
-    let endpoint = endpoint(s, "https://dysmsapi.aliyuncs.com", problems);
-    let id = need(s, "access_key_id", "AccessKey ID of a RAM user that may send text messages", problems);
-    let secret = secret(s, "access_key_secret", problems);
-    let sign_name = need(s, "sign_name", "the approved signature (签名)", problems);
-    let template = need(s, "template_code", "the approved template, such as SMS_123456789", problems);
-    let words = words(s, problems);
-    let known = [
-        "kind",
-        "endpoint",
-        "access_key_id",
-        "access_key_secret_file",
-        "access_key_secret_env",
-        "sign_name",
-        "template_code",
-        "params",
-    ];
-    s.finish(&known, problems);
-    let provider = Aliyun { endpoint, id: id?, secret: secret?, sign_name: sign_name?, template: template? };
-    Some(Arc::new(Sms { provider, words, outbound: wish.outbound.clone() }))
-}
-
-pub(super) fn tencent(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Arc<dyn Notifier>> {
+pub(super) fn tencent(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
     let s = wish.section;
     let endpoint = endpoint(s, "https://sms.tencentcloudapi.com", problems);
     let id = need(s, "secret_id", "SecretId of an account that may send text messages", problems);
@@ -292,7 +183,7 @@ pub(super) fn tencent(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Ar
     s.finish(&known, problems);
     let provider =
         Tencent { endpoint, id: id?, secret: secret?, region, app: app?, sign_name: sign_name?, template: template? };
-    Some(Arc::new(Sms { provider, words, outbound: wish.outbound.clone() }))
+    Some(way(wish, provider, words))
 }
 
 #[cfg(test)]
@@ -306,42 +197,6 @@ mod tests {
 
     fn text(value: &Value) -> String {
         value.as_str().unwrap().to_owned()
-    }
-
-    fn aliyun(page: &Value, query: &Value) -> Aliyun {
-        Aliyun {
-            endpoint: page["config"]["endpoint"].as_str().unwrap_or("https://dysmsapi.aliyuncs.com").to_owned(),
-            id: page["config"]["access_key_id"].as_str().unwrap_or_default().to_owned(),
-            secret: Secret::new(page["config"]["access_key_secret"].as_str().unwrap_or("x").to_owned()),
-            sign_name: query["SignName"].as_str().unwrap_or_default().to_owned(),
-            template: query["TemplateCode"].as_str().unwrap_or_default().to_owned(),
-        }
-    }
-
-    #[test]
-    fn aliyun_is_signed_as_its_sdk_signs_and_answers_mean_what_they_say() {
-        let page = vector("sms_aliyun/o03-acs3");
-        let query = &page["input"]["query"];
-        let filled: serde_json::Map<String, Value> =
-            serde_json::from_str(query["TemplateParam"].as_str().unwrap()).unwrap();
-        let words: Vec<(String, String)> = filled.iter().map(|(name, word)| (name.clone(), text(word))).collect();
-        let now = page["input"]["timestamp"].as_u64().unwrap() * 1000;
-        let call =
-            aliyun(&page, query).call(&text(&query["PhoneNumbers"]), &words, now, &text(&page["input"]["nonce"]));
-        let sent = |name: &str| call.headers.iter().find(|(known, _)| known == name).unwrap().1.clone();
-        assert_eq!(sent("authorization"), page["output"]["headers"]["Authorization"]);
-        assert!(call.url.ends_with(&text(&page["output"]["canonical_query"])), "{}", call.url);
-        let page = vector("sms_aliyun/o04-answers");
-        for answer in page["answers"].as_array().unwrap() {
-            let status = answer["status"].as_u64().unwrap() as u16;
-            let response = Response { status, headers: Vec::new(), body: answer["body"].to_string().into_bytes() };
-            let fits = match (aliyun(&page, &page).taken(&response), answer["means"].as_str().unwrap()) {
-                (Ok(()), means) => means == "sent",
-                (Err(Refused::Later(..)), means) => means.contains("later"),
-                (Err(Refused::Never(_)), means) => means.contains("do not retry"),
-            };
-            assert!(fits, "{answer}");
-        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use lettre::transport::smtp::{Error, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message as Mail, Tokio1Executor};
 
 use super::text::Template;
-use super::{Notifier, Wish};
+use super::{Notifier, Way, Wish};
 use crate::domain::Reach;
 use crate::settings::{Problem, Section};
 use crate::shop::{Message, Refused};
@@ -122,7 +122,7 @@ fn tls(s: &Section, host: &str, problems: &mut Vec<Problem>) -> Option<Tls> {
     }
 }
 
-pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Arc<dyn Notifier>> {
+pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
     let s = wish.section;
     let host = s.text("host", problems);
     if host.is_none() {
@@ -149,7 +149,7 @@ pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Arc<
     if let (Some(user), Some(password)) = (user, password) {
         transport = transport.credentials(Credentials::new(user, password.reveal().to_owned()));
     }
-    Some(Arc::new(Smtp { transport: transport.build(), writer: writer? }))
+    Some(Way::Buyers(Arc::new(Smtp { transport: transport.build(), writer: writer? })))
 }
 
 /// A refusal in words. What is about us (a password, an encryption that is missing) passes when the settings are mended,

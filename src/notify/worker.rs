@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::Notifiers;
-use crate::domain::OrderId;
+use crate::domain::NoticeId;
 use crate::domain::text::masked;
-use crate::shop::{Refused, Shop, ShopError};
+use crate::shop::{Refused, Shop, ShopError, What};
 
 /// Notices sent at the same time.
 const AT_ONCE: usize = 8;
@@ -21,8 +22,40 @@ const POLL: Duration = Duration::from_secs(1);
 /// Longest try, all its steps together.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sends until told to stop; what is on its way then is finished or repeated by the next one.
+/// Sends until told to stop; what is on its way then is finished or repeated by the next one. Buyers' notices and those
+/// of each notifier of operators go their own ways: one that does not answer keeps nobody waiting but itself.
 pub async fn run(shop: Arc<Shop>, notifiers: Notifiers, mut stop: watch::Receiver<bool>) {
+    let mut senders = JoinSet::new();
+    // What buyers are to be told waits where nobody is configured to tell them.
+    let buyers = (!notifiers.reaches().is_empty()).then_some(None);
+    for name in notifiers.listeners().into_keys().map(Some).chain(buyers) {
+        senders.spawn(send(Arc::clone(&shop), notifiers.clone(), name, stop.clone()));
+    }
+    while !*stop.borrow() {
+        if let Err(error) = look(&shop).await {
+            tracing::debug!(%error, "What waits to be told is not known.");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLL) => {}
+            _ = stop.changed() => break,
+        }
+    }
+    while senders.join_next().await.is_some() {}
+}
+
+/// Counts what waits, and finds what nobody tells of.
+async fn look(shop: &Shop) -> Result<(), ShopError> {
+    if !shop.reads_outbox().await? {
+        shop.telemetry.notices(None);
+        return Ok(());
+    }
+    shop.queue_low_stock().await?;
+    shop.telemetry.notices(Some(shop.count_notices().await?));
+    Ok(())
+}
+
+/// Sends buyers' notices, or those of one notifier of operators.
+async fn send(shop: Arc<Shop>, notifiers: Notifiers, through: Option<String>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         tokio::select! {
             () = shop.notices.notified() => {}
@@ -30,7 +63,7 @@ pub async fn run(shop: Arc<Shop>, notifiers: Notifiers, mut stop: watch::Receive
             _ = stop.changed() => return,
         }
         tokio::select! {
-            turn = turn(&shop, &notifiers) => if let Err(error) = turn {
+            turn = turn(&shop, &notifiers, through.as_deref()) => if let Err(error) = turn {
                 tracing::debug!(%error, "Notices have to wait.");
             },
             _ = stop.changed() => return,
@@ -38,14 +71,12 @@ pub async fn run(shop: Arc<Shop>, notifiers: Notifiers, mut stop: watch::Receive
     }
 }
 
-async fn turn(shop: &Arc<Shop>, notifiers: &Notifiers) -> Result<(), ShopError> {
+async fn turn(shop: &Arc<Shop>, notifiers: &Notifiers, through: Option<&str>) -> Result<(), ShopError> {
     if !shop.reads_outbox().await? {
-        shop.telemetry.notices(None);
         return Ok(());
     }
     loop {
-        let due = shop.due_notices(TURN).await?;
-        shop.telemetry.notices(Some(shop.count_notices().await?));
+        let due = shop.due_notices(through, TURN).await?;
         if due.is_empty() {
             return Ok(());
         }
@@ -58,21 +89,26 @@ async fn turn(shop: &Arc<Shop>, notifiers: &Notifiers) -> Result<(), ShopError> 
     }
 }
 
-async fn one(shop: &Arc<Shop>, notifiers: &Notifiers, id: OrderId) -> Result<(), ShopError> {
-    let Some(due) = shop.begin_notice(id).await? else { return Ok(()) };
-    let Some((name, notifier)) = notifiers.for_reach(due.reach) else { return Ok(()) };
-    let told = tokio::time::timeout(PATIENCE, notifier.tell(&due.message)).await;
+async fn one(shop: &Arc<Shop>, notifiers: &Notifiers, id: NoticeId) -> Result<(), ShopError> {
+    let Some(due) = shop.begin_notice(&id).await? else { return Ok(()) };
+    let Some((name, telling)) = notifiers.telling(&due.what) else { return Ok(()) };
+    let told = tokio::time::timeout(PATIENCE, telling).await;
     let result = told.unwrap_or_else(|_| Err(Refused::Later("no answer within a minute".to_owned(), None)));
     // Servers say whom they refuse; logs and screens need not know.
-    let hide = |why: String| why.replace(&due.message.to, &masked(&due.message.to));
+    let to = match &due.what {
+        What::Message(message, _) => message.to.strip_prefix("+86").unwrap_or(&message.to).to_owned(),
+        What::News(..) => String::new(),
+    };
+    let hide = |why: String| if to.is_empty() { why } else { why.replace(&to, &masked(&to)) };
     let result = result.map_err(|refused| match refused {
         Refused::Later(why, wait) => Refused::Later(hide(why), wait),
         Refused::Never(why) => Refused::Never(hide(why)),
+        Refused::Gone(why) => Refused::Gone(hide(why)),
     });
     match &result {
-        Ok(()) => tracing::debug!(order = %id, notifier = name, "A notice was sent."),
-        Err(Refused::Later(why, _) | Refused::Never(why)) => {
-            tracing::warn!(order = %id, notifier = name, why, "A notice was not taken.");
+        Ok(()) => tracing::debug!(notice = %id, notifier = name, "A notice was sent."),
+        Err(Refused::Later(why, _) | Refused::Never(why) | Refused::Gone(why)) => {
+            tracing::warn!(notice = %id, notifier = name, why, "A notice was not taken.");
         }
     }
     shop.end_notice(due, name, result).await

@@ -4,16 +4,19 @@
 //! state: it names what it needs with each call. Invariant: no message holds a URL, which may carry a secret.
 
 mod kept;
+mod public;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Certificate, NoProxy, Proxy, redirect};
 
-use crate::config::OutboundConfig;
+pub use crate::config::OutboundConfig;
 use crate::domain::{Call, Response, TOKEN};
 use crate::settings::Problem;
 use kept::Kept;
+use public::PublicNames;
 
 /// Largest answer read, in bytes.
 const ANSWER_BYTES: usize = 262_144;
@@ -28,13 +31,15 @@ const TOKEN_S: u64 = 300;
 fn unreached(error: reqwest::Error) -> String {
     let error = error.without_url();
     let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-    causes.fold(format!("the gateway could not be reached: {error}"), |text, cause| format!("{text}: {cause}"))
+    causes.fold(format!("the other side could not be reached: {error}"), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Sends requests of ours.
 #[derive(Clone)]
 pub struct Outbound {
     client: reqwest::Client,
+    /// The same, for addresses that a stranger's name server could choose.
+    guarded: reqwest::Client,
     kept: Arc<Kept>,
 }
 
@@ -51,25 +56,48 @@ impl Outbound {
             warning: false,
         };
         let no_cert = || problem("ca_file", "holds no certificate (PEM)".to_owned());
-        let mut builder = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .user_agent(concat!("kamid/", env!("CARGO_PKG_VERSION")))
-            .no_proxy();
-        if let Some(proxy) = &config.proxy {
-            let proxy =
-                Proxy::all(proxy.reveal()).map_err(|_| problem("proxy", "is no address of a proxy".to_owned()))?;
-            builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&config.direct.join(","))));
-        }
-        if let Some(ca) = &config.ca {
-            let all = Certificate::from_pem_bundle(ca.as_bytes()).map_err(|_| no_cert())?;
-            if all.is_empty() {
-                return Err(no_cert());
+        let make = |guard: bool| {
+            let mut builder = reqwest::Client::builder()
+                .redirect(redirect::Policy::none())
+                .connect_timeout(Duration::from_secs(5))
+                .user_agent(concat!("kamid/", env!("CARGO_PKG_VERSION")))
+                .no_proxy();
+            if guard {
+                builder = builder.dns_resolver(Arc::new(PublicNames));
             }
-            builder = all.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+            if let Some(proxy) = &config.proxy {
+                let proxy = Proxy::all(proxy.reveal());
+                let proxy = proxy.map_err(|_| problem("proxy", "is no address of a proxy".to_owned()))?;
+                builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&config.direct.join(","))));
+            }
+            if let Some(ca) = &config.ca {
+                let all = Certificate::from_pem_bundle(ca.as_bytes()).map_err(|_| no_cert())?;
+                if all.is_empty() {
+                    return Err(no_cert());
+                }
+                builder = all.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+            }
+            builder.build().map_err(|error| problem("ca_file", error.without_url().to_string()))
+        };
+        Ok(Self { client: make(false)?, guarded: make(true)?, kept: Arc::default() })
+    }
+
+    /// For one address out of the configuration: https, or http on this machine. A name that resolves to a private
+    /// address is connected to only where `allow_private`; one that is written as a number, or localhost, is meant.
+    /// Through a proxy, the proxy decides.
+    ///
+    /// # Errors
+    /// What is wrong with the address. Never the address, which may carry a secret.
+    pub fn to(&self, url: &str, allow_private: bool) -> Result<Self, String> {
+        let url = reqwest::Url::parse(url).map_err(|error| format!("is no address: {error}"))?;
+        let host = url.host_str().unwrap_or_default();
+        let literal: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+        let local = host == "localhost" || literal.is_some_and(|address| address.is_loopback());
+        if host.is_empty() || !(url.scheme() == "https" || (url.scheme() == "http" && local)) {
+            return Err("must be https://… (http:// only to this machine itself)".to_owned());
         }
-        let client = builder.build().map_err(|error| problem("ca_file", error.without_url().to_string()))?;
-        Ok(Self { client, kept: Arc::default() })
+        let free = allow_private || local || literal.is_some();
+        Ok(Self { client: if free { self.client.clone() } else { self.guarded.clone() }, ..self.clone() })
     }
 
     /// Performs a call and gives the whole answer, whatever its status.
@@ -114,7 +142,32 @@ impl Outbound {
         token.ok_or_else(|| format!("the gateway gives no access token ({}): look at the credentials", answer.status))
     }
 
+    /// Performs a call whose answer's status says everything: its body is not read.
+    ///
+    /// # Errors
+    /// No answer in time, in words.
+    pub async fn tell(&self, call: &Call, timeout: Duration) -> Result<Response, String> {
+        self.start(call, None, timeout).await.map(|(_, head)| head)
+    }
+
     async fn perform(&self, call: &Call, token: Option<&str>, timeout: Duration) -> Result<Response, String> {
+        let (mut answer, mut whole) = self.start(call, token, timeout).await?;
+        while let Some(part) = answer.chunk().await.map_err(unreached)? {
+            if whole.body.len() + part.len() > ANSWER_BYTES {
+                return Err("the answer is too long".to_owned());
+            }
+            whole.body.extend_from_slice(&part);
+        }
+        Ok(whole)
+    }
+
+    /// Performs a call as far as its answer's status and headers.
+    async fn start(
+        &self,
+        call: &Call,
+        token: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(reqwest::Response, Response), String> {
         let method = if call.method == "POST" { reqwest::Method::POST } else { reqwest::Method::GET };
         let mut request = self.client.request(method, &call.url).timeout(timeout).body(call.body.clone());
         for (name, value) in &call.headers {
@@ -123,18 +176,49 @@ impl Outbound {
                 None => request.header(name, value),
             };
         }
-        let mut response = request.send().await.map_err(unreached)?;
-        let status = response.status().as_u16();
-        let pairs = response.headers().iter();
+        let answer = request.send().await.map_err(unreached)?;
+        let pairs = answer.headers().iter();
         let headers =
             pairs.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect();
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(unreached)? {
-            if body.len() + part.len() > ANSWER_BYTES {
-                return Err("the gateway's answer is too long".to_owned());
-            }
-            body.extend_from_slice(&part);
+        let status = answer.status().as_u16();
+        Ok((answer, Response { status, headers, body: Vec::new() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_stands_for_this_machine_is_not_connected_to_and_no_error_names_the_address() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let call = Call::post(format!("http://localhost:{port}/bot-secret"), "text/plain", Vec::new());
+        let any = Outbound::build(&OutboundConfig::default()).unwrap();
+        let guarded = Outbound { client: any.guarded.clone(), ..any.clone() };
+        let why = guarded.tell(&call, Duration::from_secs(10)).await.unwrap_err();
+        assert!(why.contains("private address") && !why.contains("bot-secret"), "{why}");
+        let nobody = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+        assert!(nobody.is_err(), "somebody connected");
+        // The same listener is reached where the configuration means this machine.
+        let meant = any.to(&call.url, false).unwrap();
+        let (asked, came) = tokio::join!(meant.tell(&call, Duration::from_secs(2)), async {
+            let (stream, _) = listener.accept().await.unwrap();
+            drop(stream);
+        });
+        assert!(!asked.unwrap_err().contains("bot-secret"));
+        let () = came;
+    }
+
+    #[test]
+    fn an_address_is_https_or_this_machine() {
+        let any = Outbound::build(&OutboundConfig::default()).unwrap();
+        for good in ["https://hook.example/a?b=c", "http://127.0.0.1:9/x", "http://[::1]/", "http://localhost/"] {
+            assert!(any.to(good, false).is_ok(), "{good}");
         }
-        Ok(Response { status, headers, body })
+        for wrong in ["http://hook.example/", "http://10.0.0.1/", "ftp://127.0.0.1/", "hook.example", "https://"] {
+            let why = any.to(wrong, true).err().unwrap();
+            assert!(!why.contains("hook.example"), "{why}");
+        }
     }
 }

@@ -164,6 +164,12 @@ impl Board {
         self.turns.subscribe()
     }
 
+    /// The most endangered products, the worst first.
+    #[must_use]
+    pub fn worst(&self) -> Arc<Vec<StockRow>> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner).worst)
+    }
+
     /// Which products to read next, with their places.
     fn choose(&self, catalog: &Arc<Catalog>, now: Millis) -> Vec<(usize, Product)> {
         let mut state = self.write();

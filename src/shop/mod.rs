@@ -9,6 +9,7 @@ mod checkout;
 mod deliver;
 mod lines;
 mod lost;
+mod news;
 mod notices;
 mod operators;
 mod pace;
@@ -40,7 +41,7 @@ pub use blocks::Block;
 pub use checkout::{Buyer, Created, Wanted};
 pub use deliver::OrderView;
 pub use lines::{ImportReport, read_lines};
-pub use notices::{Message, Refused};
+pub use notices::{Due, Message, Refused, What};
 pub use operators::Known as KnownOperator;
 pub use review::{Action, Note};
 pub use sandbox::Pay;
@@ -98,7 +99,7 @@ pub struct Shop {
     pub own_url: OnceLock<String>,
     /// Wakes the outbox worker.
     pub outbox: Notify,
-    /// Wakes the sender of notices.
+    /// Wakes the senders of notices.
     pub notices: Notify,
     /// Every product's stock, a second old.
     pub board: Arc<board::Board>,
@@ -117,6 +118,7 @@ pub struct Shop {
     redis_us: AtomicU64,
     behind: AtomicU64,
     told: RwLock<BTreeSet<Reach>>,
+    newsroom: news::Newsroom,
     /// When it was last told, by channel, that callbacks come from somewhere else.
     unlisted: Mutex<BTreeMap<String, u64>>,
     /// Tokens of trial callbacks under way.
@@ -155,6 +157,7 @@ impl Shop {
             redis_us: AtomicU64::new(0),
             behind: AtomicU64::new(0),
             told: RwLock::default(),
+            newsroom: news::Newsroom::default(),
             unlisted: Mutex::default(),
             trials: Mutex::default(),
         }
@@ -224,14 +227,24 @@ impl Shop {
         self.full().map_or(Ok(()), |why| Err(ShopError::Full(why)))
     }
 
-    /// Notes an incident, unless too many requests were noted this second. `reason` is a word, `advice` a sentence.
+    /// Notes an incident, unless too many requests were noted this second, and tells operators of it. `reason` is a word,
+    /// `advice` a sentence.
     pub fn incident(&self, note: IncidentNote<'_>) {
+        let Some(incident) = self.record_incident(note) else { return };
+        // What strangers can send is seen, not told; a held order is news by itself.
+        if incident.request.is_none() && incident.reason != "held" {
+            let Incident { id, at, channel, reason, number, advice, .. } = &incident;
+            self.announce(id, *at, [reason, channel, number, advice]);
+        }
+    }
+
+    fn record_incident(&self, note: IncidentNote<'_>) -> Option<Incident> {
         let now = self.store.now();
         // Only what strangers can send is counted: a flood of forgeries must not hide what is about money.
         if note.request.is_some() && !self.telemetry.incidents.has_room(now) {
-            return;
+            return None;
         }
-        self.telemetry.record(crate::telemetry::Event::Incident(Box::new(Incident {
+        let incident = Incident {
             id: self.telemetry.incidents.next_id(now),
             at: now,
             channel: note.channel.to_owned(),
@@ -241,7 +254,9 @@ impl Shop {
             number: note.number.to_owned(),
             status: note.status,
             request: note.request.map(RawRequest::trimmed),
-        })));
+        };
+        self.telemetry.record(crate::telemetry::Event::Incident(Box::new(incident.clone())));
+        Some(incident)
     }
 }
 

@@ -1,4 +1,5 @@
 //! Notices, as far as the shop knows them: which orders' buyers are to be told, what a message says, how a try went.
+//! What operators are told is in `news.rs`; the queue is one.
 //!
 //! Who sends them is not known here: the `notify` room asks for what is due and says how it went.
 
@@ -8,9 +9,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{Shop, ShopError};
+use super::{Shop, ShopError, news};
 use crate::domain::text::{masked, printable};
-use crate::domain::{Millis, Notice, NoticeState, Order, OrderId, OrderState, Reach};
+use crate::domain::{Millis, News, NewsId, Notice, NoticeId, NoticeState, Order, OrderId, OrderState, Reach};
 use crate::store::{Event, Listed};
 use crate::telemetry::snapshot::{NoticeCounts, NoticeRow};
 
@@ -46,16 +47,33 @@ pub enum Refused {
     Later(String, Option<u64>),
     /// It never will be.
     Never(String),
+    /// Nor will anything else through this notifier, until the daemon starts again.
+    Gone(String),
+}
+
+/// What is to be told, and to whom.
+pub enum What {
+    /// To a buyer.
+    Message(Box<Message>, Reach),
+    /// To an operator, through the notifier that the news name.
+    News(NewsId, News),
 }
 
 /// A notice that is to be sent now.
 pub struct Due {
-    order: Order,
-    notice: Notice,
+    pub(super) notice: Notice,
+    pub(super) product: String,
+    /// When its order was paid.
+    pub(super) paid: Option<Millis>,
     /// What it says.
-    pub message: Message,
-    /// How its buyer is reached.
-    pub reach: Reach,
+    pub what: What,
+}
+
+/// How long to wait: the schedule's time, or longer where the server said so, and up to a fifth more by chance, so that
+/// what failed together does not come back together.
+fn pause_ms(seconds: u64, asked: Option<u64>) -> Millis {
+    let least = asked.map_or(seconds, |asked| asked.clamp(seconds, 86_400));
+    1000 * least + fastrand::u64(0..=200 * least)
 }
 
 impl Shop {
@@ -91,16 +109,14 @@ impl Shop {
             self.queue(id, false).await?;
         }
         if !delivered.is_empty() {
-            self.notices.notify_one();
+            self.notices.notify_waiters();
         }
         Ok(())
     }
 
     async fn queue(&self, id: OrderId, once: bool) -> Result<bool, ShopError> {
         let now = self.store.now();
-        let (by, why) = (String::new(), String::new());
-        let notice = Notice { state: NoticeState::Waiting, again: !once, tries: 0, at: now, by, why };
-        Ok(self.store.set_notice(id, &notice, now, once).await?)
+        Ok(self.store.set_notice(&id.into(), &Notice::new(now, !once), now, once, None).await?)
     }
 
     /// Queues a notice again, whatever became of the last one.
@@ -116,7 +132,7 @@ impl Shop {
             return Err(ShopError::Conflict(message));
         }
         self.queue(order.id, false).await?;
-        self.notices.notify_one();
+        self.notices.notify_waiters();
         Ok(())
     }
 
@@ -125,15 +141,15 @@ impl Shop {
     /// # Errors
     /// Redis does not answer.
     pub async fn list_notices(&self, state: NoticeState, most: usize) -> Result<Vec<Listed>, ShopError> {
-        Ok(self.store.list_notices(state, most).await?)
+        Ok(self.store.list_notices(state, &self.news_notifiers(), most).await?)
     }
 
-    /// What is to be sent by now, at most `most`. What needs no sending any more is dropped on the way.
+    /// What is to be sent by now, to buyers or through that notifier; at most `most`.
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn due_notices(&self, most: usize) -> Result<Vec<OrderId>, ShopError> {
-        let due = self.store.notices(NoticeState::Waiting, self.store.now(), most).await?;
+    pub async fn due_notices(&self, notifier: Option<&str>, most: usize) -> Result<Vec<NoticeId>, ShopError> {
+        let due = self.store.notices(notifier, self.store.now(), most).await?;
         Ok(due.into_iter().map(|(_, id)| id).collect())
     }
 
@@ -141,24 +157,40 @@ impl Shop {
     ///
     /// # Errors
     /// Redis does not answer, or a key cannot be opened.
-    pub async fn begin_notice(&self, id: OrderId) -> Result<Option<Due>, ShopError> {
+    pub async fn begin_notice(&self, id: &NoticeId) -> Result<Option<Due>, ShopError> {
+        match id {
+            NoticeId::Buyer(order) => self.begin_message(*order).await,
+            NoticeId::News(news) => self.begin_news(news).await,
+        }
+    }
+
+    /// Counts a try, for which there is a reason to send, or drops the notice.
+    pub(super) async fn note_try(
+        &self,
+        id: &NoticeId,
+        notice: &mut Notice,
+        state: NoticeState,
+    ) -> Result<(), ShopError> {
         let now = self.store.now();
+        (notice.state, notice.tries, notice.at) = (state, notice.tries + 1, now);
+        let when = if state == NoticeState::Waiting { now + BEGUN_MS } else { now };
+        self.store.set_notice(id, notice, when, false, None).await?;
+        Ok(())
+    }
+
+    async fn begin_message(&self, id: OrderId) -> Result<Option<Due>, ShopError> {
         let order = self.store.order(id).await?;
         let Some((order, mut notice)) = order.and_then(|order| Some((order.clone(), order.notice?))) else {
-            let (by, why) = (String::new(), String::new());
-            let gone = Notice { state: NoticeState::Dropped, again: false, tries: 0, at: now, by, why };
-            self.store.set_notice(id, &gone, now, true).await?;
+            self.note_try(&id.into(), &mut Notice::new(0, false), NoticeState::Dropped).await?;
             return Ok(None);
         };
         let contact = self.contact(&order);
         let reach = self.reach_of(&contact);
-        (notice.tries, notice.at) = (notice.tries + 1, now);
         let Some(reach) = reach.filter(|_| order.state == OrderState::Delivered) else {
-            notice.state = NoticeState::Dropped;
-            self.store.set_notice(id, &notice, now, false).await?;
+            self.note_try(&id.into(), &mut notice, NoticeState::Dropped).await?;
             return Ok(None);
         };
-        self.store.set_notice(id, &notice, now + BEGUN_MS, false).await?;
+        self.note_try(&id.into(), &mut notice, NoticeState::Waiting).await?;
         let name = self.catalog().get(&order.product).map(|product| product.name.clone());
         let message = Message {
             order: id,
@@ -169,37 +201,47 @@ impl Shop {
             page: format!("{}/o/{id}?token={}", self.public_url, self.vault.token(id)),
             keys: self.open(&order)?,
         };
-        Ok(Some(Due { order, notice, message, reach }))
+        let (product, paid) = (order.product.to_string(), order.paid);
+        Ok(Some(Due { notice, product, paid, what: What::Message(Box::new(message), reach) }))
     }
 
     /// Writes down how a try went.
     ///
     /// # Errors
-    /// Redis does not answer: the notice is tried again, so a buyer may be told twice, but never not at all.
+    /// Redis does not answer: the notice is tried again, so somebody may be told twice, but never not at all.
     pub async fn end_notice(&self, due: Due, by: &str, result: Result<(), Refused>) -> Result<(), ShopError> {
-        let Due { order, mut notice, message, .. } = due;
+        let Due { mut notice, product, paid, what } = due;
+        let (id, contact, waits): (NoticeId, String, &[u64]) = match &what {
+            What::Message(message, _) => (message.order.into(), masked(&message.to), &AGAIN_SECONDS),
+            What::News(id, _) => (id.clone().into(), id.topic.as_str().to_owned(), &news::AGAIN_SECONDS),
+        };
         let now = self.store.now();
-        (notice.at, notice.by) = (now, by.to_owned());
+        (notice.at, notice.by, notice.why) = (now, by.to_owned(), String::new());
         let mut when = now;
         match &result {
-            Ok(()) => (notice.state, notice.why) = (NoticeState::Sent, String::new()),
-            Err(Refused::Never(why)) => (notice.state, notice.why) = (NoticeState::Dead, printable(why, WHY)),
-            Err(Refused::Later(why, wait)) => {
+            Ok(()) => notice.state = NoticeState::Sent,
+            Err(Refused::Never(why) | Refused::Gone(why)) => {
+                (notice.state, notice.why) = (NoticeState::Dead, printable(why, WHY));
+            }
+            Err(Refused::Later(why, asked)) => {
                 notice.why = printable(why, WHY);
-                match AGAIN_SECONDS.get(notice.tries.saturating_sub(1) as usize) {
-                    Some(seconds) => when += 1000 * wait.map_or(*seconds, |wait| wait.clamp(*seconds, 86_400)),
+                match waits.get(notice.tries.saturating_sub(1) as usize) {
+                    Some(seconds) => when += pause_ms(*seconds, *asked),
                     None => notice.state = NoticeState::Dead,
                 }
             }
         }
-        self.store.set_notice(order.id, &notice, when, false).await?;
+        if let (NoticeId::News(news), NoticeState::Dead) = (&id, notice.state) {
+            self.given_up(news, &notice.why, matches!(result, Err(Refused::Gone(_))));
+        }
+        self.store.set_notice(&id, &notice, when, false, None).await?;
         // What was asked for again long after its payment says nothing of how quick notices are.
-        let first = order.paid.filter(|_| notice.state == NoticeState::Sent && !notice.again);
+        let first = paid.filter(|_| notice.state == NoticeState::Sent && !notice.again);
         self.telemetry.record(crate::telemetry::Event::Notice {
             row: NoticeRow {
-                order: order.id.to_string(),
-                product: order.product.to_string(),
-                contact: masked(&message.to),
+                order: id.to_string(),
+                product,
+                contact,
                 state: notice.state,
                 tries: notice.tries,
                 at: now,
@@ -217,7 +259,7 @@ impl Shop {
     /// # Errors
     /// Redis does not answer.
     pub async fn count_notices(&self) -> Result<NoticeCounts, ShopError> {
-        let (waiting, dead) = self.store.count_notices().await?;
+        let (waiting, dead) = self.store.count_notices(&self.news_notifiers()).await?;
         Ok(NoticeCounts { waiting, dead })
     }
 }

@@ -40,7 +40,8 @@ impl Shop {
                 () = tokio::time::sleep(POLL) => {}
                 _ = stop.changed() => break,
             }
-            if let Err(error) = self.handle_events(&who).await {
+            let turn = async { self.queue_incidents().await.and(self.handle_events(&who).await) };
+            if let Err(error) = turn.await {
                 tracing::debug!(%error, "The outbox has to wait.");
             }
         }
@@ -69,6 +70,7 @@ impl Shop {
             self.index_trades(&events).await?;
             self.free_limits(&events).await?;
             self.queue_notices(&events).await?;
+            self.queue_news_of(&events).await?;
             let last: Vec<_> = unread
                 .iter()
                 .filter_map(|(slot, events)| events.last().map(|event| (*slot, event.id.clone())))

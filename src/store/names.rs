@@ -1,6 +1,6 @@
 //! The names of our data in Redis. `lua/README.md` lists them; a test compares.
 
-use crate::domain::{OrderId, ProductId, Slot};
+use crate::domain::{NewsId, OrderId, ProductId, Slot};
 use data_encoding::HEXLOWER;
 
 /// Levels of the record of everything ever imported; see `claim.lua`.
@@ -84,12 +84,18 @@ impl Names {
         self.at(slot, "review")
     }
 
-    /// Orders whose buyers are to be told, by when.
-    pub fn notices(self, slot: Slot) -> String {
-        self.at(slot, "notices")
+    /// What an operator is told.
+    pub fn news(self, id: &NewsId) -> String {
+        self.at(Slot::of_number(&id.about), &format!("news:{id}"))
     }
 
-    /// Orders whose notices were given up, by when.
+    /// Notices that are to be sent, by when: buyers', or an operators' notifier's own, so that one that does not answer
+    /// keeps nobody waiting but itself.
+    pub fn notices(self, slot: Slot, notifier: Option<&str>) -> String {
+        self.at(slot, &notifier.map_or_else(|| "notices".to_owned(), |name| format!("notices:{name}")))
+    }
+
+    /// Notices that were given up, by when.
     pub fn dead(self, slot: Slot) -> String {
         self.at(slot, "dead")
     }

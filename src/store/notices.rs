@@ -1,36 +1,58 @@
-//! Notices: which orders' buyers are to be told, and how far that got.
+//! Notices: what buyers and operators are to be told, and how far that got.
 
 use redis::Value;
 
 use super::script::{self, items_of, text_of};
 use super::{Store, StoreError, orders};
-use crate::domain::{Millis, Notice, NoticeState, Order, OrderId, Slot};
+use crate::domain::{Millis, News, NewsId, Notice, NoticeId, NoticeState, Order, OrderId, Slot};
 
-/// An order with its notice, as a list shows it.
+/// How long news are remembered once nothing is to be sent of them: what is read from the outbox twice is told once.
+const KEEP_MS: u64 = 3_600_000;
+
+/// A notice as a list shows it.
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// When it is to be sent next, or was given up.
     pub when: Millis,
-    /// The order.
-    pub order: Order,
+    /// Whose.
+    pub id: NoticeId,
+    /// Where it stands.
+    pub notice: Notice,
+    /// The order of a buyer's notice.
+    pub order: Option<Order>,
 }
 
 impl Store {
-    /// Writes where an order's notice stands; a waiting one is to be sent at `when`. Where `once`, only if the order has
-    /// none yet. Says whether it was written.
+    /// Writes where a notice stands; a waiting one is to be sent at `when`. Where `once`, only if there is none yet.
+    /// `news` is what happened, where it is not written yet. Says whether it was written.
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn set_notice(&self, id: OrderId, notice: &Notice, when: Millis, once: bool) -> Result<bool, StoreError> {
+    pub async fn set_notice(
+        &self,
+        id: &NoticeId,
+        notice: &Notice,
+        when: Millis,
+        once: bool,
+        news: Option<&News>,
+    ) -> Result<bool, StoreError> {
         let (slot, n) = (id.slot(), self.names);
-        let keys = [n.order(id), n.notices(slot), n.dead(slot)];
-        let (when, text) = (when.to_string(), notice.to_string());
-        let args: [&[u8]; 5] = [
-            id.as_str().as_bytes(),
+        let (holder, keep) = match id {
+            NoticeId::Buyer(order) => (n.order(*order), 0),
+            NoticeId::News(news) => (n.news(news), KEEP_MS),
+        };
+        let keys = [holder, n.notices(slot, id.notifier()), n.dead(slot)];
+        let (id, when, text, keep) = (id.to_string(), when.to_string(), notice.to_string(), keep.to_string());
+        let at = news.map(|news| news.at.to_string()).unwrap_or_default();
+        let args: [&[u8]; 8] = [
+            id.as_bytes(),
             if once { b"1" } else { b"0" },
             notice.state.as_str().as_bytes(),
             when.as_bytes(),
             text.as_bytes(),
+            at.as_bytes(),
+            news.map_or("", |news| &news.data).as_bytes(),
+            keep.as_bytes(),
         ];
         let reply = self.run(&script::NOTICE, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
@@ -40,23 +62,42 @@ impl Store {
         }
     }
 
-    fn list_of(&self, slot: Slot, state: NoticeState) -> String {
-        if state == NoticeState::Dead { self.names.dead(slot) } else { self.names.notices(slot) }
+    /// Some news with its notice, if they are still known.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn news(&self, id: &NewsId) -> Result<Option<(News, Notice)>, StoreError> {
+        let found: Value =
+            self.ask(redis::cmd("HMGET").arg(self.names.news(id)).arg(&["at", "data", "notice"])).await?;
+        let texts: Vec<Option<String>> = items_of(&found).iter().map(text_of).collect();
+        let [Some(at), Some(data), Some(notice)] = &texts[..] else { return Ok(None) };
+        let damaged = || StoreError::Damaged(format!("news {id}"));
+        let (at, notice) = (at.parse().map_err(|_| damaged())?, notice.parse().map_err(|()| damaged())?);
+        Ok(Some((News { at, data: data.clone() }, notice)))
     }
 
-    /// Orders with a notice in that list, and when, up to the time `until`; the earliest of each slot, at most `most`.
+    /// Notices that are to be sent by `until`, buyers' or that notifier's, and when; the earliest first.
     ///
     /// # Errors
     /// Redis does not answer.
     pub async fn notices(
         &self,
-        state: NoticeState,
+        notifier: Option<&str>,
         until: Millis,
         most: usize,
-    ) -> Result<Vec<(Millis, OrderId)>, StoreError> {
+    ) -> Result<Vec<(Millis, NoticeId)>, StoreError> {
+        self.scored(Slot::all().map(|slot| self.names.notices(slot, notifier)), until, most).await
+    }
+
+    async fn scored(
+        &self,
+        lists: impl Iterator<Item = String>,
+        until: Millis,
+        most: usize,
+    ) -> Result<Vec<(Millis, NoticeId)>, StoreError> {
         let mut pipe = redis::pipe();
-        for slot in Slot::all() {
-            pipe.cmd("ZRANGE").arg(self.list_of(slot, state)).arg("-inf").arg(until).arg("BYSCORE");
+        for list in lists {
+            pipe.cmd("ZRANGE").arg(list).arg("-inf").arg(until).arg("BYSCORE");
             pipe.arg("LIMIT").arg(0).arg(most).arg("WITHSCORES");
         }
         let mut all = Vec::new();
@@ -68,37 +109,68 @@ impl Store {
         Ok(all)
     }
 
-    /// How many notices are to be sent, and how many were given up.
+    /// How many notices are to be sent, to buyers and through those notifiers, and how many were given up.
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn count_notices(&self) -> Result<(u64, u64), StoreError> {
+    pub async fn count_notices(&self, notifiers: &[String]) -> Result<(u64, u64), StoreError> {
         let mut pipe = redis::pipe();
         for slot in Slot::all() {
-            pipe.cmd("ZCARD").arg(self.names.notices(slot));
             pipe.cmd("ZCARD").arg(self.names.dead(slot));
+            for list in self.waiting_in(slot, notifiers) {
+                pipe.cmd("ZCARD").arg(list);
+            }
         }
         let answers = self.ask_all(&pipe).await?;
         let count = |value: &Value| text_of(value).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        Ok(answers
-            .chunks_exact(2)
-            .fold((0, 0), |(waiting, dead), pair| (waiting + count(&pair[0]), dead + count(&pair[1]))))
+        let sums = |(waiting, dead), of_slot: &[Value]| {
+            (waiting + of_slot[1..].iter().map(count).sum::<u64>(), dead + count(&of_slot[0]))
+        };
+        Ok(answers.chunks_exact(2 + notifiers.len()).fold((0, 0), sums))
     }
 
-    /// The orders of a list with their notices, the earliest first.
+    /// The lists of one slot of what is to be sent.
+    fn waiting_in(&self, slot: Slot, notifiers: &[String]) -> impl Iterator<Item = String> {
+        let names = self.names;
+        std::iter::once(None)
+            .chain(notifiers.iter().map(Some))
+            .map(move |name| names.notices(slot, name.map(String::as_str)))
+    }
+
+    /// The notices that were given up, or are to be sent to buyers and through those notifiers; the earliest first.
     ///
     /// # Errors
     /// Redis does not answer, or an order is damaged.
-    pub async fn list_notices(&self, state: NoticeState, most: usize) -> Result<Vec<Listed>, StoreError> {
-        let found = self.notices(state, Millis::MAX >> 11, most).await?;
+    pub async fn list_notices(
+        &self,
+        state: NoticeState,
+        notifiers: &[String],
+        most: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let lists: Vec<String> = match state {
+            NoticeState::Dead => Slot::all().map(|slot| self.names.dead(slot)).collect(),
+            _ => Slot::all().flat_map(|slot| self.waiting_in(slot, notifiers)).collect(),
+        };
+        let found = self.scored(lists.into_iter(), Millis::MAX >> 11, most).await?;
         let mut pipe = redis::pipe();
         for (_, id) in &found {
-            pipe.cmd("HGETALL").arg(self.names.order(*id));
+            match id {
+                NoticeId::Buyer(order) => pipe.cmd("HGETALL").arg(self.names.order(*order)),
+                NoticeId::News(news) => pipe.cmd("HGET").arg(self.names.news(news)).arg("notice"),
+            };
         }
         let answers = self.ask_all(&pipe).await?;
         let mut listed = Vec::with_capacity(found.len());
         for ((when, id), answer) in found.into_iter().zip(&answers) {
-            listed.extend(orders::read_order(id, answer)?.map(|order| Listed { when, order }));
+            let order = match id {
+                NoticeId::Buyer(order) => orders::read_order(order, answer)?,
+                NoticeId::News(_) => None,
+            };
+            let notice = match &order {
+                Some(order) => order.notice.clone(),
+                None => text_of(answer).and_then(|text| text.parse().ok()),
+            };
+            listed.extend(notice.map(|notice| Listed { when, id, notice, order }));
         }
         Ok(listed)
     }
@@ -123,7 +195,7 @@ impl Store {
 }
 
 /// Members with their scores, in either protocol's shape.
-fn scored(value: &Value) -> Vec<(Millis, OrderId)> {
+fn scored(value: &Value) -> Vec<(Millis, NoticeId)> {
     let pair = |id: &Value, score: &Value| {
         let score = match score {
             Value::Double(score) => *score,

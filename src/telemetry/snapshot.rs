@@ -42,11 +42,11 @@ pub struct Delivery {
 /// A notice and how its last try went, as the dashboard shows it.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct NoticeRow {
-    /// Order number.
+    /// Order number; of an operator's notice `topic:notifier:about`.
     pub order: String,
     /// Product.
     pub product: String,
-    /// The buyer's contact, masked.
+    /// The buyer's contact, masked; of an operator's notice its topic.
     pub contact: String,
     /// Where it stands.
     pub state: NoticeState,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::client::resend_path;
 use crate::domain::Millis;
 
 /// One request. Everything that changes something is here too: nothing else of the dashboard does.
@@ -105,7 +106,11 @@ impl Ask {
                 if let Some(position) = position {
                     note["position"] = json!(position);
                 }
-                vec![Request::Post(format!("/v1/orders/{order}/act/{action}"), note)]
+                let path = match *action {
+                    "resend" => resend_path(order),
+                    _ => format!("/v1/orders/{order}/act/{action}"),
+                };
+                vec![Request::Post(path, note)]
             }
             Self::Payment { id, payment, order } => {
                 let which = json!({"id": id, "payment": payment, "order": order.as_deref().unwrap_or_default()});

@@ -21,6 +21,7 @@ mod lua;
 mod million;
 mod model;
 mod money;
+mod news;
 mod notices;
 mod operators;
 mod power;

@@ -230,6 +230,12 @@ fn a_notifiers_settings_are_checked_with_their_names() {
         ("[notify.mail]\nkind = \"pigeon\"\n".to_owned(), "must be one of smtp"),
         ("[notify.mail]\nkind = \"smtp\"\n".to_owned(), "notify.mail.host: is missing"),
         ("[notify.sms]\nkind = \"sms_tencent\"\nparams = [\"key\"]\n".to_owned(), "keys are not among them"),
+        (
+            "[notify.hook]\nkind = \"webhook\"\nurl = \"http://a.example\"\n".to_owned(),
+            "notify.hook.url: must be https",
+        ),
+        ("[notify.chat]\nkind = \"telegram\"\n".to_owned(), "notify.chat.bot_token: is missing"),
+        ("[notify.sms]\nkind = \"sms_aliyun\"\nsignature = \"md5\"\n".to_owned(), "must be \"acs3\" or \"rpc\""),
         (format!("[notify.mail]\n{whole}tls = \"none\"\n"), "only to this machine itself"),
         (format!("[notify.mail]\n{whole}user = \"me\"\n"), "password_file names a file"),
         (format!("[notify.mail]\n{whole}template_file = \"own.txt\"\n"), "cannot be filled in"),

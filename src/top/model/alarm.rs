@@ -267,8 +267,8 @@ impl Judge<'_> {
             self.add("notices", Level::Alarm, Tab::Notices, en, zh);
         }
         if let Some(NoticeCounts { dead, .. }) = model.fleet.waiting().filter(|counts| counts.dead > 0) {
-            let en = format!("{dead} notices were given up: their buyers were not told");
-            let zh = format!("{dead} 条通知已放弃:买家未收到");
+            let en = format!("{dead} notices were given up: whom they were for was not told");
+            let zh = format!("{dead} 条通知已放弃:对方未收到");
             self.add("dead", Level::Warning, Tab::Notices, en, zh);
         }
     }

@@ -191,6 +191,10 @@ impl Model {
         let row = self.ui.place().row;
         match self.ui.tab {
             Tab::Failed => self.incident(effects, Ask::Incident),
+            Tab::Notices if self.notice_rows().get(row).is_some_and(|row| row.order.contains(':')) => {
+                let told = self.notice_rows().get(row).map(|row| (row.order.clone(), serde_json::to_value(row)));
+                self.tell(told);
+            }
             Tab::Orders | Tab::Review | Tab::Notices => {
                 if let Some(row) = self.chosen() {
                     self.ui.open(&row.id);
@@ -263,7 +267,8 @@ impl Model {
         let row = self.ui.place().row;
         let number = match self.ui.tab {
             Tab::Failed => self.failed_rows().get(row).map(|row| row.brief.number.clone()),
-            _ => self.chosen().map(|row| row.id),
+            // News end with what they are about.
+            _ => self.chosen().map(|row| row.id.rsplit(':').next().unwrap_or_default().to_owned()),
         };
         let Some(number) = number.filter(|number| !number.is_empty()) else {
             return self.note(self.lang.say("it names no order", "其中没有订单号"), Level::Warning);

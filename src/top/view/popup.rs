@@ -74,10 +74,11 @@ fn says(dialog: &Dialog, view: &View<'_>) -> String {
                 "refund" => view.say("Mark as refunded (its keys are burned) order", "标记为已退款(卡密作废)订单"),
                 "mark-paid" => view.say("State that it was paid: order", "确认已付款:订单"),
                 "replace" => view.say("Replace a key of order", "更换卡密:订单"),
+                "resend" if order.contains(':') => view.say("Tell operators again:", "重新通知店主:"),
                 "resend" => view.say("Tell its buyer again: order", "重新通知买家:订单"),
                 _ => view.say("Deliver again order", "重新发货订单"),
             };
-            format!("{what} {}", clean(order, 22))
+            format!("{what} {}", clean(order, 80))
         }
         Deed::Payment(id, payment, adopt) => {
             let what = if *adopt {

@@ -8,6 +8,7 @@ pub mod mail;
 pub mod pair;
 pub mod paypal;
 pub mod proxy;
+pub mod receiver;
 pub mod redis;
 pub mod schedule;
 pub mod seat;

@@ -1,7 +1,7 @@
 //! Every key does what the help says, tested from the table that draws the help.
 
 use kamid::top::Lang;
-use kamid::top::ask::Ask;
+use kamid::top::ask::{Ask, Request};
 use kamid::top::keys::{BINDINGS, Command, Place, TABS, Tab, command};
 use kamid::top::model::ui::Deed;
 use kamid::top::model::{Effect, Message, Model};
@@ -110,6 +110,29 @@ fn nothing_is_done_without_a_reason_and_a_yes() {
         (order.as_str(), *action, reason.as_str()),
         ("07MIBQ3K2XZ0A1B2C001", "approve", "seen at the gateway y")
     );
+}
+
+#[test]
+fn an_operators_notice_is_looked_at_and_sent_again_by_its_own_name() {
+    let mut model = scenes::empty(Lang::En);
+    let number = "07MIBQ3K2XZ0A1B2C001";
+    let row = serde_json::json!({
+        "order": format!("order.held:chat:{number}"), "product": "", "contact": "order.held", "state": "dead",
+        "tries": 1, "at": scenes::BEGAN, "next": 0, "by": "chat", "why": "chat not found (400)",
+    });
+    let list = serde_json::json!({"notices": [row]});
+    model.update(Message::Answer(Ask::Notices, Ok(vec![list])));
+    press(&mut model, KeyCode::Char('7'));
+    let effects = press(&mut model, KeyCode::Enter);
+    assert!(asked(&effects).is_empty() && model.ui.detail.is_some(), "no order has that number: {effects:?}");
+    press(&mut model, KeyCode::Esc);
+    press(&mut model, KeyCode::Char('n'));
+    let effects = press(&mut model, KeyCode::Char('y'));
+    let [act] = asked(&effects)[..] else { panic!("{effects:?}") };
+    let path = format!("/v1/notices/order.held:chat:{number}/resend");
+    assert!(matches!(&act.requests()[..], [Request::Post(to, _)] if *to == path), "{act:?}");
+    let effects = press(&mut model, KeyCode::Char('o'));
+    assert!(matches!(asked(&effects)[..], [Ask::Search(text)] if text == number), "{effects:?}");
 }
 
 #[test]

@@ -1,0 +1,231 @@
+//! A Telegram chat of operators, told by a bot: what needs a person, in Chinese or English.
+//!
+//! Source: the Bot API's sendMessage. The bot's token is part of the address, which enters no error and no log.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::{Herald, Way, Wish, need, secret, stamp, topics};
+use crate::domain::text::printable;
+use crate::domain::{Call, News, NewsId, Response, Topic};
+use crate::outbound::Outbound;
+use crate::settings::{Problem, Secret};
+use crate::shop::Refused;
+
+const SETTINGS: [&str; 8] =
+    ["kind", "bot_token", "bot_token_file", "bot_token_env", "chat_id", "api_url", "lang", "events"];
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest text, in UTF-16 units as Telegram counts.
+const TEXT_UNITS: usize = 4096;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lang {
+    Zh,
+    En,
+}
+
+impl Lang {
+    fn say<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
+        if self == Self::Zh { zh } else { en }
+    }
+}
+
+struct Telegram {
+    /// With the token in it.
+    url: Secret,
+    chat: String,
+    lang: Lang,
+    topics: BTreeSet<Topic>,
+    outbound: Outbound,
+}
+
+/// A text for `parse_mode` HTML, cut between characters to what one message holds.
+fn escaped(text: &str) -> String {
+    let mut safe = String::new();
+    let mut units = 0;
+    for c in text.chars() {
+        let mut own = [0; 4];
+        let piece = match c {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            c => c.encode_utf8(&mut own),
+        };
+        units += piece.encode_utf16().count();
+        if units > TEXT_UNITS {
+            break;
+        }
+        safe.push_str(piece);
+    }
+    safe
+}
+
+/// Chinese words for why something waits; what has none is shown as it is.
+fn zh(reason: &str) -> &str {
+    match reason {
+        "amount_mismatch" => "金额不符",
+        "currency_mismatch" => "币种不符",
+        "extra_payment" => "订单已付款,又收到一笔",
+        "trade_twice" => "同一交易号出现在两个订单",
+        "orphan" => "付款的订单号不存在",
+        "callback_lost" => "已付款但没有收到回调",
+        "source_unlisted" => "回调来自未列出的地址",
+        "query_mismatch" => "网关的查询结果对不上",
+        "untrusted_proxy" => "代理未列入 trusted_proxies",
+        "address_blocked" => "一个地址因回调被拒过多而被屏蔽",
+        "clock_skew" => "Redis 与本机时钟不一致",
+        "notice_given_up" => "通知多次失败,已放弃",
+        "notifier_gone" => "通知的接收方已停用(410)",
+        other => other,
+    }
+}
+
+/// What is said of some news.
+fn words(id: &NewsId, news: &News, lang: Lang) -> String {
+    let data: Value = serde_json::from_str(&news.data).unwrap_or_default();
+    let of = |name: &str| match &data[name] {
+        Value::String(text) => printable(text, 400),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let reason = of("reason");
+    let reason = lang.say(zh(&reason), &reason);
+    let (order, product, count) = (of("order_no"), of("product"), of("quantity"));
+    let what = match id.topic {
+        Topic::Delivered => format!("{} {order}\n{product} × {count}", lang.say("已发货:订单", "Delivered: order")),
+        Topic::Held => {
+            let todo = format!("kamid order approve {order} | reject {order} | refund {order}");
+            format!("{} {order}: {reason}\n{product} × {count}\n{todo}", lang.say("待人工审核:订单", "Held: order"))
+        }
+        Topic::StockLow => {
+            let (left, waits) = (of("available"), of("orders_waiting"));
+            let (head, keys) = (lang.say("库存不足", "Stock is low"), lang.say("剩余卡密", "keys left"));
+            format!("{head}: {product}\n{keys} {left} · {} {waits}", lang.say("等待订单", "orders waiting"))
+        }
+        Topic::Incident => {
+            let about = [of("channel"), of("number")].into_iter().filter(|text| !text.is_empty());
+            let about = about.collect::<Vec<_>>().join(" · ");
+            format!("{}: {reason}\n{about}\n{}", lang.say("异常", "Incident"), of("advice"))
+        }
+        Topic::Test => lang.say("测试:kamid 可以在这里发送通知。", "A test: kamid can send notices here.").to_owned(),
+    };
+    format!("{what}\n{}", stamp(news.at, "%Y-%m-%d %H:%M:%S UTC"))
+}
+
+/// The body of a request.
+fn message(chat: &str, text: &str) -> String {
+    json!({"chat_id": chat, "text": escaped(text), "parse_mode": "HTML", "disable_web_page_preview": true}).to_string()
+}
+
+/// What an answer means.
+fn taken(answer: &Response) -> Result<(), Refused> {
+    let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let why = format!("{} ({})", said["description"].as_str().unwrap_or("no description"), answer.status);
+    match answer.status {
+        200..=299 if said["ok"] == true => Ok(()),
+        429 => Err(Refused::Later(why, said["parameters"]["retry_after"].as_u64())),
+        400..=499 => Err(Refused::Never(why)),
+        _ => Err(Refused::Later(why, None)),
+    }
+}
+
+pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
+    let s = wish.section;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
+    let token = secret(s, "bot_token", problems).filter(|token| {
+        let right = token.reveal().contains(':') && token.reveal().bytes().all(fits);
+        if !right {
+            s.reject("bot_token", "must be as BotFather gave it, digits, a colon and letters", problems);
+        }
+        right
+    });
+    let chat = need(s, "chat_id", "the chat's id in quotes, such as \"-1001234567890\", or \"@channel\"", problems);
+    let api = s.text("api_url", problems).unwrap_or_else(|| "https://api.telegram.org".to_owned());
+    let outbound = wish.outbound.to(&api, true).map_err(|why| s.reject("api_url", why, problems)).ok();
+    let lang = match s.text("lang", problems).as_deref() {
+        None | Some("zh") => Lang::Zh,
+        Some("en") => Lang::En,
+        Some(_) => {
+            s.reject("lang", "must be \"zh\" or \"en\"", problems);
+            Lang::Zh
+        }
+    };
+    let topics = topics(s, &[Topic::Held, Topic::StockLow, Topic::Incident], problems);
+    s.finish(&SETTINGS, problems);
+    let url = Secret::new(format!("{}/bot{}/sendMessage", api.trim_end_matches('/'), token?.reveal()));
+    Some(Way::Operators(Arc::new(Telegram { url, chat: chat?, lang, topics, outbound: outbound? })))
+}
+
+impl Herald for Telegram {
+    fn topics(&self) -> &BTreeSet<Topic> {
+        &self.topics
+    }
+
+    fn tell<'a>(&'a self, id: &'a NewsId, news: &'a News) -> BoxFuture<'a, Result<(), Refused>> {
+        Box::pin(async move {
+            let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+            let body = message(&self.chat, &words(id, news, self.lang)).into_bytes();
+            let call = Call { method: "POST", url: self.url.reveal().to_owned(), headers, body, ..Call::default() };
+            let answer = self.outbound.send(&call, PATIENCE).await.map_err(|why| Refused::Later(why, None))?;
+            taken(&answer)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_and_its_answers_are_as_the_bot_api_has_them() {
+        let path = format!("{}/tests/vectors/telegram/o01-send-message.json", env!("CARGO_MANIFEST_DIR"));
+        let page: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let sent = message(page["config"]["chat_id"].as_str().unwrap(), page["input"]["text"].as_str().unwrap());
+        let mut wanted = page["output"]["json"].clone();
+        wanted["text"] = json!("订单 KO251123160000Z3RZNNC9 已发货 &lt;1 张&gt; &amp; ok");
+        assert_eq!(sent, wanted.to_string());
+        for answer in page["answers"].as_array().unwrap() {
+            let status = answer["status"].as_u64().unwrap() as u16;
+            let answered = Response { status, headers: Vec::new(), body: answer["body"].to_string().into_bytes() };
+            match (taken(&answered), answer["means"].as_str().unwrap()) {
+                (Ok(()), "sent")
+                | (Err(Refused::Later(_, Some(7))), "wait 7 s")
+                | (Err(Refused::Never(_)), "failed, do not retry") => {}
+                (said, means) => panic!("{means}: {said:?}"),
+            }
+        }
+        let broken = Response { status: 502, headers: Vec::new(), body: b"<html>".to_vec() };
+        assert!(matches!(taken(&broken), Err(Refused::Later(..))));
+    }
+
+    #[test]
+    fn a_text_is_cut_where_telegram_would_refuse_it_and_never_within_an_escape() {
+        assert_eq!(escaped("<b>&"), "&lt;b&gt;&amp;");
+        let long = escaped(&format!("{}&&", "x".repeat(4090)));
+        assert_eq!((long.len(), long.ends_with("x&amp;")), (4095, true));
+        assert_eq!(escaped(&"🔑".repeat(4000)).chars().count(), 2048);
+    }
+
+    #[test]
+    fn a_person_reads_what_happened_and_what_to_do() {
+        let tell = |id: &str, data: Value, lang| {
+            words(&id.parse().unwrap(), &News { at: 1_763_884_800_000, data: data.to_string() }, lang)
+        };
+        let held =
+            json!({"order_no": "07MIBQ3K2XZ0A1B2C001", "product": "card", "quantity": 2, "reason": "amount_mismatch"});
+        let zh = tell("order.held:tg:07MIBQ3K2XZ0A1B2C001", held.clone(), Lang::Zh);
+        assert!(zh.contains("07MIBQ3K2XZ0A1B2C001: 金额不符\ncard × 2\nkamid order approve"), "{zh}");
+        let en = tell("order.held:tg:07MIBQ3K2XZ0A1B2C001", held, Lang::En);
+        assert!(en.starts_with("Held: order") && en.ends_with("2025-11-23 08:00:00 UTC"), "{en}");
+        let low = json!({"product": "card", "available": 3, "low": 5, "orders_waiting": 0});
+        let low = tell("stock.low:tg:card:20", low, Lang::En);
+        assert!(low.contains("card\nkeys left 3 · orders waiting 0"), "{low}");
+        let incident = json!({"reason": "clock_skew", "channel": "", "number": "", "advice": "check NTP"});
+        let incident = tell("incident:tg:a1-1-1", incident, Lang::Zh);
+        assert!(incident.contains("时钟不一致") && incident.contains("check NTP"), "{incident}");
+    }
+}
