@@ -1,5 +1,6 @@
 //! JSON, read strictly: where two readers could disagree, it is refused.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -10,18 +11,26 @@ use crate::domain::Rejection;
 /// Marks a repeated name in an error.
 const TWICE: &str = "a name came twice";
 
-/// Builds a value and refuses an object in which a name comes twice, at any depth.
-struct Strict;
+/// Values that any text may hold, and one more for so many bytes: a value takes 300 bytes while it is built, and a text of
+/// nothing but small ones would take twenty times its size. Gateways' events have some hundred.
+const VALUES: usize = 512;
+const BYTES_A_VALUE: usize = 64;
 
-impl<'de> DeserializeSeed<'de> for Strict {
+/// Builds a value and refuses an object in which a name comes twice, at any depth; it counts down what it may build.
+#[derive(Clone, Copy)]
+struct Strict<'c>(&'c Cell<usize>);
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.0.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        self.0.set(left);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +67,7 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Strict)? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -67,7 +76,7 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
-            let value = fields.next_value_seed(Strict)?;
+            let value = fields.next_value_seed(self)?;
             if object.insert(name, value).is_some() {
                 return Err(A::Error::custom(TWICE));
             }
@@ -83,7 +92,8 @@ impl<'de> Visitor<'de> for Strict {
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Rejection> {
     let text = std::str::from_utf8(bytes).map_err(|_| Rejection::NonUtf8)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Strict.deserialize(&mut deserializer).map_err(|error| {
+    let left = Cell::new(VALUES + bytes.len() / BYTES_A_VALUE);
+    let value = Strict(&left).deserialize(&mut deserializer).map_err(|error| {
         if error.to_string().starts_with(TWICE) { Rejection::DuplicateParameter } else { Rejection::Malformed }
     })?;
     deserializer.end().map_err(|_| Rejection::Malformed)?;
@@ -139,6 +149,8 @@ mod tests {
         for bad in [&br#"{"a":1} x"#[..], b"[]", b"{", b"", br#"{"a":1e400}"#, br#"{"a":NaN}"#] {
             assert_eq!(object(bad), Err(Rejection::Malformed), "{}", String::from_utf8_lossy(bad));
         }
+        let many = |count: usize| object(format!("{{\"a\":[{}0]}}", "0,".repeat(count)).as_bytes());
+        assert!(many(500).is_ok() && many(600) == Err(Rejection::Malformed));
         assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(Rejection::NonUtf8));
         let read = object(br#"{"a":"x","n":1.50,"o":{"k":null}}"#).unwrap();
         assert_eq!(

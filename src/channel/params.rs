@@ -24,7 +24,25 @@ impl<'a> RawParams<'a> {
     /// # Errors
     /// A repeated name, an invalid escape, a name with a bracket, a NUL, too many parameters.
     pub fn read(&mut self, text: &'a [u8]) -> Result<(), Rejection> {
-        for pair in text.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+        self.take(text.split(|b| *b == b'&'))
+    }
+
+    /// Adds those of a query, whose separators may be broken: a gateway that escapes its links as HTML writes `&amp;`, and
+    /// one that follows HTML 4 writes `;`. Both are mended only where they can be nothing else: no name that was encoded
+    /// begins with `amp;`, and `;` separates only where no `&` does.
+    ///
+    /// # Errors
+    /// As [`RawParams::read`].
+    fn read_query(&mut self, text: &'a [u8]) -> Result<(), Rejection> {
+        if !text.contains(&b'&') {
+            return self.take(text.split(|b| *b == b';'));
+        }
+        let pairs = text.split(|b| *b == b'&').enumerate();
+        self.take(pairs.map(|(at, pair)| if at == 0 { pair } else { pair.strip_prefix(b"amp;").unwrap_or(pair) }))
+    }
+
+    fn take(&mut self, pairs: impl Iterator<Item = &'a [u8]>) -> Result<(), Rejection> {
+        for pair in pairs.filter(|pair| !pair.is_empty()) {
             let (name, value) = match pair.iter().position(|b| *b == b'=') {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &b""[..]),
@@ -74,7 +92,7 @@ impl<'a> Params<'a> {
     /// As [`RawParams::read`]; text that is not UTF-8.
     pub fn of(callback: &Callback<'a>) -> Result<Self, Rejection> {
         let mut raw = RawParams::default();
-        raw.read(callback.query.as_bytes())?;
+        raw.read_query(callback.query.as_bytes())?;
         match callback.method {
             "GET" => {}
             "POST" => raw.read(callback.body)?,
@@ -168,6 +186,22 @@ mod tests {
             assert_eq!(read(query), Err(reason), "{query}");
         }
         assert!(read(&"a=1&".repeat(2)).is_err());
-        assert_eq!(read("a=1;b=2").unwrap(), [("a".to_owned(), "1;b=2".to_owned())]);
+    }
+
+    #[test]
+    fn broken_separators_are_mended_where_they_can_be_nothing_else() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let both = [pair("a", "1"), pair("b", "2")];
+        for query in ["a=1&b=2", "a=1&amp;b=2", "a=1;b=2", "a=1&&b=2", "a=1&amp;&b=2"] {
+            assert_eq!(read(query).unwrap(), both, "{query}");
+        }
+        assert_eq!(read("a=1;b=2&c=3").unwrap(), [pair("a", "1;b=2"), pair("c", "3")]);
+        assert_eq!(read("a=1&amp%3Bb=2").unwrap(), [pair("a", "1"), pair("amp;b", "2")]);
+        assert_eq!(read("a=x%26amp%3Bb%3D2").unwrap(), [pair("a", "x&amp;b=2")]);
+        // Mended, a name can come twice.
+        assert_eq!(read("a=1&amp;a=2"), Err(Rejection::DuplicateParameter));
+        assert_eq!(read("a=1;a=2"), Err(Rejection::DuplicateParameter));
+        let body = Callback { method: "POST", path: "/", query: "", headers: &[], body: b"a=1;b=2" };
+        assert_eq!(Params::of(&body).unwrap().get("a"), Some("1;b=2"), "only links are written so");
     }
 }

@@ -126,8 +126,12 @@ async fn page(
         Err(error) => return Err(error.into()),
     };
     let view = web.shop.view(&order).await?;
-    let pay = order.attempts.last().and_then(|(attempt, _)| Some(web.shop.created(&order, *attempt).ok()?.pay));
-    let pay = pay.filter(|_| order.state == OrderState::Pending);
+    // The newest way that leads anywhere: a gateway may not have opened the one behind it.
+    let newest = order.attempts.iter().rev().find_map(|(attempt, due)| {
+        let way = web.shop.created(&order, *attempt).ok()?;
+        Some((way.pay, due.channel.as_str()))
+    });
+    let (pay, tried) = newest.filter(|_| order.state == OrderState::Pending).unzip();
     let (mut pay_url, mut code, mut form) = (None, None, None);
     match &pay {
         Some(Step::Redirect { url }) => pay_url = Some(url.as_str()),
@@ -138,7 +142,6 @@ async fn page(
     let form_url = form.map(|(url, _)| url);
     let fields = form.map(|(_, fields)| Value::from(minijinja::value::Serde(fields)));
     let expires = iso(order.expires);
-    let tried = order.attempts.last().map(|(_, due)| due.channel.as_str());
     let others = web.shop.channels_for(order.amount.currency);
     let others = others.filter(|name| order.state == OrderState::Pending && Some(*name) != tried);
     let others: Vec<String> = others.map(str::to_owned).collect();

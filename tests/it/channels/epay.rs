@@ -22,6 +22,27 @@ pub fn means(said: &Answer, due: i64, means: &str) -> bool {
     }
 }
 
+/// Some gateways write a link as HTML has it, or as HTML 4 wanted it: the signature says whether it was read right.
+#[test]
+fn broken_separators_of_a_genuine_callback_are_mended() {
+    for kind in ["epay_v1", "epay_v2"] {
+        let page = vector(kind, "a01");
+        let pay = channel(kind, &page["config"], &[]);
+        let query = text(&page["request"], "target").split_once('?').unwrap().1.to_owned();
+        let said = |query: &str| {
+            let callback = kamid::domain::Callback { method: "GET", path: "/", query, headers: &[], body: b"" };
+            pay.verify(&callback, &[], now(&page))
+        };
+        let whole = said(&query);
+        assert!(matches!(whole, Ok(kamid::channel::Claim::Paid(_))), "{kind}: {whole:?}");
+        for separator in ["&amp;", ";"] {
+            assert_eq!(said(&query.replace('&', separator)), whole, "{kind} {separator}");
+            let more = format!("{query}{separator}money=0.01").replace("&amp;", "&");
+            assert!(said(&more).is_err(), "{kind}: another amount behind it");
+        }
+    }
+}
+
 #[test]
 fn the_v1_page_and_query_are_what_the_sdk_makes() {
     let page = vector("epay_v1", "c01");

@@ -6,6 +6,7 @@ mod coins;
 mod epay;
 pub mod gates;
 mod http;
+mod memory;
 mod paypal;
 mod refunds;
 mod repeats;

@@ -154,7 +154,9 @@ async fn a_payment_by_an_earlier_way_is_found() {
     let data = folder.path().join("d");
     let gateway: Arc<Gateway> = Gateway::start(Family::EpayV1).await;
     let section = settings(&gateway, &data);
-    let shop = Daemon::at(&data, &format!("[channel.gate]\n{section}\n[channel.spare]\n{section}\n"));
+    let dead =
+        "[channel.dead]\nkind = \"bepusdt\"\ngateway_url = \"http://127.0.0.1:1/\"\napi_token_file = \"secret\"\n";
+    let shop = Daemon::at(&data, &format!("[channel.gate]\n{section}\n[channel.spare]\n{section}\n{dead}"));
     shop.product("card", &[], 1);
     let wish = json!({"product": "card", "contact": "buyer@example.test", "channel": "gate"});
     let (_, made) = shop.post("/v1/orders", &wish).await;
@@ -162,6 +164,12 @@ async fn a_payment_by_an_earlier_way_is_found() {
     let path = format!("/v1/orders/{id}/pay?token={}", made["token"].as_str().unwrap());
     let (status, second) = shop.post(&path, &json!({"channel": "spare"})).await;
     assert!(status == 201 && second["payment_no"] != first, "{second}");
+    // A third gateway does not answer: the page still leads to the second.
+    let (status, third) = shop.post(&path, &json!({"channel": "dead"})).await;
+    assert!(status >= 500, "{third}");
+    let page = shop.http.get(made["page"].as_str().unwrap()).send().await.unwrap().text().await.unwrap();
+    let page = page.replace("&#x2f;", "/").replace("&amp;", "&");
+    assert!(page.contains(second["pay"]["url"].as_str().unwrap()), "{page}");
     for way in [&made, &second] {
         shop.http.get(way["pay"]["url"].as_str().unwrap()).send().await.unwrap();
     }

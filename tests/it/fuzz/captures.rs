@@ -6,7 +6,7 @@ use kamid::channel::capture::{Capture, replay};
 use kamid::settings::Section;
 
 use super::drive::Target;
-use super::genuine::{Fields, VECTORS, channel, fields, signature, text};
+use super::genuine::{Fields, VECTORS, channel, fields, fields_of_query, signature, text};
 use crate::support::channel::KEY;
 
 fn check(bytes: &[u8]) {
@@ -34,7 +34,7 @@ fn check(bytes: &[u8]) {
         let query = request.target.split_once('?').map_or("", |(_, query)| query);
         let body = BASE64.decode(request.body_b64.as_bytes()).unwrap();
         let body = if request.method == "POST" { fields(&body) } else { Fields::new() };
-        let read = [fields(query.as_bytes()), body].concat();
+        let read = [fields_of_query(query), body].concat();
         assert_eq!(text(&read, "sign"), signature(&read), "accepted, and never signed");
         assert_eq!(text(&read, "out_trade_no"), said.order_no);
     }

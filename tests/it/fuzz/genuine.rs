@@ -141,6 +141,12 @@ pub fn fields(text: &[u8]) -> Fields {
         .collect()
 }
 
+/// The same of a query, whose broken separators are mended before anything is read.
+pub fn fields_of_query(query: &str) -> Fields {
+    let mended = if query.contains('&') { query.replace("&amp;", "&") } else { query.replace(';', "&") };
+    fields(mended.as_bytes())
+}
+
 /// The careless reader's value of a name, the last one where there are more.
 pub fn text(fields: &Fields, name: &str) -> String {
     let found = fields.iter().rev().find(|(key, _)| key == name.as_bytes());

@@ -18,7 +18,7 @@ fn bent(text: &[u8]) -> bool {
 fn check(bytes: &[u8]) {
     let Some((method, query, _, body)) = genuine::request(bytes) else { return };
     let post = method == "POST";
-    let read = [fields(query.as_bytes()), if post { fields(body) } else { Vec::new() }].concat();
+    let read = [genuine::fields_of_query(query), if post { fields(body) } else { Vec::new() }].concat();
     let names: HashSet<_> = read.iter().map(|(name, _)| name).collect();
     let all = || read.iter().flat_map(|(name, value)| [name, value]);
     match Params::of(&Callback { method, path: "/", query, headers: &[], body }) {

@@ -10,7 +10,8 @@ use kamid::domain::Rejection;
 use super::callbacks::WORDS;
 use super::drive::Target;
 use super::genuine::{
-    Fields, assert_whole, channel, fields, minor, payments, request, requests, signature, text, verified, written,
+    Fields, assert_whole, channel, fields, fields_of_query, minor, payments, request, requests, signature, text,
+    verified, written,
 };
 use crate::support::channel::KEY;
 
@@ -26,7 +27,7 @@ fn epay(bytes: &[u8]) {
     let body = String::from_utf8_lossy(body);
     let (query, body) = (unsigned(query), unsigned(&body));
     let read =
-        [fields(query.as_bytes()), if method == "POST" { fields(body.as_bytes()) } else { Fields::new() }].concat();
+        [fields_of_query(&query), if method == "POST" { fields(body.as_bytes()) } else { Fields::new() }].concat();
     let sealed = format!("{query}&sign={}&sign_type=MD5", signature(&read));
     match verified("pay", (method, &sealed, "", body.as_bytes())) {
         Ok(Claim::Paid(payment)) => {
