@@ -8,6 +8,7 @@ mod address;
 mod channel;
 mod hammer;
 mod keys;
+mod lost;
 mod notice;
 mod order;
 mod output;

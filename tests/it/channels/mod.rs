@@ -6,6 +6,7 @@ mod coins;
 mod epay;
 mod http;
 mod live;
+mod lost;
 mod paypal;
 mod rsa;
 mod sdks;

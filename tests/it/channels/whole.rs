@@ -9,7 +9,7 @@ use crate::support::gateway::{Family, Gateway, SECRET, encoded};
 use crate::support::shop::Daemon;
 
 /// The channel's section, and files that it names.
-fn settings(gateway: &Gateway, data: &std::path::Path) -> String {
+pub fn settings(gateway: &Gateway, data: &std::path::Path) -> String {
     let file = |name: &str, text: &str| std::fs::write(data.join(name), text).unwrap();
     std::fs::create_dir_all(data).unwrap();
     file("merchant.key", &gateway.merchant.private());
@@ -50,7 +50,7 @@ fn settings(gateway: &Gateway, data: &std::path::Path) -> String {
 }
 
 /// Makes an order and goes where the buyer is sent: its number and its payment's.
-async fn ordered(shop: &Daemon) -> (String, String) {
+pub async fn ordered(shop: &Daemon) -> (String, String) {
     let wish = json!({"product": "card", "contact": "buyer@example.test", "channel": "gate"});
     let (status, made) = shop.post("/v1/orders", &wish).await;
     assert_eq!(status, 201, "{made}");
