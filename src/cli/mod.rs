@@ -6,6 +6,7 @@
 
 mod address;
 mod channel;
+mod channel_add;
 mod hammer;
 mod keys;
 mod lost;

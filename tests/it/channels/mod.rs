@@ -1,7 +1,9 @@
 //! The captured callbacks and requests of every kind: through `kamid channel verify`, over HTTP against a running daemon,
 //! and through each channel's own requests.
 
+mod adding;
 mod alipay;
+mod asks;
 mod coins;
 mod epay;
 mod http;
