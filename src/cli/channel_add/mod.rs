@@ -223,6 +223,11 @@ async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<
             }
         },
     };
+    // Some consoles give a secret only for an address that was put in.
+    if let Some((en, zh)) = kind.asks.console {
+        let url = notify_url(&name, target);
+        person.hears(&format!("\n{} {url}\n  {}", lang.say("notify address:", "通知地址:"), lang.say(en, zh)));
+    }
     let mut answers = Answers::new(&name, kind);
     let mut left_out: Vec<&str> = Vec::new();
     let open = |answers: &Answers, left_out: &[&str]| {
@@ -280,10 +285,15 @@ async fn pick(person: &mut Person) -> Result<&'static Kind, Failure> {
     }
 }
 
+/// Where the gateway calls back.
+fn notify_url(name: &str, target: &Target) -> String {
+    format!("{}/pay/{name}/notify", target.config.server.public_url)
+}
+
 /// Adds what is to be done now, in words.
 fn add_what_is_next(report: &mut Value, answers: &Answers, target: &Target, lang: Lang) {
     let (name, public_url) = (&answers.name, &target.config.server.public_url);
-    report["notify_url"] = json!(format!("{public_url}/pay/{name}/notify"));
+    report["notify_url"] = json!(notify_url(name, target));
     report["console"] = json!(answers.kind.asks.console.map(|(en, zh)| lang.say(en, zh)));
     let mut next = Vec::new();
     if ["://127.", "://localhost", "://0.0.0.0"].iter().any(|own| public_url.contains(own)) {

@@ -108,6 +108,11 @@ async fn it_speaks_chinese_and_says_at_once_which_key_is_the_wrong_one() {
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("config.toml"), BEFORE).unwrap();
 
+    // A console that gives the secret for an address is told of before the secret is asked for. Ctrl-D is an end, too.
+    let mut seat = wizard("zh_CN.UTF-8", &data, &["card", "--kind", "stripe"]);
+    seat.shows(&["/pay/card/notify", "添加为端点", "api_key(不显示):"]);
+    seat.types("\x04");
+    assert_eq!(seat.end().0, 130);
     // Ctrl-C where a secret is asked for: nothing is written, and the terminal echoes again.
     let mut seat = wizard("zh_CN.UTF-8", &data, &["wechat", "--kind", "wechat_v3", "--offline"]);
     answer(&mut seat, "商户号", "1900000001");
