@@ -213,8 +213,7 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
     let channels = given.section("channel", problems).sections(problems);
     let notify = given.section("notify", problems).sections(problems);
     for (name, _) in channels.iter().chain(&notify) {
-        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-        if name.is_empty() || name.len() > 32 || !name.bytes().all(fits) || name == "manual" {
+        if !is_name(name) {
             given.reject(
                 "channel",
                 format!("{name:?} is no name for a channel or a notifier: 1 to 32 of a-z, 0-9, - and _"),
@@ -235,6 +234,13 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
     }
     given.finish(&["server", "store", "outbound", "limits", "test", "top", "channel", "notify"], problems);
     Some(Config { server: server?, store: store?, outbound, limits, test: mode?, top: top?, channels, notify })
+}
+
+/// Whether a channel or a notifier may be called so.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    (1..=32).contains(&name.len()) && name.bytes().all(fits) && name != "manual"
 }
 
 /// What is allowed, and will not work with real money.

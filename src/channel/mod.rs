@@ -6,6 +6,7 @@
 //! come from the configuration, never from the message.
 
 mod alipay;
+pub mod asks;
 pub mod bill;
 mod btcpay;
 mod canonical;
@@ -252,6 +253,8 @@ pub struct Kind {
     pub test_only: bool,
     /// Reads its section; problems instead of a channel where it cannot.
     pub build: Build,
+    /// What an operator is asked for when one is added.
+    pub asks: asks::Asks,
 }
 
 /// Every kind there is.
@@ -261,90 +264,105 @@ pub const KINDS: &[Kind] = &[
         about: "易支付 V1, MD5: submit.php, GET or POST notification, query",
         test_only: false,
         build: epay::build,
+        asks: asks::EPAY_V1,
     },
     Kind {
         name: "epay_v2",
         about: "易支付 V2, RSA: cashier page or QR code, query, refund",
         test_only: false,
         build: epay_v2::build,
+        asks: asks::EPAY_V2,
     },
     Kind {
         name: "alipay",
         about: "支付宝, RSA2 with public keys or certificates: page, wap or QR code, query, refund",
         test_only: false,
         build: alipay::build,
+        asks: asks::ALIPAY,
     },
     Kind {
         name: "wechat_v3",
         about: "微信支付 v3: Native (QR code) or H5, query, refund",
         test_only: false,
         build: wechat::build,
+        asks: asks::WECHAT_V3,
     },
     Kind {
         name: "unionpay",
         about: "中国银联 5.1.0: cashier form or QR code, query, refund",
         test_only: false,
         build: unionpay::build,
+        asks: asks::UNIONPAY,
     },
     Kind {
         name: "stripe",
         about: "Stripe Checkout: hosted page, signed events, query, refund",
         test_only: false,
         build: stripe::build,
+        asks: asks::STRIPE,
     },
     Kind {
         name: "paypal",
         about: "PayPal Orders v2: hosted page, capture, webhooks confirmed by the API, query, refund",
         test_only: false,
         build: paypal::build,
+        asks: asks::PAYPAL,
     },
     Kind {
         name: "standard_webhooks",
         about: "a page of your own that signs its events by Standard Webhooks",
         test_only: false,
         build: standard_webhooks::build,
+        asks: asks::STANDARD_WEBHOOKS,
     },
     Kind {
         name: "coinbase_commerce",
         about: "Coinbase Commerce: charges with a hosted page, HMAC, query",
         test_only: false,
         build: coinbase_commerce::build,
+        asks: asks::COINBASE_COMMERCE,
     },
     Kind {
         name: "btcpay",
         about: "BTCPay Server: invoices, HMAC, each callback confirmed by the server's API",
         test_only: false,
         build: btcpay::build,
+        asks: asks::BTCPAY,
     },
     Kind {
         name: "epusdt_md5",
         about: "USDT by epusdt 1, MD5: its cashier, JSON notification",
         test_only: false,
         build: usdt::build_md5,
+        asks: asks::EPUSDT_MD5,
     },
     Kind {
         name: "epusdt_gmpay",
         about: "USDT by epusdt 2 (GMPay), HMAC-SHA256: its cashier, JSON notification",
         test_only: false,
         build: usdt::build_gmpay,
+        asks: asks::EPUSDT_GMPAY,
     },
     Kind {
         name: "bepusdt",
         about: "USDT and other coins by BEpusdt, MD5: its cashier, JSON notification",
         test_only: false,
         build: usdt::build_bepusdt,
+        asks: asks::BEPUSDT,
     },
     Kind {
         name: "tokenpay",
         about: "USDT and other coins by TokenPay, MD5: its pay page, JSON notification",
         test_only: false,
         build: tokenpay::build,
+        asks: asks::TOKENPAY,
     },
     Kind {
         name: "sandbox",
         about: "a gateway of our own to try things with, HMAC",
         test_only: true,
         build: sandbox::build,
+        asks: asks::NOTHING,
     },
 ];
 

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::product::moment;
-use super::{Context, Done, Failure, reconcile, serve};
+use super::{Context, Done, Failure, channel_add, reconcile, serve};
 use crate::channel::capture::{Capture, replay};
 use crate::channel::{Channels, KINDS};
 use crate::client::part;
@@ -24,6 +24,9 @@ pub enum ChannelCommand {
     /// List the kinds of channels there are
     #[command(after_help = "Example:\n  kamid channel kinds")]
     Kinds,
+    /// Add a channel to the configuration: asks for what its kind needs, checks it, writes it
+    #[command(after_help = channel_add::EXAMPLES)]
+    Add(channel_add::AddArgs),
     /// Try a channel: its notify address from outside and inside, and its gateway. Touches no order, moves no money
     #[command(after_help = "Example:\n  kamid channel test alipay\nExit code 1 if something cannot work.")]
     Test {
@@ -118,6 +121,7 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Done {
             let kinds: Vec<_> = KINDS.iter().map(|kind| json!({"kind": kind.name, "about": kind.about})).collect();
             context.show(&json!({"kinds": kinds}), "kinds", &["kind", "about"])
         }
+        ChannelCommand::Add(args) => channel_add::run(context, args).await,
         ChannelCommand::Test { name } => {
             let path = format!("/v1/channels/{}/test", part(&name)?);
             let report = context.client()?.post(&path, &json!({})).await?;

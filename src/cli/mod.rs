@@ -6,8 +6,10 @@
 
 mod address;
 mod channel;
+mod channel_add;
 mod hammer;
 mod keys;
+mod lost;
 mod notice;
 mod order;
 mod output;

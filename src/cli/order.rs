@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::{Context, Done, Failure, output};
+use super::{Context, Done, Failure, lost, output};
 use crate::client::{Client, part};
 
 /// Orders made by one request, and such requests under way at once.
@@ -130,6 +130,9 @@ pub enum OrderCommand {
         /// Order or payment number
         id: String,
     },
+    /// Ask the gateways about an order, or about every unpaid one of a time (补单), and settle what was paid
+    #[command(after_help = lost::EXAMPLES)]
+    Reconcile(lost::ReconcileArgs),
 }
 
 #[derive(Debug, Args)]
@@ -230,6 +233,7 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
             act(id, "replace", json!({"reason": reason, "position": position})).await?
         }
         OrderCommand::Redeliver { id } => act(id, "redeliver", json!({})).await?,
+        OrderCommand::Reconcile(args) => return lost::run(context, args).await,
         OrderCommand::Query { id } => act(id, "query", json!({})).await?,
         OrderCommand::Refund { act: Act { id, reason }, gateway } => {
             act(id, "refund", json!({"reason": reason, "gateway": gateway})).await?

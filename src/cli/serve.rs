@@ -43,7 +43,8 @@ fn all_problems(context: &Context, problems: Vec<Problem>) -> Vec<Problem> {
     all
 }
 
-fn wrong(problems: &[Problem]) -> Failure {
+/// A configuration that cannot be used.
+pub fn wrong(problems: &[Problem]) -> Failure {
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
     Failure { message: format!("the configuration cannot be used:\n{}", lines.join("\n")), code: 64 }
 }

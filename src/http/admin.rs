@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::problem::Problem;
 use super::trail::Told;
-use super::{Web, addresses, admin_orders, audit, incidents, notices, operators, payments, stream, trail};
+use super::{Web, addresses, admin_orders, audit, incidents, notices, operators, payments, stream, trail, unpaid};
 use crate::domain::{Operator, Product, Stock};
 use crate::shop::{ImportReport, ProductPatch};
 
@@ -32,6 +32,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/v1/channels", get(channels))
         .route("/v1/channels/{name}/test", post(try_channel))
         .route("/v1/channels/{name}/payments", get(payments::list))
+        .route("/v1/orders/unpaid", get(unpaid::list))
         .route("/v1/audit", get(audit::audit))
         .route(
             "/v1/stream",

@@ -19,6 +19,7 @@ mod payments;
 mod problem;
 mod stream;
 mod trail;
+mod unpaid;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};

@@ -89,6 +89,13 @@ fn belongs(status: StatusCode) -> bool {
     status.is_success() || status == StatusCode::CONFLICT || status.is_server_error()
 }
 
+/// Whether it was a question to a gateway that changed nothing: `kamid order reconcile` asks thousands, and they would
+/// push out what was done.
+fn only_asked(what: &str, result: &str) -> bool {
+    const NOTHING: [&str; 7] = ["unpaid", "unknown", "refunded", "mismatch", "replayed", "gateway", "conflict"];
+    what == "order query" && NOTHING.contains(&result)
+}
+
 /// Writes what an operator did.
 pub async fn recorded(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
@@ -106,6 +113,9 @@ pub async fn recorded(State(web): State<Arc<Web>>, mut request: Request, next: N
         None if told.result.is_empty() => "done".to_owned(),
         None => told.result,
     };
+    if only_asked(&what, &result) {
+        return response;
+    }
     let deed = Deed { by: by.unwrap_or_default(), what, result, ..told };
     let Deed { by, what, on, reason, result, .. } = &deed;
     tracing::info!(by, what, on, reason, result, "An operator acts.");

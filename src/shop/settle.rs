@@ -9,6 +9,7 @@ use crate::channel::{Answer, Asked, Channel, Claim, Terms};
 use crate::domain::{
     Attempt, Call, Callback, Due, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Rejection, Response,
 };
+use crate::outbound::Outbound;
 use crate::store::StoreError;
 use crate::telemetry::{Event, snapshot::Delivery};
 
@@ -18,6 +19,23 @@ pub(super) const ASKING: Duration = Duration::from_secs(10);
 const CONFIRMING: Duration = Duration::from_secs(3);
 /// How often a gateway is asked about one thing: what it takes to know more than this is not known.
 const QUESTIONS: usize = 4;
+
+/// Asks a gateway once more, and keeps what it says with what it said before.
+///
+/// # Errors
+/// No answer in time, or it was asked too often already.
+pub(super) async fn ask(
+    outbound: &Outbound,
+    heard: &mut Vec<Response>,
+    call: &Call,
+    patience: Duration,
+) -> Result<(), ShopError> {
+    if heard.len() >= QUESTIONS {
+        return Err(ShopError::Gateway("the gateway gives no answer that says enough".to_owned()));
+    }
+    heard.push(outbound.send(call, patience).await.map_err(ShopError::Gateway)?);
+    Ok(())
+}
 
 impl Shop {
     /// Settles one payment: one round trip, and what follows of it here (a wake-up, a count) costs none.
@@ -31,21 +49,14 @@ impl Shop {
         Ok(outcome)
     }
 
-    /// Asks a gateway once more, and keeps what it says with what it said before.
-    ///
-    /// # Errors
-    /// No answer in time, or it was asked too often already.
+    /// See [`ask`].
     pub(super) async fn ask(
         &self,
         heard: &mut Vec<Response>,
         call: &Call,
         patience: Duration,
     ) -> Result<(), ShopError> {
-        if heard.len() >= QUESTIONS {
-            return Err(ShopError::Gateway("the gateway gives no answer that says enough".to_owned()));
-        }
-        heard.push(self.outbound.send(call, patience).await.map_err(ShopError::Gateway)?);
-        Ok(())
+        ask(&self.outbound, heard, call, patience).await
     }
 
     /// What a callback states, its gateway asked where it proves too little by itself.

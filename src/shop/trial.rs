@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::settle::ask;
 use super::{Shop, ShopError};
 use crate::channel::{Answer, Asked, Channel};
-use crate::domain::{Call, Currency, Money, Payment, Response};
+use crate::domain::{Call, Currency, Millis, Money, Payment, Response};
+use crate::outbound::Outbound;
 use crate::vault;
 
 /// The header by which a callback says that it is a trial of ours.
@@ -108,7 +110,7 @@ impl Shop {
             steps.push(self.knock("inside", &format!("{inside}{path}"), channel.as_ref(), &token, 0).await);
         }
         self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&token);
-        steps.push(self.call_gateway(channel.as_ref()).await);
+        steps.push(call_gateway(&self.outbound, channel.as_ref(), || self.store.now()).await);
         Ok(steps)
     }
 
@@ -152,51 +154,45 @@ impl Shop {
             },
         }
     }
+}
 
-    /// Asks the gateway about a number that it cannot know.
-    async fn call_gateway(&self, channel: &dyn Channel) -> Step {
-        let asked = Asked { number: NUMBER, reference: NUMBER };
-        let mut heard = Vec::new();
-        let said = loop {
-            match channel.query(&asked, &heard, self.store.now()) {
-                None => {
-                    return Step::new(
-                        "gateway",
-                        "warn",
-                        "this kind cannot be asked about payments: its callbacks are all there is",
-                    );
-                }
-                Some(Answer::Ask(call)) => {
-                    if let Err(error) = self.ask(&mut heard, &call, PATIENCE).await {
-                        return Step::new("gateway", "failed", unreached(&error.to_string()));
-                    }
-                }
-                Some(said) => break said,
+/// Asks a channel's gateway about a number that it cannot know; `now` tells the time.
+pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl Fn() -> Millis) -> Step {
+    let asked = Asked { number: NUMBER, reference: NUMBER };
+    let mut heard = Vec::new();
+    let said = loop {
+        match channel.query(&asked, &heard, now()) {
+            None => {
+                return Step::new(
+                    "gateway",
+                    "warn",
+                    "this kind cannot be asked about payments: its callbacks are all there is",
+                );
             }
-        };
-        let date = heard.iter().rev().find_map(|answer| answer.header("date"));
-        let theirs = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
-        let skew = theirs.map(|at| (self.store.now() / 1000).abs_diff(at.timestamp().as_second().unsigned_abs()));
-        if let Some(skew) = skew.filter(|skew| *skew > SKEW_S) {
-            return Step::new(
-                "gateway",
-                "failed",
-                format!("this machine's clock differs from the gateway's by {skew} s"),
-            );
+            Some(Answer::Ask(call)) => {
+                if let Err(error) = ask(outbound, &mut heard, &call, PATIENCE).await {
+                    return Step::new("gateway", "failed", unreached(&error.to_string()));
+                }
+            }
+            Some(said) => break said,
         }
-        match said {
-            Answer::Unknown | Answer::Unpaid => {
-                Step::new("gateway", "ok", "it answers, and believes how our questions are signed")
-            }
-            Answer::Paid(_) | Answer::Refunded => {
-                Step::new("gateway", "failed", "it says that a made-up number was paid")
-            }
-            Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_) => {
-                let status = heard.last().map_or(0, |answer| answer.status);
-                let text =
-                    format!("it answers {status}, and not what an unknown number should be answered: look at the keys");
-                Step::new("gateway", "warn", text)
-            }
+    };
+    let date = heard.iter().rev().find_map(|answer| answer.header("date"));
+    let theirs = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
+    let skew = theirs.map(|at| (now() / 1000).abs_diff(at.timestamp().as_second().unsigned_abs()));
+    if let Some(skew) = skew.filter(|skew| *skew > SKEW_S) {
+        return Step::new("gateway", "failed", format!("this machine's clock differs from the gateway's by {skew} s"));
+    }
+    match said {
+        Answer::Unknown | Answer::Unpaid => {
+            Step::new("gateway", "ok", "it answers, and believes how our questions are signed")
+        }
+        Answer::Paid(_) | Answer::Refunded => Step::new("gateway", "failed", "it says that a made-up number was paid"),
+        Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_) => {
+            let status = heard.last().map_or(0, |answer| answer.status);
+            let text =
+                format!("it answers {status}, and not what an unknown number should be answered: look at the keys");
+            Step::new("gateway", "warn", text)
         }
     }
 }

@@ -1,10 +1,12 @@
 //! An order with all that stands with it, at one moment.
 
+use std::collections::BTreeSet;
+
 use super::orders::{fields, read_order, read_payment};
-use super::script::items_of;
+use super::script::{items_of, text_of};
 use super::{Store, StoreError};
 use crate::domain::order::PaymentRecord;
-use crate::domain::{Millis, Order, OrderId};
+use crate::domain::{Millis, Order, OrderId, OrderState};
 
 /// Orders read in one write.
 const BATCH: usize = 250;
@@ -119,6 +121,49 @@ impl Store {
                 return Ok(Some(records));
             }
         }
+    }
+
+    /// The orders made from `from` until before `until` that nobody is known to have paid: pending and expired ones, as
+    /// long as they are remembered. `None`: they are more than `most`. An order's number tells when it was made, so
+    /// every name is looked at, and only of those in that time is anything read.
+    ///
+    /// # Errors
+    /// Redis does not answer, or what stands there cannot be read.
+    pub async fn unpaid_between(
+        &self,
+        from: Millis,
+        until: Millis,
+        most: usize,
+    ) -> Result<Option<Vec<Order>>, StoreError> {
+        let pattern = self.names.every("order");
+        let (mut cursor, mut unpaid) = (0u64, BTreeSet::new());
+        loop {
+            let (next, names) = self.scan(cursor, &pattern).await?;
+            let ids = names.iter().filter_map(|name| name.rsplit(':').next()?.parse::<OrderId>().ok());
+            let ids: Vec<OrderId> = ids.filter(|id| (from..until).contains(&id.created())).collect();
+            let mut pipe = redis::pipe();
+            for id in &ids {
+                pipe.cmd("HGET").arg(self.names.order(*id)).arg("state");
+            }
+            let states = if ids.is_empty() { Vec::new() } else { self.ask_all(&pipe).await? };
+            let states = states.iter().map(|state| text_of(state)?.parse().ok());
+            let waits = |state: Option<OrderState>| matches!(state, Some(OrderState::Pending | OrderState::Expired));
+            unpaid.extend(ids.iter().zip(states).filter(|(_, state)| waits(*state)).map(|(id, _)| *id));
+            if unpaid.len() > most {
+                return Ok(None);
+            }
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        let unpaid: Vec<OrderId> = unpaid.into_iter().collect();
+        let mut orders = Vec::with_capacity(unpaid.len());
+        for batch in unpaid.chunks(BATCH) {
+            orders.extend(self.orders(batch).await?.into_iter().flatten());
+        }
+        orders.sort_by_key(|order| order.created);
+        Ok(Some(orders))
     }
 
     /// One step over all names; the next cursor, 0 at the end.

@@ -1,11 +1,14 @@
 //! The captured callbacks and requests of every kind: through `kamid channel verify`, over HTTP against a running daemon,
 //! and through each channel's own requests.
 
+mod adding;
 mod alipay;
+mod asks;
 mod coins;
 mod epay;
 pub mod gates;
 mod http;
+mod lost;
 mod memory;
 mod paypal;
 mod refunds;

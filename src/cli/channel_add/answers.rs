@@ -1,0 +1,161 @@
+//! What was answered so far, as a section and as what is wrong with it.
+
+use std::path::Path;
+
+use serde_json::{Map, json};
+
+use crate::channel::asks::{Ask, Form};
+use crate::channel::{Channels, Kind};
+use crate::settings::{Problem, Secret, Section};
+
+/// Longest file with a secret or a key.
+const FILE_BYTES: u64 = 1 << 20;
+
+/// One answer.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// It stands in the section.
+    Value(toml::Value),
+    /// It stands in a file of its own, which the section names.
+    Filed(Secret),
+}
+
+impl Given {
+    /// The text of a file, as [`Given::Filed`].
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    pub fn file(path: &str) -> Result<Self, String> {
+        let home = path.strip_prefix("~/").and_then(|rest| Some(dirs::home_dir()?.join(rest)));
+        let whole = home.unwrap_or_else(|| Path::new(path).to_owned());
+        let read = match std::fs::metadata(&whole) {
+            Ok(meta) if meta.len() > FILE_BYTES => Err(format!("longer than {FILE_BYTES} bytes")),
+            _ => std::fs::read_to_string(&whole).map_err(|error| error.to_string()),
+        };
+        let mut text = read.map_err(|why| format!("{path}: {why}"))?;
+        text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        Ok(Self::Filed(Secret::new(text)))
+    }
+}
+
+/// A channel to be.
+pub struct Answers {
+    pub name: String,
+    pub kind: &'static Kind,
+    given: Vec<(String, Given)>,
+}
+
+impl Answers {
+    pub fn new(name: &str, kind: &'static Kind) -> Self {
+        Self { name: name.to_owned(), kind, given: Vec::new() }
+    }
+
+    pub fn give(&mut self, key: &str, given: Given) {
+        self.forget(key);
+        self.given.push((key.to_owned(), given));
+    }
+
+    pub fn forget(&mut self, key: &str) {
+        self.given.retain(|(known, _)| known != key);
+    }
+
+    /// Whether it is answered, or said to be elsewhere.
+    pub fn has(&self, key: &str) -> bool {
+        self.given.iter().any(|(known, _)| known.strip_prefix(key).is_some_and(|rest| matches!(rest, "" | "_env")))
+    }
+
+    /// Whether the answers so far need this setting.
+    pub fn wants(&self, ask: &Ask) -> bool {
+        let is = |key: &str, word: &str| {
+            let fits = |(known, given): &(String, Given)| {
+                known == key && matches!(given, Given::Value(value) if value.as_str() == Some(word))
+            };
+            self.given.iter().any(fits)
+        };
+        ask.when.is_none_or(|(key, word)| is(key, word))
+    }
+
+    /// The file, beside the configuration, that a setting stands in.
+    fn file_of(&self, key: &str) -> String {
+        format!("{}.{key}", self.name)
+    }
+
+    /// Every file with its text.
+    pub fn files(&self) -> impl Iterator<Item = (String, &Secret)> {
+        self.given.iter().filter_map(|(key, given)| match given {
+            Given::Filed(secret) => Some((self.file_of(key), secret)),
+            Given::Value(_) => None,
+        })
+    }
+
+    /// In the order in which they are asked; what is not asked comes last.
+    fn sorted(&self) -> Vec<&(String, Given)> {
+        let asked = self.kind.asks.settings;
+        let place = |key: &str| asked.iter().position(|ask| ask.key == key).unwrap_or(asked.len());
+        let mut sorted: Vec<_> = self.given.iter().collect();
+        sorted.sort_by_key(|(key, _)| place(key));
+        sorted
+    }
+
+    /// The section as it is written.
+    pub fn toml(&self) -> String {
+        let text = |text: &str| toml::Value::String(text.to_owned());
+        let mut lines = vec![format!("[channel.{}]", self.name), format!("kind = {}", text(self.kind.name))];
+        for (key, given) in self.sorted() {
+            lines.push(match given {
+                Given::Value(value) => format!("{key} = {value}"),
+                Given::Filed(_) => format!("{key}_file = {}", text(&self.file_of(key))),
+            });
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// The section as a channel is built of it, with what its files will hold.
+    pub fn section(&self) -> Section {
+        let value = |given: &Given| match given {
+            Given::Value(value) => json!(value),
+            Given::Filed(secret) => json!(secret.reveal()),
+        };
+        let mut fields: Map<_, _> = self.given.iter().map(|(key, given)| (key.clone(), value(given))).collect();
+        fields.insert("kind".to_owned(), json!(self.kind.name));
+        Section::from_json(&format!("channel.{}", self.name), &fields)
+    }
+
+    /// What is wrong, or could be better, with what was answered so far.
+    pub fn problems(&self) -> Vec<Problem> {
+        let built = Channels::build(&[(self.name.clone(), self.section())], true);
+        built.map_or_else(|problems| problems, |channels| channels.warnings)
+    }
+
+    /// Which answer a problem is about: one that is wrong, not one that is still to come.
+    pub fn blamed(&self, problem: &Problem) -> Option<&'static Ask> {
+        let key = problem.path.strip_prefix(&format!("channel.{}.", self.name))?;
+        let is = |ask: &&Ask| key.strip_prefix(ask.key).is_some_and(|rest| matches!(rest, "" | "_file" | "_env"));
+        let ask = self.kind.asks.settings.iter().find(is)?;
+        (self.has(ask.key) && ask.with.is_none_or(|other| self.has(other))).then_some(ask)
+    }
+
+    /// Whether a problem is about a setting that nobody asks for.
+    pub fn is_unasked(&self, problem: &Problem) -> bool {
+        let key = problem.path.strip_prefix(&format!("channel.{}.", self.name)).unwrap_or_default();
+        self.given.iter().any(|(given, _)| given == key) && !self.kind.asks.settings.iter().any(|ask| ask.key == key)
+    }
+}
+
+/// What a text answers to a question; `None`: it is left out.
+///
+/// # Errors
+/// It answers nothing: why, and what would.
+pub fn read(ask: &Ask, text: &str) -> Result<Option<Given>, String> {
+    let text = if text.is_empty() { ask.default.unwrap_or_default() } else { text };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match ask.form {
+        Form::Text => Ok(Some(Given::Value(text.into()))),
+        Form::Choice(words) if words.contains(&text) => Ok(Some(Given::Value(text.into()))),
+        Form::Choice(words) => Err(words.join(" ")),
+        Form::Secret => Ok(Some(Given::Filed(Secret::new(text.to_owned())))),
+        Form::PrivateFile | Form::PublicFile => Given::file(text).map(Some),
+    }
+}

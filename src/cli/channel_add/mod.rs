@@ -1,0 +1,348 @@
+//! `kamid channel add`: a channel's settings are asked for, or given as flags; checked without and with its gateway;
+//! written.
+
+mod answers;
+mod files;
+mod prompt;
+
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use serde_json::{Value, json};
+
+use self::answers::{Answers, Given, read};
+use self::files::Target;
+use self::prompt::Person;
+use super::{Context, Done, Failure, serve};
+use crate::channel::asks::{Ask, Form};
+use crate::channel::{Channels, KINDS, Kind};
+use crate::config::is_name;
+use crate::outbound::Outbound;
+use crate::settings::Problem;
+use crate::shop::trial::{Step, call_gateway};
+use crate::store::clock::Clock;
+use crate::top::Lang;
+
+pub const EXAMPLES: &str = "Examples:
+  kamid channel add
+  kamid channel add pay --kind epay_v1 --set gateway_url=https://pay.example/ --set pid=1001 --secret-file key=epay.key
+  kamid channel add wechat --kind wechat_v3 --set mchid=1900000001 … --secret-file apiv3_key=apiv3.txt --dry-run
+At a terminal everything is asked for, in the language of LANG, and a wrong answer is said at once. With --set or
+--secret-file, or without a terminal, nothing is asked. Files are copied beside the configuration as <name>.<key>, mode
+0600; the section is added at its end, and the daemon must be restarted.
+Exit code 64 if the configuration could not be used (nothing is written), 1 if the gateway does not answer as it should
+(everything is written), 130 after Ctrl-C (nothing is written).";
+
+#[derive(Debug, clap::Args)]
+pub struct AddArgs {
+    /// Its name: 1 to 32 of a-z, 0-9, - and _
+    name: Option<String>,
+    /// Its kind, as kamid channel kinds explains them
+    #[arg(long, value_parser = PossibleValuesParser::new(kinds().map(|kind| kind.name)))]
+    kind: Option<String>,
+    /// A setting; any that the kind has
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+    /// A setting out of a file: a secret, a key, certificates
+    #[arg(long, visible_alias = "file", value_name = "KEY=PATH", value_parser = pair)]
+    secret_file: Vec<(String, String)>,
+    /// Overwrite files of an earlier channel of that name
+    #[arg(long)]
+    force: bool,
+    /// Do not ask the gateway
+    #[arg(long)]
+    offline: bool,
+    /// Check, print the section, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+fn unusable(message: impl Into<String>) -> Failure {
+    Failure { message: message.into(), code: 64 }
+}
+
+pub async fn run(context: &Context, args: AddArgs) -> Done {
+    let lang = Lang::of_environment();
+    let target = Target::of(context)?;
+    let asks = args.set.is_empty() && args.secret_file.is_empty() && !context.out.json;
+    let here = if asks { Person::here(lang) } else { Ok(None) };
+    let mut person = here.map_err(|error| Failure::new(error.to_string()))?;
+    let answers = match &mut person {
+        Some(person) => wizard(person, &args, &target).await?,
+        None => given(&args, &target)?,
+    };
+    let section = answers.toml();
+    let whole = target.with(&section)?;
+    let mut sections = target.config.channels.clone();
+    sections.push((answers.name.clone(), answers.section()));
+    let channels = Channels::build(&sections, target.config.test).map_err(|problems| serve::wrong(&problems))?;
+    let of_this = |problem: &&Problem| problem.path.starts_with(&format!("channel.{}.", answers.name));
+    let warnings: Vec<&Problem> = channels.warnings.iter().filter(of_this).collect();
+    let mut report = json!({
+        "channel": answers.name, "kind": answers.kind.name, "config": target.path.display().to_string(),
+        "written": false, "section": section, "files": [], "warnings": warnings,
+    });
+    if args.dry_run {
+        show(context, lang, &report, None);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let taken = target.taken(&answers);
+    if !taken.is_empty() && !args.force {
+        let names: Vec<String> = taken.iter().map(|path| path.display().to_string()).collect();
+        let names = names.join(", ");
+        let over = match &mut person {
+            Some(person) => {
+                let question = lang.say("exists: overwrite?", "已存在:要覆盖吗?");
+                person.agrees(&format!("{names}: {question}")).await?
+            }
+            None => false,
+        };
+        if !over {
+            return Err(Failure::new(format!("{names}: exists, and nothing was written; --force overwrites it")));
+        }
+    }
+    let written = target.write(&answers, &whole)?;
+    report["files"] = written.iter().map(|path| json!(path.display().to_string())).collect();
+    report["written"] = json!(true);
+    add_what_is_next(&mut report, &answers, &target, lang);
+    let checked = if args.offline { None } else { Some(check(&answers, &target, &channels).await?) };
+    report["gateway"] = json!(checked);
+    show(context, lang, &report, checked.as_ref());
+    Ok(ExitCode::from(u8::from(checked.is_some_and(|step| step.result == "failed"))))
+}
+
+/// Asks the gateway about a number that it cannot know.
+async fn check(answers: &Answers, target: &Target, channels: &Channels) -> Result<Step, Failure> {
+    let outbound = Outbound::build(&target.config.outbound).map_err(|problem| serve::wrong(&[problem]))?;
+    let channel = channels.get(&answers.name).ok_or_else(|| Failure::new("there is no channel"))?;
+    let clock = Clock::default();
+    tokio::select! {
+        step = call_gateway(&outbound, channel.as_ref(), || clock.now()) => Ok(step),
+        _ = tokio::signal::ctrl_c() => {
+            Err(Failure { message: "the channel is written; its gateway was not asked".to_owned(), code: 130 })
+        }
+    }
+}
+
+/// The kinds that can be added: test mode has the others by itself.
+fn kinds() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().filter(|kind| !kind.test_only)
+}
+
+fn kind_of(word: &str) -> Result<&'static Kind, Failure> {
+    kinds().find(|kind| kind.name == word).ok_or_else(|| {
+        let known: Vec<&str> = kinds().map(|kind| kind.name).collect();
+        unusable(format!("{word:?} is not a kind that can be added; one of {}", known.join(", ")))
+    })
+}
+
+/// Why a channel cannot be called so, in that language.
+fn bad_name(name: &str, target: &Target, lang: Lang) -> Option<String> {
+    if !is_name(name) {
+        let rule = lang.say("is no name: 1 to 32 of a-z, 0-9, - and _", "不能作名称:1 到 32 个 a-z、0-9、- 和 _");
+        return Some(format!("{name:?} {rule}"));
+    }
+    let there = lang.say("there is such a channel already", "已有这个名称的渠道");
+    target.has(name).then(|| format!("{name}: {there}"))
+}
+
+/// The answers as flags give them.
+fn given(args: &AddArgs, target: &Target) -> Result<Answers, Failure> {
+    let (Some(name), Some(word)) = (&args.name, &args.kind) else {
+        return Err(unusable("missing: the channel's NAME and --kind KIND (kamid channel kinds lists them)"));
+    };
+    let kind = kind_of(word)?;
+    if let Some(why) = bad_name(name, target, Lang::En) {
+        return Err(unusable(why));
+    }
+    let (mut answers, mut wrong) = (Answers::new(name, kind), Vec::new());
+    let asked = |key: &str| kind.asks.settings.iter().find(|ask| ask.key == key);
+    for (key, text) in &args.set {
+        let elsewhere = key.strip_suffix("_file").unwrap_or(key);
+        match asked(key).or_else(|| asked(elsewhere)) {
+            Some(ask) if ask.form.is_filed() => wrong.push(format!("{key}: give --secret-file {}=PATH", ask.key)),
+            Some(ask) => match read(ask, text) {
+                Ok(Some(given)) => answers.give(key, given),
+                Ok(None) => {}
+                Err(words) => wrong.push(format!("{key}: one of {words}")),
+            },
+            None => answers.give(key, Given::Value(text.parse().unwrap_or_else(|_| text.as_str().into()))),
+        }
+    }
+    for (key, path) in &args.secret_file {
+        match Given::file(path) {
+            Ok(given) => answers.give(key, given),
+            Err(why) => wrong.push(format!("{key}: {why}")),
+        }
+    }
+    for ask in kind.asks.settings {
+        let told = wrong.iter().any(|line| line.starts_with(&format!("{}: ", ask.key)));
+        if told || answers.has(ask.key) || !answers.wants(ask) {
+            continue;
+        }
+        match read(ask, "") {
+            Ok(Some(given)) => answers.give(ask.key, given),
+            _ if ask.optional => {}
+            _ => {
+                let flag = if ask.form.is_filed() { "--secret-file" } else { "--set" };
+                let what = if ask.form.is_filed() { "PATH" } else { "…" };
+                wrong.push(format!("missing: {flag} {}={what} ({})", ask.key, ask.what.0));
+            }
+        }
+    }
+    // Of what is missing the kind would say once more that it is.
+    let told = |problem: &&Problem| answers.blamed(problem).is_some() || answers.is_unasked(problem);
+    let problems = answers.problems();
+    wrong.extend(problems.iter().filter(|it| !it.warning).filter(told).map(ToString::to_string));
+    if wrong.is_empty() {
+        Ok(answers)
+    } else {
+        Err(unusable(format!("nothing was written:\n  {}", wrong.join("\n  "))))
+    }
+}
+
+/// The answers of a person at a terminal.
+async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<Answers, Failure> {
+    let lang = person.lang;
+    let kind = match &args.kind {
+        Some(word) => kind_of(word)?,
+        None => pick(person).await?,
+    };
+    let name = match &args.name {
+        Some(name) => bad_name(name, target, lang).map_or_else(|| Ok(name.clone()), |why| Err(unusable(why)))?,
+        None => loop {
+            let name = person.answers(lang.say("name (a-z, 0-9, -, _):", "名称(a-z、0-9、-、_):"), false).await?;
+            match bad_name(&name, target, lang) {
+                Some(why) => person.hears(&why),
+                None => break name.to_string(),
+            }
+        },
+    };
+    // Some consoles give a secret only for an address that was put in.
+    if let Some((en, zh)) = kind.asks.console {
+        let url = notify_url(&name, target);
+        person.hears(&format!("\n{} {url}\n  {}", lang.say("notify address:", "通知地址:"), lang.say(en, zh)));
+    }
+    let mut answers = Answers::new(&name, kind);
+    let mut left_out: Vec<&str> = Vec::new();
+    let open = |answers: &Answers, left_out: &[&str]| {
+        let open = |ask: &&Ask| answers.wants(ask) && !answers.has(ask.key) && !left_out.contains(&ask.key);
+        kind.asks.settings.iter().find(open)
+    };
+    while let Some(ask) = open(&answers, &left_out) {
+        let text = person.answers(&question(ask, lang), ask.form == Form::Secret).await?;
+        match read(ask, &text) {
+            Ok(Some(given)) => answers.give(ask.key, given),
+            Ok(None) if ask.optional => left_out.push(ask.key),
+            Ok(None) => person.hears(lang.say("  this one is needed", "  此项必填")),
+            Err(why) => person.hears(&format!("  {why}")),
+        }
+        // What is wrong is asked again, also where only a later answer showed it.
+        for problem in answers.problems() {
+            match answers.blamed(&problem) {
+                Some(wrong) if !problem.warning => {
+                    person.hears(&format!("  {}: {}", wrong.key, problem.message));
+                    answers.forget(wrong.key);
+                }
+                Some(other) if other.key == ask.key => person.hears(&format!("  {}", problem.message)),
+                _ => {}
+            }
+        }
+    }
+    Ok(answers)
+}
+
+/// A question: what it is, then the setting's name, and what may be answered.
+fn question(ask: &Ask, lang: Lang) -> String {
+    let hint = match ask.form {
+        Form::Choice(words) => format!(" ({})", words.join(" | ")),
+        Form::Secret => lang.say(" (not shown)", "(不显示)").to_owned(),
+        Form::PrivateFile | Form::PublicFile => lang.say(" (path of the file)", "(文件路径)").to_owned(),
+        Form::Text => String::new(),
+    };
+    let default = ask.default.map(|word| format!(" [{word}]")).unwrap_or_default();
+    format!("\n{}\n{}{hint}{default}:", lang.say(ask.what.0, ask.what.1), ask.key)
+}
+
+/// Which kind, out of a list.
+async fn pick(person: &mut Person) -> Result<&'static Kind, Failure> {
+    let kinds: Vec<&Kind> = kinds().collect();
+    for (at, kind) in kinds.iter().enumerate() {
+        person.hears(&format!("{:>3}  {:<18} {}", at + 1, kind.name, kind.about));
+    }
+    loop {
+        let answer = person.answers(person.lang.say("kind (number or name):", "种类(编号或名称):"), false).await?;
+        let number = answer.parse::<usize>().ok().and_then(|number| kinds.get(number.checked_sub(1)?).copied());
+        match number.map_or_else(|| kind_of(&answer), Ok) {
+            Ok(kind) => return Ok(kind),
+            Err(failure) => person.hears(&failure.message),
+        }
+    }
+}
+
+/// Where the gateway calls back.
+fn notify_url(name: &str, target: &Target) -> String {
+    format!("{}/pay/{name}/notify", target.config.server.public_url)
+}
+
+/// Adds what is to be done now, in words.
+fn add_what_is_next(report: &mut Value, answers: &Answers, target: &Target, lang: Lang) {
+    let (name, public_url) = (&answers.name, &target.config.server.public_url);
+    report["notify_url"] = json!(notify_url(name, target));
+    report["console"] = json!(answers.kind.asks.console.map(|(en, zh)| lang.say(en, zh)));
+    let mut next = Vec::new();
+    if ["://127.", "://localhost", "://0.0.0.0"].iter().any(|own| public_url.contains(own)) {
+        next.push(lang.say(
+            "set server.public_url: that address is this machine's own, and no gateway reaches it",
+            "设置 server.public_url:上面是本机地址,网关访问不到",
+        ));
+    }
+    if target.config.test {
+        next.push(lang.say("for real money: [test] mode = false", "收真钱:[test] mode = false"));
+    }
+    next.push(lang.say("restart the daemon (kamid serve)", "重启守护进程(kamid serve)"));
+    let mut next: Vec<String> = next.into_iter().map(str::to_owned).collect();
+    next.push(format!("kamid channel test {name}"));
+    report["next"] = json!(next);
+}
+
+fn show(context: &Context, lang: Lang, report: &Value, checked: Option<&Step>) {
+    if context.out.json {
+        return context.out.value(report);
+    }
+    let out = context.out;
+    let text = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
+    let list = |name: &str| report[name].as_array().cloned().unwrap_or_default();
+    out.line(&format!("\n{}", text("section")));
+    for warning in list("warnings") {
+        let (path, message) = (warning["path"].as_str(), warning["message"].as_str());
+        out.line(&format!("{}: {}", path.unwrap_or_default(), message.unwrap_or_default()));
+    }
+    if report["written"] != true {
+        return out.line(lang.say("nothing was written (--dry-run)", "没有写入(--dry-run)"));
+    }
+    out.line(&format!("{} {}", lang.say("written:", "已写入:"), text("config")));
+    for file in list("files") {
+        out.line(&format!("         {} (0600)", file.as_str().unwrap_or_default()));
+    }
+    if let Some(step) = checked {
+        out.line(&format!("{} {}: {}", lang.say("gateway:", "网关:"), step.result, step.says));
+    }
+    out.line(&format!("{} {}", lang.say("notify address:", "通知地址:"), text("notify_url")));
+    let sent = lang.say(
+        "it is sent with every payment; nothing is to be set in the gateway's console",
+        "随每笔付款发给网关,后台无须填写",
+    );
+    let console = report["console"].as_str();
+    let put = |place: &str| format!("{} {place}", lang.say("put it in:", "填到:"));
+    out.line(&format!("  {}", console.map_or_else(|| sent.to_owned(), put)));
+    out.line(lang.say("next:", "接下来:"));
+    for (at, step) in list("next").iter().enumerate() {
+        out.line(&format!("  {}. {}", at + 1, step.as_str().unwrap_or_default()));
+    }
+}
