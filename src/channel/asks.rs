@@ -241,10 +241,11 @@ pub const WECHAT_V3: Asks = Asks {
         ask(
             Form::PublicFile,
             "platform_cert",
-            "a file with the platform certificates, one behind the other",
-            "平台证书文件(可以有多张,依次放在一起)",
+            "a file with the platform certificates, one behind the other; empty: they are fetched and followed",
+            "平台证书文件(可以有多张,依次放在一起);留空则自动下载并跟随更换",
         )
-        .when("mode", "platform_cert"),
+        .when("mode", "platform_cert")
+        .optional(),
         choice(
             "pay",
             &["native", "h5"],
@@ -282,6 +283,12 @@ pub const UNIONPAY: Asks = Asks {
             "middle_cert",
             "acp_prod_middle.cer, from the same page",
             "acp_prod_middle.cer,在同一页下载",
+        ),
+        choice(
+            "pay",
+            &["form", "qr"],
+            "form: the gateway's own page; qr: a code on the order's page (二维码支付 must be opened for the account)",
+            "form:跳转银联网关页面;qr:订单页上的二维码(须开通二维码支付)",
         ),
     ],
     console: None,

@@ -111,7 +111,7 @@ async fn they_are_fetched_once_and_again_when_they_change() {
         &format!(
             "[channel.gate]\nkind = \"wechat_v3\"\napi_url = \"http://{at}\"\nmchid = \"19\"\nappid = \"wx1\"\n\
              apiv3_key_file = \"secret\"\nmerchant_serial = \"AB\"\nmerchant_private_key_file = \"merchant.key\"\n\
-             fetch_platform_certs = true\n"
+             mode = \"platform_cert\"\n"
         ),
     );
     shop.product("card", &[], 5);
