@@ -127,6 +127,8 @@ pub struct Asked<'a> {
     pub number: &'a str,
     /// What it was opened with; empty where nothing was kept.
     pub reference: &'a str,
+    /// The address that its buyer was sent to, where the gateway gave one.
+    pub page: &'a str,
 }
 
 /// What is to be given back.
@@ -352,7 +354,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "tokenpay",
-        about: "USDT and other coins by TokenPay, MD5: its pay page, JSON notification",
+        about: "USDT and other coins by TokenPay, MD5: its pay page, JSON notification, query",
         test_only: false,
         build: tokenpay::build,
         asks: asks::TOKENPAY,

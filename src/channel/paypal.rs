@@ -237,7 +237,7 @@ impl PayPal {
             }
             return Ok(Claim::Agreed(Agreed { number: number.to_owned(), call: self.capture_of(order) }));
         };
-        match self.standing(&said, &Asked { number, reference: order })? {
+        match self.standing(&said, &Asked { number, reference: order, page: "" })? {
             Standing::Paid(payment) => Ok(Claim::Paid(payment)),
             Standing::Refunded => Ok(Claim::Nothing("refund_notice")),
             Standing::Agreed | Standing::Unpaid => Ok(Claim::Nothing("status_not_paid")),

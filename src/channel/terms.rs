@@ -99,7 +99,7 @@ impl Terms {
 
     /// Says what cannot hold for this channel.
     pub(super) fn check(&self, s: &Section, channel: &dyn Channel, problems: &mut Vec<Problem>) {
-        let asked = Asked { number: "X", reference: "X" };
+        let asked = Asked { number: "X", reference: "X", page: "" };
         if self.confirm.is_some() && channel.query(&asked, &[], 0).is_none() {
             s.reject("confirm", "this kind of gateway cannot be asked about a payment", problems);
         }

@@ -98,6 +98,12 @@ fn is_id(text: &str) -> bool {
     text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
+/// TokenPay's own number of an order, which its pay page carries: the only one that it can be asked by.
+fn own<'a>(asked: &Asked<'a>) -> Option<&'a str> {
+    let (_, query) = asked.page.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix("Id=")).filter(|id| is_id(id))
+}
+
 impl TokenPay {
     /// What came, where other coins came than were asked for. More than was due is taken for it where the settings say so.
     fn moved(&self, amount: Money, asked: &str, came: &str) -> Result<Money, Rejection> {
@@ -131,7 +137,9 @@ impl TokenPay {
     /// What a believed answer says of the order that was asked about.
     fn told(&self, data: &Map<String, Value>, asked: &Asked<'_>) -> Option<Answer> {
         let of = |name: &str| data.get(name).and_then(json::scalar).unwrap_or_default();
-        if of("outOrderId") != asked.number || of("id") != asked.reference {
+        let id = own(asked)?;
+        // The address that came with the payment stands beside the one that the attempt was given.
+        if of("outOrderId") != asked.number || of("id") != id || of("toAddress") != asked.reference {
             return None;
         }
         let amount = Money::parse(&of("actualAmount"), self.base).ok()?;
@@ -141,7 +149,7 @@ impl TokenPay {
                 let moved = of("isDynamicAmount") == "true";
                 let paid = if moved { self.moved(amount, &of("amount"), &of("payAmount")).ok()? } else { amount };
                 let reference = Some(asked.reference.to_owned());
-                let payment = Payment::new(asked.number, asked.reference, paid, &self.name);
+                let payment = Payment::new(asked.number, id, paid, &self.name);
                 Some(Answer::Paid(Payment { reference, ..payment }))
             }
             _ => None,
@@ -204,15 +212,14 @@ impl Channel for TokenPay {
         Begin::Ask(self.scheme.call(format!("{}/CreateOrder", self.gateway_url), fields))
     }
 
-    /// Only by its own number: an attempt that was opened here keeps the address instead, which the callback must repeat.
     fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
         if let Some(answer) = heard.first() {
             return Some(self.answer(asked, answer, now));
         }
-        let signature = self.scheme.signature(flat::object([("Id", asked.reference.into())]));
-        let query = params::encode([("Id", asked.reference), ("Signature", &signature)]);
-        let url = format!("{}/Query?{query}", self.gateway_url);
-        is_id(asked.reference).then(|| Answer::Ask(Call::get(url)))
+        let id = own(asked)?;
+        let signature = self.scheme.signature(flat::object([("Id", id.into())]));
+        let query = params::encode([("Id", id), ("Signature", &signature)]);
+        Some(Answer::Ask(Call::get(format!("{}/Query?{query}", self.gateway_url))))
     }
 
     fn refund(&self, _: &Refund<'_>, _: &[Response], _: Millis) -> Option<Refunded> {

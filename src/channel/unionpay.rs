@@ -347,7 +347,7 @@ impl UnionPay {
 
     fn confirmed(&self, payment: &Payment, answer: &Response, now: Millis) -> Result<Claim, Rejection> {
         let reference = payment.reference.as_deref().unwrap_or_default();
-        match self.told(&Asked { number: &payment.number, reference }, answer, now) {
+        match self.told(&Asked { number: &payment.number, reference, page: "" }, answer, now) {
             Answer::Paid(payment) => Ok(Claim::Paid(payment)),
             Answer::Unpaid | Answer::Unknown | Answer::Refunded => Ok(Claim::Nothing("status_not_paid")),
             Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_) => Err(Rejection::OrderMismatch),

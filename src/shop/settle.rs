@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::{IncidentNote, Shop, ShopError};
-use crate::channel::{Answer, Asked, Channel, Claim, Terms};
+use crate::channel::{Answer, Asked, Channel, Claim, Step, Terms};
 use crate::domain::{
     Attempt, Call, Callback, Due, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Rejection, Response,
 };
@@ -107,7 +107,7 @@ impl Shop {
             return Ok(Some(payment));
         }
         let reference = payment.reference.clone().unwrap_or_default();
-        let asked = Asked { number: &payment.number, reference: &reference };
+        let asked = Asked { number: &payment.number, reference: &reference, page: "" };
         match self.inquire(channel, &asked, false, CONFIRMING).await? {
             Some(Answer::Paid(said)) => Ok(Some(Payment { paid: said.paid, ..payment })),
             _ => Ok(None),
@@ -209,7 +209,12 @@ impl Shop {
         let channel = self.channel(&due.channel)?;
         let number = payment_no(order.id, attempt);
         let reference = order.opening(attempt).map_or("", |opened| opened.reference.as_str());
-        let asked = Asked { number: &number, reference };
+        let step = order.opening(attempt).map(|opened| serde_json::from_str::<Step>(&opened.step));
+        let page = match &step {
+            Some(Ok(Step::Redirect { url })) => url.as_str(),
+            _ => "",
+        };
+        let asked = Asked { number: &number, reference, page };
         let take = self.waits(&number).await?;
         let Some(said) = self.inquire(channel.as_ref(), &asked, take, ASKING).await? else {
             return Err(ShopError::Conflict(format!("channel {} cannot be asked about payments", due.channel)));

@@ -158,7 +158,7 @@ impl Shop {
 
 /// Asks a channel's gateway about a number that it cannot know; `now` tells the time.
 pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl Fn() -> Millis) -> Step {
-    let asked = Asked { number: NUMBER, reference: NUMBER };
+    let asked = Asked { number: NUMBER, reference: NUMBER, page: "" };
     let mut heard = Vec::new();
     let said = loop {
         match channel.query(&asked, &heard, now()) {

@@ -373,7 +373,7 @@ proptest! {
             let channel = HOOKS.get(name).unwrap();
             for answer in [&request.body, &channel.forge(&payment, 0).body] {
                 let answer = Response { status: 200, headers: Vec::new(), body: answer.clone() };
-                let asked = kamid::channel::Asked { number: &payment.number, reference: &payment.trade_no };
+                let asked = kamid::channel::Asked { number: &payment.number, reference: &payment.trade_no, page: "" };
                 prop_assert!(!matches!(channel.query(&asked, &[answer], 0), Some(kamid::channel::Answer::Paid(_))), "{}", name);
             }
         }

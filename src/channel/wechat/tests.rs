@@ -78,5 +78,5 @@ fn answers_are_believed_when_signed_and_mean_what_they_say() {
         assert!(fits, "{answer}: {said:?}");
     }
     let gone = Response { status: 404, ..Response::default() };
-    assert_eq!(pay.query(&Asked { number, reference: "" }, &[gone], 0), Some(Answer::Unknown));
+    assert_eq!(pay.query(&Asked { number, reference: "", page: "" }, &[gone], 0), Some(Answer::Unknown));
 }

@@ -36,7 +36,11 @@ fn pages_codes_queries_and_refunds_are_what_the_sdks_sign() {
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));
     let (page, content) = told("q01");
     let pay = channel("alipay", &page["config"], &[]);
-    let call = question(pay.query(&Asked { number: text(&content, "out_trade_no"), reference: "" }, &[], now(&page)));
+    let call = question(pay.query(
+        &Asked { number: text(&content, "out_trade_no"), reference: "", page: "" },
+        &[],
+        now(&page),
+    ));
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));
     let (page, content) = told("f01");
     let amount = Money::parse(text(&content, "refund_amount"), "CNY".parse().unwrap()).unwrap();
@@ -50,7 +54,7 @@ fn pages_codes_queries_and_refunds_are_what_the_sdks_sign() {
 fn an_answer_is_believed_by_the_signature_of_its_raw_text() {
     let page = vector("alipay", "q02");
     let pay = channel("alipay", &page["config"], &[]);
-    let about = Asked { number: text(&page["order"], "order_no"), reference: "" };
+    let about = Asked { number: text(&page["order"], "order_no"), reference: "", page: "" };
     for answer in page["answers"].as_array().unwrap() {
         let said = said_of(pay.as_ref(), &about, &answered(answer), now(&page));
         let wanted = text(answer, "means").replace("no such trade", "unknown").replace("bad signature", "mismatch");
@@ -62,7 +66,8 @@ fn an_answer_is_believed_by_the_signature_of_its_raw_text() {
 fn certificate_mode_sends_the_numbers_of_its_certificates() {
     let page = vector("alipay", "c06");
     let pay = channel("alipay", &page["config"], &[]);
-    let call = question(pay.query(&Asked { number: "KO251123160000XUC8GJV7", reference: "" }, &[], now(&page)));
+    let call =
+        question(pay.query(&Asked { number: "KO251123160000XUC8GJV7", reference: "", page: "" }, &[], now(&page)));
     let sent = pairs(std::str::from_utf8(&call.body).unwrap());
     for name in ["app_cert_sn", "alipay_root_cert_sn"] {
         assert!(sent.contains(&(name.to_owned(), text(&page["output"], name).to_owned())), "{name}: {sent:?}");

@@ -104,7 +104,7 @@ async fn unpaid(shop: &Daemon, coins: &Coins, id: &str, number: &str) {
 async fn lost(shop: &Daemon, coins: &Coins) {
     let (id, number) = ordered(shop, "card").await;
     let query = ["order", "query", &id];
-    if matches!(coins.kind, Kind::Coinbase | Kind::BtcPay | Kind::Stripe) {
+    if matches!(coins.kind, Kind::Coinbase | Kind::BtcPay | Kind::Stripe | Kind::TokenPay) {
         assert_eq!(shop.json(&query, "")["result"], "unpaid");
         coins.pay(&number);
         assert_eq!(shop.json(&query, "")["result"], "delivered");

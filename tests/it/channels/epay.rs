@@ -57,7 +57,7 @@ fn the_v1_page_and_query_are_what_the_sdk_makes() {
     assert_eq!(query(&url), query(text(&page["output"], "url_by_sdk")));
     let page = vector("epay_v1", "q01");
     let pay = channel("epay_v1", &page["config"], &[]);
-    let about = Asked { number: text(&page["order"], "order_no"), reference: "" };
+    let about = Asked { number: text(&page["order"], "order_no"), reference: "", page: "" };
     assert_eq!(question(pay.query(&about, &[], 0)).url, page["output"]["url"]);
     for answer in page["answers"].as_array().unwrap() {
         let said = said_of(pay.as_ref(), &about, &answered(answer), 0);
@@ -92,7 +92,7 @@ fn v2_requests_are_what_the_sdk_makes() {
     }
     let page = vector("epay_v2", "q01");
     let pay = channel("epay_v2", &page["config"], &[]);
-    let about = Asked { number: text(&page["order"], "order_no"), reference: "" };
+    let about = Asked { number: text(&page["order"], "order_no"), reference: "", page: "" };
     sent(&question(pay.query(&about, &[], at)), &page);
     for answer in page["answers"].as_array().unwrap() {
         let said = said_of(pay.as_ref(), &about, &answered(answer), at);

@@ -57,7 +57,7 @@ fn an_order_is_what_the_documents_say() {
 fn the_api_says_what_was_paid() {
     let page = vector("paypal", "c01");
     let pay = channel("paypal", &page["config"], &[]);
-    let about = Asked { number: "KO1", reference: "O1" };
+    let about = Asked { number: "KO1", reference: "O1", page: "" };
     let call = question(pay.query(&about, &[], 0));
     assert_eq!((call.method, call.url.ends_with("/v2/checkout/orders/O1")), ("GET", true));
     assert!(pay.query(&Asked { reference: "", ..about }, &[], 0).is_none());

@@ -80,7 +80,9 @@ fn asks(kind: &str, channel: &dyn Channel, payment: &Payment) -> Vec<Call> {
         return vec![opening];
     }
     let refund = Refund { payment, number: "R1", reason: "不要了", notify_url: "" };
-    let query = channel.query(&Asked { number: NUMBER, reference: "" }, &[], *NOW).map(|answer| question(Some(answer)));
+    let query = channel
+        .query(&Asked { number: NUMBER, reference: "", page: "" }, &[], *NOW)
+        .map(|answer| question(Some(answer)));
     let refund = channel.refund(&refund, &[], *NOW).map(|refunded| refunding(Some(refunded)));
     [Some(opening), query, refund].into_iter().flatten().collect()
 }

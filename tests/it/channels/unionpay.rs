@@ -24,7 +24,8 @@ fn forms_queries_and_refunds_are_what_the_port_signs() {
     assert_eq!(fields.into_iter().collect::<Vec<_>>(), pairs_of(wanted));
     let page = vector("unionpay", "q01");
     let pay = channel("unionpay", &page["config"], &[]);
-    let about = Asked { number: text(&page["order"], "order_no"), reference: text(&page["order"], "txn_time") };
+    let about =
+        Asked { number: text(&page["order"], "order_no"), reference: text(&page["order"], "txn_time"), page: "" };
     let call = question(pay.query(&about, &[], now(&page)));
     assert_eq!(call.url, text(&page["output"], "url"));
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));

@@ -72,7 +72,8 @@ fn the_documents_worked_examples_come_out() {
     let extra = [("OrderUserKey", text(&create["params"], "OrderUserKey"))];
     let call = asked(pay.checkout(&due(&made, text(&create["params"], "OutOrderId"), &extra), &[], 0));
     assert_eq!(body(&call)["Signature"], create["Signature"]);
-    let about = Asked { number: "", reference: text(&query["params"], "Id") };
+    let page = format!("https://tokenpay.example.test/Pay?Id={}", text(&query["params"], "Id"));
+    let about = Asked { number: "", reference: "", page: &page };
     assert!(question(pay.query(&about, &[], 0)).url.ends_with(text(query, "Signature")));
     let mut sent = notify["params"].clone();
     sent["Signature"] = notify["Signature"].clone();
@@ -131,7 +132,7 @@ fn an_answer_opens_what_was_asked_for_or_nothing() {
             *answer.pointer_mut(at).unwrap() = value;
             assert!(opened(pay.as_ref(), &due, &answer).is_err(), "{kind}: {answer}");
         }
-        assert!(pay.query(&Asked { number, reference: address }, &[], 0).is_none());
+        assert!(pay.query(&Asked { number, reference: address, page: "" }, &[], 0).is_none());
     }
 }
 
@@ -163,9 +164,13 @@ fn tokenpay_opens_is_asked_and_weighs_other_coins() {
     let page = vector("tokenpay", "q01");
     let target = text(&page["output"], "target");
     let id = &target[10..46];
-    let about = Asked { number, reference: id };
+    let there = format!("https://tokenpay.example.test/Pay?lang=zh&Id={id}");
+    let about = Asked { number, reference: address, page: &there };
     assert_eq!(question(pay.query(&about, &[], 0)).url, format!("https://tokenpay.example.test{target}"));
-    assert!(pay.query(&Asked { number, reference: address }, &[], 0).is_none(), "an address is no number of an order");
+    for page in ["", "https://tokenpay.example.test/Pay", "https://tokenpay.example.test/Pay?Id=../x"] {
+        assert!(pay.query(&Asked { page, ..about }, &[], 0).is_none(), "{page:?} names no order");
+    }
+    let elsewhere = Asked { reference: "T2", ..about };
     let told = |of: &str, status: u8, moved: bool, coins: f64| {
         let data = json!({"id": id, "outOrderId": of, "actualAmount": 12.5, "amount": 2, "payAmount": coins,
             "isDynamicAmount": moved, "status": status, "toAddress": address});
@@ -180,6 +185,11 @@ fn tokenpay_opens_is_asked_and_weighs_other_coins() {
     assert_eq!(told(number, 0, false, 0.0), Err("Unpaid".to_owned()));
     assert_eq!(told(number, 2, false, 0.0), Err("Unpaid".to_owned()));
     assert_eq!(told("KO251123160000SHUSE66B", 1, false, 2.0), Err("Mismatch".to_owned()));
+    let data = json!({"id": id, "outOrderId": number, "actualAmount": 12.5, "status": 1, "toAddress": address});
+    let body = json!({"success": true, "data": data}).to_string().into_bytes();
+    let answer = Response { status: 200, headers: Vec::new(), body };
+    assert!(matches!(said_of(pay.as_ref(), &about, &answer, 0), Answer::Paid(_)));
+    assert_eq!(said_of(pay.as_ref(), &elsewhere, &answer, 0), Answer::Mismatch);
 }
 
 #[test]

@@ -90,11 +90,11 @@ fn a_stripe_session_is_believed_for_its_order_alone() {
     let refusal = response(400, &json!({"error": {"type": "invalid_request_error", "message": "No such currency"}}));
     assert!(opened(pay.as_ref(), &wish, &refusal, 0).unwrap_err().contains("No such currency"));
 
-    let about = Asked { number, reference: "cs_1" };
+    let about = Asked { number, reference: "cs_1", page: "" };
     let call = question(pay.query(&about, &[], 0));
     assert_eq!((call.method, call.url.as_str()), ("GET", "https://api.stripe.com/v1/checkout/sessions/cs_1"));
-    assert!(pay.query(&Asked { number, reference: "" }, &[], 0).is_none());
-    assert!(pay.query(&Asked { number, reference: "../x?" }, &[], 0).is_none());
+    assert!(pay.query(&Asked { number, reference: "", page: "" }, &[], 0).is_none());
+    assert!(pay.query(&Asked { number, reference: "../x?", page: "" }, &[], 0).is_none());
     let paid = Money { minor: 2990, currency: "USD".parse().unwrap() };
     let payment = Payment { reference: Some("cs_1".to_owned()), ..Payment::new(number, "cs_1", paid, "pay") };
     assert_eq!(said_of(pay.as_ref(), &about, &response(200, &session("paid")), 0), Answer::Paid(payment.clone()));
@@ -237,7 +237,7 @@ fn a_coinbase_charge_is_what_the_documents_say() {
     let other = order(&page, "https://x.test/r", None, 900);
     assert!(opened(pay.as_ref(), &Checkout { number: "KO2", ..other }, &fresh, 0).is_err());
 
-    let about = Asked { number, reference: "C1" };
+    let about = Asked { number, reference: "C1", page: "" };
     assert_eq!(question(pay.query(&about, &[], 0)).url, "https://api.commerce.coinbase.com/charges/C1");
     let says =
         |status: &str, payments: Value| said_of(pay.as_ref(), &about, &response(200, &charge(status, payments)), 0);
@@ -255,8 +255,9 @@ fn a_coinbase_charge_is_what_the_documents_say() {
     assert_eq!(says("EXPIRED", json!([])), Answer::Unpaid);
     assert_eq!(says("REFUNDED", json!([])), Answer::Refunded);
     assert_eq!(says("SOMETHING", json!([])), Answer::Mismatch);
-    let fresh =
-        |reference| said_of(pay.as_ref(), &Asked { number, reference }, &response(200, &charge("NEW", json!([]))), 0);
+    let fresh = |reference| {
+        said_of(pay.as_ref(), &Asked { number, reference, page: "" }, &response(200, &charge("NEW", json!([]))), 0)
+    };
     assert_eq!(fresh("C2"), Answer::Mismatch);
     assert_eq!(said_of(pay.as_ref(), &about, &response(404, &json!({})), 0), Answer::Unknown);
 }
@@ -324,7 +325,7 @@ fn a_btcpay_invoice_is_what_the_documents_say_and_its_server_decides() {
     let changed = forged(pay.as_ref(), &paid, at, |_, body| body.push(b' '));
     assert_eq!(changed, Err(Rejection::BadSignature));
 
-    let about = Asked { number, reference: "I1" };
+    let about = Asked { number, reference: "I1", page: "" };
     assert!(question(pay.query(&about, &[], 0)).url.ends_with("/invoices/I1"));
     assert_eq!(said_of(pay.as_ref(), &about, &with(&[]), 0), Answer::Paid(paid.clone()));
     assert_eq!(said_of(pay.as_ref(), &about, &with(&[("status", json!("New"))]), 0), Answer::Unpaid);

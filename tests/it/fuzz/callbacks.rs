@@ -90,7 +90,7 @@ fn sandbox(bytes: &[u8]) {
 fn answer(bytes: &[u8]) {
     const NUMBER: &str = "KO251123160000MZ4YRUCY";
     let heard = [Response { status: 200, headers: Vec::new(), body: bytes.to_vec() }];
-    let said = channel("pay").query(&Asked { number: NUMBER, reference: "" }, &heard, 0);
+    let said = channel("pay").query(&Asked { number: NUMBER, reference: "", page: "" }, &heard, 0);
     if let Some(Answer::Paid(payment)) = said {
         let json: serde_json::Value = serde_json::from_slice(bytes).unwrap();
         let word = |name: &str| json[name].as_str().map_or_else(|| json[name].to_string(), str::to_owned);

@@ -111,7 +111,7 @@ fn stated(rig: &Rig, input: &[u8]) -> Option<String> {
 /// The same bytes as an answer of the gateway's API: none of it may panic.
 fn answers(channel: &dyn Channel, callback: &Callback<'_>, headers: &[(String, String)]) {
     let answer = Response { status: 200, headers: headers.to_vec(), body: callback.body.to_vec() };
-    let asked = Asked { number: "KO251123160000MZ4YRUCY", reference: "R" };
+    let asked = Asked { number: "KO251123160000MZ4YRUCY", reference: "R", page: "" };
     let checkout = Checkout {
         number: asked.number,
         amount: Money { minor: 2990, currency: Currency::CNY },

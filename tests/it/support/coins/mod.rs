@@ -193,6 +193,8 @@ impl Coins {
             (Kind::BtcPay, ..) => self.answer_btcpay(method, uri, headers, body),
             (Kind::Stripe, ..) => self.answer_stripe(method, uri, headers, body),
             (Kind::Webhooks, "GET", "/page") => Ok(self.answer_page(uri)),
+            (Kind::TokenPay, "GET", "/Pay") => Ok("pay here".into_response()),
+            (Kind::TokenPay, "GET", "/Query") => self.query_tokenpay(uri),
             (Kind::TokenPay, "POST", "/CreateOrder") => self.answer_tokenpay(&self.believed(body, "Signature")?),
             (Kind::Gmpay, "POST", "/payments/gmpay/v1/order/create-transaction")
             | (Kind::Epusdt | Kind::Bepusdt, "POST", "/api/v1/order/create-transaction") => {

@@ -81,8 +81,22 @@ impl Coins {
         let info = json!({"ActualAmount": amount, "Amount": "1.3571", "BaseCurrency": "CNY", "BlockChainName": "TRON",
             "CurrencyName": "USDT", "Id": self.own(number), "OrderUserKey": fields["OrderUserKey"],
             "OutOrderId": number, "ToAddress": address});
-        let page = format!("{}/page/{number}", self.url);
+        let page = format!("{}/Pay?Id={}", self.url, self.own(number));
         Ok(said(200, &json!({"success": true, "message": "创建订单成功！", "data": page, "info": info})))
+    }
+
+    /// How an order stands, by its own number.
+    pub(super) fn query_tokenpay(&self, uri: &axum::http::Uri) -> Result<Response, &'static str> {
+        let url = reqwest::Url::parse(&format!("http://x/?{}", uri.query().unwrap_or_default())).unwrap();
+        let fields: Map<String, Value> =
+            url.query_pairs().map(|(name, text)| (name.into_owned(), text.into_owned().into())).collect();
+        let fields = self.believed(Value::Object(fields).to_string().as_bytes(), "Signature")?;
+        let (number, told) = self.named(fields["Id"].as_str().ok_or("parameters")?).ok_or("no such order")?;
+        let status = u8::from(!matches!(told, Told::Waiting | Told::Expired));
+        let amount: f64 = written(&self.payment(&number).amount, false).parse().unwrap();
+        let data = json!({"id": self.own(&number), "outOrderId": number, "actualAmount": amount, "amount": 1.3571,
+            "isDynamicAmount": false, "status": status, "toAddress": self.address(&number)});
+        Ok(said(200, &json!({"success": true, "message": "订单信息获取成功！", "data": data})))
     }
 
     /// The fields of a callback, signed.
