@@ -255,8 +255,20 @@ fn warn_before_going_live(s: &Section, server: Option<&Server>, no_channels: boo
     } else if server.is_some_and(|server| server.public_url.starts_with("http://")) {
         s.warn("public_url", "is not https: tokens and keys would cross the net in the clear", problems);
     }
+    // The world calls https and we listen on this machine alone: something stands in between, and says who calls.
+    let fronted = |server: &Server| {
+        server.public_url.starts_with("https://") && !local(&server.public_url) && server.public.ip().is_loopback()
+    };
+    if server.is_some_and(|server| fronted(server) && server.trusted_proxies.is_empty()) {
+        s.warn(
+            "trusted_proxies",
+            "names no proxy, and one must stand in front: without its name all buyers look like one address, and the limits of one address stop them all",
+            problems,
+        );
+    }
     if no_channels {
-        s.warn("channel", "there is none: nobody can pay. Add a [channel.<name>] section", problems);
+        let message = "there is none: nobody can pay. `kamid channel add` adds one".to_owned();
+        problems.push(Problem { path: "channel".to_owned(), line: None, message, warning: true });
     }
 }
 

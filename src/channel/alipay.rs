@@ -150,7 +150,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         s.reject("subject", "at most 128 characters, without / = &", problems);
     }
     let body: u32 = s.whole("max_body_bytes", 1024..=1_048_576, problems).unwrap_or(65_536);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     if mode != "public_key" && numbers.is_none() {
         return None;
     }

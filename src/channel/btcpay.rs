@@ -60,7 +60,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         s.reject("paid_events", format!("is a list of events of invoices, such as {SETTLED}"), problems);
     }
     let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     Some(Arc::new(Btcpay {
         name: name.to_owned(),
         server_url: server_url?,

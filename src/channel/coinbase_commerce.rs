@@ -65,7 +65,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let paid_events = paid_events(s, problems);
     let subject = s.text("subject", problems).unwrap_or_else(|| "product".to_owned());
     let body_bytes = common::body_bytes(s, 262_144, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     Some(Arc::new(Coinbase {
         name: name.to_owned(),
         api_url: api_url?,

@@ -1,6 +1,6 @@
 //! What kinds of several families have in common: settings, the first look at a callback, and what a gateway hears.
 
-use super::Verdict;
+use super::{Verdict, terms};
 use crate::domain::{Callback, Millis, Rejection, Reply};
 use crate::settings::{Problem, Secret, Section};
 
@@ -48,6 +48,11 @@ pub fn secret(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -
         return None;
     }
     secret
+}
+
+/// Reports what is no setting of the kind's, nor of every kind's.
+pub fn finish(s: &Section, known: &[&str], problems: &mut Vec<Problem>) {
+    s.finish(&[known, &terms::SETTINGS].concat(), problems);
 }
 
 /// What the gateway shows of every order.

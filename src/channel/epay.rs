@@ -67,8 +67,12 @@ struct Epay {
 /// The merchant number.
 pub(super) fn pid(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
     let pid = s.text("pid", problems);
-    if pid.as_deref().is_none_or(|pid| !pid.bytes().all(|b| b.is_ascii_alphanumeric())) {
-        s.require("pid", "the merchant number from the gateway's console, digits", problems);
+    match &pid {
+        None => s.require("pid", "the merchant number from the gateway's console, digits", problems),
+        Some(pid) if pid.is_empty() || !pid.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            s.reject("pid", "must be the merchant number from the gateway's console: digits", problems);
+        }
+        Some(_) => {}
     }
     pid
 }
@@ -130,7 +134,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let currency = s.parsed("currency", "three capital letters", problems).unwrap_or(Currency::CNY);
     let query_bytes = common::query_bytes(s, problems);
     let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     Some(Arc::new(Epay {
         name: name.to_owned(),
         gateway_url: gateway_url?,

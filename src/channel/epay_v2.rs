@@ -73,7 +73,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let tolerance_s = common::tolerance_s(s, "timestamp_tolerance_s", problems);
     let query_bytes = common::query_bytes(s, problems);
     let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     Some(Arc::new(EpayV2 {
         name: name.to_owned(),
         gateway_url: gateway_url?,

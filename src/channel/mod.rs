@@ -441,6 +441,12 @@ impl Channels {
         self.all.iter().map(|(name, it)| (name.as_str(), it.kind))
     }
 
+    /// Their names, as a text for people.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.all.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
     /// Names of those that new payments may be begun through.
     pub fn offered(&self) -> impl Iterator<Item = &str> {
         self.all.iter().filter(|(_, it)| !it.terms.retired).map(|(name, _)| name.as_str())

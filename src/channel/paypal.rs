@@ -98,7 +98,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let gateway = keys::gateway(s, problems);
     let subject = common::subject(s, problems);
     let body_bytes = common::body_bytes(s, 262_144, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     Some(Arc::new(PayPal {
         name: name.to_owned(),
         api_base: api_base?,

@@ -69,7 +69,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let (keys, pay_url) = (keys(s, problems), pay_url(s, problems));
     let tolerance_s = common::tolerance_s(s, "tolerance_s", problems);
     let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     let keys = Some(keys).filter(|keys| !keys.is_empty())?;
     Some(Arc::new(StandardWebhooks { name: name.to_owned(), keys, tolerance_s, pay_url, body_bytes }))
 }

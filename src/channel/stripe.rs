@@ -66,7 +66,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     }
     let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
     let body_bytes = common::body_bytes(s, 262_144, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     let keys: Vec<_> = webhook.iter().map(|secret| sign::hmac_key(secret.reveal().as_bytes())).collect();
     Some(Arc::new(Stripe {
         name: name.to_owned(),

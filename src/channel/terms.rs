@@ -8,6 +8,9 @@ use ipnet::IpNet;
 use super::{Asked, Channel, Kind};
 use crate::settings::{Problem, Section};
 
+/// Settings that a section of any kind may have.
+pub const SETTINGS: [&str; 6] = ["retired", "confirm", "confirm_from", "sources", "source_check", "older_keys"];
+
 /// What is done about a callback from an address that is not listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Check {

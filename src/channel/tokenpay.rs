@@ -70,7 +70,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let currency = s.text("currency", problems).unwrap_or_else(|| "USDT_TRC20".to_owned());
     let dynamic = s.flag("allow_dynamic_amount", problems).unwrap_or(false);
     let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     let scheme =
         Scheme { signer: signer?, numbers: Numbers::Plain, signature: "Signature", fields: &FIELDS, body_bytes };
     Some(Arc::new(TokenPay { name: name.to_owned(), gateway_url: gateway_url?, scheme, base, currency, dynamic }))

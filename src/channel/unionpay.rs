@@ -133,7 +133,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         s.reject("pay", "must be \"form\" (the gateway's page) or \"qr\" (a code on the order's page)", problems);
     }
     let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     Some(Arc::new(UnionPay {
         name: name.to_owned(),
         mer_id: mer_id?,

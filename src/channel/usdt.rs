@@ -89,7 +89,7 @@ pub(super) fn build_md5(name: &str, s: &Section, problems: &mut Vec<Problem>) ->
     let scheme = scheme(s, signer, Numbers::Plain, problems);
     let (fiat, subject) = (fiat(s, problems), subject(s, problems));
     let known = ["kind", "gateway_url", "api_token", "api_token_file", "api_token_env", "sign_algo", "fiat", "subject"];
-    s.finish(&[&known[..], &["max_body_bytes"]].concat(), problems);
+    common::finish(s, &[&known[..], &["max_body_bytes"]].concat(), problems);
     Some(Arc::new(Usdt {
         name: name.to_owned(),
         gateway_url: gateway_url?,
@@ -112,7 +112,7 @@ pub(super) fn build_bepusdt(name: &str, s: &Section, problems: &mut Vec<Problem>
     let (fiat, subject) = (fiat(s, problems), subject(s, problems));
     let trade_type = s.text("trade_type", problems).unwrap_or_else(|| "usdt.trc20".to_owned());
     let known = ["kind", "gateway_url", "api_token", "api_token_file", "api_token_env", "sign_algo", "fiat", "subject"];
-    s.finish(&[&known[..], &["trade_type", "max_body_bytes"]].concat(), problems);
+    common::finish(s, &[&known[..], &["trade_type", "max_body_bytes"]].concat(), problems);
     Some(Arc::new(Usdt {
         name: name.to_owned(),
         gateway_url: gateway_url?,
@@ -138,7 +138,7 @@ pub(super) fn build_gmpay(name: &str, s: &Section, problems: &mut Vec<Problem>) 
     let token = s.text("token", problems).unwrap_or_else(|| "usdt".to_owned());
     let network = s.text("network", problems).unwrap_or_else(|| "tron".to_owned());
     let known = ["kind", "gateway_url", "pid", "secret_key", "secret_key_file", "secret_key_env", "sign_algo", "fiat"];
-    s.finish(&[&known[..], &["token", "network", "subject", "max_body_bytes"]].concat(), problems);
+    common::finish(s, &[&known[..], &["token", "network", "subject", "max_body_bytes"]].concat(), problems);
     Some(Arc::new(Usdt {
         name: name.to_owned(),
         gateway_url: gateway_url?,

@@ -116,7 +116,7 @@ fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
     }
     let subject = common::subject(s, problems);
     let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    s.finish(&SETTINGS, problems);
+    common::finish(s, &SETTINGS, problems);
     Some(WeChat {
         name: String::new(),
         api_url: api_url.trim_end_matches('/').to_owned(),

@@ -28,10 +28,15 @@ pub enum ChannelCommand {
     #[command(after_help = channel_add::EXAMPLES)]
     Add(channel_add::AddArgs),
     /// Try a channel: its notify address from outside and inside, and its gateway. Touches no order, moves no money
-    #[command(after_help = "Example:\n  kamid channel test alipay\nExit code 1 if something cannot work.")]
+    #[command(
+        after_help = "Example:\n  kamid channel test alipay\n  kamid channel test alipay --open\nExit code 1 if something cannot work."
+    )]
     Test {
         /// Its name in the configuration
         name: String,
+        /// Open a payment of one cent at the gateway, too: it shows the payment in its console, and nobody need pay it
+        #[arg(long)]
+        open: bool,
     },
     /// Run a captured callback offline and say what would happen
     #[command(
@@ -122,9 +127,9 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Done {
             context.show(&json!({"kinds": kinds}), "kinds", &["kind", "about"])
         }
         ChannelCommand::Add(args) => channel_add::run(context, args).await,
-        ChannelCommand::Test { name } => {
+        ChannelCommand::Test { name, open } => {
             let path = format!("/v1/channels/{}/test", part(&name)?);
-            let report = context.client()?.post(&path, &json!({})).await?;
+            let report = context.client()?.post(&path, &json!({"open": open})).await?;
             context.out.list(&report, "steps", &["step", "result", "says"]);
             Ok(if report["works"] == true { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }

@@ -35,7 +35,7 @@ Exit code 0 if every gateway answered, 1 if one did not, or not so that it can b
 
 #[derive(Debug, Args)]
 pub struct ReconcileArgs {
-    /// Order or payment number
+    /// Order or payment number; or --since for all of a time
     #[arg(required_unless_present = "since", conflicts_with = "since")]
     id: Option<String>,
     /// Every unpaid order made from this moment on: 2026-12-01T00:00:00+08:00
@@ -150,6 +150,14 @@ pub async fn run(context: &Context, args: ReconcileArgs) -> Done {
             vec![one]
         }
         (None, since) => {
+            // A time that cannot hold anything is a slip in a cron's line, and must not look like a quiet night.
+            let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+            if since.is_some_and(|since| since > now)
+                || since.zip(args.until).is_some_and(|(since, until)| until <= since)
+            {
+                let message = "--since must be past, and --until later than it".to_owned();
+                return Err(Failure { message, code: 2 });
+            }
             let mut query = vec![("from", since.unwrap_or(0).to_string())];
             query.extend(args.until.map(|until| ("until", until.to_string())));
             query.extend(args.channel.map(|channel| ("channel", channel)));

@@ -131,7 +131,10 @@ pub enum OrderCommand {
         id: String,
     },
     /// Ask the gateways about an order, or about every unpaid one of a time (补单), and settle what was paid
-    #[command(after_help = lost::EXAMPLES)]
+    #[command(
+        after_help = lost::EXAMPLES,
+        override_usage = "kamid order reconcile <ID>\n       kamid order reconcile --since <TIME> [--until <TIME>] [--channel <NAME>]"
+    )]
     Reconcile(lost::ReconcileArgs),
 }
 

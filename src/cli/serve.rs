@@ -13,7 +13,7 @@ use crate::channel::Channels;
 use crate::config::{self, Config};
 use crate::daemon;
 use crate::notify::Notifiers;
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, OutboundConfig};
 use crate::settings::{Problem, Section};
 
 #[derive(Debug, Subcommand)]
@@ -38,7 +38,7 @@ fn load(context: &Context) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
 
 /// Every problem of a file, those of its channels too.
 fn all_problems(context: &Context, problems: Vec<Problem>) -> Vec<Problem> {
-    let mut all = [problems, channels_alone(context)].concat();
+    let mut all = [problems, sections_alone(context)].concat();
     all.sort_by_key(|problem| problem.line);
     all
 }
@@ -88,14 +88,18 @@ fn start_log() {
 }
 
 /// What is wrong with the channels of a file that cannot be used for other reasons.
-fn channels_alone(context: &Context) -> Vec<Problem> {
+fn sections_alone(context: &Context) -> Vec<Problem> {
     let path = context.global.config.clone().unwrap_or_else(|| context.data.join("config.toml"));
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut known = Vec::new();
     let file = Section::from_toml(&text, &base, &mut known);
     let channels = file.section("channel", &mut known).sections(&mut known);
-    Channels::build(&channels, true).err().unwrap_or_default()
+    let notify = file.section("notify", &mut known).sections(&mut known);
+    let outbound = Outbound::build(&OutboundConfig::default());
+    let notify = outbound.map(|outbound| Notifiers::build(&notify, &outbound, &context.data, true).err());
+    let channels = Channels::build(&channels, true).err();
+    [channels, notify.ok().flatten()].into_iter().flatten().flatten().collect()
 }
 
 pub fn config(context: &Context, command: &ConfigCommand) -> Done {

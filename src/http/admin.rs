@@ -183,8 +183,20 @@ async fn restore(
     Ok(Json(json!({"restored": restored})))
 }
 
-async fn try_channel(State(web): State<Arc<Web>>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
-    let steps = web.shop.try_channel(&name).await?;
+/// How a channel is tried.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct TrialWish {
+    /// Open a payment of one cent at its gateway, too.
+    open: bool,
+}
+
+async fn try_channel(
+    State(web): State<Arc<Web>>,
+    Path(name): Path<String>,
+    Json(wish): Json<TrialWish>,
+) -> Result<Json<Value>, Problem> {
+    let steps = web.shop.try_channel(&name, wish.open).await?;
     let works = steps.iter().all(|step| step.result != "failed");
     Ok(Json(json!({"channel": name, "works": works, "steps": steps})))
 }

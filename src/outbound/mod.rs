@@ -6,6 +6,7 @@
 mod kept;
 mod public;
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,15 @@ fn unreached(error: reqwest::Error) -> String {
     let error = error.without_url();
     let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
     causes.fold(format!("the other side could not be reached: {error}"), |text, cause| format!("{text}: {cause}"))
+}
+
+/// What is waited for no longer than that: also for others who ask the same.
+async fn in_time(
+    answer: impl Future<Output = Result<Response, String>>,
+    timeout: Duration,
+) -> Result<Response, String> {
+    let late = |_| "the other side could not be reached: no answer in time".to_owned();
+    tokio::time::timeout(timeout, answer).await.map_err(late)?
 }
 
 /// Sends requests of ours.
@@ -125,7 +135,8 @@ impl Outbound {
         }
         // Who asks says how old an answer may be.
         let good = |answer: &Response| (200..300).contains(&answer.status).then_some(LONGEST);
-        self.kept.get(&call.name, Duration::from_secs(call.keep_s), self.perform(call, None, timeout), good).await
+        let fresh = self.perform(call, None, timeout);
+        in_time(self.kept.get(&call.name, Duration::from_secs(call.keep_s), fresh, good), timeout).await
     }
 
     /// An access token, of RFC 6749's answer: `access_token` and `expires_in`, in seconds.
@@ -137,7 +148,8 @@ impl Outbound {
             let seconds = said["expires_in"].as_u64().unwrap_or(TOKEN_S).saturating_sub(SPARE_S);
             Some(Duration::from_secs(seconds))
         };
-        let answer = self.kept.get(&giver.name, Duration::MAX, self.perform(giver, None, timeout), lasts).await?;
+        let fresh = self.perform(giver, None, timeout);
+        let answer = in_time(self.kept.get(&giver.name, Duration::MAX, fresh, lasts), timeout).await?;
         let token = read(&answer)["access_token"].as_str().map(str::to_owned);
         token.ok_or_else(|| format!("the gateway gives no access token ({}): look at the credentials", answer.status))
     }

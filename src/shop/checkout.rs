@@ -139,7 +139,7 @@ impl Shop {
         let channel = match (&wanted.channel, names.next(), names.next()) {
             (Some(name), ..) => name.clone(),
             (None, Some(only), None) => only.to_owned(),
-            _ => return Err(invalid("channel", "is missing: there are several")),
+            _ => return Err(invalid("channel", &format!("is missing: one of {}", self.channels.names()))),
         };
         self.channel_for(&channel, product.price.currency)?;
         Ok((product, channel, contact.to_owned()))

@@ -182,7 +182,7 @@ impl Shop {
     pub(crate) fn channel(&self, name: &str) -> Result<&Arc<dyn Channel>, ShopError> {
         self.channels.get(name).ok_or_else(|| ShopError::Invalid {
             field: "channel",
-            message: format!("one of {}", self.channels.list().map(|(name, _)| name).collect::<Vec<_>>().join(", ")),
+            message: format!("there is none called {name:?}; known: {}", self.channels.names()),
         })
     }
 

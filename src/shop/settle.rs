@@ -17,6 +17,8 @@ use crate::telemetry::{Event, snapshot::Delivery};
 pub(super) const ASKING: Duration = Duration::from_secs(10);
 /// How long while it waits for our answer to its callback: shorter than any gateway's own patience.
 const CONFIRMING: Duration = Duration::from_secs(3);
+/// How long all questions about one callback may take: gateways whose callbacks prove too little wait for 10 s and more.
+const HEARING: Duration = Duration::from_secs(8);
 /// How often a gateway is asked about one thing: what it takes to know more than this is not known.
 const QUESTIONS: usize = 4;
 
@@ -82,7 +84,7 @@ impl Shop {
             }
         };
         let silent = |_| ShopError::Gateway("the gateway did not answer in time".to_owned());
-        tokio::time::timeout(CONFIRMING, whole).await.map_err(silent)?
+        tokio::time::timeout(HEARING, whole).await.map_err(silent)?
     }
 
     /// Whether the order of a payment number still waits to be paid.

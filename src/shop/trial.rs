@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::settle::ask;
 use super::{Shop, ShopError};
-use crate::channel::{Answer, Asked, Channel};
-use crate::domain::{Call, Currency, Millis, Money, Payment, Response};
+use crate::channel::{Answer, Asked, Begin, Channel, Checkout, Step as Way};
+use crate::domain::{Attempt, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Response, Slot};
 use crate::outbound::Outbound;
 use crate::vault;
 
@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LARGE: usize = 60_000;
 /// Clocks may differ so much: half of what most gateways let pass.
 const SKEW_S: u64 = 150;
+/// How long an opened payment stays payable.
+const OPEN_MS: u64 = 15 * 60_000;
 /// A number that no order has.
 const NUMBER: &str = "ZZZZZZZZZZTRIAL0000001";
 
@@ -42,15 +44,19 @@ impl Step {
     }
 }
 
-/// What stands between us and an address, in words.
-fn unreached(error: &str) -> String {
+/// What to do where nothing listens at our own address, or at the gateway's.
+const PROXY: &str = "nothing listens there: is the proxy up, and does it pass this port on?";
+const GATEWAY: &str = "nothing listens at the gateway's address: compare it with its console";
+
+/// What stands between us and an address, in words; `silent` is what to do where nothing listens.
+fn unreached(error: &str, silent: &'static str) -> String {
     let text = error.to_lowercase();
     let hint = if text.contains("dns") || text.contains("resolve") || text.contains("lookup") {
         "the name cannot be resolved: see its DNS record"
     } else if text.contains("certificate") || text.contains("tls") || text.contains("handshake") {
         "TLS fails: gateways refuse a certificate that is not valid"
     } else if text.contains("refused") {
-        "nothing listens there: is the proxy up, and does it pass this port on?"
+        silent
     } else if text.contains("timed out") || text.contains("timeout") {
         "nobody answers in time: a firewall, or the wrong address"
     } else {
@@ -80,12 +86,19 @@ fn foreign(answer: &Response) -> String {
     }
 }
 
+/// The smallest amount that a channel takes.
+fn cent(channel: &dyn Channel) -> Money {
+    let currency = if channel.takes(Currency::CNY) { Some(Currency::CNY) } else { "USD".parse().ok() };
+    Money { minor: 1, currency: currency.unwrap_or(Currency::CNY) }
+}
+
 impl Shop {
-    /// Tries a channel. Nothing is settled, no order is touched, no money moves.
+    /// Tries a channel. Nothing is settled, no order is touched, no money moves; where `open`, a payment of the smallest
+    /// amount is opened at the gateway, which nobody need pay.
     ///
     /// # Errors
     /// There is none of that name.
-    pub async fn try_channel(&self, name: &str) -> Result<Vec<Step>, ShopError> {
+    pub async fn try_channel(&self, name: &str, open: bool) -> Result<Vec<Step>, ShopError> {
         let channel = self.channel(name)?;
         let token = format!("{:032x}", vault::chance()?);
         self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(token.clone());
@@ -111,7 +124,52 @@ impl Shop {
         }
         self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&token);
         steps.push(call_gateway(&self.outbound, channel.as_ref(), || self.store.now()).await);
+        if open {
+            steps.push(self.open_one(name, channel.as_ref()).await?);
+        }
         Ok(steps)
+    }
+
+    /// Opens a payment of one cent, under a number that no order has. Who pays it finds it among the orphans.
+    async fn open_one(&self, name: &str, channel: &dyn Channel) -> Result<Step, ShopError> {
+        let (now, amount) = (self.store.now(), cent(channel));
+        let id = OrderId::new(Slot::new(0), now, vault::chance()?);
+        let number = PaymentNo { order: id, attempt: Attempt::FIRST }.to_string();
+        let checkout = Checkout {
+            number: &number,
+            amount,
+            subject: None,
+            notify_url: &format!("{}/pay/{name}/notify", self.public_url),
+            return_url: &format!("{}/r/{id}", self.public_url),
+            expires: now + OPEN_MS,
+            client_ip: "127.0.0.1",
+            extra: &[],
+        };
+        let mut heard = Vec::new();
+        loop {
+            let way = match channel.checkout(&checkout, &heard, self.store.now()) {
+                Begin::Ask(call) => {
+                    if let Err(error) = ask(&self.outbound, &mut heard, &call, PATIENCE).await {
+                        return Ok(Step::new("payment", "failed", unreached(&error.to_string(), GATEWAY)));
+                    }
+                    continue;
+                }
+                Begin::Failed(why) => {
+                    return Ok(Step::new("payment", "failed", format!("it opens no payment of {amount}: {why}")));
+                }
+                Begin::Step(Way::Redirect { url }, _) => url,
+                Begin::Step(Way::Qr { text }, _) => format!("the code {text}"),
+                Begin::Step(Way::Form { .. }, _) => {
+                    "a form, which only the page of an order of yours can post".to_owned()
+                }
+            };
+            let asked = if heard.is_empty() { "the gateway says so only when you go there" } else { "it was opened" };
+            let says = format!(
+                "{asked}: {amount} {}, under {number}; who pays it finds it in `kamid orphan list`: {way}",
+                amount.currency
+            );
+            return Ok(Step::new("payment", "ok", says));
+        }
     }
 
     /// Whether a callback's trial token is one of ours, under way.
@@ -122,9 +180,7 @@ impl Shop {
 
     /// Sends a trial callback: signed, where the channel's secret is one that both sides have.
     async fn knock(&self, step: &'static str, url: &str, channel: &dyn Channel, token: &str, pad: usize) -> Step {
-        let currency = if channel.takes(Currency::CNY) { Some(Currency::CNY) } else { "USD".parse().ok() };
-        let paid = Money { minor: 1, currency: currency.unwrap_or(Currency::CNY) };
-        let request = channel.forge(&Payment::new(NUMBER, "TRIAL", paid, ""), self.store.now());
+        let request = channel.forge(&Payment::new(NUMBER, "TRIAL", cent(channel), ""), self.store.now());
         let mark = if request.query.is_empty() { "" } else { "?" };
         let mut call = Call {
             method: request.method,
@@ -138,7 +194,7 @@ impl Shop {
         }
         call.headers.push((HEADER.to_owned(), token.to_owned()));
         match self.outbound.send(&call, PATIENCE).await {
-            Err(error) => Step::new(step, "failed", unreached(&error)),
+            Err(error) => Step::new(step, "failed", unreached(&error, PROXY)),
             Ok(answer) => match answer.header(HEADER) {
                 None => Step::new(step, "failed", foreign(&answer)),
                 Some(_) if pad > 0 => Step::new(step, "ok", format!("{pad} bytes arrive whole")),
@@ -171,7 +227,7 @@ pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl 
             }
             Some(Answer::Ask(call)) => {
                 if let Err(error) = ask(outbound, &mut heard, &call, PATIENCE).await {
-                    return Step::new("gateway", "failed", unreached(&error.to_string()));
+                    return Step::new("gateway", "failed", unreached(&error.to_string(), GATEWAY));
                 }
             }
             Some(said) => break said,

@@ -79,7 +79,7 @@ impl PayPal {
             return Err(Rejection::StaleTimestamp);
         }
         let Some(roots) = &self.local else { return self.asked_whether(callback, &sent, heard) };
-        let Some(answer) = heard else {
+        let Some(answer) = heard.filter(|answer| answer.status < 500) else {
             return Ok(Some(Call::get(sent.cert_url.to_owned()).kept(sent.cert_url, CERT_S)));
         };
         let text = std::str::from_utf8(&answer.body).ok().filter(|_| answer.status == 200);

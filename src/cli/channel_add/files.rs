@@ -41,7 +41,10 @@ impl Target {
         let (path, text, mode, owner) = match there {
             Ok(there) => there,
             Err(error) if absent(&error) => (path, String::new(), 0o644, None),
-            Err(error) => return Err(failed(&path, &error)),
+            Err(error) => {
+                let hint = format!("`kamid config default > {}` writes one", path.display());
+                return Err(Failure { message: format!("{}: {error}; {hint}", path.display()), code: 64 });
+            }
         };
         let base = path.parent().unwrap_or(Path::new(""));
         let config = Config::parse(&text, base).map_err(|problems| serve::wrong(&problems))?;

@@ -240,7 +240,13 @@ async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<
             Ok(Some(given)) => answers.give(ask.key, given),
             Ok(None) if ask.optional => left_out.push(ask.key),
             Ok(None) => person.hears(lang.say("  this one is needed", "  此项必填")),
+            Err(why) if matches!(ask.form, Form::Choice(_)) => {
+                person.hears(&format!("  {} {why}", lang.say("one of:", "只能是:")));
+            }
             Err(why) => person.hears(&format!("  {why}")),
+        }
+        if !answers.has(ask.key) {
+            continue;
         }
         // What is wrong is asked again, also where only a later answer showed it.
         for problem in answers.problems() {
@@ -272,14 +278,20 @@ fn question(ask: &Ask, lang: Lang) -> String {
 /// Which kind, out of a list.
 async fn pick(person: &mut Person) -> Result<&'static Kind, Failure> {
     let kinds: Vec<&Kind> = kinds().collect();
-    for (at, kind) in kinds.iter().enumerate() {
-        person.hears(&format!("{:>3}  {:<18} {}", at + 1, kind.name, kind.about));
-    }
+    // A line each, so that all are in sight; `kamid channel kinds` says more.
+    let list = |person: &mut Person| {
+        for (at, kind) in kinds.iter().enumerate() {
+            let about = kind.about.split(':').next().unwrap_or_default();
+            person.hears(&format!("{:>3}  {:<18} {about}", at + 1, kind.name));
+        }
+    };
+    list(person);
     loop {
         let answer = person.answers(person.lang.say("kind (number or name):", "种类(编号或名称):"), false).await?;
         let number = answer.parse::<usize>().ok().and_then(|number| kinds.get(number.checked_sub(1)?).copied());
         match number.map_or_else(|| kind_of(&answer), Ok) {
             Ok(kind) => return Ok(kind),
+            Err(_) if answer.is_empty() => list(person),
             Err(failure) => person.hears(&failure.message),
         }
     }
@@ -305,8 +317,9 @@ fn add_what_is_next(report: &mut Value, answers: &Answers, target: &Target, lang
     if target.config.test {
         next.push(lang.say("for real money: [test] mode = false", "收真钱:[test] mode = false"));
     }
-    next.push(lang.say("restart the daemon (kamid serve)", "重启守护进程(kamid serve)"));
     let mut next: Vec<String> = next.into_iter().map(str::to_owned).collect();
+    let restart = lang.say("restart the daemon:", "重启守护进程:");
+    next.push(format!("{restart} kamid serve --config {}", target.path.display()));
     next.push(format!("kamid channel test {name}"));
     report["next"] = json!(next);
 }

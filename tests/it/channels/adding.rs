@@ -58,7 +58,7 @@ async fn a_channel_that_was_added_at_a_terminal_takes_an_order() {
     let before = std::fs::read_to_string(&file).unwrap();
 
     let mut seat = wizard("en_US.UTF-8", &data, &[]);
-    seat.shows(&["alipay", "tokenpay"]);
+    seat.shows(&["epay_v1", "tokenpay"]);
     answer(&mut seat, "kind (number or name):", "99");
     answer(&mut seat, "is not a kind", "1");
     answer(&mut seat, "name (a-z", "pay");
@@ -247,7 +247,7 @@ async fn flags_add_a_channel_and_overwrite_nothing_unasked() {
     // A gateway that is down: written all the same, and told.
     let down = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (code, shown, _) = add(&data, &folder.epay("two", &format!("http://{down}")));
-    assert!(code == Some(1) && shown.contains("nothing listens there"), "{shown}");
+    assert!(code == Some(1) && shown.contains("nothing listens at the gateway's address"), "{shown}");
     assert!(std::fs::read_to_string(&file).unwrap().contains("[channel.two]"));
     let offline = folder.epay("three", &format!("http://{down}")) + " --offline";
     assert_eq!(add(&data, &offline).0, Some(0));

@@ -74,7 +74,7 @@ async fn after_an_outage_every_lost_payment_is_found_once() {
     // Wrong wishes are told.
     let wrong = shop.cli(&["order", "reconcile", "--since", before, "--channel", "nobody"], "");
     assert!(
-        wrong.status.code() == Some(1) && String::from_utf8_lossy(&wrong.stderr).contains("one of dead, gate"),
+        wrong.status.code() == Some(1) && String::from_utf8_lossy(&wrong.stderr).contains("known: dead, gate"),
         "{wrong:?}"
     );
     assert_eq!(shop.cli(&["order", "reconcile"], "").status.code(), Some(2));

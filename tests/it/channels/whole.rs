@@ -124,6 +124,13 @@ async fn whole_as(family: Family, received: &str, more: &str) {
     gateway.pay(&number);
     assert_eq!(asked(&lost), "delivered");
     assert_eq!(shop.state(&lost).await, "delivered");
+    // A payment of one cent is opened at the gateway, where it is the gateway that opens it.
+    let tried = shop.cli(&["channel", "test", "gate", "--open", "--json"], "");
+    let tried: Value = serde_json::from_slice(&tried.stdout).unwrap();
+    let steps = tried["steps"].as_array().unwrap();
+    let (step, says) = (&steps.last().unwrap()["step"], steps.last().unwrap()["says"].as_str().unwrap());
+    assert!(step == "payment" && says.contains("0.01 CNY"), "{tried}");
+    assert_eq!(says.starts_with("it was opened"), gateway.taken() > 2, "{family:?}: {says}");
     // The money goes back once.
     let refund = ["order", "refund", &lost, "--gateway", "--reason", "asked for it"];
     assert_eq!(shop.json(&refund, "")["result"], "refunded");

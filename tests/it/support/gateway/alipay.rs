@@ -52,8 +52,8 @@ impl Gateway {
                 self.asked(&number, content["total_amount"].as_str().unwrap(), &get("notify_url"), "");
                 json!({"code": "10000", "msg": "Success", "out_trade_no": number, "qr_code": format!("https://qr.alipay.com/{number}")})
             }
-            "alipay.trade.query" => match self.payment(&number) {
-                payment if payment.paid => {
+            "alipay.trade.query" => match self.knows(&number).then(|| self.payment(&number)) {
+                Some(payment) if payment.paid => {
                     json!({"code": "10000", "out_trade_no": number, "trade_no": format!("2026{number}"),
                     "total_amount": payment.amount,
                     "trade_status": if payment.refunded.is_empty() { "TRADE_SUCCESS" } else { "TRADE_CLOSED" }})

@@ -72,7 +72,7 @@ impl Gateway {
                     json!({"trade_no": "T", "pay_type": "qrcode", "pay_info": format!("weixin://pay/{number}")}),
                 ))
             }
-            ("/api.php", "order") if !self.payments().contains_key(&number) => {
+            ("/api.php", "order") | ("/api/pay/query", _) if !self.knows(&number) => {
                 Ok(axum::Json(json!({"code": -1, "msg": "no such order"})).into_response())
             }
             ("/api/pay/query", _) | ("/api.php", "order") => {

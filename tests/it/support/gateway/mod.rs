@@ -150,6 +150,11 @@ impl Gateway {
         self.payments.lock().unwrap()
     }
 
+    /// Whether it was ever asked for that payment.
+    fn knows(&self, number: &str) -> bool {
+        self.payments().contains_key(number)
+    }
+
     /// A payment as it stands.
     pub fn payment(&self, number: &str) -> Payment {
         self.payments().get(number).cloned().unwrap_or_else(|| panic!("{number} was never asked for"))

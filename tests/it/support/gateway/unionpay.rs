@@ -52,6 +52,7 @@ impl Gateway {
                 self.asked(&number, &get("txnAmt"), &get("backUrl"), &get("txnTime"));
                 return Ok("pay here".into_response());
             }
+            "/query" if !self.knows(&number) => (Payment::default(), "00", vec![("respCode", "34")]),
             "/query" => {
                 let payment = self.payment(&number);
                 assert_eq!(payment.extra, get("txnTime"), "asked with the payment's own time");

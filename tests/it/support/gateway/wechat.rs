@@ -90,6 +90,10 @@ impl Gateway {
             }
             path => {
                 let number = path.strip_prefix("/v3/pay/transactions/out-trade-no/").ok_or("path")?;
+                if !self.knows(number) {
+                    let unknown = json!({"code": "ORDER_NOT_EXIST", "message": "订单不存在"});
+                    return Ok((axum::http::StatusCode::NOT_FOUND, axum::Json(unknown)).into_response());
+                }
                 self.transaction(number, &self.payment(number))
             }
         };
