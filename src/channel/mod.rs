@@ -312,7 +312,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "standard_webhooks",
-        about: "a page of your own that signs its events by Standard Webhooks",
+        about: "your own page, signed by Standard Webhooks",
         test_only: false,
         build: standard_webhooks::build,
         asks: asks::STANDARD_WEBHOOKS,
