@@ -170,10 +170,18 @@ pub fn certs(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) ->
     if certs.is_empty() {
         s.reject(key, format!("holds no certificate; needed: {what}"), problems);
     }
+    // Told, and no reason not to start: the other channels sell on, and an older one may stand beside its successor.
+    let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+    for cert in certs.iter().filter(|cert| !cert.is_valid(now)) {
+        let until = super::beijing(*cert.window().end(), "%Y-%m-%d");
+        let message =
+            format!("holds a certificate that is not valid now (its last day: {until}): what it signs is refused");
+        s.warn(key, &message, problems);
+    }
     certs
 }
 
-/// A setting that holds one certificate, which has not run out.
+/// A setting that holds one certificate.
 pub fn one(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<Cert> {
     let mut certs = certs(s, key, what, problems);
     let cert = certs.pop()?;

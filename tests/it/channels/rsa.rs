@@ -143,6 +143,16 @@ fn unionpay_is_believed_by_its_certificate_alone() {
     std::fs::write(folder.path().join("leaf.pem"), &leaf).unwrap();
     let config = json!({"mer_id": "777", "root_cert": root, "middle_cert": middle, "sign_cert": cert.pem(), "sign_key": merchant.private(),
         "gateway_private_key": gateway.private(), "gateway_cert_file": folder.path().join("leaf.pem")});
+    // One that has run out is told of at the start, with its setting; the other channels sell on.
+    let mut old = rcgen::CertificateParams::new(vec!["merchant".to_owned()]).unwrap();
+    (old.not_before, old.not_after) = (rcgen::date_time_ymd(2019, 1, 1), rcgen::date_time_ymd(2020, 6, 1));
+    let mut expired = config.as_object().unwrap().clone();
+    expired.insert("kind".to_owned(), json!("unionpay"));
+    expired.insert("sign_cert".to_owned(), json!(old.self_signed(&key).unwrap().pem()));
+    let section = kamid::settings::Section::from_json("config", &expired);
+    let warnings = kamid::channel::Channels::build(&[("pay".to_owned(), section)], true).unwrap().warnings;
+    let about = warnings.iter().find(|it| it.path == "config.sign_cert").unwrap();
+    assert!(about.warning && about.message.contains("its last day: 2020-06-01"), "{about}");
     let pay = channel("unionpay", &config, &[]);
     let wanted = Payment { reference: Some("20270115080000".to_owned()), ..payment(990, "Q1") };
     let request = pay.forge(&wanted, NOW);
