@@ -1,7 +1,7 @@
 //! Lost callbacks (补单): a gateway whose callback may not have come is asked about orders near their expiry and after it.
 //!
 //! One instance at a time, by the outbox's lease. What is planned is in memory alone: after a restart it is planned anew for
-//! orders that are still to be paid; those that expired meanwhile are for `kamid order query`.
+//! orders that are still to be paid; those that expired meanwhile are for `kamid order reconcile --since`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

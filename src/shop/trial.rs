@@ -1,5 +1,5 @@
 //! 拨测: whether a channel can work, tried as a gateway and as a merchant would: our own notify address from outside and from
-//! inside, with a callback that touches no order, and the gateway's API.
+//! inside, with a callback that touches no order, and the gateway's API; where that is wished, a payment of one cent is opened.
 
 use std::time::Duration;
 
