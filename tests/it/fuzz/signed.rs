@@ -25,10 +25,11 @@ fn unsigned(text: &str) -> String {
 fn epay(bytes: &[u8]) {
     let Some((method, query, _, body)) = request(bytes) else { return };
     let body = String::from_utf8_lossy(body);
-    let (query, body) = (unsigned(query), unsigned(&body));
+    // With its `&`: beside the signature's, a `;` is a letter like any other.
+    let (query, body) = (format!("{}&", unsigned(query)), unsigned(&body));
     let read =
         [fields_of_query(&query), if method == "POST" { fields(body.as_bytes()) } else { Fields::new() }].concat();
-    let sealed = format!("{query}&sign={}&sign_type=MD5", signature(&read));
+    let sealed = format!("{query}sign={}&sign_type=MD5", signature(&read));
     match verified("pay", (method, &sealed, "", body.as_bytes())) {
         Ok(Claim::Paid(payment)) => {
             let word = |name: &str| text(&read, name);
