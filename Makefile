@@ -21,6 +21,8 @@ test: setup-tests
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	@command -v c++ >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq g++ )
+	cargo check --manifest-path tests/fuzz/Cargo.toml --target-dir target
 
 bench: setup
 	cargo bench --bench table

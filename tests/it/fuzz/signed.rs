@@ -66,7 +66,9 @@ fn sandbox(bytes: &[u8]) {
 }
 
 pub fn a_signed_callback_says_what_it_says() -> Target {
-    Target { name: "signed epay callbacks", seeds: requests(), words: WORDS, check: epay }
+    let mut seeds = requests();
+    seeds.push(written("GET", "o=;", "", b""));
+    Target { name: "signed epay callbacks", seeds, words: WORDS, check: epay }
 }
 
 pub fn a_signed_sandbox_callback_says_what_it_says() -> Target {
