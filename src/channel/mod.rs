@@ -142,6 +142,8 @@ pub struct Refund<'a> {
     pub reason: &'a str,
     /// Where the gateway may call back about it.
     pub notify_url: &'a str,
+    /// When it was asked for earlier, the first first, by calls of [`Refunded::Dated`].
+    pub asked_at: &'a [Millis],
 }
 
 /// What a gateway says to a refund.
@@ -155,6 +157,9 @@ pub enum Refunded {
     Refused(String),
     /// The gateway is asked first, and [`Channel::refund`] told what it says.
     Ask(Call),
+    /// As [`Refunded::Ask`], and the moment is kept before the call is made: the gateway knows a refund by its time too, and
+    /// after a lost answer only so can it be asked about it.
+    Dated(Call),
 }
 
 /// How the buyer pays.

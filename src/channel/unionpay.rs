@@ -5,16 +5,18 @@
 //! it is believed when it leads to the configured root, is valid and carries UnionPay's own name; the same authorities sign
 //! other merchants' certificates too.
 
+mod fields;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::fields::{currency_of, digest, fields};
 use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, canonical,
     cert::{self, Cert, Followed},
     common, is_number, is_trade_no,
     keys::{self, PrivateKey, PublicKey},
     params::{self, Params},
-    sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
@@ -152,51 +154,6 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         qr: pay == "qr",
         body_bytes,
     }))
-}
-
-/// The currency of a numeric code (ISO 4217); money in another one than ours is held for a person, not lost.
-fn currency_of(code: &str) -> Option<Currency> {
-    let known = [
-        ("156", "CNY"),
-        ("344", "HKD"),
-        ("392", "JPY"),
-        ("410", "KRW"),
-        ("446", "MOP"),
-        ("702", "SGD"),
-        ("826", "GBP"),
-        ("840", "USD"),
-        ("901", "TWD"),
-        ("978", "EUR"),
-    ];
-    known.iter().find(|(number, _)| *number == code)?.1.parse().ok()
-}
-
-/// What is signed: the hex digest of the sorted text, empty fields and the signature left out.
-fn digest<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let text = canonical::join_text(pairs.filter(|(name, value)| *name != "signature" && !value.is_empty()));
-    sign::sha256_hex(text.as_bytes())
-}
-
-/// An answer's fields: joined with `&` and not escaped; `{…}` and `[…]` hide what is inside.
-fn fields(text: &str) -> Option<BTreeMap<&str, &str>> {
-    let (mut all, mut depth, mut start) = (BTreeMap::new(), 0i32, 0);
-    let ends = text.bytes().enumerate().filter_map(|(at, b)| {
-        match b {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
-        (b == b'&' && depth == 0).then_some(at)
-    });
-    let ends: Vec<usize> = ends.chain([text.len()]).collect();
-    for end in ends {
-        let (name, value) = text.get(start..end)?.split_once('=')?;
-        if all.insert(name, value).is_some() {
-            return None;
-        }
-        start = end + 1;
-    }
-    Some(all)
 }
 
 impl UnionPay {
@@ -354,6 +311,23 @@ impl UnionPay {
         }
     }
 
+    /// What became of a refund asked for earlier; `None`: UnionPay did not take it.
+    fn looked_up(&self, number: &str, answer: &Response, now: Millis) -> Option<Refunded> {
+        let fields = match self.believed(answer, now) {
+            Ok(fields) => fields,
+            Err(why) => return Some(Refunded::Pending(format!("its answer is not UnionPay's: {why}"))),
+        };
+        let get = |name: &str| fields.get(name).copied().unwrap_or_default();
+        match (get("respCode"), get("origRespCode")) {
+            ("34", _) => None,
+            ("00", _) if get("orderId") != number => Some(Refunded::Pending("its answer is about another".to_owned())),
+            ("00", "00" | "A6") => Some(Refunded::Done),
+            ("00", "" | "03" | "04" | "05") => Some(Refunded::Pending(get("origRespMsg").to_owned())),
+            ("00", _) => None,
+            (code, _) => Some(Refunded::Pending(format!("{code} {}", get("respMsg")))),
+        }
+    }
+
     fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
         let fields = match self.believed(answer, now) {
             Ok(fields) => fields,
@@ -439,7 +413,16 @@ impl Channel for UnionPay {
     }
 
     fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
-        if let Some(answer) = heard.first() {
+        // A refund is known by its time too: one asked for earlier is looked up, and asked for anew only if it was not taken.
+        let earlier = refund.asked_at;
+        let looked_up = heard.iter().take(earlier.len()).last().and_then(|it| self.looked_up(refund.number, it, now));
+        if looked_up.is_some() {
+            return looked_up;
+        }
+        if let Some(at) = earlier.get(heard.len()) {
+            return Some(Refunded::Ask(self.asking(refund.number, &super::beijing(*at, TIME))));
+        }
+        if let Some(answer) = heard.get(earlier.len()) {
             return Some(self.refunded(answer, now));
         }
         let fields = vec![
@@ -453,7 +436,7 @@ impl Channel for UnionPay {
             ("txnAmt", refund.payment.paid.minor.to_string()),
             ("backUrl", refund.notify_url.to_owned()),
         ];
-        Some(Refunded::Ask(self.call(&self.back_url, fields)))
+        Some(Refunded::Dated(self.call(&self.back_url, fields)))
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {

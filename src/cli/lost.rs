@@ -26,7 +26,7 @@ const BATCH: usize = 1000;
 
 pub const EXAMPLES: &str = "Examples:
   kamid order reconcile 07MIBQ3K2XZ0A1B2C3D4
-  kamid order reconcile --since 2026-12-01T00:00:00+08:00
+  kamid order reconcile --since 2026-12-01
   kamid order reconcile --since 2026-12-01T00:00:00+08:00 --until 2026-12-01T06:00:00+08:00 --channel wechat
 Pending and expired orders are asked about, as long as the daemon remembers them (limits.keep_expired_hours), at the
 pace of limits.asks_per_second for each channel (5 unless it is set; 1 where it is 0), beside what the daemon asks by
@@ -38,7 +38,7 @@ pub struct ReconcileArgs {
     /// Order or payment number; or --since for all of a time
     #[arg(required_unless_present = "since", conflicts_with = "since")]
     id: Option<String>,
-    /// Every unpaid order made from this moment on: 2026-12-01T00:00:00+08:00
+    /// Every unpaid order made from this moment on: 2026-12-01, 2026-12-01T00:00:00+08:00
     #[arg(long, value_parser = moment, value_name = "TIME")]
     since: Option<u64>,
     /// … and before this one

@@ -127,7 +127,10 @@ pub fn moment(text: &str) -> Result<u64, String> {
     if text == "none" {
         return Ok(0);
     }
-    let at: jiff::Timestamp = text.parse().map_err(|_| "a moment such as 2026-12-01T10:00:00+08:00".to_owned())?;
+    let local = || text.parse::<jiff::civil::DateTime>()?.to_zoned_datetime(jiff::tz::TimeZone::system());
+    let at = text.parse::<jiff::Timestamp>().or_else(|_| local().map(|local| local.timestamp()));
+    let at =
+        at.map_err(|_| "a moment such as 2026-12-01T10:00:00+08:00, or 2026-12-01 of this machine's clock".to_owned())?;
     u64::try_from(at.as_millisecond()).map_err(|_| "a moment after 1970".to_owned())
 }
 

@@ -103,6 +103,8 @@ pub struct Order {
     pub attempts: Vec<(Attempt, Due)>,
     /// What the gateway answered when an attempt was opened, for those that had to ask it.
     pub opened: Vec<(Attempt, Opened)>,
+    /// When its gateway was asked to give the money back, the first first, where it knows a refund by its time.
+    pub refunds: Vec<Millis>,
     /// What people did to it, a line each.
     pub log: String,
     /// What its buyer was told; `None`: nothing was to be.

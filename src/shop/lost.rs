@@ -1,71 +1,36 @@
 //! Lost callbacks (补单): a gateway whose callback may not have come is asked about orders near their expiry and after it.
 //!
-//! One instance at a time, by the outbox's lease. What is planned is in memory alone: after a restart it is planned anew for
-//! orders that are still to be paid; those that expired meanwhile are for `kamid order reconcile --since`.
+//! One instance at a time, by the outbox's lease. An order that expires unasked, because nobody served when its time was up or
+//! because a person let it expire, is asked about then. What is planned is in memory alone: whoever takes over, as after a
+//! restart, asks about all that expired within the last hour. What expired before is for `kamid order reconcile --since`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+mod plan;
+
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
+use self::plan::{MOST, Plan};
 use super::settle::latest;
 use super::{IncidentNote, Shop, ShopError};
+use crate::channel::Asked;
 use crate::domain::{Millis, Order, OrderId, OrderState};
+use crate::store::Event;
 
 /// Asked first so long before an order expires, and not before it is half a minute old.
 const LEAD_MS: u64 = 60_000;
 const YOUNG_MS: u64 = 30_000;
 /// Asked again so long after it: a payment may have been under way.
 const AFTER_MS: [u64; 2] = [20_000, 300_000];
-/// Wait after a gateway that did not answer, doubled each time.
-const SILENT_MS: u64 = 15_000;
-/// Times that a gateway that does not answer is asked about one order.
-const TRIES: u32 = 5;
-/// Orders planned at once; of more, the later ones wait for their turn.
-const MOST: usize = 20_000;
+/// Whoever takes over asks about orders that expired so long ago.
+const RECALL_MS: u64 = 3_600_000;
+/// Orders looked at, and asked about, in one turn.
+const LOOKED_AT: usize = 1000;
+const ASKED: usize = 256;
 /// Questions under way at once.
 const AT_ONCE: usize = 8;
-
-/// Who is to be asked about when.
-#[derive(Default)]
-struct Plan {
-    by_time: BTreeSet<(Millis, OrderId)>,
-    known: HashMap<OrderId, u32>,
-    /// Those with nothing left to ask, and until when they are not planned anew: the store still names them as due.
-    done: BTreeSet<(Millis, OrderId)>,
-}
-
-impl Plan {
-    fn add(&mut self, id: OrderId, at: Millis) {
-        if self.known.len() < MOST && !self.known.contains_key(&id) {
-            self.known.insert(id, 0);
-            self.by_time.insert((at, id));
-        }
-    }
-
-    fn again(&mut self, id: OrderId, at: Millis, tries: u32) {
-        self.known.insert(id, tries);
-        self.by_time.insert((at, id));
-    }
-
-    fn done(&mut self, id: OrderId, now: Millis) {
-        self.done.insert((now + 2 * LEAD_MS, id));
-    }
-
-    fn forget(&mut self, now: Millis) {
-        while let Some((at, id)) = self.done.first().copied().filter(|(at, _)| *at <= now) {
-            self.done.remove(&(at, id));
-            self.known.remove(&id);
-        }
-    }
-
-    fn next(&mut self, now: Millis) -> Option<OrderId> {
-        let (at, id) = *self.by_time.first()?;
-        (at <= now).then(|| self.by_time.pop_first().map(|_| id))?
-    }
-}
 
 /// What an order's question came to.
 enum Heard {
@@ -82,14 +47,14 @@ enum Heard {
 impl Shop {
     /// Asks until told to stop.
     pub async fn lost_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut plan = Plan::default();
+        let mut plan = None;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = stop.changed() => return,
             }
             tokio::select! {
-                done = self.ask_about_lost(&mut plan) => if let Err(error) = done {
+                done = self.look_for_lost(&mut plan) => if let Err(error) = done {
                     tracing::debug!(%error, "Asking about lost callbacks has to wait.");
                 },
                 _ = stop.changed() => return,
@@ -97,55 +62,101 @@ impl Shop {
         }
     }
 
-    async fn ask_about_lost(&self, plan: &mut Plan) -> Result<(), ShopError> {
+    /// Orders whose expiry the outbox tells of are to be asked about.
+    pub(super) fn heard_expired(&self, events: &[&Event]) {
+        if self.limits.asks_per_second == 0 {
+            return;
+        }
+        let expired = events.iter().filter(|event| event.kind == "expired");
+        let mut all = self.expired.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MOST.saturating_sub(all.len());
+        all.extend(expired.filter_map(|event| event.order.parse::<OrderId>().ok()).take(room));
+    }
+
+    async fn look_for_lost(&self, plan: &mut Option<Plan>) -> Result<(), ShopError> {
+        let expired = std::mem::take(&mut *self.expired.lock().unwrap_or_else(PoisonError::into_inner));
         if !self.reads_outbox().await? {
-            *plan = Plan::default();
+            *plan = None;
             return Ok(());
         }
         let now = self.store.now();
-        plan.forget(now);
+        let plan = match plan {
+            Some(plan) => plan,
+            None => {
+                let mut new = Plan::new(self.mute_channels());
+                for id in self.store.expired_since(now.saturating_sub(RECALL_MS), MOST).await? {
+                    new.add(id, now);
+                }
+                plan.insert(new)
+            }
+        };
+        plan.turn(now);
+        for id in expired {
+            plan.add(id, now + fastrand::u64(0..AFTER_MS[0]));
+        }
         for id in self.store.due(now + LEAD_MS, 64).await? {
             // Spread over the minute, so that a sale's orders are not asked about all at once.
             plan.add(id, now.max(id.created() + YOUNG_MS) + fastrand::u64(0..LEAD_MS / 2));
         }
-        let (mut asked, mut budget) = (Vec::new(), BTreeMap::<String, u32>::new());
-        while let Some(id) = plan.next(now) {
-            let order = self.store.order(id).await?;
-            let Some(order) = order.filter(|order| matches!(order.state, OrderState::Pending | OrderState::Expired))
-            else {
+        let asked = self.take_turn(plan, now).await?;
+        self.ask_in_turn(plan, asked).await;
+        Ok(())
+    }
+
+    /// Channels that cannot be asked about any payment.
+    fn mute_channels(&self) -> impl Iterator<Item = String> {
+        let any = Asked { number: "KO000000000000AAAAAAAA", reference: "any", page: "https://gateway.invalid/any" };
+        let is_mute = move |name: &&str| {
+            self.channels.get(name).is_some_and(|channel| channel.query(&any, &[], self.store.now()).is_none())
+        };
+        self.channels.list().map(|(name, _)| name).filter(is_mute).map(str::to_owned)
+    }
+
+    /// The orders that are to be asked about now.
+    async fn take_turn(&self, plan: &mut Plan, now: Millis) -> Result<Vec<Order>, ShopError> {
+        let mut asked = Vec::new();
+        for _ in 0..LOOKED_AT {
+            if asked.len() >= ASKED {
+                break;
+            }
+            let Some(id) = plan.next(now) else { break };
+            let order = match self.store.order(id).await {
+                Ok(order) => order,
+                Err(error) => {
+                    plan.silent(id, now);
+                    return Err(error.into());
+                }
+            };
+            let waits = |order: &Order| matches!(order.state, OrderState::Pending | OrderState::Expired);
+            let Some(order) = order.filter(waits) else {
                 plan.done(id, now);
                 continue;
             };
             // Each attempt is one question to its own gateway.
-            let ways = || order.attempts.iter().map(|(_, due)| due.channel.as_str());
-            if ways().any(|channel| budget.get(channel).is_some_and(|used| *used >= self.limits.asks_per_second)) {
-                plan.again(id, now + 1000, plan.known.get(&id).copied().unwrap_or(0));
-            } else {
-                for channel in ways() {
-                    *budget.entry(channel.to_owned()).or_default() += 1;
-                }
-                asked.push(order);
-            }
-            if asked.len() >= 256 {
-                break;
+            let ways = order.attempts.iter().map(|(_, due)| due.channel.as_str());
+            match plan.wait(ways, self.limits.asks_per_second) {
+                0 => asked.push(order),
+                seconds => plan.later(id, now + seconds * 1000),
             }
         }
+        Ok(asked)
+    }
+
+    async fn ask_in_turn(&self, plan: &mut Plan, asked: Vec<Order>) {
         let jobs = futures_util::stream::iter(asked).map(|order| async { (order.id, self.heard_of(order).await) });
         for (id, heard) in jobs.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-            let tries = plan.known.get(&id).copied().unwrap_or(0);
             let now = self.store.now();
             match heard {
                 Heard::Unpaid(order) => match AFTER_MS.iter().map(|after| order.expires + after).find(|at| *at > now) {
-                    Some(next) => plan.again(id, next, 0),
+                    Some(next) => plan.again(id, next),
                     None => plan.done(id, now),
                 },
                 // Its buyer may still choose another way to pay.
-                Heard::Mute(expires) if now < expires => plan.again(id, expires + AFTER_MS[0], 0),
-                Heard::Silent if tries + 1 < TRIES => plan.again(id, now + (SILENT_MS << tries), tries + 1),
-                Heard::Settled | Heard::Silent | Heard::Mute(_) => plan.done(id, now),
+                Heard::Mute(expires) if now < expires => plan.again(id, expires + AFTER_MS[0]),
+                Heard::Silent => plan.silent(id, now),
+                Heard::Settled | Heard::Mute(_) => plan.done(id, now),
             }
         }
-        Ok(())
     }
 
     async fn heard_of(&self, order: Order) -> Heard {
@@ -174,33 +185,5 @@ impl Shop {
             status: 200,
             ..IncidentNote::default()
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Slot;
-
-    #[test]
-    fn each_order_is_planned_once_and_taken_when_its_time_comes() {
-        let mut plan = Plan::default();
-        let (a, b) = (OrderId::new(Slot::new(1), 5, 7), OrderId::new(Slot::new(2), 5, 8));
-        plan.add(a, 20);
-        plan.add(b, 10);
-        plan.add(a, 1);
-        assert_eq!(
-            (plan.next(5), plan.next(10), plan.next(10), plan.next(20), plan.next(99)),
-            (None, Some(b), None, Some(a), None)
-        );
-        plan.again(a, 30, 2);
-        assert_eq!((plan.next(30), plan.known[&a]), (Some(a), 2));
-        plan.done(a, 30);
-        plan.forget(31);
-        plan.add(a, 31);
-        assert_eq!(plan.next(31), None, "nothing is left to ask, though it is still due");
-        plan.forget(30 + 2 * LEAD_MS);
-        plan.add(a, 32);
-        assert_eq!(plan.next(32), Some(a));
     }
 }

@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Currency, Health, Product, ProductId, Reach};
+use crate::domain::{Currency, Health, OrderId, Product, ProductId, Reach};
 use crate::outbound::Outbound;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -121,6 +121,8 @@ pub struct Shop {
     newsroom: news::Newsroom,
     /// When it was last told, by channel, that callbacks come from somewhere else.
     unlisted: Mutex<BTreeMap<String, u64>>,
+    /// Orders that expired, for whoever asks their gateways.
+    expired: Mutex<Vec<OrderId>>,
     /// Tokens of trial callbacks under way.
     trials: Mutex<BTreeSet<String>>,
 }
@@ -159,6 +161,7 @@ impl Shop {
             told: RwLock::default(),
             newsroom: news::Newsroom::default(),
             unlisted: Mutex::default(),
+            expired: Mutex::default(),
             trials: Mutex::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::settle::{ASKING, latest, payment_no};
+use super::settle::{ASKING, QUESTIONS, latest, payment_no};
 use super::{Shop, ShopError};
 use crate::channel::{Answer, Refund, Refunded, is_trade_no};
 use crate::domain::order::PaymentRecord;
@@ -139,15 +139,22 @@ impl Shop {
         let channel = self.channel(&record.channel)?;
         let (payment, number) = (record.payment(), format!("R{}", record.number));
         let notify_url = format!("{}/pay/{}/notify", self.public_url, record.channel);
-        let wish = Refund { payment: &payment, number: &number, reason, notify_url: &notify_url };
+        // Earlier ones were looked up before these.
+        let asked_at = &order.refunds[order.refunds.len().saturating_sub(QUESTIONS - 1)..];
+        let wish = Refund { payment: &payment, number: &number, reason, notify_url: &notify_url, asked_at };
         let unsure = |why: String| {
             let ask = "do the same again, which gives nothing back twice";
             ShopError::Gateway(format!("whether refund {number} was made is not known ({why}): {ask}"))
         };
         let mut heard = Vec::new();
         let why = loop {
-            match channel.refund(&wish, &heard, self.store.now()) {
+            let now = self.store.now();
+            match channel.refund(&wish, &heard, now) {
                 Some(Refunded::Ask(call)) => {
+                    self.ask(&mut heard, &call, ASKING).await.map_err(|why| unsure(why.to_string()))?;
+                }
+                Some(Refunded::Dated(call)) => {
+                    self.store.note_refund(order.id, now).await?;
                     self.ask(&mut heard, &call, ASKING).await.map_err(|why| unsure(why.to_string()))?;
                 }
                 Some(Refunded::Done) => return Ok(()),

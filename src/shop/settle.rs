@@ -20,7 +20,7 @@ const CONFIRMING: Duration = Duration::from_secs(3);
 /// How long all questions about one callback may take: gateways whose callbacks prove too little wait for 10 s and more.
 const HEARING: Duration = Duration::from_secs(8);
 /// How often a gateway is asked about one thing: what it takes to know more than this is not known.
-const QUESTIONS: usize = 4;
+pub(super) const QUESTIONS: usize = 4;
 
 /// Asks a gateway once more, and keeps what it says with what it said before.
 ///

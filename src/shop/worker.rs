@@ -71,6 +71,7 @@ impl Shop {
             self.free_limits(&events).await?;
             self.queue_notices(&events).await?;
             self.queue_news_of(&events).await?;
+            self.heard_expired(&events);
             let last: Vec<_> = unread
                 .iter()
                 .filter_map(|(slot, events)| events.last().map(|event| (*slot, event.id.clone())))

@@ -206,6 +206,16 @@ impl Store {
         }
     }
 
+    /// Keeps when the gateway is asked to give an order's money back. The order stands: only unpaid ones are forgotten.
+    ///
+    /// # Errors
+    /// Redis cannot do it.
+    pub async fn note_refund(&self, id: OrderId, at: Millis) -> Result<(), StoreError> {
+        let _new: i64 =
+            self.ask(redis::cmd("HSET").arg(self.names.order(id)).arg(format!("refund:{at}")).arg("")).await?;
+        Ok(())
+    }
+
     /// The payments that stand with a number, ours or not.
     ///
     /// # Errors
@@ -267,6 +277,8 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
         .filter_map(|(name, value)| Some((name.strip_prefix("a:")?.parse().ok()?, text_of(value)?.parse().ok()?)))
         .collect();
     attempts.sort_by_key(|(attempt, _)| *attempt);
+    let mut refunds: Vec<Millis> = all.keys().filter_map(|name| name.strip_prefix("refund:")?.parse().ok()).collect();
+    refunds.sort_unstable();
     let opened = attempts
         .iter()
         .map(|(attempt, _)| {
@@ -291,6 +303,7 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
         why: text("why"),
         attempts,
         opened,
+        refunds,
         log: text("log").unwrap_or_default(),
         notice: text("notice").and_then(|text| text.parse().ok()),
     }))

@@ -7,10 +7,14 @@ use redis::Value;
 
 use super::script::{items_of, text_of};
 use super::{Store, StoreError, orders};
-use crate::domain::{Millis, Slot};
+use crate::domain::{Millis, OrderId, Slot};
 
 /// How long a lease lasts without being renewed.
 const LEASE_MS: i64 = 15_000;
+
+/// Entries read from a slot at once, and how often, by [`Store::expired_since`].
+const PAGE: usize = 1000;
+const PAGES: usize = 20;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,6 +155,39 @@ impl Store {
         all.sort_by_key(|event| std::cmp::Reverse(event.at()));
         all.truncate(most);
         Ok(all)
+    }
+
+    /// Orders that expired since a moment, handled or not, the newest of each slot first; no more than about `most`, and none
+    /// beyond the newest [`PAGES`] × [`PAGE`] entries of a slot.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn expired_since(&self, from: Millis, most: usize) -> Result<Vec<OrderId>, StoreError> {
+        let mut open: Vec<(Slot, String)> = Slot::all().map(|slot| (slot, "+".to_owned())).collect();
+        let mut expired = Vec::new();
+        for _ in 0..PAGES {
+            let mut pipe = redis::pipe();
+            for (slot, to) in &open {
+                pipe.cmd("XREVRANGE").arg(self.names.outbox(*slot)).arg(to).arg(from).arg("COUNT").arg(PAGE);
+            }
+            let answers = self.ask_all(&pipe).await?;
+            let mut next = Vec::new();
+            for ((slot, _), answer) in open.iter().zip(&answers) {
+                let events = events(answer);
+                if items_of(answer).len() >= PAGE
+                    && let Some(last) = events.last()
+                {
+                    next.push((*slot, format!("({}", last.id)));
+                }
+                let of = |event: &Event| (event.kind == "expired").then(|| event.order.parse::<OrderId>().ok())?;
+                expired.extend(events.iter().filter_map(of));
+            }
+            open = next;
+            if open.is_empty() || expired.len() >= most {
+                break;
+            }
+        }
+        Ok(expired)
     }
 
     /// Where each slot's stream stands now: the id of its last event.

@@ -48,8 +48,13 @@ fn bodies_are_what_the_documents_ask_for() {
     let wanted: Value = serde_json::from_str(&text(&page["input"], "body")).unwrap();
     let number = text(&wanted, "out_trade_no");
     let payment = Payment::new(&number, "T", Money { minor: 2990, currency: Currency::CNY }, "pay");
-    let refund =
-        Refund { payment: &payment, number: &text(&wanted, "out_refund_no"), reason: "缺货", notify_url: "" };
+    let refund = Refund {
+        payment: &payment,
+        number: &text(&wanted, "out_refund_no"),
+        reason: "缺货",
+        notify_url: "",
+        asked_at: &[],
+    };
     let Some(Refunded::Ask(call)) = pay.refund(&refund, &[], 0) else { panic!("it asks nobody") };
     assert_eq!(call.body, text(&page["input"], "body").into_bytes());
 }

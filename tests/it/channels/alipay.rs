@@ -45,7 +45,13 @@ fn pages_codes_queries_and_refunds_are_what_the_sdks_sign() {
     let (page, content) = told("f01");
     let amount = Money::parse(text(&content, "refund_amount"), "CNY".parse().unwrap()).unwrap();
     let payment = Payment::new(text(&content, "out_trade_no"), "T", amount, "pay");
-    let refund = Refund { payment: &payment, number: text(&content, "out_request_no"), reason: "x", notify_url: "" };
+    let refund = Refund {
+        payment: &payment,
+        number: text(&content, "out_request_no"),
+        reason: "x",
+        notify_url: "",
+        asked_at: &[],
+    };
     let call = refunding(pay.refund(&refund, &[], now(&page)));
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));
 }

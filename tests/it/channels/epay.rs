@@ -106,6 +106,7 @@ fn v2_requests_are_what_the_sdk_makes() {
         number: text(&page["output"]["params"], "out_refund_no"),
         reason: "x",
         notify_url: "",
+        asked_at: &[],
     };
     sent(&refunding(pay.refund(&refund, &[], at)), &page);
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::gates::started;
 use super::whole::{ordered, settings};
 use crate::support::delivery::Simulator as _;
 use crate::support::gateway::{Family, Gateway};
@@ -23,7 +24,9 @@ async fn after_an_outage_every_lost_payment_is_found_once() {
     let down = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let section = settings(&gateway, &data);
     let dead = section.replace(&gateway.url, &format!("http://{down}"));
-    let shop = Daemon::at(&data, &format!("[channel.gate]\n{section}\n[channel.dead]\n{dead}\n"));
+    // Nobody asks but the command.
+    let limits = "[limits]\nasks_per_second = 0\n";
+    let shop = Daemon::at(&data, &format!("{limits}[channel.gate]\n{section}\n[channel.dead]\n{dead}\n"));
     shop.product("card", &[], 5);
     let before = "2026-01-01T00:00:00+08:00";
     let (early, paid_late) = ordered(&shop).await;
@@ -97,6 +100,39 @@ async fn a_kind_that_cannot_be_asked_is_counted_and_no_failure() {
         done.status.code() == Some(1) && String::from_utf8_lossy(&done.stderr).contains("cannot be asked"),
         "{done:?}"
     );
+}
+
+/// It expired, and was paid while nobody served: whoever serves next asks by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_expired_is_asked_about_after_a_restart() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let data = folder.path().join("d");
+    let gateway = Gateway::start(Family::EpayV1).await;
+    let mut shop = Daemon::at(&data, &format!("[channel.gate]\n{}\n", settings(&gateway, &data)));
+    shop.product("card", &[], 3);
+    let (paid, number) = ordered(&shop).await;
+    let (unpaid, _) = ordered(&shop).await;
+    for id in [&paid, &unpaid] {
+        shop.json(&["order", "expire", id, "--reason", "the time was up"], "");
+    }
+    let pid = rustix::process::Pid::from_raw(shop.pid().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    shop.wait();
+    gateway.pay(&number);
+    let shop = started(shop).await;
+    // The one that was killed keeps its lease for a while.
+    let mut state = String::new();
+    for _ in 0..600 {
+        state = shop.state(&paid).await;
+        if state != "expired" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(state, "delivered");
+    shop.incidents("callback_lost", 1).await;
+    assert_eq!(shop.state(&unpaid).await, "expired");
+    shop.audit();
 }
 
 /// Nobody asks and nobody calls: near its expiry the order's gateway is asked by itself.

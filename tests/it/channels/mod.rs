@@ -125,7 +125,7 @@ pub fn said_of(pay: &dyn Channel, about: &Asked<'_>, answer: &Response, at: Mill
 /// The request that gives money back.
 pub fn refunding(refunded: Option<Refunded>) -> Call {
     match refunded {
-        Some(Refunded::Ask(call)) => call,
+        Some(Refunded::Ask(call) | Refunded::Dated(call)) => call,
         other => panic!("it asks nobody: {other:?}"),
     }
 }

@@ -10,10 +10,12 @@ use kamid::domain::{Call, Callback, Money, Payment, Rejection, Response};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::gates::started;
 use super::{asked, channel, checkout, now, question, refunding, said_of, text, vector};
+use crate::support::gateway::Fate;
 use crate::support::pair::{Pair, authority_and_leaf};
 use crate::support::paypal::{MERCHANT, PayPal, SECRET, WEBHOOK};
-use crate::support::shop::Daemon;
+use crate::support::shop::{Daemon, wait_for};
 
 fn header<'a>(call: &'a Call, name: &str) -> &'a str {
     call.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
@@ -96,7 +98,7 @@ fn the_api_says_what_was_paid() {
     assert_eq!(pay.query(&about, &heard, 0), Some(Answer::Paid(payment.clone())));
     let heard = [response(200, &order("APPROVED", "x")), response(422, &json!({}))];
     assert_eq!(pay.query(&about, &heard, 0), Some(Answer::Unpaid));
-    let refund = Refund { payment: &payment, number: "R1", reason: "bad key", notify_url: "" };
+    let refund = Refund { payment: &payment, number: "R1", reason: "bad key", notify_url: "", asked_at: &[] };
     let call = refunding(pay.refund(&refund, &[], 0));
     assert!(call.url.ends_with("/v2/payments/captures/C1/refund"));
     assert_eq!(header(&call, "PayPal-Request-Id"), "kamid-R1");
@@ -220,6 +222,54 @@ fn settings(paypal: &PayPal, data: &Path) -> String {
     format!("{}{local}{word}", paypal.tunnel.settings(&data.join("ca.pem")))
 }
 
+/// An order through that channel: its number and its payment's.
+async fn ordered(shop: &Daemon, channel: &str) -> (String, String) {
+    let wish = json!({"product": "card", "contact": "buyer@example.test", "channel": channel});
+    let (status, made) = shop.post("/v1/orders", &wish).await;
+    assert_eq!(status, 201, "{made}");
+    let (id, number) = (made["id"].as_str().unwrap().to_owned(), made["payment_no"].as_str().unwrap().to_owned());
+    assert!(made["pay"]["url"].as_str().unwrap().contains(&format!("token=O{number}")), "{made}");
+    (id, number)
+}
+
+/// The daemon is killed after PayPal took the money and before it hears so: nothing is taken again, and the buyer gets the
+/// key, whether the event comes again or nobody calls any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_was_taken_is_not_forgotten_by_a_kill() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let data = folder.path().join("d");
+    let paypal: Arc<PayPal> = PayPal::start().await;
+    let mut shop = Daemon::at(&data, &settings(&paypal, &data));
+    shop.product("card", &["--currency", "USD"], 2);
+    for event_comes_again in [true, false] {
+        let (id, number) = ordered(&shop, "gate").await;
+        paypal.approve(&number);
+        paypal.next_capture(Fate::Held);
+        let to = format!("{}/pay/gate/notify", shop.public);
+        let teller = {
+            let (paypal, to, number) = (Arc::clone(&paypal), to, number.clone());
+            tokio::spawn(async move { paypal.try_tell(&to, &number, "CHECKOUT.ORDER.APPROVED").await })
+        };
+        let pid = rustix::process::Pid::from_raw(shop.pid().cast_signed()).unwrap();
+        tokio::task::block_in_place(|| wait_for("the capture", || paypal.order(&number).captured.map(drop)));
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        shop.wait();
+        assert_eq!(teller.await.unwrap(), None, "nobody was told that it is received");
+        let by = paypal.order(&number).captured;
+        shop = started(shop).await;
+        assert_eq!(shop.state(&id).await, "pending");
+        if event_comes_again {
+            let to = format!("{}/pay/gate/notify", shop.public);
+            assert_eq!(paypal.tell(&to, &number, "CHECKOUT.ORDER.APPROVED").await, 200);
+        } else {
+            assert_eq!(shop.json(&["order", "query", &id], "")["result"], "delivered");
+        }
+        assert_eq!(shop.state(&id).await, "delivered");
+        assert_eq!(paypal.order(&number).captured, by, "taken once");
+    }
+    shop.audit();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_order_to_the_refund() {
     let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
@@ -227,14 +277,7 @@ async fn from_the_order_to_the_refund() {
     let paypal: Arc<PayPal> = PayPal::start().await;
     let shop = Daemon::at(&data, &settings(&paypal, &data));
     shop.product("card", &["--currency", "USD"], 6);
-    let ordered = async |channel: &str| {
-        let wish = json!({"product": "card", "contact": "buyer@example.test", "channel": channel});
-        let (status, made) = shop.post("/v1/orders", &wish).await;
-        assert_eq!(status, 201, "{made}");
-        let (id, number) = (made["id"].as_str().unwrap().to_owned(), made["payment_no"].as_str().unwrap().to_owned());
-        assert!(made["pay"]["url"].as_str().unwrap().contains(&format!("token=O{number}")), "{made}");
-        (id, number)
-    };
+    let ordered = async |channel: &str| ordered(&shop, channel).await;
     let to = |channel: &str| format!("{}/pay/{channel}/notify", shop.public);
     // Agreed to, captured, told of; each event comes twice, and one key goes.
     for channel in ["gate", "word"] {
@@ -254,7 +297,7 @@ async fn from_the_order_to_the_refund() {
     // The answer to the capture is lost: the event's repeat takes nothing again and delivers.
     let (id, number) = ordered("gate").await;
     paypal.approve(&number);
-    paypal.lose_next_capture();
+    paypal.next_capture(Fate::Lost);
     let first = paypal.tell(&to("gate"), &number, "CHECKOUT.ORDER.APPROVED").await;
     assert!(first == 200 || first == 503, "{first}");
     assert_eq!(paypal.tell(&to("gate"), &number, "CHECKOUT.ORDER.APPROVED").await, 200);

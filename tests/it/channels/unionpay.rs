@@ -40,8 +40,13 @@ fn forms_queries_and_refunds_are_what_the_port_signs() {
     let pay = channel("unionpay", &page["config"], &[]);
     let paid = Money { minor: 2000, currency: "CNY".parse().unwrap() };
     let payment = Payment::new("KO251123160000TJ88XNT8", text(wanted, "origQryId"), paid, "pay");
-    let refund =
-        Refund { payment: &payment, number: text(wanted, "orderId"), reason: "", notify_url: text(wanted, "backUrl") };
+    let refund = Refund {
+        payment: &payment,
+        number: text(wanted, "orderId"),
+        reason: "",
+        notify_url: text(wanted, "backUrl"),
+        asked_at: &[],
+    };
     let call = refunding(pay.refund(&refund, &[], now(&page)));
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(wanted));
 }

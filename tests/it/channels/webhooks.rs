@@ -111,7 +111,7 @@ fn a_stripe_session_is_believed_for_its_order_alone() {
     }
 
     // A payment is known by its session, and a refund needs the intent.
-    let wish = Refund { payment: &payment, number: "R1", reason: "x", notify_url: "" };
+    let wish = Refund { payment: &payment, number: "R1", reason: "x", notify_url: "", asked_at: &[] };
     let call = refunding(pay.refund(&wish, &[], 0));
     assert_eq!((call.method, call.url.as_str()), ("GET", "https://api.stripe.com/v1/checkout/sessions/cs_1"));
     let said = |name: &str, value: Value| pay.refund(&wish, &[with(name, value)], 0);

@@ -12,6 +12,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::delivery::Simulator;
+use super::gateway::Fate;
 use super::pair::{Pair, authority_and_leaf};
 use super::tunnel::Tunnel;
 
@@ -65,8 +66,8 @@ struct Books {
     orders: BTreeMap<String, Order>,
     /// Tokens given; the last one is good.
     tokens: usize,
-    /// Whether the next answer to a capture is lost on its way.
-    lose: bool,
+    /// What becomes of the next answer to a capture.
+    fate: Option<Fate>,
     /// Captures of events that others signed with its key, where it learns from those.
     learnt: Option<BTreeMap<String, Value>>,
     /// When each event was sent first, and its body: its repeats are the same.
@@ -112,8 +113,9 @@ impl PayPal {
         self.books().tokens += 1;
     }
 
-    pub fn lose_next_capture(&self) {
-        self.books().lose = true;
+    /// The next capture is made, and its answer does not arrive.
+    pub fn next_capture(&self, fate: Fate) {
+        self.books().fate = Some(fate);
     }
 
     pub fn order(&self, number: &str) -> Order {
@@ -135,10 +137,15 @@ impl PayPal {
         format!("{id}|{time}|{WEBHOOK}|{}", crc32fast::hash(body))
     }
 
-    /// Tells of an event.
+    /// Tells of an event; the status of the answer.
     pub async fn tell(&self, to: &str, number: &str, event: &str) -> u16 {
+        self.try_tell(to, number, event).await.unwrap()
+    }
+
+    /// The same; `None`: nobody answered.
+    pub async fn try_tell(&self, to: &str, number: &str, event: &str) -> Option<u16> {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        client.execute(self.event(to, number, event)).await.unwrap().status().as_u16()
+        Some(client.execute(self.event(to, number, event)).await.ok()?.status().as_u16())
     }
 
     fn event(&self, to: &str, number: &str, event: &str) -> reqwest::Request {
@@ -220,8 +227,7 @@ impl PayPal {
                     Some(by) if *by != once => return unfit("ORDER_ALREADY_CAPTURED"),
                     _ => order.captured = Some(once),
                 }
-                let shown = order.shown(&self.url);
-                if std::mem::take(&mut books.lose) { (503, json!({})) } else { (201, shown) }
+                (201, order.shown(&self.url))
             }
             ("GET", ["v2", "payments", "captures", id])
                 if books.learnt.as_ref().is_some_and(|it| it.contains_key(*id)) =>
@@ -275,5 +281,12 @@ async fn take(
     body: Bytes,
 ) -> Response {
     let (status, said) = paypal.answer(&method, uri.path(), &headers, std::str::from_utf8(&body).unwrap());
-    (StatusCode::from_u16(status).unwrap(), said.to_string()).into_response()
+    let mut answer = (StatusCode::from_u16(status).unwrap(), said.to_string()).into_response();
+    if status == 201
+        && uri.path().ends_with("/capture")
+        && let Some(fate) = paypal.books().fate.take()
+    {
+        answer.extensions_mut().insert(fate);
+    }
+    answer
 }

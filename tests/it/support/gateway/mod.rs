@@ -28,8 +28,9 @@ pub struct Payment {
     pub paid: bool,
     /// The merchant's numbers of what was given back.
     pub refunded: Vec<String>,
-    /// How often a refund was asked for.
+    /// How often a refund was asked for, and with what time at last, where that names it.
     pub refunds_asked: usize,
+    pub refund_time: String,
 }
 
 /// What a refund comes to.
@@ -45,6 +46,8 @@ enum Refund {
 /// What becomes of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
+    /// Nothing of what was asked for is done, and the connection ends.
+    Deaf,
     /// What was asked for is done, and the connection ends without a word of it.
     Lost,
     /// What was asked for is done, and nothing is said for as long as the asker waits.
@@ -257,9 +260,13 @@ async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let answer = gateway.answer(&method, &uri, &headers, std::str::from_utf8(&body).unwrap());
+    let fate = gateway.fate.lock().unwrap().take();
+    let answer = match fate {
+        Some(Fate::Deaf) => Ok(Response::default()),
+        _ => gateway.answer(&method, &uri, &headers, std::str::from_utf8(&body).unwrap()),
+    };
     let mut answer = answer.unwrap_or_else(|why| (StatusCode::UNAUTHORIZED, why).into_response());
-    if let Some(fate) = gateway.fate.lock().unwrap().take() {
+    if let Some(fate) = fate {
         answer.extensions_mut().insert(fate);
     }
     answer
@@ -276,7 +283,7 @@ pub async fn serve(listener: tokio::net::TcpListener, app: axum::Router) {
                 let answer = app.oneshot(request).await.unwrap();
                 match answer.extensions().get::<Fate>() {
                     None => Ok(answer),
-                    Some(Fate::Lost) => Err(std::io::Error::other("lost")),
+                    Some(Fate::Lost | Fate::Deaf) => Err(std::io::Error::other("lost")),
                     Some(Fate::Held) => std::future::pending().await,
                 }
             }

@@ -52,6 +52,15 @@ impl Gateway {
                 self.asked(&number, &get("txnAmt"), &get("backUrl"), &get("txnTime"));
                 return Ok("pay here".into_response());
             }
+            // A refund, which its number and its time name together.
+            "/query" if let Some(original) = number.strip_prefix('R') => {
+                let payment = self.payment(original);
+                if !payment.refunded.contains(&number) || payment.refund_time != get("txnTime") {
+                    (Payment::default(), "00", vec![("respCode", "34")])
+                } else {
+                    (payment, "00", vec![("respCode", "00"), ("origRespCode", "00")])
+                }
+            }
             "/query" if !self.knows(&number) => (Payment::default(), "00", vec![("respCode", "34")]),
             "/query" => {
                 let payment = self.payment(&number);
@@ -74,7 +83,10 @@ impl Gateway {
                 let original = get("origQryId").strip_prefix("2026").unwrap_or_default().to_owned();
                 // An order number is not taken twice in one day, whatever its time.
                 let code = match self.refunds(&original, &number) {
-                    Refund::Given => "00",
+                    Refund::Given => {
+                        self.payments().get_mut(&original).unwrap().refund_time = get("txnTime");
+                        "00"
+                    }
                     Refund::Known => "12",
                     Refund::Nothing => "61",
                 };
