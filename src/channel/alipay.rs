@@ -211,10 +211,10 @@ impl Alipay {
             return Err(Rejection::Malformed);
         }
         // A partial refund says TRADE_SUCCESS again.
-        if params.get("refund_fee").is_some() || params.get("gmt_refund").is_some() {
+        if ["refund_fee", "gmt_refund"].iter().any(|name| params.get(name).is_some_and(|text| !text.is_empty())) {
             return Ok(Claim::Nothing("refund_notice"));
         }
-        if paid(status).ok_or(Rejection::Malformed)? {
+        if paid(status) == Some(true) {
             let paid = Money::parse(amount, Currency::CNY).map_err(|_| Rejection::AmountMalformed)?;
             return Ok(Claim::Paid(Payment::new(number, trade_no, paid, &self.name)));
         }

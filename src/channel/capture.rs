@@ -9,8 +9,8 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Channel, Claim, Verdict};
-use crate::domain::{Call, Callback, Millis, Rejection, Response};
+use super::{Answer, Asked, Channel, Claim, Reference, Terms, Verdict};
+use crate::domain::{Call, Callback, Millis, Payment, Rejection, Response};
 
 /// One request, as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,18 +36,44 @@ pub struct CapturedOrder {
     pub amount_minor: i64,
     /// In what.
     pub currency: String,
-    /// What it was opened with: the gateway's own number, time or address of it.
-    #[serde(
-        default,
-        alias = "gateway_ref",
-        alias = "txn_time",
-        alias = "pay_address",
-        skip_serializing_if = "Option::is_none"
-    )]
+    /// What it was opened with, as we keep it: what that is depends on its kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// In others' captures each has its own name; [`Reference`] is the one that counts.
+    #[serde(flatten)]
+    pub references: References,
     /// Where it stood.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,
+}
+
+/// What an attempt can have been opened with: the gateway's own number, time or address of it, or the way to pay.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct References {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_ref: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub txn_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pay_address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pay_type: Option<String>,
+}
+
+impl CapturedOrder {
+    /// What its payment must name again.
+    fn opened_with(&self, reference: Reference) -> Option<&str> {
+        let other = &self.references;
+        let named = match reference {
+            Reference::Own => &other.gateway_ref,
+            Reference::Time => &other.txn_time,
+            Reference::Address => &other.pay_address,
+            Reference::PayType => &other.pay_type,
+        };
+        self.reference.as_deref().or(named.as_deref()).filter(|text| !text.is_empty())
+    }
 }
 
 /// One capture.
@@ -88,13 +114,68 @@ impl Capture {
         self.now.map(|seconds| seconds.saturating_mul(1000))
     }
 
-    /// What the gateway's API answered to that call when this was captured.
+    /// What the gateway's API answered to that call when this was captured: what is not among its answers was not found.
+    /// `None`: none of its answers was kept.
     fn answer_to(&self, call: &Call) -> Option<Response> {
-        let path = call.url.splitn(4, '/').nth(3)?;
-        let cert = self.fetchable_certs.as_ref().and_then(|certs| certs.get(&call.url)?.as_str());
-        let said = || Some(self.gateway_api_answers.as_ref()?.get(&format!("{} /{path}", call.method))?.to_string());
-        let body = cert.map(str::to_owned).or_else(said)?;
-        Some(Response { status: 200, headers: Vec::new(), body: body.into_bytes() })
+        let cert = self.fetchable_certs.as_ref().and_then(|certs| certs.get(&call.url));
+        let path = call.url.splitn(4, '/').nth(3).unwrap_or_default();
+        let said = cert.or_else(|| self.gateway_api_answers.as_ref()?.get(&format!("{} /{path}", call.method)));
+        let (status, body) = match said {
+            Some(Value::String(text)) => (200, text.clone()),
+            Some(json) => (200, json.to_string()),
+            // A certificate is fetched by everybody; what the API says, only we are told.
+            None if self.gateway_api_answers.is_some() => (404, String::new()),
+            None if self.fetchable_certs.is_some() && call.token.is_none() && call.headers.is_empty() => {
+                (404, String::new())
+            }
+            None => return None,
+        };
+        Some(Response { status, headers: Vec::new(), body: body.into_bytes() })
+    }
+
+    /// What the channel says of the callback, asking this capture instead of the gateway.
+    fn claim(&self, callback: &Callback<'_>, channel: &dyn Channel, now: Millis) -> Result<Claim, Rejection> {
+        let mut heard = Vec::new();
+        loop {
+            let claim = channel.verify(callback, &heard, now)?;
+            let (call, otherwise) = match claim {
+                Claim::Ask { call, alone } => (call, alone.map(Claim::Paid).ok_or(Rejection::Unconfirmed)),
+                Claim::Agreed(agreed) => (agreed.call, Ok(Claim::Nothing("status_not_paid"))),
+                claim => return Ok(claim),
+            };
+            match self.answer_to(&call) {
+                // The same question again is one that this has no other answer to.
+                Some(answer) if heard.contains(&answer) => return Err(Rejection::Unconfirmed),
+                Some(answer) => heard.push(answer),
+                None => return otherwise,
+            }
+        }
+    }
+
+    /// The payment as the gateway confirms it, where the terms want that and its answers were kept.
+    fn confirmed(
+        &self,
+        payment: Payment,
+        channel: &dyn Channel,
+        terms: &Terms,
+        now: Millis,
+    ) -> Result<Payment, Rejection> {
+        if self.gateway_api_answers.is_none() || terms.confirm.is_none_or(|from| payment.paid.minor < from) {
+            return Ok(payment);
+        }
+        let reference = payment.reference.clone().unwrap_or_default();
+        let asked = Asked { number: &payment.number, reference: &reference, page: "" };
+        let mut heard = Vec::new();
+        loop {
+            match channel.query(&asked, &heard, now) {
+                Some(Answer::Ask(call)) => match self.answer_to(&call).filter(|answer| !heard.contains(answer)) {
+                    Some(answer) => heard.push(answer),
+                    None => return Err(Rejection::Unconfirmed),
+                },
+                Some(Answer::Paid(said)) => return Ok(Payment { paid: said.paid, ..payment }),
+                _ => return Err(Rejection::Unconfirmed),
+            }
+        }
     }
 }
 
@@ -144,9 +225,6 @@ pub enum BadCapture {
     /// No callback in it.
     #[error("there is no callback in this capture (kind {0:?}): only kind \"notify\" can be verified")]
     NoRequest(String),
-    /// The gateway was asked, and the capture does not say what it answered.
-    #[error("this callback proves too little by itself, and the capture holds no answer of the gateway's API")]
-    NoAnswer,
     /// The body is not base64.
     #[error("body_b64 is not base64")]
     Body,
@@ -156,7 +234,13 @@ pub enum BadCapture {
 ///
 /// # Errors
 /// Where there is no callback in the capture.
-pub fn replay(capture: &Capture, channel: &dyn Channel, now: Millis, explain: bool) -> Result<Report, BadCapture> {
+pub fn replay(
+    capture: &Capture,
+    channel: &dyn Channel,
+    terms: &Terms,
+    now: Millis,
+    explain: bool,
+) -> Result<Report, BadCapture> {
     let request =
         capture.request.as_ref().ok_or_else(|| BadCapture::NoRequest(capture.kind.clone().unwrap_or_default()))?;
     let body = BASE64.decode(request.body_b64.as_bytes()).map_err(|_| BadCapture::Body)?;
@@ -164,33 +248,22 @@ pub fn replay(capture: &Capture, channel: &dyn Channel, now: Millis, explain: bo
     let headers = borrowed(&request.headers);
     let callback = Callback { method: &request.method, path, query, headers: &headers, body: &body };
     let mut extracted = None;
-    let mut heard = Vec::new();
-    let claim = loop {
-        match channel.verify(&callback, &heard, now) {
-            Ok(Claim::Ask { call, alone }) => match (capture.answer_to(&call), alone) {
-                // The same question again is one that the capture has no other answer to.
-                (Some(answer), _) if !heard.contains(&answer) => heard.push(answer),
-                (_, Some(payment)) => break Ok(Claim::Paid(payment)),
-                _ => return Err(BadCapture::NoAnswer),
-            },
-            Ok(Claim::Agreed(agreed)) => match capture.answer_to(&agreed.call) {
-                Some(answer) if !heard.contains(&answer) => heard.push(answer),
-                _ => break Ok(Claim::Nothing("status_not_paid")),
-            },
-            claim => break claim,
-        }
-    };
+    let claim = capture.claim(&callback, channel, now).and_then(|claim| match claim {
+        Claim::Paid(payment) => capture.confirmed(payment, channel, terms, now).map(Claim::Paid),
+        claim => Ok(claim),
+    });
     let (verdict, reason) = match claim {
-        Ok(Claim::Ask { .. } | Claim::Agreed(_)) => return Err(BadCapture::NoAnswer),
         Err(rejection) => ("reject", Some(rejection.as_str())),
         Ok(Claim::Nothing(why)) => ("ignore", Some(why)),
+        Ok(Claim::Ask { .. } | Claim::Agreed(_)) => ("reject", Some(Rejection::Unconfirmed.as_str())),
         Ok(Claim::Paid(payment)) => {
             let currency = payment.paid.currency.to_string();
             let judged = match &capture.order {
                 Some(order) if order.order_no == payment.number => {
-                    let differs = |given: &String| order.reference.as_ref().is_some_and(|known| known != given);
+                    let differs =
+                        |given: &String| order.opened_with(terms.reference).is_some_and(|known| known != given);
                     if payment.reference.as_ref().is_some_and(differs) {
-                        ("reject", Some(Rejection::OrderMismatch.as_str()))
+                        ("reject", Some(terms.mismatch().as_str()))
                     } else if order.currency != currency {
                         ("hold", Some(Rejection::CurrencyMismatch.as_str()))
                     } else if order.amount_minor != payment.paid.minor {

@@ -63,7 +63,8 @@ const RSA: &str = "1.2.840.113549.1.1.";
 impl Cert {
     /// Every certificate of a PEM text, or of the bare base64 of one.
     pub fn all(text: &str) -> Vec<Self> {
-        keys::pem_blocks(text).into_iter().map(Self).filter(|cert| cert.read().is_some()).collect()
+        let certs = keys::blocks(text).into_iter().map(|(_, bytes)| Self(bytes));
+        certs.filter(|cert| cert.read().is_some()).collect()
     }
 
     fn read(&self) -> Option<X509Certificate<'_>> {

@@ -94,10 +94,14 @@ fn received(charge: &Map<String, Value>, counts: impl Fn(&str) -> bool) -> Resul
         }
         let one = hook::decimal(strict::inner(strict::inner(payment, "value")?, "local")?, "amount", "currency")?;
         let before = sum.unwrap_or(Money { minor: 0, currency: one.currency });
-        let minor = before.minor.checked_add(one.minor).filter(|_| before.currency == one.currency);
-        sum = Some(Money { minor: minor.ok_or(Rejection::AmountMalformed)?, ..before });
+        let minor = before.minor.checked_add(one.minor).ok_or(Rejection::AmountMalformed)?;
+        // Of two currencies there is no sum.
+        let currency = if before.currency == one.currency { one.currency } else { Currency::NONE };
+        sum = Some(Money { minor, currency });
     }
-    Ok(sum.unwrap_or(Money { minor: 0, ..price }))
+    let sum = sum.unwrap_or(Money { minor: 0, ..price });
+    // In another currency than the price: nobody can say whether that is what was due.
+    Ok(if sum.currency == price.currency { sum } else { Money { currency: Currency::NONE, ..sum } })
 }
 
 /// Where a charge stands, by the last entry of its timeline.

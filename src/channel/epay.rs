@@ -80,6 +80,9 @@ pub(super) fn pid(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
 /// What a genuine callback states of a payment.
 pub(super) fn paid(params: &Params<'_>, channel: &str, currency: Currency) -> Result<Claim, Rejection> {
     let status = params.need("trade_status")?;
+    if is_word(status) && status != "TRADE_SUCCESS" {
+        return Ok(Claim::Nothing("status_not_paid"));
+    }
     let number = params.need("out_trade_no")?;
     let trade_no = params.need("trade_no")?;
     let money = params.need("money")?;
@@ -87,11 +90,9 @@ pub(super) fn paid(params: &Params<'_>, channel: &str, currency: Currency) -> Re
     if !is_number(number) || !is_trade_no(trade_no) || !is_word(kind) || !is_word(status) {
         return Err(Rejection::Malformed);
     }
-    if status != "TRADE_SUCCESS" {
-        return Ok(Claim::Nothing("status_not_paid"));
-    }
     let paid = Money::parse(money, currency).map_err(|_| Rejection::AmountMalformed)?;
-    Ok(Claim::Paid(Payment::new(number, trade_no, paid, channel)))
+    let reference = Some(kind.to_owned()).filter(|kind| !kind.is_empty());
+    Ok(Claim::Paid(Payment { reference, ..Payment::new(number, trade_no, paid, channel) }))
 }
 
 /// What an answer about a payment means, once it is believed.
@@ -234,7 +235,7 @@ impl Channel for Epay {
         let sign = self.sign(fields.iter().copied());
         fields.extend([("sign", sign.as_str()), ("sign_type", "MD5")]);
         let url = format!("{}/submit.php?{}", self.gateway_url, params::encode(fields));
-        Begin::Step(Step::Redirect { url }, None)
+        Begin::Step(Step::Redirect { url }, self.pay_type.clone())
     }
 
     fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
@@ -273,11 +274,11 @@ impl Channel for Epay {
             ("pid", self.pid.as_str()),
             ("trade_no", &payment.trade_no),
             ("out_trade_no", &payment.number),
-            ("type", self.pay_type.as_deref().unwrap_or("alipay")),
             ("name", &self.subject),
             ("money", &money),
             ("trade_status", "TRADE_SUCCESS"),
         ];
+        fields.extend(payment.reference.as_deref().or(self.pay_type.as_deref()).map(|kind| ("type", kind)));
         let sign = self.sign(fields.iter().copied());
         fields.extend([("sign", sign.as_str()), ("sign_type", "MD5")]);
         Request { method: "GET", query: params::encode(fields), headers: Vec::new(), body: Vec::new() }

@@ -131,8 +131,8 @@ impl EpayV2 {
         let fields = self.believed(answer, now)?;
         let text = |name: &str| json::text(&fields, name).map(str::to_owned).map_err(|_| format!("it tells no {name}"));
         match text("pay_type")?.as_str() {
-            "qrcode" => Ok((Step::Qr { text: text("pay_info")? }, None)),
-            "jump" | "urlscheme" => Ok((Step::Redirect { url: text("pay_info")? }, None)),
+            "qrcode" => Ok((Step::Qr { text: text("pay_info")? }, self.pay_type.clone())),
+            "jump" | "urlscheme" => Ok((Step::Redirect { url: text("pay_info")? }, self.pay_type.clone())),
             other => Err(format!("it wants to be paid by {other}, which a page cannot do")),
         }
     }
@@ -206,7 +206,10 @@ impl Channel for EpayV2 {
             return Begin::Ask(self.call("create", fields));
         }
         let query = signed(&self.merchant, fields);
-        Begin::Step(Step::Redirect { url: format!("{}/api/pay/submit?{query}", self.gateway_url) }, None)
+        Begin::Step(
+            Step::Redirect { url: format!("{}/api/pay/submit?{query}", self.gateway_url) },
+            self.pay_type.clone(),
+        )
     }
 
     fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
@@ -235,16 +238,16 @@ impl Channel for EpayV2 {
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {
         let (money, timestamp) = (payment.paid.to_string(), (now / 1000).to_string());
-        let fields = vec![
+        let mut fields = vec![
             ("pid", self.pid.as_str()),
             ("trade_no", &payment.trade_no),
             ("out_trade_no", &payment.number),
-            ("type", self.pay_type.as_deref().unwrap_or("alipay")),
             ("name", &self.subject),
             ("money", &money),
             ("trade_status", "TRADE_SUCCESS"),
             ("timestamp", &timestamp),
         ];
+        fields.extend(payment.reference.as_deref().or(self.pay_type.as_deref()).map(|kind| ("type", kind)));
         let query = self.gateway.as_ref().map(|key| signed(key, fields)).unwrap_or_default();
         Request { method: "GET", query, headers: Vec::new(), body: Vec::new() }
     }

@@ -26,9 +26,9 @@ pub fn id<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, Rej
     if is_trade_no(id) { Ok(id) } else { Err(Rejection::Malformed) }
 }
 
-/// A currency under that name, in either case.
+/// A currency under that name, in either case. One that we have no code of is another than was due: such money is held.
 pub fn currency(object: &Map<String, Value>, name: &str) -> Result<Currency, Rejection> {
-    json::text(object, name)?.to_ascii_uppercase().parse().map_err(|_| Rejection::CurrencyMismatch)
+    json::text(object, name).map(Currency::foreign)
 }
 
 /// An amount in minor units, which must be a JSON integer.
@@ -47,7 +47,14 @@ pub fn decimal(object: &Map<String, Value>, amount: &str, unit: &str) -> Result<
     let currency = currency(object, unit)?;
     match object.get(amount) {
         None | Some(Value::Null) => Err(Rejection::MissingField),
-        Some(Value::String(text)) => Money::parse(text, currency).map_err(|_| Rejection::AmountMalformed),
+        Some(Value::String(text)) => match Money::parse(text, currency) {
+            Ok(money) => Ok(money),
+            // Nobody knows how many decimals it has; it is not what was due, however much it is.
+            Err(_) if currency == Currency::NONE && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') => {
+                Ok(Money { minor: 0, currency })
+            }
+            Err(_) => Err(Rejection::AmountMalformed),
+        },
         Some(_) => Err(Rejection::AmountMalformed),
     }
 }
@@ -102,7 +109,9 @@ mod tests {
 
     #[test]
     fn only_exact_amounts_are_read() {
-        let read = json::object(br#"{"a":5,"b":5.0,"c":"5","d":-5,"e":1e2,"u":"usd","y":"JPY","z":"US","k":"0.500"}"#);
+        let read = json::object(
+            br#"{"a":5,"b":5.0,"c":"5","d":-5,"e":1e2,"u":"usd","y":"JPY","z":"USDT","k":"0.500","m":"0.0001"}"#,
+        );
         let read = read.unwrap();
         let usd = "USD".parse().unwrap();
         assert_eq!(minor(&read, "a", usd), Ok(Money { minor: 5, currency: usd }));
@@ -114,6 +123,7 @@ mod tests {
         assert_eq!(decimal(&read, "c", "u").map(|money| money.minor), Ok(500));
         assert_eq!(decimal(&read, "k", "y"), Err(Rejection::AmountMalformed));
         assert_eq!(decimal(&read, "a", "u"), Err(Rejection::AmountMalformed));
-        assert_eq!(decimal(&read, "a", "z"), Err(Rejection::CurrencyMismatch));
+        assert_eq!(decimal(&read, "c", "z"), Ok(Money { minor: 500, currency: Currency::NONE }));
+        assert_eq!(decimal(&read, "m", "z"), Ok(Money { minor: 0, currency: Currency::NONE }));
     }
 }

@@ -5,6 +5,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
 use data_encoding::BASE64;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::public_key::{PublicKey as RsaOrOther, RSAPublicKey};
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::settings::{Problem, Section};
 
@@ -14,24 +17,44 @@ pub struct PublicKey(ParsedPublicKey);
 /// A key that signs SHA256withRSA.
 pub struct PrivateKey(KeyPair);
 
-/// The bytes inside PEM, or of bare base64; and the word of a PEM's head.
-fn der(text: &str) -> Option<(Option<String>, Vec<u8>)> {
-    let text = text.trim();
-    let (label, inner) = match text.strip_prefix("-----BEGIN ") {
-        Some(rest) => {
-            let (label, rest) = rest.split_once("-----")?;
-            (Some(label.to_owned()), rest.split_once("-----END")?.0)
-        }
-        None => (None, text),
+/// How a block of PEM begins (RFC 7468). What stands in front of it, as OpenSSL's `Bag Attributes`, is explanation.
+pub const BEGIN: &str = "-----BEGIN ";
+
+/// What stands in a text of PEM: the word of each block's head and its bytes; or, without a word, the bytes of bare base64.
+pub fn blocks(text: &str) -> Vec<(Option<&str>, Vec<u8>)> {
+    let decode = |inner: &str| {
+        let base64: String = inner.chars().filter(|c| !c.is_whitespace()).collect();
+        BASE64.decode(base64.as_bytes()).ok().filter(|bytes| !bytes.is_empty())
     };
-    let base64: String = inner.chars().filter(|c| !c.is_whitespace()).collect();
-    Some((label, BASE64.decode(base64.as_bytes()).ok()?))
+    let block = |rest| {
+        let (label, rest): (&str, &str) = str::split_once(rest, "-----")?;
+        Some((Some(label), decode(rest.split_once("-----END")?.0)?))
+    };
+    if text.contains(BEGIN) {
+        return text.split(BEGIN).skip(1).filter_map(block).collect();
+    }
+    decode(text.trim_start_matches('\u{feff}')).map(|bytes| (None, bytes)).into_iter().collect()
 }
 
-/// Every PEM block of a text.
-pub fn pem_blocks(text: &str) -> Vec<Vec<u8>> {
-    let starts: Vec<usize> = text.match_indices("-----BEGIN ").map(|(at, _)| at).collect();
-    starts.iter().filter_map(|at| Some(der(text.get(*at..)?)?.1)).collect()
+/// The key in a text: the block that says so in its head, or else the first one.
+fn der<'a>(text: &'a str, word: &str) -> Option<(Option<&'a str>, Vec<u8>)> {
+    let mut blocks = blocks(text);
+    let named = blocks.iter().position(|(label, _)| label.is_some_and(|label| label.contains(word)));
+    (!blocks.is_empty()).then(|| blocks.swap_remove(named.unwrap_or(0)))
+}
+
+/// Least bits of a key's modulus.
+const BITS: usize = 2048;
+
+/// Whether a `SubjectPublicKeyInfo` or `RSAPublicKey` is of an RSA key that is long enough.
+fn is_long_enough(bytes: &[u8]) -> bool {
+    let inner = SubjectPublicKeyInfo::from_der(bytes).ok();
+    let key = match inner.as_ref().map(|(_, info)| info.parsed()) {
+        Some(Ok(RsaOrOther::RSA(key))) => Some(key),
+        Some(_) => None,
+        None => RSAPublicKey::from_der(bytes).ok().map(|(_, key)| key),
+    };
+    key.is_some_and(|key| key.key_size() >= BITS)
 }
 
 /// What a key's text is, said when it is not what was asked for.
@@ -40,7 +63,7 @@ fn kind_of(label: Option<&str>, bytes: &[u8]) -> &'static str {
     match label {
         Some(label) if label.contains("CERTIFICATE") => "a certificate",
         _ if private => "a private key",
-        _ if ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, bytes).is_ok() => "a public key",
+        _ if is_long_enough(bytes) => "a public key",
         _ => "no RSA key of 2048 bits or more",
     }
 }
@@ -49,7 +72,7 @@ impl PublicKey {
     /// Of a `SubjectPublicKeyInfo` or `RSAPublicKey`, DER.
     #[must_use]
     pub fn from_der(bytes: &[u8]) -> Option<Self> {
-        ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, bytes).ok().map(Self)
+        ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, bytes).ok().filter(|_| is_long_enough(bytes)).map(Self)
     }
 
     /// Of a text as merchants get it.
@@ -57,8 +80,8 @@ impl PublicKey {
     /// # Errors
     /// What the text is instead.
     pub fn read(text: &str) -> Result<Self, &'static str> {
-        let (label, bytes) = der(text).ok_or("neither PEM nor base64")?;
-        Self::from_der(&bytes).ok_or_else(|| kind_of(label.as_deref(), &bytes))
+        let (label, bytes) = der(text, "PUBLIC KEY").ok_or("neither PEM nor base64")?;
+        Self::from_der(&bytes).ok_or_else(|| kind_of(label, &bytes))
     }
 
     /// Whether it signed that message, with SHA256 and PKCS#1 padding.
@@ -80,9 +103,9 @@ impl PrivateKey {
     /// # Errors
     /// What the text is instead.
     pub fn read(text: &str) -> Result<Self, &'static str> {
-        let (label, bytes) = der(text).ok_or("neither PEM nor base64")?;
+        let (label, bytes) = der(text, "PRIVATE KEY").ok_or("neither PEM nor base64")?;
         let key = KeyPair::from_pkcs8(&bytes).or_else(|_| KeyPair::from_der(&bytes)).ok().map(Self);
-        key.ok_or_else(|| kind_of(label.as_deref(), &bytes))
+        key.ok_or_else(|| kind_of(label, &bytes))
     }
 
     /// The signature of a message, as standard base64.

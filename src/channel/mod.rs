@@ -42,7 +42,7 @@ use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection,
 use crate::settings::{Problem, Section};
 
 pub use sandbox::new as new_sandbox;
-pub use terms::{Source, Terms};
+pub use terms::{Reference, Source, Terms};
 
 /// What a genuine callback says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,6 +258,8 @@ pub struct Kind {
     pub about: &'static str,
     /// Whether it exists in test mode only.
     pub test_only: bool,
+    /// What a payment must name again.
+    pub reference: Reference,
     /// Reads its section; problems instead of a channel where it cannot.
     pub build: Build,
     /// What an operator is asked for when one is added.
@@ -270,6 +272,7 @@ pub const KINDS: &[Kind] = &[
         name: "epay_v1",
         about: "易支付 V1, MD5: submit.php, GET or POST notification, query",
         test_only: false,
+        reference: Reference::PayType,
         build: epay::build,
         asks: asks::EPAY_V1,
     },
@@ -277,6 +280,7 @@ pub const KINDS: &[Kind] = &[
         name: "epay_v2",
         about: "易支付 V2, RSA: cashier page or QR code, query, refund",
         test_only: false,
+        reference: Reference::PayType,
         build: epay_v2::build,
         asks: asks::EPAY_V2,
     },
@@ -284,6 +288,7 @@ pub const KINDS: &[Kind] = &[
         name: "alipay",
         about: "支付宝, RSA2 with public keys or certificates: page, wap or QR code, query, refund",
         test_only: false,
+        reference: Reference::Own,
         build: alipay::build,
         asks: asks::ALIPAY,
     },
@@ -291,6 +296,7 @@ pub const KINDS: &[Kind] = &[
         name: "wechat_v3",
         about: "微信支付 v3: Native (QR code) or H5, query, refund",
         test_only: false,
+        reference: Reference::Own,
         build: wechat::build,
         asks: asks::WECHAT_V3,
     },
@@ -298,6 +304,7 @@ pub const KINDS: &[Kind] = &[
         name: "unionpay",
         about: "中国银联 5.1.0: cashier form or QR code, query, refund",
         test_only: false,
+        reference: Reference::Time,
         build: unionpay::build,
         asks: asks::UNIONPAY,
     },
@@ -305,6 +312,7 @@ pub const KINDS: &[Kind] = &[
         name: "stripe",
         about: "Stripe Checkout: hosted page, signed events, query, refund",
         test_only: false,
+        reference: Reference::Own,
         build: stripe::build,
         asks: asks::STRIPE,
     },
@@ -312,6 +320,7 @@ pub const KINDS: &[Kind] = &[
         name: "paypal",
         about: "PayPal Orders v2: hosted page, capture, webhooks confirmed by the API, query, refund",
         test_only: false,
+        reference: Reference::Own,
         build: paypal::build,
         asks: asks::PAYPAL,
     },
@@ -319,6 +328,7 @@ pub const KINDS: &[Kind] = &[
         name: "standard_webhooks",
         about: "your own page, signed by Standard Webhooks",
         test_only: false,
+        reference: Reference::Own,
         build: standard_webhooks::build,
         asks: asks::STANDARD_WEBHOOKS,
     },
@@ -326,6 +336,7 @@ pub const KINDS: &[Kind] = &[
         name: "coinbase_commerce",
         about: "Coinbase Commerce: charges with a hosted page, HMAC, query",
         test_only: false,
+        reference: Reference::Own,
         build: coinbase_commerce::build,
         asks: asks::COINBASE_COMMERCE,
     },
@@ -333,6 +344,7 @@ pub const KINDS: &[Kind] = &[
         name: "btcpay",
         about: "BTCPay Server: invoices, HMAC, each callback confirmed by the server's API",
         test_only: false,
+        reference: Reference::Own,
         build: btcpay::build,
         asks: asks::BTCPAY,
     },
@@ -340,6 +352,7 @@ pub const KINDS: &[Kind] = &[
         name: "epusdt_md5",
         about: "USDT by epusdt 1, MD5: its cashier, JSON notification",
         test_only: false,
+        reference: Reference::Address,
         build: usdt::build_md5,
         asks: asks::EPUSDT_MD5,
     },
@@ -347,6 +360,7 @@ pub const KINDS: &[Kind] = &[
         name: "epusdt_gmpay",
         about: "USDT by epusdt 2 (GMPay), HMAC-SHA256: its cashier, JSON notification",
         test_only: false,
+        reference: Reference::Address,
         build: usdt::build_gmpay,
         asks: asks::EPUSDT_GMPAY,
     },
@@ -354,6 +368,7 @@ pub const KINDS: &[Kind] = &[
         name: "bepusdt",
         about: "USDT and other coins by BEpusdt, MD5: its cashier, JSON notification",
         test_only: false,
+        reference: Reference::Address,
         build: usdt::build_bepusdt,
         asks: asks::BEPUSDT,
     },
@@ -361,6 +376,7 @@ pub const KINDS: &[Kind] = &[
         name: "tokenpay",
         about: "USDT and other coins by TokenPay, MD5: its pay page, JSON notification, query",
         test_only: false,
+        reference: Reference::Address,
         build: tokenpay::build,
         asks: asks::TOKENPAY,
     },
@@ -368,6 +384,7 @@ pub const KINDS: &[Kind] = &[
         name: "sandbox",
         about: "a gateway of our own to try things with, HMAC",
         test_only: true,
+        reference: Reference::Own,
         build: sandbox::build,
         asks: asks::NOTHING,
     },

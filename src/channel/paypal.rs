@@ -152,14 +152,14 @@ impl PayPal {
         call.with("Prefer", "return=representation")
     }
 
-    /// Our number: both places that hold it must say the same.
+    /// Our number: where both places hold one, they must say the same.
     fn number(object: &Map<String, Value>) -> Result<&str, Rejection> {
-        let number = hook::number(object, "invoice_id")?;
-        match strict::text(object, "custom_id") {
-            Err(Rejection::MissingField) => Ok(number),
-            Ok(custom) if custom == number => Ok(number),
-            Ok(_) => Err(Rejection::OrderMismatch),
-            Err(why) => Err(why),
+        match (hook::number(object, "invoice_id"), hook::number(object, "custom_id")) {
+            (Ok(invoice), Ok(custom)) if invoice != custom => Err(Rejection::OrderMismatch),
+            (Ok(number), Ok(_) | Err(Rejection::MissingField)) | (Err(Rejection::MissingField), Ok(number)) => {
+                Ok(number)
+            }
+            (Err(why), _) | (_, Err(why)) => Err(why),
         }
     }
 
@@ -214,8 +214,8 @@ impl PayPal {
         }
     }
 
-    /// A buyer agreed: the order and our number.
-    fn agreed(&self, resource: &Map<String, Value>, heard: &[Response]) -> Result<Claim, Rejection> {
+    /// The order that an event tells of, and our number of it.
+    fn approved<'a>(&self, resource: &'a Map<String, Value>) -> Result<(&'a str, &'a str), Rejection> {
         let units = resource.get("purchase_units").and_then(Value::as_array);
         let (unit, order) = match units.map(Vec::as_slice) {
             Some([Value::Object(unit)]) => (unit, hook::id(resource, "id")?),
@@ -226,7 +226,17 @@ impl PayPal {
             }
         };
         self.of_our_account(unit)?;
-        let number = Self::number(unit)?;
+        Ok((order, Self::number(unit)?))
+    }
+
+    /// A buyer agreed.
+    fn agreed(&self, resource: &Map<String, Value>, heard: &[Response]) -> Result<Claim, Rejection> {
+        let (order, number) = match self.approved(resource) {
+            Ok(named) => named,
+            // No payment of ours, and no money has moved.
+            Err(Rejection::MissingField) => return Ok(Claim::Nothing("status_not_paid")),
+            Err(why) => return Err(why),
+        };
         let Some(answer) = heard.last() else {
             return Ok(Claim::Agreed(Agreed { number: number.to_owned(), call: self.capture_of(order) }));
         };
@@ -322,6 +332,8 @@ impl Channel for PayPal {
                 if strict::text(capture, "status")? != "COMPLETED" {
                     return Ok(Claim::Nothing("status_not_paid"));
                 }
+                // Only the API's answer may leave out whose it is.
+                strict::inner(capture, "payee")?;
                 let told = self.captured(capture, None)?;
                 match more.last() {
                     None => Ok(self.asking(told)),

@@ -53,7 +53,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let api_base = common::address(s, "api_base", Some("https://api.stripe.com"), "", problems);
     let api_key = common::secret(s, "api_key", "the secret key, sk_… or rk_…", problems);
     let webhook = s.secrets("webhook_secret", problems);
-    if webhook.is_empty() {
+    if webhook.is_empty() || webhook.iter().any(|secret| secret.reveal() == "whsec_") {
         let what =
             "webhook_secret_file names a file with the endpoint's signing secret, whsec_… (or webhook_secret_env)";
         s.require("webhook_secret", what, problems);

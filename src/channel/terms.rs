@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Asked, Channel, Kind};
+use crate::domain::Rejection;
 use crate::settings::{Problem, Section};
 
 /// Settings that a section of any kind may have.
@@ -37,13 +38,15 @@ pub struct Terms {
     pub retired: bool,
     /// From which amount on, in minor units, the gateway is asked whether a payment was really made.
     pub confirm: Option<i64>,
+    /// What its payments must name again.
+    pub reference: Reference,
     sources: Vec<IpNet>,
     check: Check,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { retired: false, confirm: None, sources: Vec::new(), check: Check::Off }
+        Self { retired: false, confirm: None, reference: Reference::Own, sources: Vec::new(), check: Check::Off }
     }
 }
 
@@ -72,6 +75,19 @@ fn published(kind: &str) -> &'static [&'static str] {
     }
 }
 
+/// What a kind's payment must name again of what its attempt was opened with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference {
+    /// The gateway's own number: a session, an invoice, an order.
+    Own,
+    /// When it was sent.
+    Time,
+    /// Where the coins go.
+    Address,
+    /// The way to pay that was asked for.
+    PayType,
+}
+
 impl Terms {
     /// Reads a section's terms; its kind reads the rest.
     pub(super) fn read(kind: &Kind, s: &Section, problems: &mut Vec<Problem>) -> Self {
@@ -97,7 +113,7 @@ impl Terms {
         } else {
             s.flag("confirm", problems).filter(|all| *all).map(|_| 0)
         };
-        Self { retired, confirm, sources, check }
+        Self { retired, confirm, reference: kind.reference, sources, check }
     }
 
     /// Says what cannot hold for this channel.
@@ -106,6 +122,12 @@ impl Terms {
         if self.confirm.is_some() && channel.query(&asked, &[], 0).is_none() {
             s.reject("confirm", "this kind of gateway cannot be asked about a payment", problems);
         }
+    }
+
+    /// Why a payment is refused that names something else than its attempt was opened with.
+    #[must_use]
+    pub fn mismatch(&self) -> Rejection {
+        if self.reference == Reference::PayType { Rejection::TypeMismatch } else { Rejection::OrderMismatch }
     }
 
     /// What an address is to this channel.

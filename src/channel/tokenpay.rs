@@ -51,8 +51,8 @@ const FIELDS: [&str; 22] = [
     "RedirectUrl",
     "ExpireTime",
 ];
-/// Decimals of coins that are looked at.
-const COIN_DECIMALS: usize = 8;
+/// Decimals of coins that are looked at: Ether's.
+const COIN_DECIMALS: usize = 18;
 
 struct TokenPay {
     name: String,
@@ -105,21 +105,30 @@ fn own<'a>(asked: &Asked<'a>) -> Option<&'a str> {
 }
 
 impl TokenPay {
-    /// What came, where other coins came than were asked for. More than was due is taken for it where the settings say so.
-    fn moved(&self, amount: Money, asked: &str, came: &str) -> Result<Money, Rejection> {
-        let worth = worth(amount, asked, came).ok_or(Rejection::AmountMalformed)?;
-        Ok(if self.dynamic && worth.minor > amount.minor { amount } else { worth })
+    /// What came, where other coins came than were asked for. It is taken for what is due, or for as much of it as it is worth,
+    /// where the settings want such payments; else, and where nobody can say what it is worth, it counts as nothing and is
+    /// held for a person.
+    fn moved(&self, amount: Money, asked: Option<&str>, came: Option<&str>) -> Money {
+        let nothing = Money { minor: 0, ..amount };
+        let worth = asked.zip(came).and_then(|(asked, came)| worth(amount, asked, came)).unwrap_or(nothing);
+        match self.dynamic {
+            true if worth.minor > amount.minor => amount,
+            true => worth,
+            false => nothing,
+        }
     }
 
     fn claim(&self, flat: &Flat) -> Result<Claim, Rejection> {
-        let (number, id, status) = (flat.need("OutOrderId")?, flat.need("Id")?, flat.need("Status")?);
-        if !is_number(number) || !is_trade_no(id) || !status.bytes().all(|b| b.is_ascii_digit()) {
+        match flat.need("Status")? {
+            "1" => {}
+            status if status.bytes().all(|b| b.is_ascii_digit()) => return Ok(Claim::Nothing("status_not_paid")),
+            _ => return Err(Rejection::Malformed),
+        }
+        let (number, id) = (flat.need("OutOrderId")?, flat.need("Id")?);
+        if !is_number(number) || !is_trade_no(id) {
             return Err(Rejection::Malformed);
         }
         let base: Currency = flat.need("BaseCurrency")?.parse().map_err(|_| Rejection::Malformed)?;
-        if status != "1" {
-            return Ok(Claim::Nothing("status_not_paid"));
-        }
         let address = flat.need("ToAddress")?;
         if !is_trade_no(address) {
             return Err(Rejection::Malformed);
@@ -127,7 +136,7 @@ impl TokenPay {
         let amount = Money::parse(flat.need("ActualAmount")?, base).map_err(|_| Rejection::AmountMalformed)?;
         let paid = match flat.get("IsDynamicAmount").unwrap_or_default() {
             "" | "0" => amount,
-            "1" => self.moved(amount, flat.need("Amount")?, flat.need("PayAmount")?)?,
+            "1" => self.moved(amount, flat.get("Amount"), flat.get("PayAmount")),
             _ => return Err(Rejection::Malformed),
         };
         let reference = Some(address.to_owned());
@@ -147,7 +156,8 @@ impl TokenPay {
             "0" | "2" => Some(Answer::Unpaid),
             "1" => {
                 let moved = of("isDynamicAmount") == "true";
-                let paid = if moved { self.moved(amount, &of("amount"), &of("payAmount")).ok()? } else { amount };
+                let (due, came) = (of("amount"), of("payAmount"));
+                let paid = if moved { self.moved(amount, Some(&due), Some(&came)) } else { amount };
                 let reference = Some(asked.reference.to_owned());
                 let payment = Payment::new(asked.number, id, paid, &self.name);
                 Some(Answer::Paid(Payment { reference, ..payment }))
@@ -266,7 +276,7 @@ mod tests {
         assert_eq!(worth("34.91", "0.01"), Some(0));
         assert_eq!(worth("34.91", "69.82"), Some(4000));
         assert_eq!(worth("0", "1"), None);
-        for bad in ["", ".5", "1e3", "-1", "1.123456789", "1234567890123"] {
+        for bad in ["", ".5", "1e3", "-1", "1.1234567890123456789", "1234567890123"] {
             assert_eq!(worth("1", bad), None, "{bad:?}");
         }
     }

@@ -168,18 +168,20 @@ fn amount(text: &str, fiat: Currency) -> Result<Money, Rejection> {
 
 impl Usdt {
     fn claim(&self, flat: &Flat) -> Result<Claim, Rejection> {
-        let (number, trade_no, status) = (flat.need("order_id")?, flat.need("trade_id")?, flat.need("status")?);
-        if !is_number(number) || !is_trade_no(trade_no) || !status.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(Rejection::Malformed);
-        }
         if let Some(pid) = &self.pid
             && flat.need("pid")? != pid
         {
             return Err(Rejection::MerchantMismatch);
         }
         // 1 waits and 3 is past its time; BEpusdt tells of them too.
-        if status != "2" {
-            return Ok(Claim::Nothing("status_not_paid"));
+        match flat.need("status")? {
+            "2" => {}
+            status if status.bytes().all(|b| b.is_ascii_digit()) => return Ok(Claim::Nothing("status_not_paid")),
+            _ => return Err(Rejection::Malformed),
+        }
+        let (number, trade_no) = (flat.need("order_id")?, flat.need("trade_id")?);
+        if !is_number(number) || !is_trade_no(trade_no) {
+            return Err(Rejection::Malformed);
         }
         let address = flat.need(self.address)?;
         if !is_trade_no(address) {

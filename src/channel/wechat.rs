@@ -185,10 +185,8 @@ impl WeChat {
         match state {
             "SUCCESS" => {}
             "REFUND" => return Ok(Claim::Nothing("refund_notice")),
-            "NOTPAY" | "CLOSED" | "REVOKED" | "USERPAYING" | "PAYERROR" | "ACCEPT" => {
-                return Ok(Claim::Nothing("status_not_paid"));
-            }
-            _ => return Err(Rejection::Malformed),
+            // NOTPAY, CLOSED, USERPAYING and whatever may come to them.
+            _ => return Ok(Claim::Nothing("status_not_paid")),
         }
         let trade_no = text("transaction_id")?;
         if !is_trade_no(trade_no) {
@@ -200,7 +198,7 @@ impl WeChat {
         let minor = minor.ok_or(Rejection::AmountMalformed)?;
         let currency = match amount.get("currency") {
             None => Currency::CNY,
-            Some(_) => json::text(amount, "currency")?.parse().map_err(|_| Rejection::CurrencyMismatch)?,
+            Some(_) => json::text(amount, "currency")?.parse().unwrap_or(Currency::NONE),
         };
         Ok(Claim::Paid(Payment::new(number, trade_no, Money { minor, currency }, &self.name)))
     }

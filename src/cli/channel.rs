@@ -191,7 +191,8 @@ fn verify(context: &Context, file: &Path, named: Option<&str>, explain: bool) ->
         Failure::new(format!("there is no channel {name:?} in the configuration; known: {}", known.join(", ")))
     })?;
     let now = capture.at().unwrap_or_else(|| Clock::default().now());
-    let report = replay(&capture, channel.as_ref(), now, explain).map_err(|error| fail(&error))?;
+    let terms = channels.terms(&name).cloned().unwrap_or_default();
+    let report = replay(&capture, channel.as_ref(), &terms, now, explain).map_err(|error| fail(&error))?;
     context.out.fields(&serde_json::to_value(&report).unwrap_or_default());
     Ok(ExitCode::SUCCESS)
 }

@@ -23,18 +23,28 @@ impl Currency {
     /// Renminbi, what the Chinese gateways pay in.
     pub const CNY: Self = Self(*b"CNY");
 
+    /// What ISO 4217 writes where there is none: money in something that we have no code of.
+    pub const NONE: Self = Self(*b"XXX");
+
+    /// A foreign code in either case; [`Currency::NONE`] where it is none of three letters.
+    #[must_use]
+    pub fn foreign(text: &str) -> Self {
+        text.to_ascii_uppercase().parse().unwrap_or(Self::NONE)
+    }
+
     /// Its three letters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// How many decimals its amounts have (ISO 4217).
+    /// How many decimals its amounts have (ISO 4217, and Bitcoin's).
     #[must_use]
     pub fn exponent(&self) -> u32 {
         match &self.0 {
             b"JPY" | b"KRW" | b"VND" | b"CLP" | b"XAF" | b"XOF" | b"PYG" | b"UGX" => 0,
             b"KWD" | b"BHD" | b"OMR" | b"JOD" | b"TND" | b"IQD" | b"LYD" => 3,
+            b"BTC" => 8,
             _ => 2,
         }
     }

@@ -165,6 +165,7 @@ async fn settle(web: &Web, channel: &dyn Channel, terms: Option<&Terms>, callbac
     };
     match web.shop.settle(&payment).await {
         Ok(Outcome::Orphan(reason)) => {
+            let reason = terms.filter(|_| reason == Rejection::OrderMismatch).map_or(reason, Terms::mismatch);
             Ending { reason: Some(reason), number: payment.number, ..Ending::new("orphan", Verdict::Refused) }
         }
         Ok(outcome) => Ending::new(outcome.as_str(), Verdict::Received),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Web;
 use super::problem::Problem;
-use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, borrowed, replay};
+use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, References, borrowed, replay};
 use crate::domain::{Callback, Currency, Millis, Money, Operator, PaymentNo, Role};
 use crate::shop::ShopError;
 use crate::telemetry::incident::Incident;
@@ -112,7 +112,8 @@ async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
             order_no: no.to_string(),
             amount_minor: due.amount.minor,
             currency: due.amount.currency.to_string(),
-            reference: order.opening(no.attempt).map(|opened| opened.reference.clone()),
+            reference: order.opening(no.attempt).map(|opened| opened.reference.clone()).filter(|text| !text.is_empty()),
+            references: References::default(),
             status: order.state.to_string(),
         })
     });
@@ -143,7 +144,8 @@ async fn again(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Js
         ShopError::Conflict(format!("there is no channel {name:?} in the running configuration: nothing to ask"))
     })?;
     let unreadable = |error: crate::channel::capture::BadCapture| ShopError::Conflict(error.to_string());
-    let report = replay(&capture, channel.as_ref(), at, false).map_err(unreadable)?;
+    let terms = web.shop.channels.terms(&name).cloned().unwrap_or_default();
+    let report = replay(&capture, channel.as_ref(), &terms, at, false).map_err(unreadable)?;
     let said = report.extracted.as_ref();
     let paid = said.and_then(|said| {
         let currency: Currency = said.currency.parse().ok()?;

@@ -20,7 +20,7 @@ async fn a_callback_refused_for_a_wrong_key_is_accepted_offline_after_the_key_is
     assert_eq!(incident["number"], format!("{id}01"), "it names the order");
     let name = incident["id"].as_str().unwrap();
     let shown = shop.json(&["incident", "show", name], "");
-    assert!(shown["canonical"].as_str().unwrap().ends_with("&type=alipay{key}"), "{shown}");
+    assert!(shown["canonical"].as_str().unwrap().ends_with("&trade_status=TRADE_SUCCESS{key}"), "{shown}");
     assert!(shown["advice"].as_str().unwrap().contains("key"));
     let file = shop.data.join("capture.json");
     std::fs::write(&file, shop.cli(&["incident", "export", name], "").stdout).unwrap();

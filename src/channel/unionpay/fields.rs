@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::super::{canonical, sign};
 use crate::domain::Currency;
 
-/// The currency of a numeric code (ISO 4217); money in another one than ours is held for a person, not lost.
+/// The currency of a numeric code (ISO 4217), [`Currency::NONE`] of one that is not listed here: money in another one than ours
+/// is held for a person, not lost. `None`: it is no such code.
 pub(super) fn currency_of(code: &str) -> Option<Currency> {
     let known = [
         ("156", "CNY"),
@@ -19,7 +20,16 @@ pub(super) fn currency_of(code: &str) -> Option<Currency> {
         ("901", "TWD"),
         ("978", "EUR"),
     ];
-    known.iter().find(|(number, _)| *number == code)?.1.parse().ok()
+    if code.len() != 3 || !code.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(
+        known
+            .iter()
+            .find(|(number, _)| *number == code)
+            .and_then(|(_, name)| name.parse().ok())
+            .unwrap_or(Currency::NONE),
+    )
 }
 
 /// What is signed: the hex digest of the sorted text, empty fields and the signature left out.

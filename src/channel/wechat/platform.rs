@@ -55,7 +55,7 @@ impl Platform {
         if let Some(id) = s.text("platform_public_key_id", problems) {
             let what = "WeChat Pay's public key (微信支付公钥), pub_key.pem";
             if let Some(key) = keys::public(s, "platform_public_key", what, problems) {
-                known.insert(id.to_ascii_uppercase(), (key, None));
+                known.insert(id_of(&id), (key, None));
             }
         }
         let mut certs = Vec::new();
@@ -95,7 +95,7 @@ impl Platform {
         if header("wechatpay-signature-type").is_some_and(|kind| kind != SCHEME) {
             return Err(Rejection::SignTypeMismatch.into());
         }
-        let (timestamp, serial) = (need("wechatpay-timestamp")?, need("wechatpay-serial")?.to_ascii_uppercase());
+        let (timestamp, serial) = (need("wechatpay-timestamp")?, id_of(need("wechatpay-serial")?));
         need("wechatpay-signature")?;
         need("wechatpay-nonce")?;
         if self.known.contains_key(&serial) {
@@ -136,8 +136,13 @@ impl Platform {
     }
 }
 
+/// The name of a key as it is compared: serial numbers are written in either case, with and without zeros in front.
+fn id_of(name: &str) -> String {
+    name.trim_start_matches('0').to_ascii_uppercase()
+}
+
 fn keyed(cert: Cert) -> Option<(String, (PublicKey, Option<Cert>))> {
-    Some((cert.serial_hex()?, (cert.key()?, Some(cert))))
+    Some((id_of(&cert.serial_hex()?), (cert.key()?, Some(cert))))
 }
 
 /// One of the listed certificates, opened.
@@ -145,14 +150,14 @@ fn certificate(listed: &Map<String, Value>, seal: &LessSafeKey) -> Option<(Strin
     let opened = unseal(seal, json::inner(listed, "encrypt_certificate").ok()?).ok()?;
     let mut certs = Cert::all(std::str::from_utf8(&opened).ok()?);
     let cert = certs.pop().filter(|_| certs.is_empty())?;
-    let named = json::text(listed, "serial_no").ok()?.to_ascii_uppercase();
+    let named = id_of(json::text(listed, "serial_no").ok()?);
     keyed(cert).filter(|(serial, _)| *serial == named)
 }
 
 /// Whether one of these keys, the one that is named, signed this.
 fn signed<'a>(keys: &Keys, header: Header<'_, 'a>, body: &[u8], now: Millis) -> Result<(), Rejection> {
     let text = |name: &str| header(name).ok_or(Rejection::MissingSignature);
-    let serial = text("wechatpay-serial")?.to_ascii_uppercase();
+    let serial = id_of(text("wechatpay-serial")?);
     let (key, cert) = keys.get(&serial).ok_or(Rejection::KeyUnknown)?;
     let mut message = format!("{}\n{}\n", text("wechatpay-timestamp")?, text("wechatpay-nonce")?).into_bytes();
     message.extend_from_slice(body);

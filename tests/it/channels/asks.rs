@@ -64,7 +64,9 @@ fn what_is_asked_makes_a_channel_that_believes_the_captures() {
             asked.extend(given.keys().cloned());
             let capture: Capture = serde_json::from_value(vector.clone()).unwrap();
             if let (Some(at), true) = (capture.at(), capture.request.is_some()) {
-                let report = replay(&capture, channels.get("x").unwrap().as_ref(), at, false).unwrap();
+                let report =
+                    replay(&capture, channels.get("x").unwrap().as_ref(), channels.terms("x").unwrap(), at, false)
+                        .unwrap();
                 believed += u32::from(report.verdict == "accept");
             }
             // What is needed, and has no default, is really needed.

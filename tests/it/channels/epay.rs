@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::{
     answered, asked, channel, checkout, now, opened, pairs, pairs_of, question, refunding, said_of, text, vector,
 };
+use crate::support::channel::{CHANNEL, channels};
+use crate::support::shop::Daemon;
 
 /// Whether an answer is understood as a capture says; another amount than is due is told as paid: the caller holds it
 /// against what is due and parks it for a person.
@@ -50,9 +52,10 @@ fn the_v1_page_and_query_are_what_the_sdk_makes() {
     let pay = channel("epay_v1", &page["config"], &[("pay_type", input["pay_type"].clone())]);
     let extra =
         [("clientip", text(input, "client_ip")), ("device", text(input, "device")), ("param", text(input, "param"))];
-    let Begin::Step(Step::Redirect { url }, None) = pay.checkout(&checkout(&page, &extra), &[], 0) else {
+    let Begin::Step(Step::Redirect { url }, way) = pay.checkout(&checkout(&page, &extra), &[], 0) else {
         panic!("no redirect")
     };
+    assert_eq!(way.as_deref(), input["pay_type"].as_str(), "its payment must name it again");
     let query = |url: &str| pairs(url.split_once('?').unwrap().1);
     assert_eq!(query(&url), query(text(&page["output"], "url_by_sdk")));
     let page = vector("epay_v1", "q01");
@@ -77,9 +80,10 @@ fn v2_requests_are_what_the_sdk_makes() {
     };
     let page = vector("epay_v2", "c01");
     let pay = channel("epay_v2", &page["config"], &[("pay_type", page["input"]["pay_type"].clone())]);
-    let Begin::Step(Step::Redirect { url }, None) = pay.checkout(&checkout(&page, &[]), &[], now(&page)) else {
+    let Begin::Step(Step::Redirect { url }, way) = pay.checkout(&checkout(&page, &[]), &[], now(&page)) else {
         panic!("no redirect")
     };
+    assert_eq!(way.as_deref(), page["input"]["pay_type"].as_str(), "its payment must name it again");
     assert_eq!(pairs(url.split_once('?').unwrap().1), pairs_of(&page["output"]["params"]));
     let page = vector("epay_v2", "c02");
     let pay =
@@ -109,4 +113,37 @@ fn v2_requests_are_what_the_sdk_makes() {
         asked_at: &[],
     };
     sent(&refunding(pay.refund(&refund, &[], at)), &page);
+}
+
+/// Paid another way than was asked for: not delivered by itself, kept, and a person can have it count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_names_the_way_that_was_asked_for() {
+    let typed = format!("{}pay_type = \"wxpay\"\n", CHANNEL.replace("channel.pay", "channel.typed"));
+    let shop = Daemon::start(&typed);
+    shop.product("card", &[], 3);
+    let forger = channels(&typed, &shop.data);
+    let callback = |id: &str, trade_no: &str, way: &str| {
+        let paid = Money { minor: 990, currency: "CNY".parse().unwrap() };
+        let payment =
+            Payment { reference: Some(way.to_owned()), ..Payment::new(&format!("{id}01"), trade_no, paid, "typed") };
+        format!("/pay/typed/notify?{}", forger.get("typed").unwrap().forge(&payment, 0).query)
+    };
+    let (right, other) = (shop.order_through("typed", "card", 1).await, shop.order_through("typed", "card", 1).await);
+    assert_eq!(shop.send(&callback(&right, "T1", "wxpay")).await, (200, "success".to_owned()));
+    assert_eq!(shop.state(&right).await, "delivered");
+    assert_eq!(shop.send(&callback(&other, "T2", "usdt.trc20")).await, (400, "fail".to_owned()));
+    assert_eq!(shop.state(&other).await, "pending");
+    let incident = shop.incidents("type_mismatch", 1).await.remove(0);
+    let again = shop.json(&["incident", "replay", incident["id"].as_str().unwrap()], "");
+    assert_eq!(again["reason"], "type_mismatch", "{again}");
+    assert_eq!(shop.admin("/v1/orphans").await["payments"][0]["payment"], "typed|T2");
+    let stated = ["order", "mark-paid", &other, "--trade-no", "T2", "--reason", "seen in the console"];
+    assert_eq!(shop.json(&stated, "")["result"], "delivered");
+    assert_eq!(shop.admin("/v1/orphans").await["payments"], serde_json::json!([]));
+    assert_eq!(
+        shop.send(&callback(&other, "T2", "usdt.trc20")).await,
+        (200, "success".to_owned()),
+        "it counts already"
+    );
+    shop.audit();
 }

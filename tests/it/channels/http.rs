@@ -39,7 +39,7 @@ async fn create(store: &Store, channel: &str, order: &Value) {
     let draft = crate::support::redis::draft(&product, &contact, no.order, 1, store.now());
     let new = kamid::store::NewOrder { amount, attempt: no.attempt, channel, ..draft };
     assert_eq!(store.reserve(&new).await.unwrap(), kamid::store::Reserved::Created);
-    let known = ["gateway_ref", "txn_time", "pay_address"].iter().find_map(|name| order[*name].as_str());
+    let known = ["gateway_ref", "txn_time", "pay_address", "pay_type"].iter().find_map(|name| order[*name].as_str());
     if let Some(reference) = known {
         let opened = Opened { reference: reference.to_owned(), step: String::new() };
         assert!(store.open(no.order, no.attempt, &opened).await.unwrap());

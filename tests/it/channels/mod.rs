@@ -4,6 +4,7 @@
 mod adding;
 mod alipay;
 mod asks;
+mod cases;
 mod coins;
 mod epay;
 pub mod gates;

@@ -305,6 +305,13 @@ fn a_btcpay_invoice_is_what_the_documents_say_and_its_server_decides() {
     for extra in ["Marked", "PaidPartial", "Invalid", "Later"] {
         assert_eq!(confirmed(&with(&[("additionalStatus", json!(extra))])), Ok(Claim::Paid(of(0))), "{extra}");
     }
+    let odd = |amount: &str, unit: &str| match confirmed(&with(&[("amount", json!(amount)), ("currency", json!(unit))]))
+    {
+        Ok(Claim::Paid(payment)) => (payment.paid.minor, payment.paid.currency.to_string()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(odd("0.00050000", "BTC"), (50_000, "BTC".to_owned()));
+    assert_eq!((odd("50000", "SATS").1, odd("1.234567", "USDT")), ("XXX".to_owned(), (0, "XXX".to_owned())), "held");
     for (changes, reason) in [
         (("status", json!("Processing")), Rejection::StatusNotPaid),
         (("status", json!("Expired")), Rejection::StatusNotPaid),
@@ -314,7 +321,6 @@ fn a_btcpay_invoice_is_what_the_documents_say_and_its_server_decides() {
         (("storeId", json!("other")), Rejection::MerchantMismatch),
         (("amount", json!(10)), Rejection::AmountMalformed),
         (("amount", json!("1e1")), Rejection::AmountMalformed),
-        (("currency", json!("dollars")), Rejection::CurrencyMismatch),
     ] {
         assert_eq!(confirmed(&with(std::slice::from_ref(&changes))), Err(reason), "{changes:?}");
     }
@@ -430,7 +436,6 @@ fn a_signed_stripe_event_is_read_strictly() {
         ("object", json!("charge"), Rejection::Malformed),
         ("amount_total", json!(100.0), Rejection::AmountMalformed),
         ("amount_total", json!(-1), Rejection::AmountMalformed),
-        ("currency", json!("dollar"), Rejection::CurrencyMismatch),
     ] {
         assert_eq!(said(good, completed, &[(name, value)]), Err(reason), "{name}");
     }
@@ -466,9 +471,10 @@ fn a_signed_coinbase_event_counts_what_came() {
     assert_eq!(only(json!([came("CONFIRMED", "10.00", "USD")])), paid(1000, "USD"));
     assert_eq!(only(json!([came("CONFIRMED", "9.99", "USD"), came("PENDING", "0.01", "USD")])), paid(999, "USD"));
     assert_eq!(only(json!([])), paid(0, "USD"));
-    assert_eq!(only(json!([came("CONFIRMED", "10.00", "EUR")])), paid(1000, "EUR"));
+    // In what nobody knows what is due in: held.
+    assert_eq!(only(json!([came("CONFIRMED", "10.00", "EUR")])), paid(1000, "XXX"));
     let mixed = json!([came("CONFIRMED", "5.00", "USD"), came("CONFIRMED", "5.00", "EUR")]);
-    assert_eq!(only(mixed), Err(Rejection::AmountMalformed));
+    assert_eq!(only(mixed), paid(1000, "XXX"));
     assert_eq!(only(json!([1])), Err(Rejection::Malformed));
     assert_eq!(only(json!({})), Err(Rejection::Malformed));
     // Before the chain has confirmed: only for who asked for it.

@@ -1,8 +1,8 @@
 //! Captures: files from anywhere, replayed offline. They are read or refused, and accept nothing that was not signed.
 
 use data_encoding::BASE64;
-use kamid::channel::Channels;
 use kamid::channel::capture::{Capture, replay};
+use kamid::channel::{Channels, Terms};
 use kamid::settings::Section;
 
 use super::drive::Target;
@@ -22,7 +22,10 @@ fn check(bytes: &[u8]) {
     {
         assert!(problems.iter().all(|problem| !problem.to_string().contains(KEY)));
     }
-    let Ok(report) = replay(&capture, channel("pay").as_ref(), capture.at().unwrap_or(0), true) else { return };
+    let Ok(report) = replay(&capture, channel("pay").as_ref(), &Terms::default(), capture.at().unwrap_or(0), true)
+    else {
+        return;
+    };
     let said = serde_json::to_value(&report).unwrap();
     if report.verdict == "accept" {
         let (order, said) = (capture.order.unwrap(), report.extracted.unwrap());
