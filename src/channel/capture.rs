@@ -3,6 +3,8 @@
 //! The format is that of the captured vectors under `tests/vectors`; `kamid incident export` writes it too. A capture of
 //! ours never holds the channel's secret: it is verified with the configured channel of its name.
 
+mod sequence;
+
 use std::borrow::Cow;
 
 use data_encoding::BASE64;
@@ -11,6 +13,8 @@ use serde_json::{Map, Value};
 
 use super::{Answer, Asked, Channel, Claim, Reference, Terms, Verdict};
 use crate::domain::{Call, Callback, Millis, Payment, Rejection, Response};
+
+pub use sequence::{Replayed, Step, replay_steps};
 
 /// One request, as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -84,7 +88,7 @@ pub struct Capture {
     /// The channel's name in the configuration it was captured under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_name: Option<String>,
-    /// `notify`, for one callback.
+    /// `notify`, for one callback; `sequence`, for several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Seconds since the epoch, by the verifier's clock.
@@ -105,6 +109,9 @@ pub struct Capture {
     /// The callback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<CapturedRequest>,
+    /// Callbacks that came one after another, and when the order was there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
 }
 
 impl Capture {
@@ -223,7 +230,9 @@ pub fn borrowed(headers: &[(String, String)]) -> Vec<(Cow<'_, str>, Cow<'_, str>
 #[derive(Debug, thiserror::Error)]
 pub enum BadCapture {
     /// No callback in it.
-    #[error("there is no callback in this capture (kind {0:?}): only kind \"notify\" can be verified")]
+    #[error(
+        "there is no callback in this capture (kind {0:?}): only kinds \"notify\" and \"sequence\" can be verified"
+    )]
     NoRequest(String),
     /// The body is not base64.
     #[error("body_b64 is not base64")]

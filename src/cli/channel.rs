@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::product::moment;
 use super::{Context, Done, Failure, channel_add, reconcile, serve};
-use crate::channel::capture::{Capture, replay};
+use crate::channel::capture::{Capture, replay, replay_steps};
 use crate::channel::{Channels, KINDS};
 use crate::client::part;
 use crate::daemon;
@@ -130,7 +130,7 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Done {
         ChannelCommand::Test { name, open } => {
             let path = format!("/v1/channels/{}/test", part(&name)?);
             let report = context.client()?.post(&path, &json!({"open": open})).await?;
-            context.out.list(&report, "steps", &["step", "result", "says"]);
+            context.out.told(&report, "steps", ["result", "step", "says"]);
             Ok(if report["works"] == true { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         ChannelCommand::Verify { capture, channel, explain } => verify(context, &capture, channel.as_deref(), explain),
@@ -192,6 +192,12 @@ fn verify(context: &Context, file: &Path, named: Option<&str>, explain: bool) ->
     })?;
     let now = capture.at().unwrap_or_else(|| Clock::default().now());
     let terms = channels.terms(&name).cloned().unwrap_or_default();
+    if !capture.steps.is_empty() {
+        let all = replay_steps(&capture, channel.as_ref(), &terms, now, explain).map_err(|error| fail(&error))?;
+        context.out.list(&json!(all), "steps", &["verdict", "reason", "extracted", "answer"]);
+        context.out.line(&format!("deliveries: {}", all.deliveries));
+        return Ok(ExitCode::SUCCESS);
+    }
     let report = replay(&capture, channel.as_ref(), &terms, now, explain).map_err(|error| fail(&error))?;
     context.out.fields(&serde_json::to_value(&report).unwrap_or_default());
     Ok(ExitCode::SUCCESS)

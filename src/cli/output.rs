@@ -89,6 +89,20 @@ impl Output {
         say(&table.trim_fmt());
     }
 
+    /// The list `name` inside a value, an entry a line: a word, a name, and whole sentences, which a table would cut.
+    pub fn told(self, value: &Value, name: &str, [word, what, says]: [&str; 3]) {
+        if self.json {
+            return self.value(value);
+        }
+        let rows = value[name].as_array().map(Vec::as_slice).unwrap_or_default();
+        let width = |of: &str| rows.iter().map(|row| cell(of, &row[of], true).chars().count()).max().unwrap_or(0);
+        let (first, second) = (width(word), width(what));
+        for row in rows {
+            let (word, what) = (cell(word, &row[word], true), cell(what, &row[what], true));
+            say(&format!("{word:first$}  {what:second$}  {}", cell(says, &row[says], false)));
+        }
+    }
+
     /// One thing: its fields below each other, or JSON.
     pub fn fields(self, value: &Value) {
         if self.json {

@@ -132,6 +132,7 @@ async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
             headers: request.headers,
             body_b64: request.body_b64,
         }),
+        steps: Vec::new(),
     })
 }
 

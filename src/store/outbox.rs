@@ -13,8 +13,8 @@ use crate::domain::{Millis, OrderId, Slot};
 const LEASE_MS: i64 = 15_000;
 
 /// Entries read from a slot at once, and how often, by [`Store::expired_since`].
-const PAGE: usize = 1000;
-const PAGES: usize = 20;
+const PAGE: usize = 200;
+const PAGES: usize = 100;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! `kamid order reconcile`: payments whose callbacks were lost are found by asking, one order or a whole time.
 
+use kamid::domain::{OrderId, Slot};
 use serde_json::Value;
 
 use super::gates::started;
 use super::whole::{ordered, settings};
 use crate::support::delivery::Simulator as _;
 use crate::support::gateway::{Family, Gateway};
+use crate::support::redis::TestRedis;
 use crate::support::shop::Daemon;
 
 /// The command's report and exit code.
@@ -133,6 +135,27 @@ async fn an_order_that_expired_is_asked_about_after_a_restart() {
     shop.incidents("callback_lost", 1).await;
     assert_eq!(shop.state(&unpaid).await, "expired");
     shop.audit();
+}
+
+/// Between them stands whatever else happened in the hour: what expired is found page by page, and nothing older.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_expired_within_the_hour_is_read_back() {
+    let redis = TestRedis::start();
+    let (store, mut raw) = (redis.store().await, redis.raw().await);
+    let slot = Slot::new(3);
+    let orders: Vec<OrderId> = (0..6).map(|chance| OrderId::new(slot, 1_700_000_000_000, chance)).collect();
+    let mut pipe = redis::pipe();
+    for at in 0..1300_u64 {
+        let expired = [5, 250, 450, 800, 1001, 1299].iter().position(|it| *it == at);
+        let (event, order) = expired.map_or(("delivered", orders[0]), |which| ("expired", orders[which]));
+        let fields = ["event", event, "order", &order.to_string()].map(str::to_owned);
+        pipe.cmd("XADD").arg(store.names.outbox(slot)).arg(format!("{}-1", 1000 + at)).arg(&fields).ignore();
+    }
+    let _: () = pipe.query_async(&mut raw).await.unwrap();
+    let newest_first: Vec<OrderId> = orders[1..].iter().rev().copied().collect();
+    assert_eq!(store.expired_since(1006, 100).await.unwrap(), newest_first);
+    assert_eq!(store.expired_since(9000, 100).await.unwrap(), []);
+    assert_eq!(store.expired_since(0, 1).await.unwrap().first(), Some(&orders[5]), "no more pages than are needed");
 }
 
 /// Nobody asks and nobody calls: near its expiry the order's gateway is asked by itself.

@@ -267,3 +267,28 @@ fn every_captured_callback_gets_its_verdict() {
     }
     assert!(seen >= 300, "{seen}");
 }
+
+#[test]
+fn a_captured_sequence_hands_over_once() {
+    let mut seen = 0;
+    for kind in KINDS.iter().filter(|kind| !kind.test_only) {
+        for (path, vector) in vectors(kind.name).iter().filter(|(_, vector)| vector["kind"] == "sequence") {
+            let verify = ["channel", "verify", "--json", "--capture"];
+            let done = Command::new(env!("CARGO_BIN_EXE_kamid")).args(verify).arg(path).output().unwrap();
+            let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+            let wanted = vector["steps"].as_array().unwrap().iter().filter(|step| step["do"] == "notify");
+            let steps = report["steps"].as_array().unwrap();
+            for (step, wanted) in steps.iter().zip(wanted.clone()) {
+                assert_eq!(step["verdict"], wanted["verdict"], "{}: {wanted}", path.display());
+                assert!(
+                    wanted["reason"].is_null() || step["reason"] == wanted["reason"],
+                    "{}: {wanted}",
+                    path.display()
+                );
+            }
+            assert_eq!((steps.len(), &report["deliveries"]), (wanted.count(), &vector["deliveries_in_the_end"]));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "{seen}");
+}
