@@ -86,14 +86,6 @@ struct Alipay {
     body_bytes: usize,
 }
 
-fn digits(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
-    let text = s.text(key, problems).filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
-    if text.is_none() {
-        s.require(key, what, problems);
-    }
-    text
-}
-
 fn numbers(s: &Section, problems: &mut Vec<Problem>) -> (Option<Numbers>, Option<PublicKey>) {
     let app = cert::one(s, "app_cert", "appCertPublicKey_….crt from the console", problems);
     let alipay = cert::one(s, "alipay_cert", "alipayCertPublicKey_RSA2.crt from the console", problems);
@@ -118,8 +110,11 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     if s.text("charset", problems).is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8")) {
         s.reject("charset", "must be \"utf-8\": what Alipay sends in GBK is read all the same", problems);
     }
-    let app_id = digits(s, "app_id", "the application's number from open.alipay.com, digits", problems);
-    let seller_id = digits(s, "seller_id", "your PID, 16 digits that begin with 2088", problems);
+    let of_app = |text: &str| common::is_digits(text, 16..=16);
+    let app_id =
+        common::number(s, "app_id", "an application's number from open.alipay.com, 16 digits", of_app, problems);
+    let of_shop = |text: &str| of_app(text) && text.starts_with("2088");
+    let seller_id = common::number(s, "seller_id", "your PID, 16 digits that begin with 2088", of_shop, problems);
     let ours = keys::private(s, "app_private_key", "the application's private key (应用私钥)", problems);
     let (numbers, theirs) = match mode.as_str() {
         "cert" | "certificate" => numbers(s, problems),

@@ -1,5 +1,7 @@
 //! What kinds of several families have in common: settings, the first look at a callback, and what a gateway hears.
 
+use std::ops::RangeInclusive;
+
 use super::{Verdict, terms};
 use crate::domain::{Callback, Millis, Rejection, Reply};
 use crate::settings::{Problem, Secret, Section};
@@ -53,6 +55,34 @@ pub fn secret(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -
 /// Reports what is no setting of the kind's, nor of every kind's.
 pub fn finish(s: &Section, known: &[&str], problems: &mut Vec<Problem>) {
     s.finish(&[known, &terms::SETTINGS].concat(), problems);
+}
+
+/// A number out of the gateway's console, letters and digits; one that does not look like `what` is told of, and no more than
+/// that: gateways give out others than they document.
+pub fn number(
+    s: &Section,
+    key: &str,
+    what: &str,
+    usual: impl Fn(&str) -> bool,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    let Some(text) = s.text(key, problems).filter(|text| !text.is_empty()) else {
+        s.require(key, what, problems);
+        return None;
+    };
+    if !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        s.reject(key, format!("must be letters and digits: {what}"), problems);
+        return None;
+    }
+    if !usual(&text) {
+        s.warn(key, format!("does not look like {what}"), problems);
+    }
+    Some(text)
+}
+
+/// Whether a text is so many digits.
+pub fn is_digits(text: &str, count: RangeInclusive<usize>) -> bool {
+    count.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// What the gateway shows of every order.

@@ -66,15 +66,13 @@ struct Epay {
 
 /// The merchant number.
 pub(super) fn pid(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
-    let pid = s.text("pid", problems);
-    match &pid {
-        None => s.require("pid", "the merchant number from the gateway's console, digits", problems),
-        Some(pid) if pid.is_empty() || !pid.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            s.reject("pid", "must be the merchant number from the gateway's console: digits", problems);
-        }
-        Some(_) => {}
-    }
-    pid
+    common::number(
+        s,
+        "pid",
+        "the merchant number from the gateway's console, digits",
+        |text| common::is_digits(text, 1..=20),
+        problems,
+    )
 }
 
 /// What a genuine callback states of a payment.

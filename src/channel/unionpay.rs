@@ -107,10 +107,8 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
             s.reject(key, format!("must be {only:?}"), problems);
         }
     }
-    let mer_id = s.text("mer_id", problems).filter(|text| text.bytes().all(|b| b.is_ascii_alphanumeric()));
-    if mer_id.is_none() {
-        s.require("mer_id", "the merchant number (商户号), 15 digits", problems);
-    }
+    let of_shop = |text: &str| text.len() == 15;
+    let mer_id = common::number(s, "mer_id", "a merchant number (商户号), 15 letters and digits", of_shop, problems);
     let front_url = url(s, "front_url", "frontTransReq.do", problems);
     let query_url = url(s, "query_url", "queryTrans.do", problems);
     let back_url = url(s, "back_url", "backTransReq.do", problems);

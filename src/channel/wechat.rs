@@ -72,14 +72,6 @@ struct WeChat {
     body_bytes: usize,
 }
 
-fn digits(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
-    let text = s.text(key, problems).filter(|text| text.bytes().all(|b| b.is_ascii_alphanumeric()));
-    if text.is_none() {
-        s.require(key, what, problems);
-    }
-    text
-}
-
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
     Some(Arc::new(WeChat { name: name.to_owned(), ..channel(s, problems)? }))
 }
@@ -93,8 +85,10 @@ fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
     if !api_url.starts_with("https://") && !api_url.starts_with("http://127.0.0.1") {
         s.reject("api_url", "must be https://…", problems);
     }
-    let mchid = digits(s, "mchid", "the merchant number (商户号), digits", problems);
-    let appid = digits(s, "appid", "the application's number, such as wx0123456789abcdef", problems);
+    let of_shop = |text: &str| common::is_digits(text, 8..=10);
+    let mchid = common::number(s, "mchid", "a merchant number (商户号), 8 to 10 digits", of_shop, problems);
+    let of_app = |text: &str| text.starts_with("wx") && text.len() == 18;
+    let appid = common::number(s, "appid", "an application's number, such as wx0123456789abcdef", of_app, problems);
     let secret = s.secret("apiv3_key", problems);
     if secret.is_none() {
         s.require("apiv3_key", "apiv3_key_file names a file with the APIv3 key (32 characters)", problems);
@@ -103,7 +97,9 @@ fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
     if secret.is_some() && seal.is_none() {
         s.reject("apiv3_key", "must have 32 characters: it is the APIv3 key, not the older API key", problems);
     }
-    let serial = digits(s, "merchant_serial", "your certificate's serial number (证书序列号)", problems);
+    let of_cert = |text: &str| text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let what = "your certificate's serial number (证书序列号), 40 hexadecimal digits";
+    let serial = common::number(s, "merchant_serial", what, of_cert, problems);
     let ours = keys::private(s, "merchant_private_key", "apiclient_key.pem", problems);
     let platform = Platform::read(s, problems);
     let first = platform.known.values().next().map(|(key, _)| key);
