@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Marks an order as refunded. Its keys have been seen by a buyer: they are burned, never put back into the pool.
+-- Marks an order as refunded. Its keys have been seen by a buyer: they are burned, never put back into the pool. Where it
+-- is one payment that was given back, only if that one still stands for the order.
 -- KEYS[1] order   {P}:order:<id>
 -- KEYS[2] pay     {P}:pay:<id>
 -- KEYS[3] outbox  {P}:outbox
@@ -9,15 +10,22 @@
 -- ARGV[1] now     ms since the epoch, by the store's clock
 -- ARGV[2] id      order id
 -- ARGV[3] log     a line for the order's history
+-- ARGV[4] payment <channel>|<trade number> that was given back, or empty
 -- returns refunded burned | wrong_state state
 local order, pay, outbox, review, marks, burned = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local id, log = ARGV[2], ARGV[3]
+local id, log, given = ARGV[2], ARGV[3], ARGV[4]
 local o = redis.call('HMGET', order, 'state', 'product', 'quantity', 'log')
 local state, product, quantity = o[1], o[2], tonumber(o[3])
 if state ~= 'delivered' and state ~= 'owed' and state ~= 'held' and state ~= 'rejected' then
   return {'wrong_state', state or 'missing'}
 end
 local payments = redis.call('HGETALL', pay)
+if given ~= '' then
+  local stands = string.match(redis.call('HGET', pay, given) or 'missing', '^%a+')
+  if stands ~= 'settled' and stands ~= 'held' then
+    return {'wrong_state', stands}
+  end
+end
 local _, stock, owed = names(order, product)
 local spent = {}
 for i = 1, state == 'delivered' and quantity or 0 do

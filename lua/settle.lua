@@ -18,7 +18,7 @@
 -- returns delivered | owed | held reason | extra | orphan reason | replayed state | (then) product quantity created, of each
 local call = redis.call
 local due, outbox, review, marks, now = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
-local shelves, plans, replies = {}, {}, {}
+local shelves, plans, replies, named = {}, {}, {}, {}
 -- What is left of a product while the payments before this one are counted.
 local function shelf_of(order, product)
   local shelf = shelves[product]
@@ -59,10 +59,16 @@ end
 for n = 1, (#KEYS - 4) / 2 do
   local order, pay = KEYS[2 * n + 3], KEYS[2 * n + 4]
   local id, attempt, payment, paid, number, log, reference = unpack(ARGV, 7 * n - 5, 7 * n + 1)
-  local before = call('HGET', pay, payment)
-  local was = before and string.match(before, '^%a+')
+  -- A gateway that was asked and did not tell its own number of the payment: it stands under ours until it does.
+  local ours = string.match(payment, '^[^|]*|') .. number
+  local known = call('HMGET', pay, payment, ours)
+  local was = known[1] and string.match(known[1], '^%a+')
+  local amount = string.match(paid, '|(.*)$')
   if was and was ~= 'orphan' then
     replies[n] = {'replayed', was}
+  elseif known[2] and string.match(known[2], '^settled|[^|]*|([^|]*|[^|]*)|') == amount then
+    replies[n] = {'replayed', 'settled'}
+    named[#named + 1] = {pay = pay, payment = payment, ours = ours, record = known[2]}
   else
     local o = call('HMGET', order, 'state', 'reserved', 'product', 'quantity', 'created', 'a:' .. attempt,
       'r:' .. attempt)
@@ -82,7 +88,7 @@ for n = 1, (#KEYS - 4) / 2 do
     if verdict ~= 'orphan' or not was then
       local history = log ~= '' and (call('HGET', order, 'log') or '') .. log
       plans[#plans + 1] = {order = order, pay = pay, id = id, attempt = attempt, payment = payment, number = number,
-        amount = string.match(paid, '|(.*)$'), was = was, state = state, product = product, quantity = quantity,
+        amount = amount, was = was, state = state, product = product, quantity = quantity,
         verdict = verdict, reason = reason, history = history}
     end
   end
@@ -93,6 +99,10 @@ for _, shelf in pairs(shelves) do
     call('HINCRBY', shelf.stock, 'reserved', -shelf.released)
   end
   shelf.keys, shelf.at = take(shelf.pool, shelf.drawn), 0
+end
+for _, p in ipairs(named) do
+  call('HSET', p.pay, p.payment, p.record)
+  call('HDEL', p.pay, p.ours)
 end
 local settled, events = {}, {}
 for _, p in ipairs(plans) do

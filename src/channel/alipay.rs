@@ -314,9 +314,22 @@ impl Alipay {
         }
     }
 
-    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
+    /// `None`: it was taken, and whether money moved by it is to be asked; nothing moves by a repeat.
+    fn refunded(&self, answer: &Response) -> Option<Refunded> {
         match self.believed(answer, "alipay.trade.refund") {
-            Ok(fields) => refusal(&fields).map_or(Refunded::Done, Refunded::Refused),
+            Ok(fields) => match refusal(&fields) {
+                Some(why) => Some(Refunded::Refused(why)),
+                None => (json::text(&fields, "fund_change") == Ok("Y")).then_some(Refunded::Done),
+            },
+            Err(why) => Some(Refunded::Pending(why)),
+        }
+    }
+
+    /// What became of a refund, by its number.
+    fn looked_up(&self, answer: &Response) -> Refunded {
+        match self.believed(answer, "alipay.trade.fastpay.refund.query") {
+            Ok(fields) if json::text(&fields, "refund_status") == Ok("REFUND_SUCCESS") => Refunded::Done,
+            Ok(fields) => Refunded::Pending(refusal(&fields).unwrap_or_else(|| "no money has moved yet".to_owned())),
             Err(why) => Refunded::Pending(why),
         }
     }
@@ -386,14 +399,25 @@ impl Channel for Alipay {
     }
 
     fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
-        if let Some(answer) = heard.first() {
-            return Some(self.refunded(answer, now));
+        let named = if refund.by_trade_no {
+            ("trade_no", &refund.payment.trade_no)
+        } else {
+            ("out_trade_no", &refund.payment.number)
+        };
+        match heard {
+            [] => {
+                let amount = refund.payment.paid.to_string();
+                let content = serde_json::json!({
+                    (named.0): named.1, "refund_amount": amount, "out_request_no": refund.number,
+                });
+                Some(Refunded::Ask(self.call("alipay.trade.refund", &content, &[], now)))
+            }
+            [answer] => Some(self.refunded(answer).unwrap_or_else(|| {
+                let content = serde_json::json!({ (named.0): named.1, "out_request_no": refund.number });
+                Refunded::Ask(self.call("alipay.trade.fastpay.refund.query", &content, &[], now))
+            })),
+            [.., answer] => Some(self.looked_up(answer)),
         }
-        let content = serde_json::json!({
-            "out_trade_no": refund.payment.number, "refund_amount": refund.payment.paid.to_string(),
-            "out_request_no": refund.number,
-        });
-        Some(Refunded::Ask(self.call("alipay.trade.refund", &content, &[], now)))
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {

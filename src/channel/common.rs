@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{Verdict, terms};
-use crate::domain::{Callback, Millis, Rejection, Reply};
+use crate::domain::{Callback, Currency, Millis, Money, Rejection, Reply};
 use crate::settings::{Problem, Secret, Section};
 
 /// The largest query and body read unless a kind or its settings say otherwise, in bytes.
@@ -131,6 +131,17 @@ pub fn fresh(at: &str, tolerance_s: u64, now: Millis) -> Result<(), Rejection> {
     let digits = (1..=12).contains(&at.len()) && at.bytes().all(|b| b.is_ascii_digit());
     let at: u64 = at.parse().ok().filter(|_| digits).ok_or(Rejection::Malformed)?;
     if at.abs_diff(now / 1000) > tolerance_s { Err(Rejection::StaleTimestamp) } else { Ok(()) }
+}
+
+/// A genuine amount with parts of the smallest coin. No order is due in those, so it is another than is due and counts as
+/// nothing: it is held for a person. Rounded, it could be taken for what is due.
+///
+/// # Errors
+/// It is no amount.
+pub fn finer(text: &str, currency: Currency) -> Result<Money, Rejection> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_amount = text.len() <= 40 && text.split_once('.').is_some_and(|(whole, part)| digits(whole) && digits(part));
+    if is_amount { Ok(Money { minor: 0, currency }) } else { Err(Rejection::AmountMalformed) }
 }
 
 /// What a gateway hears that counts that word, or the status alone, as received.

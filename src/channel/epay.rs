@@ -114,7 +114,10 @@ pub(super) fn answer(
     match field("status").as_str() {
         "0" | "3" | "4" => Answer::Unpaid,
         "2" => Answer::Refunded,
-        "1" => Answer::Paid(Payment::new(number, trade_no, paid, channel)),
+        "1" => {
+            let reference = Some(field("type")).filter(|kind| !kind.is_empty());
+            Answer::Paid(Payment { reference, ..Payment::new(number, trade_no, paid, channel) })
+        }
         _ => Answer::Mismatch,
     }
 }
@@ -169,7 +172,7 @@ impl Epay {
         paid(params, &self.name, self.currency)
     }
 
-    fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
+    fn answer(&self, asked: &Asked<'_>, answer: &Response) -> Answer {
         let Ok(fields) = json::object(&answer.body) else {
             return Answer::Mismatch;
         };
@@ -180,7 +183,7 @@ impl Epay {
         }
     }
 
-    fn refunded(&self, answer: &Response, _now: Millis) -> Refunded {
+    fn refunded(&self, answer: &Response) -> Refunded {
         let Ok(answer) = json::object(&answer.body) else {
             return Refunded::Pending("the gateway's answer cannot be read".to_owned());
         };
@@ -236,9 +239,9 @@ impl Channel for Epay {
         Begin::Step(Step::Redirect { url }, self.pay_type.clone())
     }
 
-    fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
+    fn query(&self, asked: &Asked<'_>, heard: &[Response], _now: Millis) -> Option<Answer> {
         if let Some(answer) = heard.first() {
-            return Some(self.answer(asked, answer, now));
+            return Some(self.answer(asked, answer));
         }
         let query = params::encode([
             ("act", "order"),
@@ -251,10 +254,24 @@ impl Channel for Epay {
     }
 
     fn refund(&self, refund: &Refund<'_>, heard: &[Response], now: Millis) -> Option<Refunded> {
-        if let Some(answer) = heard.first() {
-            return Some(self.refunded(answer, now));
-        }
         let payment = refund.payment;
+        match heard {
+            [] => {}
+            // It has no number of its own: the gateway may refuse because it gave the money back the first time, and says so
+            // only when it is asked about the payment.
+            [answer] => {
+                let asked = Asked { number: &payment.number, reference: "", page: "" };
+                return Some(match (self.refunded(answer), self.query(&asked, &[], now)) {
+                    (Refunded::Refused(_), Some(Answer::Ask(call))) => Refunded::Ask(call),
+                    (said, _) => said,
+                });
+            }
+            [first, answer, ..] => {
+                let asked = Asked { number: &payment.number, reference: "", page: "" };
+                let back = matches!(self.answer(&asked, answer), Answer::Refunded);
+                return Some(if back { Refunded::Done } else { self.refunded(first) });
+            }
+        }
         let money = payment.paid.to_string();
         let body = params::encode([
             ("pid", self.pid.as_str()),

@@ -228,7 +228,11 @@ impl Channel for EpayV2 {
         let (money, timestamp) = (refund.payment.paid.to_string(), (now / 1000).to_string());
         let fields = vec![
             ("pid", self.pid.as_str()),
-            ("out_trade_no", &refund.payment.number),
+            if refund.by_trade_no {
+                ("trade_no", refund.payment.trade_no.as_str())
+            } else {
+                ("out_trade_no", &refund.payment.number)
+            },
             ("money", &money),
             ("out_refund_no", refund.number),
             ("timestamp", &timestamp),

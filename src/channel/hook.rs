@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{is_number, is_trade_no, json};
+use super::{common, is_number, is_trade_no, json};
 use crate::domain::{Call, Callback, Currency, Money, Payment, Rejection, Response};
 
 /// Headers of a call, in their own words.
@@ -49,11 +49,7 @@ pub fn decimal(object: &Map<String, Value>, amount: &str, unit: &str) -> Result<
         None | Some(Value::Null) => Err(Rejection::MissingField),
         Some(Value::String(text)) => match Money::parse(text, currency) {
             Ok(money) => Ok(money),
-            // Nobody knows how many decimals it has; it is not what was due, however much it is.
-            Err(_) if currency == Currency::NONE && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') => {
-                Ok(Money { minor: 0, currency })
-            }
-            Err(_) => Err(Rejection::AmountMalformed),
+            Err(_) => common::finer(text, currency),
         },
         Some(_) => Err(Rejection::AmountMalformed),
     }
@@ -121,7 +117,7 @@ mod tests {
         assert_eq!(minor(&read, "x", usd), Err(Rejection::MissingField));
         assert_eq!(decimal(&read, "c", "y").map(|money| money.minor), Ok(5));
         assert_eq!(decimal(&read, "c", "u").map(|money| money.minor), Ok(500));
-        assert_eq!(decimal(&read, "k", "y"), Err(Rejection::AmountMalformed));
+        assert_eq!(decimal(&read, "k", "y").map(|money| money.minor), Ok(0), "nobody owes parts of a yen");
         assert_eq!(decimal(&read, "a", "u"), Err(Rejection::AmountMalformed));
         assert_eq!(decimal(&read, "c", "z"), Ok(Money { minor: 500, currency: Currency::NONE }));
         assert_eq!(decimal(&read, "m", "z"), Ok(Money { minor: 0, currency: Currency::NONE }));

@@ -144,6 +144,8 @@ pub struct Refund<'a> {
     pub notify_url: &'a str,
     /// When it was asked for earlier, the first first, by calls of [`Refunded::Dated`].
     pub asked_at: &'a [Millis],
+    /// It may have come under another number of ours than it has: the gateway's own names it.
+    pub by_trade_no: bool,
 }
 
 /// What a gateway says to a refund.

@@ -153,17 +153,8 @@ pub(super) fn build_gmpay(name: &str, s: &Section, problems: &mut Vec<Problem>) 
     }))
 }
 
-/// What was paid. No order is due in parts of the smallest coin: such an amount is genuine and another than is due, so it
-/// counts as nothing and is held for a person; rounded, it could be taken for what is due.
 fn amount(text: &str, fiat: Currency) -> Result<Money, Rejection> {
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    match Money::parse(text, fiat) {
-        Ok(money) => Ok(money),
-        Err(_) if text.split_once('.').is_some_and(|(whole, part)| digits(whole) && digits(part)) => {
-            Ok(Money { minor: 0, currency: fiat })
-        }
-        Err(_) => Err(Rejection::AmountMalformed),
-    }
+    Money::parse(text, fiat).or_else(|_| common::finer(text, fiat))
 }
 
 impl Usdt {

@@ -349,8 +349,13 @@ impl Channel for WeChat {
         let paid = refund.payment.paid;
         // At most 80 bytes.
         let reason: String = refund.reason.chars().take(25).collect();
+        let named = if refund.by_trade_no {
+            ("transaction_id", &refund.payment.trade_no)
+        } else {
+            ("out_trade_no", &refund.payment.number)
+        };
         let body = object!({
-            "out_trade_no": refund.payment.number, "out_refund_no": refund.number, "reason": reason,
+            named.0: named.1, "out_refund_no": refund.number, "reason": reason,
             "amount": {"refund": paid.minor, "total": paid.minor, "currency": paid.currency.as_str()},
         });
         Some(Refunded::Ask(self.call("POST", "/v3/refund/domestic/refunds", &body.to_string(), now)))

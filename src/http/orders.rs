@@ -86,7 +86,7 @@ async fn order(
     let wanted: Wanted = read_json(&body)?;
     let buyer = Buyer::Address(network(client.0));
     let created = match headers.get("idempotency-key") {
-        None => web.shop.order(&wanted, buyer).await?,
+        None => web.shop.order(&wanted, buyer).await.map_err(Problem::for_buyers)?,
         Some(key) => {
             let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid", "An Idempotency-Key has 1 to 255 characters.")
@@ -127,7 +127,7 @@ async fn once(shop: &Shop, key: &str, address: String, wanted: &Wanted, buyer: B
     let created = shop.order(wanted, buyer).await;
     let answer = created.as_ref().ok().and_then(|created| serde_json::to_string(created).ok());
     shop.store.once_done(&name, answer.as_deref(), ONCE_MS).await.map_err(crate::shop::ShopError::from)?;
-    Ok(created?)
+    created.map_err(Problem::for_buyers)
 }
 
 /// The token of a request: `Authorization: Bearer`, then `?token=`, then the order's cookie.
@@ -182,7 +182,7 @@ async fn pay(
 ) -> Result<Response, Problem> {
     let wanted: PayWith = read_json(&body)?;
     let order = looked_up(&web, client, &id, &headers, &query).await?;
-    let created = web.shop.pay_again(order.id, &wanted.channel).await?;
+    let created = web.shop.pay_again(order.id, &wanted.channel).await.map_err(Problem::for_buyers)?;
     let answer = with_token(&web.shop, &created)?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }

@@ -19,7 +19,8 @@ use super::orders::{cookie, iso, looked_up, token_of};
 use super::problem::Problem;
 use super::{Client, Web};
 use crate::channel::Step;
-use crate::domain::{OrderState, PaymentNo};
+use crate::domain::text::printable;
+use crate::domain::{Order, OrderState, PaymentNo};
 use crate::shop::{Pay, ShopError};
 use crate::vault;
 
@@ -125,10 +126,20 @@ async fn page(
         }
         Err(error) => return Err(error.into()),
     };
-    let view = web.shop.view(&order).await?;
+    let mut response = order_page(&web, &order, &headers, None).await?;
+    let cookie = cookie(&id, &token, web.shop.public_url.starts_with("https"));
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+    Ok(response)
+}
+
+/// An order's page; `refused`: the way to pay that was chosen and that does not work.
+async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, refused: Option<&str>) -> Result<Response, Problem> {
+    let view = web.shop.view(order).await?;
     // The newest way that leads anywhere: a gateway may not have opened the one behind it.
     let newest = order.attempts.iter().rev().find_map(|(attempt, due)| {
-        let way = web.shop.created(&order, *attempt).ok()?;
+        let way = web.shop.created(order, *attempt).ok()?;
         Some((way.pay, due.channel.as_str()))
     });
     let (pay, tried) = newest.filter(|_| order.state == OrderState::Pending).unzip();
@@ -145,13 +156,9 @@ async fn page(
     let others = web.shop.channels_for(order.amount.currency);
     let others = others.filter(|name| order.state == OrderState::Pending && Some(*name) != tried);
     let others: Vec<String> = others.map(str::to_owned).collect();
-    let values = context! { others, order => Value::from(minijinja::value::Serde(&view)), pay_url, code, form_url, fields, expires, title => view.name };
-    let mut response = render(&web, "order.html", &headers, StatusCode::OK, values);
-    let cookie = cookie(&id, &token, web.shop.public_url.starts_with("https"));
-    if let Ok(value) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
-    }
-    Ok(response)
+    let values = context! { others, refused, order => Value::from(minijinja::value::Serde(&view)), pay_url, code, form_url, fields, expires, title => view.name };
+    let status = if refused.is_some() { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+    Ok(render(web, "order.html", headers, status, values))
 }
 
 #[derive(Deserialize)]
@@ -169,8 +176,17 @@ async fn another_way(
 ) -> Result<Response, Problem> {
     // Never by the query: the cookie is what the browser sends from our own pages alone.
     let order = looked_up(&web, client, &id, &headers, &HashMap::new()).await?;
-    web.shop.pay_again(order.id, &way.channel).await?;
-    Ok(Redirect::to(&format!("/o/{id}")).into_response())
+    match web.shop.pay_again(order.id, &way.channel).await {
+        // A page of its own, with the other ways: whoever stands here has money in hand.
+        Err(ShopError::Gateway(_) | ShopError::Limited(_)) => {
+            order_page(&web, &order, &headers, Some(&printable(&way.channel, 32))).await
+        }
+        // The page says where the order stands now.
+        Ok(_) | Err(ShopError::Conflict(_) | ShopError::Invalid { .. }) => {
+            Ok(Redirect::to(&format!("/o/{id}")).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn state(

@@ -35,6 +35,18 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here, or not for you.")
     }
 
+    /// What a stranger is told where a gateway does not do its part: not what it said, and not where it is.
+    pub fn for_buyers(error: ShopError) -> Self {
+        match error {
+            ShopError::Gateway(_) => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "gateway",
+                "This way to pay is not available now: choose another, or try again in a minute.",
+            ),
+            other => other.into(),
+        }
+    }
+
     /// More than a token that may only look is for.
     pub fn only_look() -> Self {
         let detail = "This token may only look (role view): ask somebody whose role is operate.";

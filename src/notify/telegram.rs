@@ -73,6 +73,7 @@ fn zh(reason: &str) -> &str {
         "trade_twice" => "同一交易号出现在两个订单",
         "orphan" => "付款的订单号不存在",
         "callback_lost" => "已付款但没有收到回调",
+        "payment_not_opened" => "网关没有打开付款",
         "source_unlisted" => "回调来自未列出的地址",
         "query_mismatch" => "网关的查询结果对不上",
         "untrusted_proxy" => "代理未列入 trusted_proxies",

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::settle::ASKING;
-use super::{Shop, ShopError};
-use crate::channel::{Begin, Checkout, Step};
+use super::{IncidentNote, Shop, ShopError};
+use crate::channel::{Begin, Checkout, Reference, Step};
+use crate::domain::text::printable;
 use crate::domain::{Attempt, Due, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product};
 use crate::store::{NewOrder, Reserved};
 use crate::telemetry::Event;
@@ -234,20 +235,43 @@ impl Shop {
         let (checkout, channel) = (addresses.checkout(&order, due), self.channel(&due.channel)?);
         let mut heard = Vec::new();
         let (step, reference) = loop {
-            match channel.checkout(&checkout, &heard, self.store.now()) {
+            let failed = match channel.checkout(&checkout, &heard, self.store.now()) {
                 Begin::Step(_, None) if heard.is_empty() => return self.created(&order, attempt),
                 Begin::Step(step, reference) => break (step, reference),
-                Begin::Ask(call) => self.ask(&mut heard, &call, ASKING).await?,
-                Begin::Failed(why) => return Err(ShopError::Gateway(why)),
-            }
+                Begin::Ask(call) => match self.ask(&mut heard, &call, ASKING).await {
+                    Ok(()) => continue,
+                    Err(error) => error.to_string(),
+                },
+                Begin::Failed(why) => why,
+            };
+            return Err(self.not_opened(&due.channel, &failed));
         };
-        let step = serde_json::to_string(&step).unwrap_or_default();
+        // What asked nobody and is named by nothing of its own is made anew each time it is shown: it may be dated.
+        let by_way = self.channels.terms(&due.channel).is_some_and(|terms| terms.reference == Reference::PayType);
+        let fresh = heard.is_empty() && by_way;
+        let step = if fresh { String::new() } else { serde_json::to_string(&step).unwrap_or_default() };
         let opened = Opened { reference: reference.unwrap_or_default(), step };
         if !self.store.open(order.id, attempt, &opened).await? {
             return Err(ShopError::Conflict("this order cannot be paid any more".to_owned()));
         }
         order.opened.push((attempt, opened));
         self.created(&order, attempt)
+    }
+
+    /// No way to pay: an operator hears of it, once in five minutes for each channel.
+    fn not_opened(&self, channel: &str, why: &str) -> ShopError {
+        let why = printable(why, 300);
+        tracing::warn!(channel, why, "A gateway opened no payment.");
+        if self.is_news(&format!("{channel} not opened"), 300_000) {
+            self.incident(IncidentNote {
+                channel,
+                reason: "payment_not_opened",
+                advice: &format!("Its gateway opened no payment, and the buyer had to choose another way: {why}. `kamid channel test {channel} --open` tries it."),
+                status: 502,
+                ..IncidentNote::default()
+            });
+        }
+        ShopError::Gateway(format!("channel {channel}: {why}"))
     }
 
     fn addresses(&self, order: &Order, channel: &str, attempt: Attempt) -> Addresses {

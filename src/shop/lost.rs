@@ -6,18 +6,21 @@
 
 mod plan;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use self::plan::{MOST, Plan};
 use super::settle::latest;
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::Asked;
 use crate::domain::{Millis, Order, OrderId, OrderState};
-use crate::store::Event;
+use crate::store::{Event, StoreError};
 
 /// Asked first so long before an order expires, and not before it is half a minute old.
 const LEAD_MS: u64 = 60_000;
@@ -26,37 +29,40 @@ const YOUNG_MS: u64 = 30_000;
 const AFTER_MS: [u64; 2] = [20_000, 300_000];
 /// Whoever takes over asks about orders that expired so long ago.
 const RECALL_MS: u64 = 3_600_000;
-/// Orders looked at, and asked about, in one turn.
+/// Orders looked at in one turn.
 const LOOKED_AT: usize = 1000;
-const ASKED: usize = 256;
-/// Questions under way at once.
-const AT_ONCE: usize = 8;
+/// Questions under way at once; of one channel see [`plan::AT_ONCE`].
+const AT_ONCE: usize = 256;
 
 /// What an order's question came to.
 enum Heard {
     /// Nothing more is to be asked.
     Settled,
     /// It is not paid, as far as the gateway knows.
-    Unpaid(Box<Order>),
-    /// The gateway did not answer.
+    Unpaid(Millis),
+    /// The gateway did not answer, or not so that it can be believed.
     Silent,
     /// There is nobody to ask about any of its attempts.
     Mute(Millis),
 }
 
 impl Shop {
-    /// Asks until told to stop.
+    /// Asks until told to stop. One gateway that is slow holds up no other's questions.
     pub async fn lost_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut plan = None;
+        let (mut plan, mut questions) = (None, FuturesUnordered::new());
+        let mut turns = tokio::time::interval(Duration::from_secs(1));
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                _ = stop.changed() => return,
-            }
-            tokio::select! {
-                done = self.look_for_lost(&mut plan) => if let Err(error) = done {
-                    tracing::debug!(%error, "Asking about lost callbacks has to wait.");
+                _ = turns.tick() => match self.look_for_lost(&mut plan, AT_ONCE - questions.len()).await {
+                    Ok(orders) => questions.extend(orders.into_iter().map(|order| self.heard_of(order))),
+                    Err(error) => tracing::debug!(%error, "Asking about lost callbacks has to wait."),
                 },
+                Some((order, heard)) = questions.next(), if !questions.is_empty() => {
+                    if let Some(plan) = &mut plan {
+                        self.take_in(plan, &order, heard);
+                    }
+                }
                 _ = stop.changed() => return,
             }
         }
@@ -69,54 +75,56 @@ impl Shop {
         }
         let expired = events.iter().filter(|event| event.kind == "expired");
         let mut all = self.expired.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = MOST.saturating_sub(all.len());
-        all.extend(expired.filter_map(|event| event.order.parse::<OrderId>().ok()).take(room));
+        all.extend(expired.filter_map(|event| event.order.parse::<OrderId>().ok()));
+        // More than the plan holds: it reads them back when it has room.
+        all.truncate(MOST + 1);
     }
 
-    async fn look_for_lost(&self, plan: &mut Option<Plan>) -> Result<(), ShopError> {
-        let expired = std::mem::take(&mut *self.expired.lock().unwrap_or_else(PoisonError::into_inner));
+    /// The orders that are to be asked about now, at most so many.
+    async fn look_for_lost(&self, plan: &mut Option<Plan>, most: usize) -> Result<Vec<Order>, ShopError> {
         if !self.reads_outbox().await? {
             *plan = None;
-            return Ok(());
+            self.expired.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            return Ok(Vec::new());
         }
+        let plan = plan.get_or_insert_with(|| Plan::new(self.mute_channels()));
         let now = self.store.now();
-        let plan = match plan {
-            Some(plan) => plan,
-            None => {
-                let mut new = Plan::new(self.mute_channels());
-                for id in self.store.expired_since(now.saturating_sub(RECALL_MS), MOST).await? {
-                    new.add(id, now);
-                }
-                plan.insert(new)
-            }
-        };
         plan.turn(now);
-        for id in expired {
-            plan.add(id, now + fastrand::u64(0..AFTER_MS[0]));
+        if plan.has_room_again() {
+            for id in self.store.expired_since(now.saturating_sub(RECALL_MS), MOST).await? {
+                plan.add(id, now);
+            }
+            plan.recalled();
         }
         for id in self.store.due(now + LEAD_MS, 64).await? {
             // Spread over the minute, so that a sale's orders are not asked about all at once.
             plan.add(id, now.max(id.created() + YOUNG_MS) + fastrand::u64(0..LEAD_MS / 2));
         }
-        let asked = self.take_turn(plan, now).await?;
-        self.ask_in_turn(plan, asked).await;
-        Ok(())
+        for id in std::mem::take(&mut *self.expired.lock().unwrap_or_else(PoisonError::into_inner)) {
+            if !plan.add(id, now + fastrand::u64(0..AFTER_MS[0])) {
+                plan.overflows();
+            }
+        }
+        self.take_turn(plan, now, most).await
     }
 
     /// Channels that cannot be asked about any payment.
-    fn mute_channels(&self) -> impl Iterator<Item = String> {
-        let any = Asked { number: "KO000000000000AAAAAAAA", reference: "any", page: "https://gateway.invalid/any" };
-        let is_mute = move |name: &&str| {
-            self.channels.get(name).is_some_and(|channel| channel.query(&any, &[], self.store.now()).is_none())
-        };
-        self.channels.list().map(|(name, _)| name).filter(is_mute).map(str::to_owned)
+    fn mute_channels(&self) -> BTreeSet<String> {
+        let names = self.channels.list().map(|(name, _)| name);
+        names.filter(|name| !self.can_be_asked(name)).map(str::to_owned).collect()
     }
 
-    /// The orders that are to be asked about now.
-    async fn take_turn(&self, plan: &mut Plan, now: Millis) -> Result<Vec<Order>, ShopError> {
+    /// Whether a channel can be asked about a payment that it opened.
+    pub(super) fn can_be_asked(&self, name: &str) -> bool {
+        let page = "https://gateway.invalid/?Id=00000000-0000-0000-0000-000000000000";
+        let any = Asked { number: "KO000000000000AAAAAAAA", reference: "any", page };
+        self.channels.get(name).is_some_and(|channel| channel.query(&any, &[], self.store.now()).is_some())
+    }
+
+    async fn take_turn(&self, plan: &mut Plan, now: Millis, most: usize) -> Result<Vec<Order>, ShopError> {
         let mut asked = Vec::new();
         for _ in 0..LOOKED_AT {
-            if asked.len() >= ASKED {
+            if asked.len() >= most {
                 break;
             }
             let Some(id) = plan.next(now) else { break };
@@ -124,7 +132,11 @@ impl Shop {
                 Ok(order) => order,
                 Err(error) => {
                     plan.silent(id, now);
-                    return Err(error.into());
+                    if matches!(error, StoreError::Damaged(_)) {
+                        continue;
+                    }
+                    // Those that were read are asked about all the same; the rest has its turn when Redis answers.
+                    return Ok(asked);
                 }
             };
             let waits = |order: &Order| matches!(order.state, OrderState::Pending | OrderState::Expired);
@@ -132,9 +144,7 @@ impl Shop {
                 plan.done(id, now);
                 continue;
             };
-            // Each attempt is one question to its own gateway.
-            let ways = order.attempts.iter().map(|(_, due)| due.channel.as_str());
-            match plan.wait(ways, self.limits.asks_per_second) {
+            match plan.wait(ways(&order), self.limits.asks_per_second) {
                 0 => asked.push(order),
                 seconds => plan.later(id, now + seconds * 1000),
             }
@@ -142,27 +152,26 @@ impl Shop {
         Ok(asked)
     }
 
-    async fn ask_in_turn(&self, plan: &mut Plan, asked: Vec<Order>) {
-        let jobs = futures_util::stream::iter(asked).map(|order| async { (order.id, self.heard_of(order).await) });
-        for (id, heard) in jobs.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
-            let now = self.store.now();
-            match heard {
-                Heard::Unpaid(order) => match AFTER_MS.iter().map(|after| order.expires + after).find(|at| *at > now) {
-                    Some(next) => plan.again(id, next),
-                    None => plan.done(id, now),
-                },
-                // Its buyer may still choose another way to pay.
-                Heard::Mute(expires) if now < expires => plan.again(id, expires + AFTER_MS[0]),
-                Heard::Silent => plan.silent(id, now),
-                Heard::Settled | Heard::Mute(_) => plan.done(id, now),
-            }
+    fn take_in(&self, plan: &mut Plan, order: &Order, heard: Heard) {
+        let (id, now) = (order.id, self.store.now());
+        plan.answered(ways(order));
+        match heard {
+            Heard::Unpaid(expires) => match AFTER_MS.iter().map(|after| expires + after).find(|at| *at > now) {
+                Some(next) => plan.again(id, next),
+                None => plan.done(id, now),
+            },
+            // Its buyer may still choose another way to pay.
+            Heard::Mute(expires) if now < expires => plan.again(id, expires + AFTER_MS[0]),
+            Heard::Silent => plan.silent(id, now),
+            Heard::Settled | Heard::Mute(_) => plan.done(id, now),
         }
     }
 
-    async fn heard_of(&self, order: Order) -> Heard {
-        match self.query(&order).await {
-            Ok(word) if matches!(word.as_str(), "unpaid" | "unknown") => Heard::Unpaid(Box::new(order)),
-            Ok(word) if matches!(word.as_str(), "mismatch" | "refunded") => Heard::Settled,
+    async fn heard_of(&self, order: Order) -> (Order, Heard) {
+        let heard = match self.query(&order).await {
+            Ok(word) if matches!(word.as_str(), "unpaid" | "unknown") => Heard::Unpaid(order.expires),
+            Ok(word) if word == "refunded" => Heard::Settled,
+            Ok(word) if word == "mismatch" => Heard::Silent,
             Ok(word) => {
                 if word != "replayed" {
                     self.found(&order, &word);
@@ -171,7 +180,8 @@ impl Shop {
             }
             Err(ShopError::Gateway(_) | ShopError::Store(_)) => Heard::Silent,
             Err(_) => Heard::Mute(order.expires),
-        }
+        };
+        (order, heard)
     }
 
     /// A payment that nobody told of: the shop has it now, and its operator should know that callbacks do not come.
@@ -186,4 +196,9 @@ impl Shop {
             ..IncidentNote::default()
         });
     }
+}
+
+/// The channel of each way to pay an order: each is one question to its gateway.
+fn ways(order: &Order) -> impl Iterator<Item = &str> {
+    order.attempts.iter().map(|(_, due)| due.channel.as_str())
 }

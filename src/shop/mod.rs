@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Currency, Health, OrderId, Product, ProductId, Reach};
+use crate::domain::{Currency, Health, Millis, OrderId, Product, ProductId, Reach};
 use crate::outbound::Outbound;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -119,8 +119,8 @@ pub struct Shop {
     behind: AtomicU64,
     told: RwLock<BTreeSet<Reach>>,
     newsroom: news::Newsroom,
-    /// When it was last told, by channel, that callbacks come from somewhere else.
-    unlisted: Mutex<BTreeMap<String, u64>>,
+    /// When something was last told that is not to be told each time.
+    told_at: Mutex<BTreeMap<String, Millis>>,
     /// Orders that expired, for whoever asks their gateways.
     expired: Mutex<Vec<OrderId>>,
     /// Tokens of trial callbacks under way.
@@ -160,10 +160,21 @@ impl Shop {
             behind: AtomicU64::new(0),
             told: RwLock::default(),
             newsroom: news::Newsroom::default(),
-            unlisted: Mutex::default(),
+            told_at: Mutex::default(),
             expired: Mutex::default(),
             trials: Mutex::default(),
         }
+    }
+
+    /// Whether something was not told within so many ms; it is then.
+    fn is_news(&self, what: &str, within: Millis) -> bool {
+        let now = self.store.now();
+        let mut told = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = told.get(what).is_none_or(|last| now.saturating_sub(*last) >= within);
+        if news {
+            told.insert(what.to_owned(), now);
+        }
+        news
     }
 
     /// The catalogue as this instance knows it (at most about a second old).

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settle::{ASKING, QUESTIONS, latest, payment_no};
 use super::{Shop, ShopError};
-use crate::channel::{Answer, Refund, Refunded, is_trade_no};
+use crate::channel::{Refund, Refunded, is_trade_no};
 use crate::domain::order::PaymentRecord;
 use crate::domain::text::printable;
 use crate::domain::{Money, Operator, Order, OrderId, Payment, PaymentState};
@@ -124,13 +124,20 @@ impl Shop {
 
     /// Gives the money back through the gateway, if that is asked for, and marks the order.
     async fn refund(&self, order: &Order, note: &Note, log: &str) -> Result<String, ShopError> {
-        if note.gateway {
-            let records = self.store.payments(order.id.as_str()).await?;
-            let fits = |record: &&PaymentRecord| matches!(record.state, PaymentState::Settled | PaymentState::Held);
-            let record = records.iter().find(fits).ok_or(ShopError::NotFound("payment"))?;
-            self.give_back(order, record, note.reason.trim()).await?;
+        if !note.gateway {
+            return reviewed(self.store.refund(order, None, log).await?);
         }
-        reviewed(self.store.refund(order, log).await?)
+        let records = self.store.payments(order.id.as_str()).await?;
+        let fits = |record: &&PaymentRecord| matches!(record.state, PaymentState::Settled | PaymentState::Held);
+        let record = records.iter().find(fits).ok_or_else(|| wrong_state(order.state.as_str()))?;
+        self.give_back(order, record, note.reason.trim()).await?;
+        let payment = format!("{}|{}", record.channel, record.trade_no);
+        match self.store.refund(order, Some(&payment), log).await? {
+            Reviewed::WrongState(state) => Err(ShopError::Conflict(format!(
+                "payment {payment} was given back, and is {state} meanwhile: if it waits among the orphans, mark it there (kamid orphan refund)"
+            ))),
+            done => reviewed(done),
+        }
     }
 
     /// Asks the gateway to give a payment back. The same number again gives nothing back twice: a kill or a lost answer is
@@ -141,7 +148,11 @@ impl Shop {
         let notify_url = format!("{}/pay/{}/notify", self.public_url, record.channel);
         // Earlier ones were looked up before these.
         let asked_at = &order.refunds[order.refunds.len().saturating_sub(QUESTIONS - 1)..];
-        let wish = Refund { payment: &payment, number: &number, reason, notify_url: &notify_url, asked_at };
+        // Stated or adopted by a person: it may have come under another number than the one that it counts for.
+        let stated = |line: &str| matches!(line.split('|').nth(2), Some("mark-paid" | "adopt"));
+        let by_trade_no = order.log.lines().any(stated);
+        let wish =
+            Refund { payment: &payment, number: &number, reason, notify_url: &notify_url, asked_at, by_trade_no };
         let unsure = |why: String| {
             let ask = "do the same again, which gives nothing back twice";
             ShopError::Gateway(format!("whether refund {number} was made is not known ({why}): {ask}"))
@@ -166,13 +177,6 @@ impl Shop {
                 }
             }
         };
-        // Some refuse what they gave back already, and say so only when they are asked about the payment.
-        let attempt = order.attempts.iter().find(|(attempt, _)| payment_no(order.id, *attempt) == record.number);
-        if let Some((attempt, due)) = attempt
-            && let Ok(Answer::Refunded) = self.ask_about(order, *attempt, due).await
-        {
-            return Ok(());
-        }
         Err(ShopError::Gateway(format!("the gateway refuses refund {number}: {why}")))
     }
 

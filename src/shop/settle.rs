@@ -1,7 +1,6 @@
 //! A payment, whoever states it, becomes goods or a record.
 
 use std::net::IpAddr;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::{IncidentNote, Shop, ShopError};
@@ -25,7 +24,7 @@ pub(super) const QUESTIONS: usize = 4;
 /// Asks a gateway once more, and keeps what it says with what it said before.
 ///
 /// # Errors
-/// No answer in time, or it was asked too often already.
+/// No answer in time, or none but that it is in trouble (429, 5xx); or it was asked too often already.
 pub(super) async fn ask(
     outbound: &Outbound,
     heard: &mut Vec<Response>,
@@ -35,7 +34,12 @@ pub(super) async fn ask(
     if heard.len() >= QUESTIONS {
         return Err(ShopError::Gateway("the gateway gives no answer that says enough".to_owned()));
     }
-    heard.push(outbound.send(call, patience).await.map_err(ShopError::Gateway)?);
+    let answer = outbound.send(call, patience).await.map_err(ShopError::Gateway)?;
+    // A gateway in trouble has not said anything about the payment.
+    if answer.status >= 500 || answer.status == 429 {
+        return Err(ShopError::Gateway(format!("the gateway is in trouble: it answered {}", answer.status)));
+    }
+    heard.push(answer);
     Ok(())
 }
 
@@ -95,25 +99,39 @@ impl Shop {
     }
 
     /// A payment as its gateway confirms it, where the channel's terms want that; `None`: the gateway says that it was not
-    /// paid. Another amount than the callback's is the one that counts.
+    /// paid, or under another number of its own. Another amount than the callback's is the one that counts.
     ///
     /// # Errors
-    /// The gateway did not answer in time: the callback is to be repeated.
+    /// The gateway did not answer in time, or what it said cannot be read: the callback is to be repeated.
     pub async fn confirm(
         &self,
         channel: &dyn Channel,
         terms: Option<&Terms>,
         payment: Payment,
     ) -> Result<Option<Payment>, ShopError> {
-        if terms.and_then(|terms| terms.confirm).is_none_or(|from| payment.paid.minor < from) {
+        let Some(from) = terms.and_then(|terms| terms.confirm) else { return Ok(Some(payment)) };
+        // Less than was due may be a forger's way past the question.
+        if payment.paid.minor < from && self.due_for(&payment.number).await?.is_none_or(|due| due < from) {
             return Ok(Some(payment));
         }
         let reference = payment.reference.clone().unwrap_or_default();
         let asked = Asked { number: &payment.number, reference: &reference, page: "" };
         match self.inquire(channel, &asked, false, CONFIRMING).await? {
-            Some(Answer::Paid(said)) => Ok(Some(Payment { paid: said.paid, ..payment })),
+            // Some do not tell their own number; the answer then goes by ours.
+            Some(Answer::Paid(said)) if [&payment.trade_no, &payment.number].contains(&&said.trade_no) => {
+                Ok(Some(Payment { paid: said.paid, ..payment }))
+            }
+            Some(Answer::Mismatch) => Err(ShopError::Gateway("its answer cannot be read".to_owned())),
             _ => Ok(None),
         }
+    }
+
+    /// What is due under a payment number, in minor units.
+    async fn due_for(&self, number: &str) -> Result<Option<i64>, ShopError> {
+        let Ok(number) = number.parse::<PaymentNo>() else { return Ok(None) };
+        let order = self.store.order(number.order).await?;
+        let attempts = order.into_iter().flat_map(|order| order.attempts);
+        Ok(attempts.into_iter().find(|(attempt, _)| *attempt == number.attempt).map(|(_, due)| due.amount.minor))
     }
 
     /// What a gateway says of a payment; `None` where it cannot be asked. What a buyer agreed to is taken only where `take`.
@@ -140,14 +158,9 @@ impl Shop {
 
     /// A genuine callback came from an address that is not among its channel's: told once an hour.
     pub fn unlisted(&self, channel: &str, address: IpAddr) {
-        let now = self.store.now();
-        let mut told = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = told.entry(channel.to_owned()).or_default();
-        if now.saturating_sub(*last) < 3_600_000 {
+        if !self.is_news(&format!("{channel} unlisted"), 3_600_000) {
             return;
         }
-        *last = now;
-        drop(told);
         self.incident(IncidentNote {
             channel,
             reason: "source_unlisted",

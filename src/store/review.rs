@@ -76,11 +76,12 @@ impl Store {
         self.decide(&script::REJECT, &[n.order(id), n.outbox(slot), n.review(slot)], id, log).await
     }
 
-    /// Marks an order as refunded and burns its keys.
+    /// Marks an order as refunded and burns its keys; `given`, `channel|trade number`: the payment that was given back, which
+    /// must still stand for the order.
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn refund(&self, order: &Order, log: &str) -> Result<Reviewed, StoreError> {
+    pub async fn refund(&self, order: &Order, given: Option<&str>, log: &str) -> Result<Reviewed, StoreError> {
         let (id, slot, n) = (order.id, order.id.slot(), self.names);
         let keys = [
             n.order(id),
@@ -90,13 +91,16 @@ impl Store {
             n.marks(slot),
             n.burned(slot, &order.product),
         ];
-        self.decide(&script::REFUND, &keys, id, log).await
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let now = self.now().to_string();
+        let args = [now.as_str(), id.as_str(), log, given.unwrap_or_default()].map(str::as_bytes);
+        reviewed(&self.run(&script::REFUND, &keys, &args).await?)
     }
 
     async fn decide(&self, script: &Script, keys: &[String], id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
         let now = self.now().to_string();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let args: [&[u8]; 3] = [now.as_bytes(), id.as_str().as_bytes(), log.as_bytes()];
+        let args = [now.as_str(), id.as_str(), log].map(str::as_bytes);
         reviewed(&self.run(script, &keys, &args).await?)
     }
 

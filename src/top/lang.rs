@@ -157,6 +157,12 @@ const TERMS: &[Term] = &[
         "回调丢失",
         "已付款但没有收到回调,经向网关查询后已结算。若反复出现,说明网关访问不到通知地址:请与 kamid channel list 核对,并检查前面的代理。",
     ),
+    term(
+        "payment_not_opened",
+        "payments not opened",
+        "无法下单付款",
+        "网关没有为订单打开付款,买家只能换一种付款方式:请运行 kamid channel test 渠道名 --open 查看原因。",
+    ),
     term("held", "held", "待审", "已付款,但与应付不符:通过、拒绝或退款。"),
     term(
         "trade_twice",

@@ -209,6 +209,26 @@ async fn settle_keeps_an_orphan_until_its_order_comes() {
     assert_eq!(bench.state(next).await, OrderState::Pending);
 }
 
+/// A gateway that was asked did not tell its own number; its callback does, and is no second payment.
+#[tokio::test]
+async fn settle_learns_the_gateways_number_of_a_payment() {
+    let bench = Bench::new(Take::Payment, 3).await;
+    let id = bench.order(1).await;
+    let ours = format!("{id}01");
+    let asked = payment(id, &ours, cny(PRICE));
+    twice!(bench, bench.settle(&asked), "delivered", "replayed settled");
+    twice!(bench, bench.settle(&payment(id, "T1", cny(PRICE))), "replayed settled", "replayed settled");
+    let records = bench.store.payments(id.as_str()).await.unwrap();
+    let known: Vec<(&str, &str)> = records.iter().map(|it| (it.trade_no.as_str(), it.number.as_str())).collect();
+    assert_eq!(known, [("T1", ours.as_str())]);
+    // Another one is one more, and so is another amount.
+    twice!(bench, bench.settle(&payment(id, "T2", cny(PRICE))), "extra", "replayed extra");
+    let id = bench.order(1).await;
+    let asked = payment(id, &format!("{id}01"), cny(PRICE));
+    assert_eq!(bench.settle(&asked).await.unwrap(), "delivered");
+    twice!(bench, bench.settle(&payment(id, "T3", cny(PRICE + 1))), "extra", "replayed extra");
+}
+
 /// A payment of a batch, as arguments of the script.
 fn asked(payment: &Payment) -> [String; 7] {
     let (id, attempt) = payment.number.split_at(payment.number.len().saturating_sub(2).max(1));
@@ -404,12 +424,31 @@ async fn refund_burns_the_keys_once() {
     let delivered = bench.read(bench.paid(2, 0).await).await;
     assert_eq!(bench.settle(&payment(late, "T1", cny(2 * PRICE))).await.unwrap(), "owed");
     let (pending, late) = (bench.read(pending).await, bench.read(late).await);
-    twice!(bench, bench.store.refund(&delivered, ""), Reviewed::Refunded(2), wrong("refunded"));
-    twice!(bench, bench.store.refund(&late, ""), Reviewed::Refunded(0), wrong("refunded"));
-    twice!(bench, bench.store.refund(&pending, ""), wrong("pending"), wrong("pending"));
+    twice!(bench, bench.store.refund(&delivered, None, ""), Reviewed::Refunded(2), wrong("refunded"));
+    twice!(bench, bench.store.refund(&late, None, ""), Reviewed::Refunded(0), wrong("refunded"));
+    twice!(bench, bench.store.refund(&pending, None, ""), wrong("pending"), wrong("pending"));
     let stock = bench.stock().await;
     assert_eq!((stock.pool, stock.given, stock.voided, stock.owed), (0, 0, 2, 0));
     assert_eq!(bench.store.restore(&bench.product, 10).await.unwrap(), 0, "a burned key came back");
+}
+
+#[tokio::test]
+async fn a_refund_of_a_payment_marks_the_order_only_while_that_one_stands_for_it() {
+    let bench = Bench::new(Take::Payment, 3).await;
+    let id = bench.order(1).await;
+    // Too little came first, then what was due.
+    assert_eq!(bench.settle(&payment(id, "W", cny(PRICE - 1))).await.unwrap(), "held amount_mismatch");
+    assert_eq!(bench.settle(&payment(id, "R", cny(PRICE))).await.unwrap(), "delivered");
+    let order = bench.read(id).await;
+    twice!(bench, bench.store.refund(&order, Some(&format!("{CHANNEL}|W")), ""), wrong("extra"), wrong("extra"));
+    twice!(bench, bench.store.refund(&order, Some(&format!("{CHANNEL}|X")), ""), wrong("missing"), wrong("missing"));
+    assert_eq!((bench.state(id).await, bench.read(id).await.keys.len()), (OrderState::Delivered, 1));
+    twice!(
+        bench,
+        bench.store.refund(&order, Some(&format!("{CHANNEL}|R")), ""),
+        Reviewed::Refunded(1),
+        wrong("refunded")
+    );
 }
 
 #[tokio::test]
@@ -626,10 +665,10 @@ async fn a_script_that_fails_has_written_nothing() {
     fails_whole!(bench, [n.order(late)], bench.store.restock(slot, product));
 
     let order = bench.read(id).await;
-    fails_whole!(bench, [n.order(id), n.pay(id.as_str())], bench.store.refund(&order, ""));
+    fails_whole!(bench, [n.order(id), n.pay(id.as_str())], bench.store.refund(&order, None, ""));
     // After all that, what failed still works.
     assert_eq!(bench.store.restock(slot, product).await.unwrap(), (1, false));
-    assert_eq!(bench.store.refund(&order, "").await.unwrap(), Reviewed::Refunded(2));
+    assert_eq!(bench.store.refund(&order, None, "").await.unwrap(), Reviewed::Refunded(2));
 }
 
 #[tokio::test]

@@ -405,7 +405,7 @@ impl<'a> Case<'a> {
             }
             Act::Approve => (reviewed(store.approve(id, "").await.unwrap()), self.model.decide(at, true)),
             Act::Reject => (reviewed(store.reject(id, "").await.unwrap()), self.model.decide(at, false)),
-            Act::Refund => (reviewed(store.refund(&order, "").await.unwrap()), self.model.refund(at)),
+            Act::Refund => (reviewed(store.refund(&order, None, "").await.unwrap()), self.model.refund(at)),
             Act::Replace => {
                 let bad = order.keys.first().cloned().unwrap_or_default();
                 let said = match store.replace(&order, 0, &bad, "").await.unwrap() {

@@ -79,7 +79,7 @@ impl PayPal {
             return Err(Rejection::StaleTimestamp);
         }
         let Some(roots) = &self.local else { return self.asked_whether(callback, &sent, heard) };
-        let Some(answer) = heard.filter(|answer| answer.status < 500) else {
+        let Some(answer) = heard else {
             return Ok(Some(Call::get(sent.cert_url.to_owned()).kept(sent.cert_url, CERT_S)));
         };
         let text = std::str::from_utf8(&answer.body).ok().filter(|_| answer.status == 200);
@@ -95,7 +95,9 @@ impl PayPal {
         sent: &Transmission<'_>,
         heard: Option<&Response>,
     ) -> Result<Option<Call>, Rejection> {
-        if let Some(Ok(said)) = heard.map(hook::good) {
+        if let Some(answer) = heard {
+            // What it refuses to look at, it did not sign.
+            let said = hook::good(answer).map_err(|_| Rejection::BadSignature)?;
             let right = strict::text(&said, "verification_status") == Ok("SUCCESS");
             return if right { Ok(None) } else { Err(Rejection::BadSignature) };
         }

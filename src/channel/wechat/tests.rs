@@ -54,6 +54,7 @@ fn bodies_are_what_the_documents_ask_for() {
         reason: "缺货",
         notify_url: "",
         asked_at: &[],
+        by_trade_no: false,
     };
     let Some(Refunded::Ask(call)) = pay.refund(&refund, &[], 0) else { panic!("it asks nobody") };
     assert_eq!(call.body, text(&page["input"], "body").into_bytes());

@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::{Millis, OrderId};
 
-/// Orders planned at once; of more, the later ones wait for their turn.
+/// Orders planned at once; of more, the later ones are read back when there is room.
 pub(super) const MOST: usize = 20_000;
+/// Questions to one channel's gateway under way at once.
+pub(super) const AT_ONCE: u32 = 8;
 /// Wait after a gateway that did not answer, doubled each time.
 const SILENT_MS: u64 = 15_000;
 /// Times that a gateway that does not answer is asked about one order.
@@ -16,23 +18,29 @@ const DONE_MS: u64 = 120_000;
 /// Orders and their times, and how much of its budget each channel used in this second.
 pub(super) struct Plan {
     by_time: BTreeSet<(Millis, OrderId)>,
-    /// Everyone planned or done, and the times in a row that nobody answered.
+    /// Everyone planned, asked about or done, and the times in a row that nobody answered.
     known: HashMap<OrderId, u32>,
     /// Those with nothing left to ask, and until when they are known.
     done: BTreeSet<(Millis, OrderId)>,
+    /// Some did not fit, or nothing was read back yet.
+    missed: bool,
     /// Channels that cannot be asked: their orders use up nobody's budget.
     mute: BTreeSet<String>,
+    /// Questions asked in this second, and under way.
     used: HashMap<String, u32>,
+    busy: HashMap<String, u32>,
 }
 
 impl Plan {
-    pub(super) fn new(mute: impl Iterator<Item = String>) -> Self {
+    pub(super) fn new(mute: BTreeSet<String>) -> Self {
         Self {
             by_time: BTreeSet::new(),
             known: HashMap::new(),
             done: BTreeSet::new(),
-            mute: mute.collect(),
+            missed: true,
+            mute,
             used: HashMap::new(),
+            busy: HashMap::new(),
         }
     }
 
@@ -45,11 +53,35 @@ impl Plan {
         }
     }
 
-    /// Plans an order that is not planned yet.
-    pub(super) fn add(&mut self, id: OrderId, at: Millis) {
-        if self.known.len() < MOST && !self.known.contains_key(&id) {
+    fn open(&self) -> usize {
+        self.known.len() - self.done.len()
+    }
+
+    /// Whether those that were missed can be read back.
+    pub(super) fn has_room_again(&self) -> bool {
+        self.missed && self.open() <= MOST / 2
+    }
+
+    /// They were.
+    pub(super) fn recalled(&mut self) {
+        self.missed = false;
+    }
+
+    /// There were more than it holds.
+    pub(super) fn overflows(&mut self) {
+        self.missed = true;
+    }
+
+    /// Plans an order that is not planned yet. Says whether it is planned now.
+    pub(super) fn add(&mut self, id: OrderId, at: Millis) -> bool {
+        if self.known.contains_key(&id) {
+            return true;
+        }
+        let fits = self.open() < MOST;
+        if fits {
             self.again(id, at);
         }
+        fits
     }
 
     /// The next order whose time has come; it is known still.
@@ -58,15 +90,32 @@ impl Plan {
         (at <= now).then(|| self.by_time.pop_first().map(|_| id))?
     }
 
-    /// Seconds until an order's gateways, one for each way to pay it, may be asked: 0 is now. It counts as theirs then.
+    /// Seconds until an order's gateways, one for each way to pay it, may be asked: 0 is now. Then it counts as theirs until
+    /// [`Plan::answered`].
     pub(super) fn wait<'a>(&mut self, ways: impl Iterator<Item = &'a str>, a_second: u32) -> u64 {
+        let ways: Vec<&str> = ways.filter(|name| !self.mute.contains(*name)).collect();
         let mut wait = 0;
-        for name in ways.filter(|name| !self.mute.contains(*name)).collect::<Vec<_>>() {
-            let used = self.used.entry(name.to_owned()).or_default();
-            wait = wait.max(*used / a_second.max(1));
+        for name in &ways {
+            let used = self.used.entry((*name).to_owned()).or_default();
+            let busy = self.busy.get(*name).copied().unwrap_or(0) / AT_ONCE;
+            wait = wait.max(*used / a_second.max(1)).max(busy);
             *used += 1;
         }
+        if wait == 0 {
+            for name in ways {
+                *self.busy.entry(name.to_owned()).or_default() += 1;
+            }
+        }
         wait.into()
+    }
+
+    /// The questions about an order have come to something.
+    pub(super) fn answered<'a>(&mut self, ways: impl Iterator<Item = &'a str>) {
+        for name in ways {
+            if let Some(busy) = self.busy.get_mut(name) {
+                *busy = busy.saturating_sub(1);
+            }
+        }
     }
 
     /// It was not its turn.
@@ -109,7 +158,7 @@ mod tests {
 
     #[test]
     fn each_order_is_planned_once_and_taken_when_its_time_comes() {
-        let (mut plan, (a, b)) = (Plan::new(std::iter::empty()), two());
+        let (mut plan, (a, b)) = (Plan::new(BTreeSet::new()), two());
         plan.add(a, 20);
         plan.add(b, 10);
         plan.add(a, 1);
@@ -130,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_gateway_that_stays_silent_is_asked_less_and_less() {
-        let (mut plan, (a, _)) = (Plan::new(std::iter::empty()), two());
+        let (mut plan, (a, _)) = (Plan::new(BTreeSet::new()), two());
         let (mut now, mut asked) = (0, Vec::new());
         plan.add(a, now);
         while let Some((at, _)) = plan.by_time.first().copied() {
@@ -144,11 +193,42 @@ mod tests {
 
     #[test]
     fn each_channel_is_asked_at_its_pace_and_one_that_is_mute_uses_nothing() {
-        let mut plan = Plan::new(["own".to_owned()].into_iter());
+        let mut plan = Plan::new(BTreeSet::from(["own".to_owned()]));
         let mut wait = |ways: &[&str]| plan.wait(ways.iter().copied(), 2);
         assert_eq!((wait(&["a"]), wait(&["a"]), wait(&["a"]), wait(&["a", "b"])), (0, 0, 1, 1));
         assert_eq!((wait(&["b"]), wait(&["b"]), wait(&["own"]), wait(&["own"]), wait(&["own"])), (0, 1, 0, 0, 0));
         plan.turn(1000);
         assert_eq!(plan.wait(["a"].into_iter(), 2), 0);
+    }
+
+    #[test]
+    fn a_gateway_that_answers_slowly_has_no_more_questions_under_way_than_it_may() {
+        let mut plan = Plan::new(BTreeSet::new());
+        for _ in 0..AT_ONCE {
+            plan.turn(0);
+            assert_eq!(plan.wait(["slow"].into_iter(), 5), 0);
+        }
+        plan.turn(0);
+        assert_eq!((plan.wait(["slow"].into_iter(), 5), plan.wait(["quick"].into_iter(), 5)), (1, 0));
+        plan.answered(["slow"].into_iter());
+        plan.turn(0);
+        assert_eq!(plan.wait(["slow"].into_iter(), 5), 0);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_read_back_when_there_is_room() {
+        let mut plan = Plan::new(BTreeSet::new());
+        assert!(plan.has_room_again(), "nothing was read back yet");
+        plan.recalled();
+        let ids: Vec<OrderId> = (0..MOST as u128 + 1).map(|chance| OrderId::new(Slot::new(1), 5, chance)).collect();
+        let fits = ids.iter().filter(|id| plan.add(**id, 1)).count();
+        assert_eq!(fits, MOST);
+        plan.overflows();
+        assert!(!plan.has_room_again());
+        for _ in 0..MOST / 2 {
+            let id = plan.next(1).unwrap();
+            plan.done(id, 1);
+        }
+        assert!(plan.has_room_again());
     }
 }

@@ -51,6 +51,7 @@ fn pages_codes_queries_and_refunds_are_what_the_sdks_sign() {
         reason: "x",
         notify_url: "",
         asked_at: &[],
+        by_trade_no: false,
     };
     let call = refunding(pay.refund(&refund, &[], now(&page)));
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(&page["output"]["params"]));

@@ -4,10 +4,12 @@ use kamid::channel::{Answer, Asked, Begin, Refund, Step};
 use kamid::domain::{Money, Payment};
 use serde_json::Value;
 
+use super::whole::settings;
 use super::{
     answered, asked, channel, checkout, now, opened, pairs, pairs_of, question, refunding, said_of, text, vector,
 };
 use crate::support::channel::{CHANNEL, channels};
+use crate::support::gateway::{Family, Gateway};
 use crate::support::shop::Daemon;
 
 /// Whether an answer is understood as a capture says; another amount than is due is told as paid: the caller holds it
@@ -111,6 +113,7 @@ fn v2_requests_are_what_the_sdk_makes() {
         reason: "x",
         notify_url: "",
         asked_at: &[],
+        by_trade_no: false,
     };
     sent(&refunding(pay.refund(&refund, &[], at)), &page);
 }
@@ -146,4 +149,24 @@ async fn a_payment_names_the_way_that_was_asked_for() {
         "it counts already"
     );
     shop.audit();
+}
+
+/// A link that is dated is made anew each time it is shown: the gateway takes it for five minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dated_link_is_never_an_old_one() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let data = folder.path().join("d");
+    let gateway = Gateway::start(Family::EpayV2).await;
+    let section = settings(&gateway, &data).replace("pay = \"qr\"", "pay_type = \"alipay\"");
+    let shop = Daemon::at(&data, &format!("[channel.gate]\n{section}\n"));
+    shop.product("card", &[], 1);
+    let id = shop.order_through("gate", "card", 1).await;
+    let page = shop.admin(&format!("/v1/orders/{id}")).await["page"].as_str().unwrap().to_owned();
+    let dated = async || {
+        let shown = shop.http.get(&page).send().await.unwrap().text().await.unwrap();
+        shown.split("timestamp=").nth(1).unwrap()[..10].parse::<u64>().unwrap()
+    };
+    let first = dated().await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    assert!(dated().await > first);
 }

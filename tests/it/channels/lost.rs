@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::gates::started;
 use super::whole::{ordered, settings};
 use crate::support::delivery::Simulator as _;
-use crate::support::gateway::{Family, Gateway};
+use crate::support::gateway::{Family, Fate, Gateway};
 use crate::support::redis::TestRedis;
 use crate::support::shop::Daemon;
 
@@ -113,14 +113,13 @@ async fn an_order_that_expired_is_asked_about_after_a_restart() {
     let mut shop = Daemon::at(&data, &format!("[channel.gate]\n{}\n", settings(&gateway, &data)));
     shop.product("card", &[], 3);
     let (paid, number) = ordered(&shop).await;
-    let (unpaid, _) = ordered(&shop).await;
-    for id in [&paid, &unpaid] {
-        shop.json(&["order", "expire", id, "--reason", "the time was up"], "");
-    }
+    shop.json(&["order", "expire", &paid, "--reason", "the time was up"], "");
     let pid = rustix::process::Pid::from_raw(shop.pid().cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     shop.wait();
     gateway.pay(&number);
+    // It is not well yet when it is asked first, which is no answer about the order.
+    gateway.next_answer(Fate::Trouble);
     let shop = started(shop).await;
     // The one that was killed keeps its lease for a while.
     let mut state = String::new();
@@ -133,7 +132,6 @@ async fn an_order_that_expired_is_asked_about_after_a_restart() {
     }
     assert_eq!(state, "delivered");
     shop.incidents("callback_lost", 1).await;
-    assert_eq!(shop.state(&unpaid).await, "expired");
     shop.audit();
 }
 

@@ -98,7 +98,14 @@ fn the_api_says_what_was_paid() {
     assert_eq!(pay.query(&about, &heard, 0), Some(Answer::Paid(payment.clone())));
     let heard = [response(200, &order("APPROVED", "x")), response(422, &json!({}))];
     assert_eq!(pay.query(&about, &heard, 0), Some(Answer::Unpaid));
-    let refund = Refund { payment: &payment, number: "R1", reason: "bad key", notify_url: "", asked_at: &[] };
+    let refund = Refund {
+        payment: &payment,
+        number: "R1",
+        reason: "bad key",
+        notify_url: "",
+        asked_at: &[],
+        by_trade_no: false,
+    };
     let call = refunding(pay.refund(&refund, &[], 0));
     assert!(call.url.ends_with("/v2/payments/captures/C1/refund"));
     assert_eq!(header(&call, "PayPal-Request-Id"), "kamid-R1");

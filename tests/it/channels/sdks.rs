@@ -79,7 +79,8 @@ fn asks(kind: &str, channel: &dyn Channel, payment: &Payment) -> Vec<Call> {
     if kind == "epay_v1" {
         return vec![opening];
     }
-    let refund = Refund { payment, number: "R1", reason: "不要了", notify_url: "", asked_at: &[] };
+    let refund =
+        Refund { payment, number: "R1", reason: "不要了", notify_url: "", asked_at: &[], by_trade_no: false };
     let query = channel
         .query(&Asked { number: NUMBER, reference: "", page: "" }, &[], *NOW)
         .map(|answer| question(Some(answer)));

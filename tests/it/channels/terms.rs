@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::delivery::Simulator as _;
-use crate::support::gateway::{Family, Gateway, SECRET};
+use crate::support::gateway::{Family, Fate, Gateway, SECRET};
 use crate::support::shop::Daemon;
 
 /// A daemon with an epay channel `gate` at that gateway, with these further settings.
@@ -44,9 +44,31 @@ async fn with_confirm_a_leaked_key_buys_nothing() {
     let incident = shop.incidents("unconfirmed", 1).await.remove(0);
     assert_eq!(incident["number"], number.as_str());
     gateway.pay(&number);
+    // Paid, but not as this one says: whoever has the key cannot make a second payment of one.
+    let forged = shop.callback_of("gate", &number, "another-trade", 990);
+    assert_eq!(shop.send(&forged).await, (400, "fail".to_owned()));
+    assert_eq!(shop.state(&id).await, "pending");
+    // It is not well, which is no word about the payment.
+    gateway.next_answer(Fate::Trouble);
+    assert_eq!(gateway.call_back(&number).await, (503, "fail".to_owned()));
     assert_eq!(gateway.call_back(&number).await, (200, "success".to_owned()));
     assert_eq!(shop.state(&id).await, "delivered");
+    assert_eq!(shop.send(&forged).await, (400, "fail".to_owned()));
+    assert_eq!(shop.admin("/v1/orphans").await["payments"], json!([]));
     shop.audit();
+}
+
+/// Less than was due is no way past the question.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_due_decides_whether_a_gateway_is_asked() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let gateway = Gateway::start(Family::EpayV1).await;
+    let shop = shop_at(folder.path(), &gateway, "confirm_from = 990");
+    let (id, number) = ordered(&shop).await;
+    let forged = shop.callback_of("gate", &number, "little", 1);
+    assert_eq!(shop.send(&forged).await, (400, "fail".to_owned()));
+    assert_eq!(shop.state(&id).await, "pending");
+    shop.incidents("unconfirmed", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

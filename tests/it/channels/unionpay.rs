@@ -46,6 +46,7 @@ fn forms_queries_and_refunds_are_what_the_port_signs() {
         reason: "",
         notify_url: text(wanted, "backUrl"),
         asked_at: &[],
+        by_trade_no: false,
     };
     let call = refunding(pay.refund(&refund, &[], now(&page)));
     assert_eq!(pairs(std::str::from_utf8(&call.body).unwrap()), pairs_of(wanted));

@@ -124,8 +124,14 @@ fn answers(channel: &dyn Channel, callback: &Callback<'_>, headers: &[(String, S
     };
     let paid = Money { minor: 2990, currency: Currency::CNY };
     let payment = Payment::new(asked.number, "T1", paid, "pay");
-    let refund =
-        Refund { payment: &payment, number: "R1", reason: "r", notify_url: "https://x.example/n", asked_at: &[] };
+    let refund = Refund {
+        payment: &payment,
+        number: "R1",
+        reason: "r",
+        notify_url: "https://x.example/n",
+        asked_at: &[],
+        by_trade_no: false,
+    };
     // As the first answer, and as those after it.
     for heard in [1, 2, 3].map(|times| vec![answer.clone(); times]) {
         let _none = channel.checkout(&checkout, &heard, NOW);

@@ -70,6 +70,11 @@ impl Gateway {
                     json!({"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL"})
                 }
             },
+            "alipay.trade.fastpay.refund.query" => {
+                let given = self.payment(&number).refunded.iter().any(|known| *known == content["out_request_no"]);
+                let status = if given { json!("REFUND_SUCCESS") } else { json!(null) };
+                json!({"code": "10000", "out_trade_no": number, "refund_status": status})
+            }
             _ => return Err("method"),
         };
         let name = get("method").replace('.', "_");

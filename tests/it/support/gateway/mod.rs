@@ -48,6 +48,8 @@ enum Refund {
 pub enum Fate {
     /// Nothing of what was asked for is done, and the connection ends.
     Deaf,
+    /// Nothing of what was asked for is done, and a proxy in front says that it cannot reach it.
+    Trouble,
     /// What was asked for is done, and the connection ends without a word of it.
     Lost,
     /// What was asked for is done, and nothing is said for as long as the asker waits.
@@ -263,6 +265,7 @@ async fn take(
     let fate = gateway.fate.lock().unwrap().take();
     let answer = match fate {
         Some(Fate::Deaf) => Ok(Response::default()),
+        Some(Fate::Trouble) => Ok((StatusCode::BAD_GATEWAY, "<html>502 Bad Gateway</html>").into_response()),
         _ => gateway.answer(&method, &uri, &headers, std::str::from_utf8(&body).unwrap()),
     };
     let mut answer = answer.unwrap_or_else(|why| (StatusCode::UNAUTHORIZED, why).into_response());
@@ -282,7 +285,7 @@ pub async fn serve(listener: tokio::net::TcpListener, app: axum::Router) {
             async move {
                 let answer = app.oneshot(request).await.unwrap();
                 match answer.extensions().get::<Fate>() {
-                    None => Ok(answer),
+                    None | Some(Fate::Trouble) => Ok(answer),
                     Some(Fate::Lost | Fate::Deaf) => Err(std::io::Error::other("lost")),
                     Some(Fate::Held) => std::future::pending().await,
                 }
