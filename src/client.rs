@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ClientError {
-    #[error("no daemon is running on {0}: start one with `kamid serve`, or name another with --data or --admin")]
+    #[error(
+        "no daemon is running on {0}: start one (`kamid serve --data {0}`), or name another with --data or --admin"
+    )]
     NotRunning(String),
     #[error("{path}: {source}")]
     File { path: String, source: std::io::Error },

@@ -161,6 +161,17 @@ pub struct Limits {
     pub asks_per_second: u32,
 }
 
+/// Why a configuration cannot be read. A new one is offered only where none is written over.
+pub fn unread(path: &Path, error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            format!("there is no such file; `kamid config default > {}` writes one", path.display())
+        }
+        std::io::ErrorKind::InvalidData => "cannot be read: it is not UTF-8 (save it as UTF-8)".to_owned(),
+        _ => format!("cannot be read ({error})"),
+    }
+}
+
 impl Config {
     /// The defaults.
     ///
@@ -176,8 +187,12 @@ impl Config {
     /// All problems at once.
     pub fn load(path: &Path) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let message = format!("cannot be read ({error}); `kamid config default > {}` writes one", path.display());
-            vec![Problem { path: path.display().to_string(), line: None, message, warning: false }]
+            vec![Problem {
+                path: path.display().to_string(),
+                line: None,
+                message: unread(path, &error),
+                warning: false,
+            }]
         })?;
         let base = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let mut problems = Vec::new();

@@ -245,7 +245,8 @@ impl Section {
             match std::fs::read_to_string(&whole) {
                 Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
                 Err(error) => {
-                    return self.wrong(&file, &format!("a file that can be read ({path}: {error})"), problems);
+                    self.reject(&file, unreadable(&error), problems);
+                    return None;
                 }
             }
         } else if let Some(name) = self.text(&env, problems) {
@@ -315,14 +316,12 @@ impl Section {
 
     /// The text of the file that setting `key` names, at most so many bytes; for what is no secret.
     pub fn file(&self, key: &str, most: u64, problems: &mut Vec<Problem>) -> Option<String> {
-        let path = self.text(key, problems)?;
-        let whole = self.base.join(&path);
+        let whole = self.base.join(self.text(key, problems)?);
         let read = match std::fs::metadata(&whole) {
-            Ok(meta) if meta.len() > most => Err(format!("longer than {most} bytes")),
-            _ => std::fs::read_to_string(&whole).map_err(|error| error.to_string()),
+            Ok(meta) if meta.len() > most => Err(format!("names a file that is longer than {most} bytes")),
+            _ => std::fs::read_to_string(&whole).map_err(|error| unreadable(&error)),
         };
-        read.map_err(|error| self.wrong::<()>(key, &format!("a file that can be read ({path}: {error})"), problems))
-            .ok()
+        read.map_err(|why| self.reject(key, why, problems)).ok()
     }
 
     /// A table inside; empty where absent.
@@ -366,11 +365,34 @@ impl Section {
             if entry.read.get() {
                 continue;
             }
+            if known.contains(&key.as_str()) {
+                // It is said one way only, and another setting says it already.
+                let other = known.iter().find(|name| {
+                    let root = |name: &str| name.trim_end_matches("_file").trim_end_matches("_env").to_owned();
+                    **name != key && self.entries.get(**name).is_some_and(|it| it.read.get()) && root(name) == root(key)
+                });
+                let beside = other.map_or_else(|| "another setting".to_owned(), |name| (*name).to_owned());
+                problems.push(self.problem(key, format!("is not used beside {beside}: leave one of them out")));
+                continue;
+            }
             let near = known.iter().find(|name| alike(name, key));
             let hint = near
                 .map_or_else(|| format!("known here: {}", known.join(", ")), |name| format!("did you mean {name}?"));
             problems.push(self.problem(key, format!("is not a setting; {hint}")));
         }
+    }
+}
+
+/// Why a file that a setting names cannot be read. The name is not told: what stands there may be the secret itself.
+pub fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidFilename => {
+            "names no file that is there: give the path of a file, not the text that belongs into it".to_owned()
+        }
+        std::io::ErrorKind::InvalidData => {
+            "names a file that is no text: turn a .pfx, .p12 or .der into PEM with openssl first".to_owned()
+        }
+        _ => format!("names a file that cannot be read ({error})"),
     }
 }
 

@@ -129,7 +129,8 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     };
     // A capture's settings may have what the other mode needs.
     let _also = (s.has("alipay_public_key"), s.has("app_cert"), s.has("alipay_cert"), s.has("alipay_root_cert"));
-    keys::not_a_pair(s, "alipay_public_key", ours.as_ref(), theirs.as_ref(), problems);
+    let named = if numbers.is_some() { "alipay_cert" } else { "alipay_public_key" };
+    keys::not_a_pair(s, named, ours.as_ref(), theirs.as_ref(), problems);
     let gateway = keys::gateway(s, problems);
     let pay = match s.text("pay", problems).as_deref() {
         None | Some("page") => Pay::Page,

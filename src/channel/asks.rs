@@ -263,14 +263,14 @@ pub const UNIONPAY: Asks = Asks {
         ask(
             Form::PublicFile,
             "sign_cert",
-            "your certificate, PEM: openssl pkcs12 -in merchant.pfx -clcerts -nokeys",
-            "商户证书,PEM:openssl pkcs12 -in merchant.pfx -clcerts -nokeys",
+            "your certificate, PEM: openssl pkcs12 -in merchant.pfx -clcerts -nokeys -out merchant.pem (-legacy if it says unsupported)",
+            "商户证书,PEM:openssl pkcs12 -in merchant.pfx -clcerts -nokeys -out merchant.pem(提示 unsupported 时加 -legacy)",
         ),
         ask(
             Form::PrivateFile,
             "sign_key",
-            "its private key, PEM: openssl pkcs12 -in merchant.pfx -nocerts -nodes",
-            "商户私钥,PEM:openssl pkcs12 -in merchant.pfx -nocerts -nodes",
+            "its private key, PEM: openssl pkcs12 -in merchant.pfx -nocerts -nodes -out merchant.key",
+            "商户私钥,PEM:openssl pkcs12 -in merchant.pfx -nocerts -nodes -out merchant.key",
         ),
         ask(
             Form::PublicFile,

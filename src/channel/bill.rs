@@ -44,8 +44,13 @@ pub enum BadBill {
     /// Nobody wrote a reader for this kind.
     #[error("bills of {0} cannot be read, only those of {kinds}: compare in the gateway's console", kinds = KINDS.join(", "))]
     Kind(String),
+    /// Nothing is in it.
+    #[error("it is empty: download the bill again")]
+    Empty,
     /// Not a text.
-    #[error("it is neither UTF-8 nor GBK text: download the bill as CSV, and unpack it first if it is an archive")]
+    #[error(
+        "it is neither UTF-8 nor GBK text: download the bill as CSV, unpack it if it is an archive, save it as UTF-8 if it is UTF-16"
+    )]
     Bytes,
     /// No row names the columns.
     #[error("no row has all the columns {0}: is it the right bill of the right kind of channel?")]
@@ -73,6 +78,9 @@ pub const KINDS: [&str; 4] = ["wechat_v3", "alipay", "epay_v1", "epay_v2"];
 pub fn read(kind: &str, bytes: &[u8]) -> Result<(Vec<Line>, Unread), BadBill> {
     let format = kinds::of(kind).ok_or_else(|| BadBill::Kind(kind.to_owned()))?;
     let text = text_of(bytes)?;
+    if text.trim().is_empty() {
+        return Err(BadBill::Empty);
+    }
     let mut table = Table { format, header: None, lines: Vec::new(), unread: Vec::new(), rows: 0, counted: None };
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)

@@ -182,7 +182,7 @@ impl Btcpay {
     }
 
     fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        if answer.status == 404 {
+        if answer.status == 404 && strict::object(&answer.body).is_ok() {
             return Answer::Unknown;
         }
         let Ok(invoice) = hook::good(answer) else {

@@ -141,7 +141,7 @@ impl Coinbase {
     }
 
     fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        if answer.status == 404 {
+        if answer.status == 404 && strict::object(&answer.body).is_ok() {
             return Answer::Unknown;
         }
         let Ok(answer) = hook::good(answer) else {

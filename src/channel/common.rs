@@ -23,7 +23,11 @@ pub fn address(
     match &url {
         None => s.require(key, what, problems),
         Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#', ' ']) => {
-            s.reject(key, "must be http(s)://host/ without a query", problems);
+            s.reject(
+                key,
+                "must begin with https:// (or http://) and have no query: https://host/, or https://host/path/",
+                problems,
+            );
         }
         Some(url) if url.starts_with("http://") && !url.contains("//127.0.0.1") && !url.contains("//localhost") => {
             s.warn(key, "is not https: what is sent there can be read and changed on the way", problems);
@@ -35,7 +39,16 @@ pub fn address(
 
 /// Where a gateway is that has no address of its own everywhere.
 pub fn gateway_url(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
-    address(s, "gateway_url", None, "where the gateway is, such as https://pay.example/", problems)
+    let url = address(s, "gateway_url", None, "where the gateway is, such as https://pay.example/", problems)?;
+    let last = url.rsplit('/').next().unwrap_or_default();
+    if last.ends_with(".php") || ["submit", "create-transaction", "CreateOrder"].contains(&last) {
+        s.reject(
+            "gateway_url",
+            format!("is the address of one page: leave {last} and what belongs to it out"),
+            problems,
+        );
+    }
+    Some(url)
 }
 
 /// A secret that must be there: without it anybody could sign, or nobody is let in.

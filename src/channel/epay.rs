@@ -75,6 +75,15 @@ pub(super) fn pid(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
     )
 }
 
+/// The way to pay that is asked for.
+pub(super) fn pay_type(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
+    let pay_type = s.text("pay_type", problems);
+    if pay_type.as_ref().is_some_and(|text| !is_word(text)) {
+        s.reject("pay_type", "must be the gateway's word, such as alipay or wxpay", problems);
+    }
+    pay_type
+}
+
 /// What a genuine callback states of a payment.
 pub(super) fn paid(params: &Params<'_>, channel: &str, currency: Currency) -> Result<Claim, Rejection> {
     let status = params.need("trade_status")?;
@@ -131,7 +140,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     }
     let (gateway_url, pid) = (common::gateway_url(s, problems), pid(s, problems));
     let key = common::secret(s, "key", "the merchant key; without it anybody could sign", problems);
-    let pay_type = s.text("pay_type", problems);
+    let pay_type = pay_type(s, problems);
     let subject = common::subject(s, problems);
     let currency = s.parsed("currency", "three capital letters", problems).unwrap_or(Currency::CNY);
     let query_bytes = common::query_bytes(s, problems);

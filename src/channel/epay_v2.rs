@@ -69,7 +69,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     if !matches!(pay.as_str(), "page" | "qr") {
         s.reject("pay", "must be \"page\" (the gateway's cashier) or \"qr\"", problems);
     }
-    let (pay_type, subject) = (s.text("pay_type", problems), common::subject(s, problems));
+    let (pay_type, subject) = (epay::pay_type(s, problems), common::subject(s, problems));
     let tolerance_s = common::tolerance_s(s, "timestamp_tolerance_s", problems);
     let query_bytes = common::query_bytes(s, problems);
     let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);

@@ -5,6 +5,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
 use data_encoding::BASE64;
+use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::{PublicKey as RsaOrOther, RSAPublicKey};
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -57,14 +58,30 @@ fn is_long_enough(bytes: &[u8]) -> bool {
     key.is_some_and(|key| key.key_size() >= BITS)
 }
 
+/// Said of a private key that a password protects, PKCS#8 or older.
+const PROTECTED: &str = "a private key with a password: take it off (openssl rsa -in this -out new)";
+
+/// Said of a text that holds no block and is no base64.
+fn not_a_key(text: &str) -> &'static str {
+    if text.contains("ENCRYPTED") {
+        PROTECTED
+    } else {
+        "neither PEM nor base64 (a file is named by the setting with _file)"
+    }
+}
+
 /// What a key's text is, said when it is not what was asked for.
 fn kind_of(label: Option<&str>, bytes: &[u8]) -> &'static str {
     let private = KeyPair::from_pkcs8(bytes).is_ok() || KeyPair::from_der(bytes).is_ok();
     match label {
         Some(label) if label.contains("CERTIFICATE") => "a certificate",
+        Some(label) if label.contains("ENCRYPTED") => PROTECTED,
+        Some(label) if label.contains("EC ") => "a key of elliptic curves, not RSA",
+        Some(label) if label.contains("OPENSSH") => "a key of ssh",
         _ if private => "a private key",
         _ if is_long_enough(bytes) => "a public key",
-        _ => "no RSA key of 2048 bits or more",
+        _ if X509Certificate::from_der(bytes).is_ok() => "a certificate",
+        _ => "no RSA key of 2048 bits or more, or a part of it is missing",
     }
 }
 
@@ -80,7 +97,7 @@ impl PublicKey {
     /// # Errors
     /// What the text is instead.
     pub fn read(text: &str) -> Result<Self, &'static str> {
-        let (label, bytes) = der(text, "PUBLIC KEY").ok_or("neither PEM nor base64")?;
+        let (label, bytes) = der(text, "PUBLIC KEY").ok_or_else(|| not_a_key(text))?;
         Self::from_der(&bytes).ok_or_else(|| kind_of(label, &bytes))
     }
 
@@ -103,7 +120,7 @@ impl PrivateKey {
     /// # Errors
     /// What the text is instead.
     pub fn read(text: &str) -> Result<Self, &'static str> {
-        let (label, bytes) = der(text, "PRIVATE KEY").ok_or("neither PEM nor base64")?;
+        let (label, bytes) = der(text, "PRIVATE KEY").ok_or_else(|| not_a_key(text))?;
         let key = KeyPair::from_pkcs8(&bytes).or_else(|_| KeyPair::from_der(&bytes)).ok().map(Self);
         key.ok_or_else(|| kind_of(label, &bytes))
     }

@@ -68,9 +68,13 @@ struct PayPal {
 }
 
 fn need(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
-    let text = s.text(key, problems).filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()));
-    if text.is_none() {
-        s.require(key, what, problems);
+    let text = s.text(key, problems);
+    match &text {
+        None => s.require(key, what, problems),
+        Some(text) if !text.bytes().all(|b| b.is_ascii_graphic()) => {
+            s.reject(key, format!("holds a blank or another letter than ASCII's: copy it again ({what})"), problems);
+        }
+        Some(_) => {}
     }
     text
 }
@@ -388,7 +392,7 @@ impl Channel for PayPal {
         };
         let said = match hook::good(answer) {
             Ok(said) => said,
-            Err(_) if answer.status == 404 => return Some(Answer::Unknown),
+            Err(_) if answer.status == 404 && strict::object(&answer.body).is_ok() => return Some(Answer::Unknown),
             // The answer to a capture that PayPal did not make.
             Err(_) if heard.len() > 1 && (400..500).contains(&answer.status) => return Some(Answer::Unpaid),
             Err(_) => return Some(Answer::Mismatch),

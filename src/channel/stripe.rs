@@ -53,10 +53,18 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let api_base = common::address(s, "api_base", Some("https://api.stripe.com"), "", problems);
     let api_key = common::secret(s, "api_key", "the secret key, sk_… or rk_…", problems);
     let webhook = s.secrets("webhook_secret", problems);
-    if webhook.is_empty() || webhook.iter().any(|secret| secret.reveal() == "whsec_") {
+    if webhook.is_empty() {
         let what =
             "webhook_secret_file names a file with the endpoint's signing secret, whsec_… (or webhook_secret_env)";
         s.require("webhook_secret", what, problems);
+    } else if webhook.iter().any(|secret| secret.reveal() == "whsec_") {
+        s.reject("webhook_secret", "has nothing behind whsec_: anybody could sign with an empty secret", problems);
+    } else if webhook.iter().any(|secret| !secret.reveal().starts_with("whsec_")) {
+        s.warn("webhook_secret", "does not look like an endpoint's signing secret, whsec_…", problems);
+    }
+    let is_secret = |key: &Secret| ["sk_", "rk_"].iter().any(|start| key.reveal().starts_with(start));
+    if api_key.as_ref().is_some_and(|key| !is_secret(key)) {
+        s.warn("api_key", "does not look like a secret key, sk_… or rk_… (pk_… is the publishable one)", problems);
     }
     let tolerance_s = common::tolerance_s(s, "webhook_tolerance_s", problems);
     let live_key = api_key.as_ref().is_some_and(|key| key.reveal().contains("_live_"));
@@ -180,7 +188,7 @@ impl Stripe {
     }
 
     fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        if answer.status == 404 {
+        if answer.status == 404 && strict::object(&answer.body).is_ok() {
             return Answer::Unknown;
         }
         let Ok(session) = hook::good(answer) else {

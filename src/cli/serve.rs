@@ -122,11 +122,17 @@ pub fn config(context: &Context, command: &ConfigCommand) -> Done {
                 }
                 Err(problems) => (false, all_problems(context, problems)),
             };
-            let path: Option<PathBuf> = context.global.config.clone();
+            let beside = Some(context.data.join("config.toml")).filter(|path| path.exists());
+            let path: Option<PathBuf> = context.global.config.clone().or(beside);
             let report = json!({"usable": usable, "file": path, "problems": problems});
             if context.out.json {
                 context.out.value(&report);
             } else {
+                if path.is_none() {
+                    context
+                        .out
+                        .line(&format!("no config.toml in {}: this is about the defaults", context.data.display()));
+                }
                 for problem in &problems {
                     context.out.line(&problem.to_string());
                 }

@@ -28,11 +28,21 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// How long a token lasts that does not say so, in seconds.
 const TOKEN_S: u64 = 300;
 
-/// Why there is no answer, with its causes.
+/// Why there is no answer: the last cause, which names what happened, not the layers that it came through.
 fn unreached(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-    causes.fold(format!("the other side could not be reached: {error}"), |text, cause| format!("{text}: {cause}"))
+    let causes: Vec<String> = std::iter::successors(std::error::Error::source(&error), |cause| cause.source())
+        .map(ToString::to_string)
+        .collect();
+    if error.is_timeout() {
+        return "the other side could not be reached: no answer in time".to_owned();
+    }
+    let who = if causes.iter().any(|cause| cause.contains("tunnel")) {
+        "the proxy of [outbound] does not pass this on"
+    } else {
+        "the other side could not be reached"
+    };
+    format!("{who}: {}", causes.last().unwrap_or(&error.to_string()))
 }
 
 /// What is waited for no longer than that: also for others who ask the same.

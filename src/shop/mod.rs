@@ -210,7 +210,10 @@ impl Shop {
         if channel.takes(currency) {
             return Ok(channel);
         }
-        Err(ShopError::Invalid { field: "channel", message: format!("{name} cannot be paid in {currency}") })
+        let message = format!(
+            "{name} cannot be paid in {currency} (docs/channels.md says what each kind takes, and what it needs)"
+        );
+        Err(ShopError::Invalid { field: "channel", message })
     }
 
     /// The channels that an amount in that currency can be paid through.

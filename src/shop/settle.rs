@@ -231,7 +231,15 @@ impl Shop {
         };
         let asked = Asked { number: &number, reference, page };
         let take = self.waits(&number).await?;
-        let Some(said) = self.inquire(channel.as_ref(), &asked, take, ASKING).await? else {
+        let named = |error| match error {
+            ShopError::Gateway(why) => ShopError::Gateway(format!("channel {}: {why}", due.channel)),
+            other => other,
+        };
+        let Some(said) = self.inquire(channel.as_ref(), &asked, take, ASKING).await.map_err(named)? else {
+            if order.opening(attempt).is_none() && self.can_be_asked(&due.channel) {
+                // Its gateway never opened it.
+                return Ok(Answer::Unknown);
+            }
             return Err(ShopError::Conflict(format!("channel {} cannot be asked about payments", due.channel)));
         };
         if matches!(said, Answer::Mismatch) {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::settle::ask;
 use super::{Shop, ShopError};
 use crate::channel::{Answer, Asked, Begin, Channel, Checkout, Step as Way};
+use crate::domain::text::printable;
 use crate::domain::{Attempt, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Response, Slot};
 use crate::outbound::Outbound;
 use crate::vault;
@@ -44,6 +45,10 @@ impl Step {
     }
 }
 
+/// What is said of a callback of ours where only the gateway can sign one.
+const UNSIGNED: [&str; 6] =
+    ["missing_signature", "bad_signature", "missing_field", "cert_untrusted", "key_unknown", "sign_type_mismatch"];
+
 /// What to do where nothing listens at our own address, or at the gateway's.
 const PROXY: &str = "nothing listens there: is the proxy up, and does it pass this port on?";
 const GATEWAY: &str = "nothing listens at the gateway's address: compare it with its console";
@@ -51,13 +56,15 @@ const GATEWAY: &str = "nothing listens at the gateway's address: compare it with
 /// What stands between us and an address, in words; `silent` is what to do where nothing listens.
 fn unreached(error: &str, silent: &'static str) -> String {
     let text = error.to_lowercase();
-    let hint = if text.contains("dns") || text.contains("resolve") || text.contains("lookup") {
+    let hint = if text.contains("proxy of [outbound]") {
+        "see outbound.proxy in the configuration: does it run, and may it pass this on?"
+    } else if text.contains("dns") || text.contains("resolve") || text.contains("lookup") {
         "the name cannot be resolved: see its DNS record"
     } else if text.contains("certificate") || text.contains("tls") || text.contains("handshake") {
         "TLS fails: gateways refuse a certificate that is not valid"
     } else if text.contains("refused") {
         silent
-    } else if text.contains("timed out") || text.contains("timeout") {
+    } else if text.contains("timed out") || text.contains("in time") {
         "nobody answers in time: a firewall, or the wrong address"
     } else {
         "it cannot be reached"
@@ -83,6 +90,38 @@ fn foreign(answer: &Response) -> String {
         429 => "429: the proxy limits requests; a flash sale's callbacks all come from one address".to_owned(),
         502..=504 => format!("{}: the proxy cannot reach the daemon", answer.status),
         status => format!("{status}: something else than this daemon answers there"),
+    }
+}
+
+/// What a gateway's answer comes to that is not one about an unknown number.
+fn puzzling(answer: &Response) -> (&'static str, String) {
+    let status = answer.status;
+    let text = String::from_utf8_lossy(&answer.body);
+    let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let words = ["msg", "message", "error_description", "name"].iter().find_map(|name| said[*name].as_str());
+    let words = words.or_else(|| said["error"]["message"].as_str()).map(|words| printable(words, 200));
+    match (status, words) {
+        (300..=399, _) => {
+            let to = printable(answer.header("location").unwrap_or("elsewhere"), 200);
+            ("failed", format!("it redirects ({status} to {to}): put the address that this leads to into the settings"))
+        }
+        (401 | 403, words) => (
+            "failed",
+            format!("it does not let us in ({status}): see the keys. It says: {}", words.unwrap_or_default()),
+        ),
+        (_, Some(words)) => ("warn", format!("it answers {status} and says: {words}. Is that about the keys?")),
+        _ if text.trim_start().starts_with('<') => (
+            "failed",
+            format!(
+                "it answers {status} with a page of HTML: the address is not the gateway's API, or a bot wall stands in front of it"
+            ),
+        ),
+        _ => (
+            "warn",
+            format!(
+                "it answers {status}, and not what an unknown number should be answered: look at the address and the keys"
+            ),
+        ),
     }
 }
 
@@ -203,9 +242,13 @@ impl Shop {
                     Step::new(step, "ok", "it arrives unchanged; the gateway is asked before one is believed")
                 }
                 Some("too_large") => Step::new(step, "failed", "the body grew on its way"),
-                Some(word) => {
+                Some(word) if UNSIGNED.contains(&word) => {
                     let text = format!("it arrives; only the gateway itself can sign one that is believed ({word})");
                     Step::new(step, "ok", text)
+                }
+                Some(word) => {
+                    let text = format!("it arrives, and our own signed callback is refused ({word}): see the settings");
+                    Step::new(step, "failed", text)
                 }
             },
         }
@@ -219,11 +262,13 @@ pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl 
     let said = loop {
         match channel.query(&asked, &heard, now()) {
             None => {
-                return Step::new(
-                    "gateway",
-                    "warn",
-                    "this kind cannot be asked about payments: its callbacks are all there is",
-                );
+                let page = "https://gateway.invalid/?Id=00000000-0000-0000-0000-000000000000";
+                let says = if channel.query(&Asked { page, ..asked }, &[], now()).is_some() {
+                    "it is asked by the page of a payment that it opened, and so not tried here: --open opens one"
+                } else {
+                    "this kind cannot be asked about payments: its callbacks are all there is"
+                };
+                return Step::new("gateway", "warn", says);
             }
             Some(Answer::Ask(call)) => {
                 if let Err(error) = ask(outbound, &mut heard, &call, PATIENCE).await {
@@ -245,10 +290,8 @@ pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl 
         }
         Answer::Paid(_) | Answer::Refunded => Step::new("gateway", "failed", "it says that a made-up number was paid"),
         Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_) => {
-            let status = heard.last().map_or(0, |answer| answer.status);
-            let text =
-                format!("it answers {status}, and not what an unknown number should be answered: look at the keys");
-            Step::new("gateway", "warn", text)
+            let (result, says) = heard.last().map_or(("failed", String::new()), puzzling);
+            Step::new("gateway", result, says)
         }
     }
 }

@@ -109,7 +109,8 @@ fn what_is_no_bill_is_refused_in_words_that_help() {
     for name in ["支付宝交易号", "商户订单号", "业务类型", "订单金额（元）"] {
         assert!(other.contains(name), "{other}");
     }
-    assert!(matches!(read("epay_v1", b""), Err(BadBill::Header(_))));
+    assert_eq!(read("epay_v1", b"\n \n"), Err(BadBill::Empty));
+    assert!(matches!(read("epay_v1", b"a,b\n"), Err(BadBill::Header(_))));
     assert_eq!(read("epay_v1", b"PK\x03\x04\xff\xff"), Err(BadBill::Bytes));
     assert!(read("stripe", b"").unwrap_err().to_string().contains("wechat_v3, alipay"));
 }

@@ -71,7 +71,7 @@ impl Platform {
         // Who chose certificates and names none has them fetched.
         let certs = s.text("mode", problems).is_some_and(|mode| mode == "platform_cert") && known.is_empty();
         let fetch = s.flag("fetch_platform_certs", problems).unwrap_or(certs);
-        if known.is_empty() && !fetch {
+        if known.is_empty() && !fetch && !s.has("platform_public_key_id") {
             s.require(
                 "platform_public_key_id",
                 "with platform_public_key_file, from the console (微信支付公钥); or mode = \"platform_cert\" (平台证书)",

@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 
 use crate::channel::asks::{Ask, Form};
 use crate::channel::{Channels, Kind};
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Problem, Secret, Section, unreadable};
 
 /// Longest file with a secret or a key.
 const FILE_BYTES: u64 = 1 << 20;
@@ -28,11 +28,11 @@ impl Given {
     pub fn file(path: &str) -> Result<Self, String> {
         let home = path.strip_prefix("~/").and_then(|rest| Some(dirs::home_dir()?.join(rest)));
         let whole = home.unwrap_or_else(|| Path::new(path).to_owned());
-        let read = match std::fs::metadata(&whole) {
-            Ok(meta) if meta.len() > FILE_BYTES => Err(format!("longer than {FILE_BYTES} bytes")),
-            _ => std::fs::read_to_string(&whole).map_err(|error| error.to_string()),
-        };
-        let mut text = read.map_err(|why| format!("{path}: {why}"))?;
+        // What was typed may be the key itself: it is not shown.
+        let mut text = match std::fs::metadata(&whole) {
+            Ok(meta) if meta.len() > FILE_BYTES => Err(format!("the file is longer than {FILE_BYTES} bytes")),
+            _ => std::fs::read_to_string(&whole).map_err(|error| unreadable(&error)),
+        }?;
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
         Ok(Self::Filed(Secret::new(text)))
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::{Context, Failure, serve};
 use super::answers::Answers;
-use crate::config::Config;
+use crate::config::{Config, unread};
 use crate::store::embedded::make_private;
 
 /// The configuration that a channel is added to.
@@ -42,8 +42,7 @@ impl Target {
             Ok(there) => there,
             Err(error) if absent(&error) => (path, String::new(), 0o644, None),
             Err(error) => {
-                let hint = format!("`kamid config default > {}` writes one", path.display());
-                return Err(Failure { message: format!("{}: {error}; {hint}", path.display()), code: 64 });
+                return Err(Failure { message: format!("{}: {}", path.display(), unread(&path, &error)), code: 64 });
             }
         };
         let base = path.parent().unwrap_or(Path::new(""));

@@ -44,7 +44,7 @@ pub struct AddArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
     /// A setting out of a file: a secret, a key, certificates
-    #[arg(long, visible_alias = "file", value_name = "KEY=PATH", value_parser = pair)]
+    #[arg(long, visible_alias = "file", value_name = "KEY=PATH", value_parser = filed)]
     secret_file: Vec<(String, String)>,
     /// Overwrite files of an earlier channel of that name
     #[arg(long)]
@@ -60,6 +60,10 @@ pub struct AddArgs {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("KEY=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+fn filed(text: &str) -> Result<(String, String), String> {
+    pair(text).map_err(|_| "KEY=PATH".to_owned())
 }
 
 fn unusable(message: impl Into<String>) -> Failure {
@@ -175,6 +179,8 @@ fn given(args: &AddArgs, target: &Target) -> Result<Answers, Failure> {
         }
     }
     for (key, path) in &args.secret_file {
+        // As the section will name it: key_file is the file of key.
+        let key = key.strip_suffix("_file").unwrap_or(key);
         match Given::file(path) {
             Ok(given) => answers.give(key, given),
             Err(why) => wrong.push(format!("{key}: {why}")),

@@ -13,6 +13,7 @@ use self::compare::{Difference, Looked, Paid, Trade, judge, missing_here, missin
 use super::{Context, Done, Failure, output};
 use crate::channel::bill::{self, Unread};
 use crate::client::{Client, ClientError, part};
+use crate::domain::OrderState;
 
 /// Orders asked about by one request, and such requests under way at once.
 const BATCH: usize = 1000;
@@ -27,6 +28,9 @@ pub struct Period {
 }
 
 pub async fn run(context: &Context, name: &str, file: &Path, period: Option<Period>) -> Done {
+    if period.as_ref().is_some_and(|period| period.until <= period.from) {
+        return Err(Failure { message: "--until must be later than --from".to_owned(), code: 2 });
+    }
     let fail = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", file.display()));
     let client = context.client()?;
     let kind = kind_of(&client, name).await?;
@@ -158,7 +162,12 @@ fn standing(trade: &Trade, orders: &HashMap<String, Looked>, orphan: bool) -> (S
         (true, ..) => "it waits among the orphans: kamid orphan list, then adopt or refund",
         (_, None, _) => "no number of ours: another shop on this account?",
         (_, Some(_), None) => "there is no such order here",
-        (_, Some(_), Some(_)) => "kamid order query asks the gateway and settles it; else: order mark-paid",
+        (_, Some(_), Some(OrderState::Pending | OrderState::Expired)) => {
+            "kamid order query asks the gateway and settles it; else: order mark-paid"
+        }
+        (_, Some(_), Some(_)) => {
+            "the order was paid another way: a second payment (give it back), or another channel's bill"
+        }
     };
     (here, note)
 }

@@ -64,7 +64,7 @@ async fn a_channel_that_was_added_at_a_terminal_takes_an_order() {
     answer(&mut seat, "name (a-z", "pay");
     answer(&mut seat, "there is such a channel already", "gate");
     answer(&mut seat, "the gateway's address, such as", "pay.example");
-    seat.shows(&["gateway_url: must be http(s)://host/ without a query"]);
+    seat.shows(&["gateway_url: must begin with https://"]);
     answer(&mut seat, "gateway_url:", &gateway.url);
     answer(&mut seat, "pid:", "");
     answer(&mut seat, "this one is needed", "1001");
@@ -134,7 +134,7 @@ async fn it_speaks_chinese_and_says_at_once_which_key_is_the_wrong_one() {
     answer(&mut seat, "apiv3_key: must have 32 characters", SECRET);
     answer(&mut seat, "证书序列号", "ABCDEF01");
     answer(&mut seat, "merchant_private_key(文件路径):", &path("nowhere.pem"));
-    seat.shows(&["nowhere.pem: No such file"]);
+    seat.shows(&["names no file that is there"]);
     answer(&mut seat, "merchant_private_key(文件路径):", &path("merchant.key"));
     answer(&mut seat, "mode (public_key | platform_cert) [public_key]:", "");
     answer(&mut seat, "platform_public_key(文件路径):", &path("own.pub"));
@@ -193,7 +193,7 @@ fn everything_that_is_missing_or_wrong_is_told_and_nothing_is_written() {
     let data = folder.data();
     let (code, _, error) = add(&data, "pay --kind epay_v1 --set gateway_url=pay.example");
     assert_eq!(code, Some(64), "{error}");
-    for part in ["--set pid=", "--secret-file key=PATH", "channel.pay.gateway_url: must be http"] {
+    for part in ["--set pid=", "--secret-file key=PATH", "channel.pay.gateway_url: must begin with https://"] {
         assert!(error.contains(part), "{part} is not in {error}");
     }
     let right = folder.epay("pay", "http://127.0.0.1:1");
@@ -203,7 +203,7 @@ fn everything_that_is_missing_or_wrong_is_told_and_nothing_is_written() {
         ("Pay! --kind epay_v1", 64, "is no name"),
         ("old --kind epay_v1", 64, "there is such a channel"),
         ("pay --kind epay_v1 --set key=PLAIN", 64, "--secret-file key=PATH"),
-        ("pay --kind epay_v1 --secret-file key=/nowhere", 64, "/nowhere: No such file"),
+        ("pay --kind epay_v1 --secret-file key=/nowhere", 64, "key: names no file that is there"),
         ("pay --kind alipay --set pay=coins", 64, "one of page wap qr"),
         (&format!("{right} --set pidd=1"), 64, "did you mean pid"),
         (&format!("{right} --set confirm=perhaps"), 64, "channel.pay.confirm: must be true or false"),
@@ -255,4 +255,26 @@ async fn flags_add_a_channel_and_overwrite_nothing_unasked() {
     let fresh = folder.0.path().join("fresh");
     assert_eq!(add(&fresh, &offline).0, Some(0));
     assert!(std::fs::read_to_string(fresh.join("config.toml")).unwrap().starts_with("[channel.three]\n"));
+}
+
+/// The text of a key where its path belongs is not shown, whichever way it was given.
+#[test]
+fn a_key_in_the_place_of_its_path_is_not_told() {
+    let folder = Folder::new();
+    let (data, secret) = (folder.data(), "2T9PRRx0wYIVkBjwDEklFFx89d6Ukl5h");
+    let rest = "--kind epay_v1 --set gateway_url=http://127.0.0.1:1/ --set pid=1001 --offline";
+    for given in [format!("--secret-file key={secret}"), format!("--set key_file={secret}")] {
+        let (code, shown, error) = add(&data, &format!("pay {rest} {given}"));
+        assert!(code == Some(64) && !shown.contains(secret) && !error.contains(secret), "{given}: {shown}{error}");
+    }
+    // As the section names it: the file of key.
+    let file = folder.key().display().to_string();
+    let (code, shown, error) = add(&data, &format!("pay {rest} --secret-file key_file={file}"));
+    assert!(code == Some(0) && !shown.contains(secret), "{shown}{error}");
+    std::fs::write(data.join("wrong.toml"), format!("[channel.a]\nkind = \"epay_v1\"\nkey_file = \"{secret}\"\n"))
+        .unwrap();
+    let checked =
+        Command::new(KAMID).args(["config", "check", "--config"]).arg(data.join("wrong.toml")).output().unwrap();
+    let told = String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned();
+    assert!(told.contains("line 3: channel.a.key_file: names no file") && !told.contains(secret), "{told}");
 }
