@@ -4,6 +4,7 @@
 mod answers;
 mod files;
 mod prompt;
+mod words;
 
 use std::process::ExitCode;
 
@@ -249,7 +250,7 @@ async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<
             Err(why) if matches!(ask.form, Form::Choice(_)) => {
                 person.hears(&format!("  {} {why}", lang.say("one of:", "只能是:")));
             }
-            Err(why) => person.hears(&format!("  {why}")),
+            Err(why) => person.hears(&format!("  {}", words::said(ask, &why, lang))),
         }
         if !answers.has(ask.key) {
             continue;
@@ -258,10 +259,12 @@ async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<
         for problem in answers.problems() {
             match answers.blamed(&problem) {
                 Some(wrong) if !problem.warning => {
-                    person.hears(&format!("  {}: {}", wrong.key, problem.message));
+                    person.hears(&format!("  {}: {}", wrong.key, words::said(wrong, &problem.message, lang)));
                     answers.forget(wrong.key);
                 }
-                Some(other) if other.key == ask.key => person.hears(&format!("  {}", problem.message)),
+                Some(other) if other.key == ask.key => {
+                    person.hears(&format!("  {}", words::said(ask, &problem.message, lang)));
+                }
                 _ => {}
             }
         }
@@ -298,7 +301,7 @@ async fn pick(person: &mut Person) -> Result<&'static Kind, Failure> {
         match number.map_or_else(|| kind_of(&answer), Ok) {
             Ok(kind) => return Ok(kind),
             Err(_) if answer.is_empty() => list(person),
-            Err(failure) => person.hears(&failure.message),
+            Err(failure) => person.hears(person.lang.say(&failure.message, "没有这个种类:请填编号或名称")),
         }
     }
 }

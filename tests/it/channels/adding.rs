@@ -131,15 +131,15 @@ async fn it_speaks_chinese_and_says_at_once_which_key_is_the_wrong_one() {
     answer(&mut seat, "mchid:", "1900000001");
     answer(&mut seat, "appid:", "wx0000000000000001");
     answer(&mut seat, "apiv3_key(不显示):", "too short");
-    answer(&mut seat, "apiv3_key: must have 32 characters", SECRET);
+    answer(&mut seat, "apiv3_key: 必须是 32 个字符", SECRET);
     answer(&mut seat, "证书序列号", "ABCDEF01");
     answer(&mut seat, "merchant_private_key(文件路径):", &path("nowhere.pem"));
-    seat.shows(&["names no file that is there"]);
+    seat.shows(&["没有这个文件"]);
     answer(&mut seat, "merchant_private_key(文件路径):", &path("merchant.key"));
     answer(&mut seat, "mode (public_key | platform_cert) [public_key]:", "");
     answer(&mut seat, "platform_public_key(文件路径):", &path("own.pub"));
     answer(&mut seat, "platform_public_key_id:", "PUB_KEY_ID_0100");
-    seat.shows(&["platform_public_key: is your own key"]);
+    seat.shows(&["platform_public_key: 这是你自己的公钥"]);
     seat.types(&format!("{}\r", path("platform.pub")));
     answer(&mut seat, "pay (native | h5) [native]:", "");
     seat.shows(&["已写入:", "通知地址:", "后台无须填写", "重启守护进程"]);

@@ -1,0 +1,92 @@
+//! What is wrong with an answer, in the language of whoever answers.
+
+use crate::channel::asks::Ask;
+use crate::top::Lang;
+
+/// What stands where something else belongs.
+const THINGS: [(&str, &str); 8] = [
+    ("a certificate", "这是证书"),
+    ("a private key with a password", "这是带密码的私钥,先去掉密码:openssl rsa -in 旧文件 -out 新文件"),
+    ("a private key", "这是私钥"),
+    ("a public key", "这是公钥"),
+    ("a key of elliptic curves", "这是椭圆曲线密钥,不是 RSA"),
+    ("a key of ssh", "这是 SSH 密钥"),
+    ("no RSA key", "这不是 2048 位以上的 RSA 密钥,或缺了一部分"),
+    ("neither PEM nor base64", "这既不是 PEM 也不是 base64"),
+];
+
+/// Beginnings of what the settings' readers say, and the same in Chinese.
+const SAYINGS: [(&str, &str); 14] = [
+    ("is your own key", "这是你自己的公钥(与这里的私钥是一对),此处需要平台的"),
+    ("is not the key of", "与证书不是一对"),
+    ("holds no certificate", "里面没有证书"),
+    ("holds several certificates", "里面不止一张证书"),
+    ("holds a certificate that is not valid now", "里面有已过期或尚未生效的证书"),
+    ("holds a line's end", "内容含换行或控制字符,应只有一行"),
+    ("holds a blank", "含空格或非 ASCII 字符,请重新复制"),
+    ("must be letters and digits", "只能是字母和数字"),
+    ("must begin with https://", "必须以 https:// 开头,且不带参数"),
+    ("must have 32 characters", "必须是 32 个字符:是 APIv3 密钥,不是旧的 API 密钥"),
+    ("is the address of one page", "这是某个页面的地址,请只填到它所在的目录"),
+    ("names no file", "没有这个文件:请填文件路径,而不是文件内容"),
+    ("names a file that is no text", "不是文本文件:.pfx、.der 请先用 openssl 转成 PEM"),
+    ("is not https", "不是 https:途中可能被看到或篡改"),
+];
+
+/// A problem's message, for the setting that was asked for.
+pub fn said(ask: &Ask, message: &str, lang: Lang) -> String {
+    if lang == Lang::En {
+        return message.to_owned();
+    }
+    let wanted = format!("。需要:{}", ask.what.1);
+    let thing = message.strip_prefix("is ").filter(|rest| rest.contains("; needed: ")).unwrap_or_default();
+    if let Some((_, zh)) = THINGS.iter().find(|(en, _)| thing.starts_with(en)) {
+        return format!("{zh}{wanted}");
+    }
+    if message.starts_with("does not look like") {
+        return format!("看起来不对{wanted}");
+    }
+    let saying = SAYINGS.iter().find(|(en, _)| message.starts_with(en));
+    saying.map_or_else(|| message.to_owned(), |(_, zh)| (*zh).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::KINDS;
+
+    fn ask(kind: &str, key: &str) -> &'static Ask {
+        let kind = KINDS.iter().find(|known| known.name == kind).unwrap();
+        kind.asks.settings.iter().find(|ask| ask.key == key).unwrap()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_chinese() {
+        let key = ask("wechat_v3", "merchant_private_key");
+        let of = |message: &str| said(key, message, Lang::Zh);
+        assert!(of("is a public key; needed: your own").starts_with("这是公钥。需要:"));
+        assert!(of("is no RSA key of 2048 bits or more, or a part of it is missing; needed: x").starts_with("这不是"));
+        assert!(of("does not look like a merchant number").starts_with("看起来不对。需要:"));
+        assert!(of("names no file that is there: give the path").starts_with("没有这个文件"));
+        assert_eq!((of("something new"), said(key, "is x", Lang::En)), ("something new".to_owned(), "is x".to_owned()));
+    }
+
+    /// What nobody says any more would stay English unseen.
+    #[test]
+    fn every_saying_is_still_said() {
+        let mut sources = String::new();
+        let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else if entry.extension().is_some_and(|end| end == "rs") && !entry.ends_with("words.rs") {
+                    sources.push_str(&std::fs::read_to_string(entry).unwrap());
+                }
+            }
+        }
+        for (en, _) in THINGS.iter().chain(&SAYINGS) {
+            assert!(sources.contains(&format!("\"{en}")), "{en}");
+        }
+    }
+}
