@@ -1,0 +1,96 @@
+//! The channels as they are configured: each by its name, with its kind and its terms.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Channel, KINDS, Terms, older};
+use crate::settings::{Problem, Section};
+
+/// One channel as it is configured.
+#[derive(Clone)]
+struct Configured {
+    kind: &'static str,
+    channel: Arc<dyn Channel>,
+    terms: Terms,
+}
+
+/// The configured channels, by name.
+#[derive(Clone, Default)]
+pub struct Channels {
+    all: BTreeMap<String, Configured>,
+    /// What could be better about their settings.
+    pub warnings: Vec<Problem>,
+}
+
+impl Channels {
+    /// Builds each section; every problem of every channel is reported.
+    ///
+    /// # Errors
+    /// What is wrong, with paths and lines.
+    pub fn build(sections: &[(String, Section)], test: bool) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut channels = Self::default();
+        for (name, section) in sections {
+            let Some(word) = section.text("kind", &mut problems) else {
+                section.require("kind", &format!("one of {}", kinds()), &mut problems);
+                continue;
+            };
+            let Some(kind) = KINDS.iter().find(|kind| kind.name == word) else {
+                section.reject("kind", format!("{word:?} is not a kind; one of {}", kinds()), &mut problems);
+                continue;
+            };
+            if kind.test_only && !test {
+                section.reject("kind", format!("{word} exists in test mode only"), &mut problems);
+                continue;
+            }
+            let terms = Terms::read(kind, section, &mut problems);
+            if let Some(channel) = older::build(name, kind, section, &mut problems) {
+                terms.check(section, channel.as_ref(), &mut problems);
+                channels.all.insert(name.clone(), Configured { kind: kind.name, channel, terms });
+            }
+        }
+        if problems.iter().all(|problem| problem.warning) {
+            Ok(Self { warnings: problems, ..channels })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Adds one more.
+    pub fn insert(&mut self, name: &str, kind: &'static str, channel: Arc<dyn Channel>) {
+        let terms = Terms::default();
+        self.all.insert(name.to_owned(), Configured { kind, channel, terms });
+    }
+
+    /// The channel of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Channel>> {
+        self.all.get(name).map(|it| &it.channel)
+    }
+
+    /// Its terms.
+    #[must_use]
+    pub fn terms(&self, name: &str) -> Option<&Terms> {
+        self.all.get(name).map(|it| &it.terms)
+    }
+
+    /// Names and kinds.
+    pub fn list(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.all.iter().map(|(name, it)| (name.as_str(), it.kind))
+    }
+
+    /// Their names, as a text for people.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.all.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Names of those that new payments may be begun through.
+    pub fn offered(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().filter(|(_, it)| !it.terms.retired).map(|(name, _)| name.as_str())
+    }
+}
+
+fn kinds() -> String {
+    KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
+}

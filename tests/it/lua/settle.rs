@@ -1,0 +1,195 @@
+//! `settle.lua`: one payment, several together, and what comes of each.
+
+use kamid::domain::{Money, OrderState, Payment, PaymentState, Take};
+use kamid::store::{Reserved, script};
+
+use crate::support::redis::{Bench, EXPIRES_MS, PRICE, cny, payment};
+
+#[tokio::test]
+async fn settle_delivers_the_oldest_keys_once() {
+    let bench = Bench::new(Take::Order, 0).await;
+    let keys = bench.import(3).await;
+    let id = bench.order(2).await;
+    let paid = payment(id, "T1", cny(2 * PRICE));
+    twice!(bench, bench.settle(&paid), "delivered", "replayed settled");
+    assert_eq!(bench.read(id).await.keys, [keys[0].0.clone(), keys[1].0.clone()]);
+    let stock = bench.stock().await;
+    assert_eq!((stock.pool, stock.reserved, stock.given), (1, 0, 2));
+    let again = payment(id, "T2", cny(2 * PRICE));
+    twice!(bench, bench.settle(&again), "extra", "replayed extra");
+    assert_eq!(bench.lane().await, ["extra"]);
+}
+
+#[tokio::test]
+async fn settle_owes_what_is_not_there() {
+    let bench = Bench::new(Take::Payment, 1).await;
+    let (first, second) = (bench.order(1).await, bench.order(1).await);
+    twice!(bench, bench.settle(&payment(first, "T1", cny(PRICE))), "delivered", "replayed settled");
+    twice!(bench, bench.settle(&payment(second, "T2", cny(PRICE))), "owed", "replayed settled");
+    assert_eq!((bench.state(second).await, bench.stock().await.owed), (OrderState::Owed, 1));
+}
+
+#[tokio::test]
+async fn settle_holds_another_amount_or_currency_until_the_right_one_comes() {
+    let bench = Bench::new(Take::Order, 2).await;
+    let (id, other) = (bench.order(1).await, bench.order(1).await);
+    let short = payment(id, "T1", cny(PRICE - 1));
+    twice!(bench, bench.settle(&short), "held amount_mismatch", "replayed held");
+    assert_eq!(bench.stock().await.reserved, 1);
+    let long = payment(id, "T2", cny(PRICE + 1));
+    twice!(bench, bench.settle(&long), "extra", "replayed extra");
+    let mut foreign = payment(other, "T3", cny(PRICE));
+    foreign.paid.currency = "USD".parse().unwrap();
+    twice!(bench, bench.settle(&foreign), "held currency_mismatch", "replayed held");
+    let right = payment(id, "T4", cny(PRICE));
+    twice!(bench, bench.settle(&right), "delivered", "replayed settled");
+    let records = bench.store.payments(id.as_str()).await.unwrap();
+    let extra = records.iter().filter(|record| record.state == PaymentState::Extra).count();
+    assert_eq!((records.len(), extra), (3, 2));
+    let mut lane = bench.lane().await;
+    lane.sort();
+    assert_eq!(lane, ["extra", "extra", "held"]);
+}
+
+#[tokio::test]
+async fn settle_keeps_an_orphan_until_its_order_comes() {
+    let bench = Bench::new(Take::Order, 2).await;
+    let id = bench.id();
+    let early = payment(id, "T1", cny(PRICE));
+    twice!(bench, bench.settle(&early), "orphan order_unknown", "orphan order_unknown");
+    assert_eq!(bench.store.reserve(&bench.draft(id, 1)).await.unwrap(), Reserved::Created);
+    assert_eq!(bench.lane().await, ["orphan"]);
+    twice!(bench, bench.settle(&early), "delivered", "replayed settled");
+    assert!(bench.lane().await.is_empty());
+    let foreign = Payment { number: "shop-2_77|9".to_owned(), ..early };
+    twice!(bench, bench.settle(&foreign), "orphan order_unknown", "orphan order_unknown");
+    let next = bench.order(1).await;
+    let elsewhere = Payment { channel: "other".to_owned(), ..payment(next, "T1", cny(PRICE)) };
+    twice!(bench, bench.settle(&elsewhere), "orphan channel_mismatch", "orphan channel_mismatch");
+    assert_eq!(bench.state(next).await, OrderState::Pending);
+}
+
+/// A gateway that was asked did not tell its own number; its callback does, and is no second payment.
+#[tokio::test]
+async fn settle_learns_the_gateways_number_of_a_payment() {
+    let bench = Bench::new(Take::Payment, 3).await;
+    let id = bench.order(1).await;
+    let ours = format!("{id}01");
+    let asked = payment(id, &ours, cny(PRICE));
+    twice!(bench, bench.settle(&asked), "delivered", "replayed settled");
+    twice!(bench, bench.settle(&payment(id, "T1", cny(PRICE))), "replayed settled", "replayed settled");
+    let records = bench.store.payments(id.as_str()).await.unwrap();
+    let known: Vec<(&str, &str)> = records.iter().map(|it| (it.trade_no.as_str(), it.number.as_str())).collect();
+    assert_eq!(known, [("T1", ours.as_str())]);
+    // Another one is one more, and so is another amount.
+    twice!(bench, bench.settle(&payment(id, "T2", cny(PRICE))), "extra", "replayed extra");
+    let id = bench.order(1).await;
+    let asked = payment(id, &format!("{id}01"), cny(PRICE));
+    assert_eq!(bench.settle(&asked).await.unwrap(), "delivered");
+    twice!(bench, bench.settle(&payment(id, "T3", cny(PRICE + 1))), "extra", "replayed extra");
+}
+
+/// A payment of a batch, as arguments of the script.
+fn asked(payment: &Payment) -> [String; 7] {
+    let (id, attempt) = payment.number.split_at(payment.number.len().saturating_sub(2).max(1));
+    let Money { minor, currency } = payment.paid;
+    let field = format!("{}|{}", payment.channel, payment.trade_no);
+    let due = format!("{}|{minor}|{currency}", payment.channel);
+    [id.to_owned(), attempt.to_owned(), field, due, payment.number.clone(), String::new(), String::new()]
+}
+
+/// Settles several payments in one call; each one's reply in words.
+async fn together(bench: &Bench, payments: &[Payment]) -> Vec<String> {
+    let (slot, n) = (bench.product.home(), bench.store.names);
+    let asked: Vec<[String; 7]> = payments.iter().map(asked).collect();
+    let mut names = vec![n.due(slot), n.outbox(slot), n.review(slot), n.marks(slot)];
+    names.extend(asked.iter().flat_map(|one| [n.order_of(&one[0]), n.pay(&one[0])]));
+    let mut args = vec![bench.store.now().to_string()];
+    args.extend(asked.into_iter().flatten());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let args: Vec<&[u8]> = args.iter().map(|text| text.as_bytes()).collect();
+    let replies: Vec<Vec<String>> =
+        script::SETTLE.command(&names, &args).query_async(&mut bench.link.clone()).await.unwrap();
+    replies.into_iter().map(|reply| reply[..reply.len().min(2)].join(" ")).collect()
+}
+
+/// Orders of every kind in both shops alike, and a payment for each: right, short, foreign, again, of nobody.
+async fn crowd(bench: &Bench, seed: u64) -> Vec<Payment> {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    bench.import(chance.u32(4..16)).await;
+    let mut payments = Vec::new();
+    while payments.len() < 12 {
+        let quantity = chance.u32(1..4);
+        let id = bench.id();
+        if bench.store.reserve(&bench.draft(id, quantity)).await.unwrap() == Reserved::Created {
+            if chance.u8(..).is_multiple_of(4) {
+                let expires = bench.read(id).await.expires;
+                bench.store.release(id, expires, EXPIRES_MS, "").await.unwrap();
+            } else if chance.u8(..).is_multiple_of(4) {
+                bench.settle(&payment(id, "T0", cny(1))).await.unwrap();
+            }
+        }
+        let short = i64::from(chance.u8(..).is_multiple_of(5));
+        let mut paid = payment(id, "T1", cny(PRICE * i64::from(quantity) - short));
+        if chance.u8(..).is_multiple_of(8) {
+            paid.channel = "other".to_owned();
+        }
+        if chance.u8(..).is_multiple_of(8) {
+            bench.settle(&paid).await.unwrap();
+        }
+        payments.push(paid);
+    }
+    payments
+}
+
+#[tokio::test]
+async fn payments_settled_together_come_to_what_they_come_to_one_by_one() {
+    for seed in 0..24 {
+        let take = if seed % 2 == 0 { Take::Order } else { Take::Payment };
+        let (one, all) = (Bench::new(take, 0).await, Bench::new(take, 0).await);
+        let (singly, payments) = (crowd(&one, seed).await, crowd(&all, seed).await);
+        let mut said = Vec::new();
+        for payment in &singly {
+            said.push(together(&one, std::slice::from_ref(payment)).await.remove(0));
+        }
+        assert_eq!(together(&all, &payments).await, said, "seed {seed}");
+        assert_eq!(all.stock().await, one.stock().await, "seed {seed}");
+        let (mut lanes, mut ends, mut events) = (Vec::new(), Vec::new(), Vec::new());
+        for (bench, payments) in [(&one, &singly), (&all, &payments)] {
+            let mut lane = bench.lane().await;
+            lane.sort();
+            lanes.push(lane);
+            let mut end = Vec::new();
+            for payment in payments {
+                let order = bench.store.order(payment.number[..20].parse().unwrap()).await.unwrap();
+                end.push(order.map(|order| (order.state, order.reserved, order.keys.len(), order.quantity)));
+            }
+            ends.push(end);
+            let mut kinds: Vec<String> =
+                bench.store.recent(1000).await.unwrap().into_iter().map(|event| event.kind).collect();
+            kinds.sort();
+            events.push(kinds);
+            let report = bench.store.audit(&|_, _, _| {}).await.unwrap();
+            assert_eq!(report.count, 0, "seed {seed}: {:?}", report.violations);
+        }
+        assert_eq!(events[0], events[1], "seed {seed}");
+        assert_eq!(lanes[0], lanes[1], "seed {seed}");
+        assert_eq!(ends[0], ends[1], "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn one_damaged_order_keeps_no_other_payment_from_being_settled() {
+    let bench = Bench::new(Take::Order, 40).await;
+    let mut payments = Vec::new();
+    for _ in 0..40 {
+        payments.push(payment(bench.order(1).await, "T1", cny(PRICE)));
+    }
+    bench.poison(&bench.store.names.order_of(&payments[20].number[..20])).await;
+    let all = payments.iter().map(|payment| bench.settle(payment));
+    let answers = futures_util::future::join_all(all).await;
+    for (at, answer) in answers.iter().enumerate() {
+        assert_eq!(answer.is_ok(), at != 20, "payment {at}: {answer:?}");
+    }
+    assert_eq!(bench.stock().await.given, 39);
+}
