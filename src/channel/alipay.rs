@@ -86,8 +86,17 @@ struct Alipay {
     body_bytes: usize,
 }
 
-fn numbers(s: &Section, problems: &mut Vec<Problem>) -> (Option<Numbers>, Option<PublicKey>) {
+fn numbers(
+    s: &Section,
+    ours: Option<&PrivateKey>,
+    problems: &mut Vec<Problem>,
+) -> (Option<Numbers>, Option<PublicKey>) {
     let app = cert::one(s, "app_cert", "appCertPublicKey_….crt from the console", problems);
+    if let (Some(cert), Some(key)) = (app.as_ref().and_then(cert::Cert::key), ours)
+        && !key.is_pair_of(&cert)
+    {
+        s.reject("app_cert", "is not the certificate of app_private_key", problems);
+    }
     let alipay = cert::one(s, "alipay_cert", "alipayCertPublicKey_RSA2.crt from the console", problems);
     let roots = cert::certs(s, "alipay_root_cert", "alipayRootCert.crt from the console", problems);
     let root: Vec<String> = roots.iter().filter(|cert| cert.is_rsa()).filter_map(cert::Cert::alipay_sn).collect();
@@ -117,7 +126,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let seller_id = common::number(s, "seller_id", "your PID, 16 digits that begin with 2088", of_shop, problems);
     let ours = keys::private(s, "app_private_key", "the application's private key (应用私钥)", problems);
     let (numbers, theirs) = match mode.as_str() {
-        "cert" | "certificate" => numbers(s, problems),
+        "cert" | "certificate" => numbers(s, ours.as_ref(), problems),
         "public_key" => {
             let what = "Alipay's public key (支付宝公钥), not the application's (应用公钥)";
             (None, keys::public(s, "alipay_public_key", what, problems))

@@ -135,7 +135,8 @@ impl Cert {
         self.read().is_some_and(|cert| cert.is_ca())
     }
 
-    fn is_signed_by(&self, issuer: &Self) -> bool {
+    /// Whether that one issued it.
+    pub fn is_signed_by(&self, issuer: &Self) -> bool {
         let (Some(cert), Some(by)) = (self.read(), issuer.read()) else { return false };
         cert.issuer() == by.subject() && cert.verify_signature(Some(by.public_key())).is_ok()
     }

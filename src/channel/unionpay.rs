@@ -114,6 +114,14 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let back_url = url(s, "back_url", "backTransReq.do", problems);
     let roots = cert::certs(s, "root_cert", "acp_prod_root.cer", problems);
     let middle = cert::certs(s, "middle_cert", "acp_prod_middle.cer", problems);
+    let fits = |cert: &Cert| roots.iter().any(|root| cert.is_signed_by(root));
+    if !roots.is_empty() && !middle.is_empty() && !middle.iter().any(fits) {
+        s.warn(
+            "middle_cert",
+            "is not issued by root_cert: are the two exchanged, or production's and the test's mixed?",
+            problems,
+        );
+    }
     let verify_cn = s.text("verify_cn", problems).unwrap_or_else(|| PRODUCTION.to_owned());
     let sign_cert = cert::one(s, "sign_cert", "your own certificate, PEM (out of the .pfx)", problems);
     let sign_key = keys::private(s, "sign_key", "your own private key, PEM (out of the .pfx)", problems);

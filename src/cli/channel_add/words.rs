@@ -16,9 +16,10 @@ const THINGS: [(&str, &str); 8] = [
 ];
 
 /// Beginnings of what the settings' readers say, and the same in Chinese.
-const SAYINGS: [(&str, &str); 14] = [
+const SAYINGS: [(&str, &str); 15] = [
     ("is your own key", "这是你自己的公钥(与这里的私钥是一对),此处需要平台的"),
     ("is not the key of", "与证书不是一对"),
+    ("is not the certificate of", "与私钥不是一对"),
     ("holds no certificate", "里面没有证书"),
     ("holds several certificates", "里面不止一张证书"),
     ("holds a certificate that is not valid now", "里面有已过期或尚未生效的证书"),

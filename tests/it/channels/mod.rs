@@ -29,8 +29,10 @@ use std::sync::Arc;
 
 use kamid::channel::{Answer, Asked, Begin, Channel, Channels, Checkout, KINDS, Refunded, Step};
 use kamid::domain::{Call, Currency, Millis, Money, Response};
-use kamid::settings::Section;
+use kamid::settings::{Problem, Section};
 use serde_json::Value;
+
+use crate::support::pair::Pair;
 
 /// Every capture of a kind, by path.
 pub fn vectors(kind: &str) -> Vec<(PathBuf, Value)> {
@@ -52,13 +54,16 @@ pub fn vector(kind: &str, name: &str) -> Value {
 
 /// The channel `pay` that a capture's settings make, with these further ones.
 pub fn channel(kind: &str, config: &Value, more: &[(&str, Value)]) -> Arc<dyn Channel> {
+    let channels = built(kind, config, more).unwrap_or_else(|problems| panic!("{problems:?}"));
+    channels.get("pay").unwrap().clone()
+}
+
+/// The channel `pay` of these settings, or what is wrong with them.
+fn built(kind: &str, config: &Value, more: &[(&str, Value)]) -> Result<Channels, Vec<Problem>> {
     let mut settings = config.as_object().unwrap().clone();
     settings.insert("kind".to_owned(), kind.into());
     settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    let section = Section::from_json("config", &settings);
-    let channels =
-        Channels::build(&[("pay".to_owned(), section)], true).unwrap_or_else(|problems| panic!("{problems:?}"));
-    channels.get("pay").unwrap().clone()
+    Channels::build(&[("pay".to_owned(), Section::from_json("config", &settings))], true)
 }
 
 /// When the captures were made.
@@ -291,4 +296,20 @@ fn a_captured_sequence_hands_over_once() {
         }
     }
     assert!(seen >= 4, "{seen}");
+}
+
+/// Certificates and keys that do not belong together are told of with the setting that is wrong.
+#[test]
+fn certificates_that_do_not_belong_are_told_of() {
+    let page = vector("alipay", "c06");
+    let other = [("app_private_key", Pair::new().private().into())];
+    let Err(problems) = built("alipay", &page["config"], &other) else { panic!("another key's certificate") };
+    assert!(problems.iter().any(|it| it.path == "config.app_cert" && it.message.contains("app_private_key")));
+    let page = vector("unionpay", "c01");
+    let (root, middle) = (page["config"]["root_cert"].clone(), page["config"]["middle_cert"].clone());
+    let about = |channels: Channels| {
+        channels.warnings.iter().any(|it| it.path == "config.middle_cert" && it.message.contains("exchanged"))
+    };
+    assert!(!about(built("unionpay", &page["config"], &[]).unwrap()));
+    assert!(about(built("unionpay", &page["config"], &[("root_cert", middle), ("middle_cert", root)]).unwrap()));
 }
