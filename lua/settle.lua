@@ -68,7 +68,7 @@ for n = 1, (#KEYS - 4) / 2 do
     replies[n] = {'replayed', was}
   elseif known[2] and string.match(known[2], '^settled|[^|]*|([^|]*|[^|]*)|') == amount then
     replies[n] = {'replayed', 'settled'}
-    named[#named + 1] = {pay = pay, payment = payment, ours = ours, record = known[2]}
+    named[#named + 1] = {id = id, pay = pay, payment = payment, ours = ours, record = known[2], was = was}
   else
     local o = call('HMGET', order, 'state', 'reserved', 'product', 'quantity', 'created', 'a:' .. attempt,
       'r:' .. attempt)
@@ -100,11 +100,17 @@ for _, shelf in pairs(shelves) do
   end
   shelf.keys, shelf.at = take(shelf.pool, shelf.drawn), 0
 end
+local settled, events = {}, {}
 for _, p in ipairs(named) do
   call('HSET', p.pay, p.payment, p.record)
   call('HDEL', p.pay, p.ours)
+  if p.was then
+    call('ZREM', review, 'orphan:' .. p.id .. ':' .. p.payment)
+  end
+  local at = #events
+  events[at + 1], events[at + 2], events[at + 3] = 'event', 'named', 'order'
+  events[at + 4], events[at + 5], events[at + 6] = p.id, 'payment', p.payment
 end
-local settled, events = {}, {}
 for _, p in ipairs(plans) do
   local order, verdict, payment = p.order, p.verdict, p.payment
   local paystate = (verdict == 'delivered' or verdict == 'owed') and 'settled' or verdict

@@ -167,7 +167,8 @@ impl Capture {
         terms: &Terms,
         now: Millis,
     ) -> Result<Payment, Rejection> {
-        if self.gateway_api_answers.is_none() || terms.confirm.is_none_or(|from| payment.paid.minor < from) {
+        let due = self.order.as_ref().map(|order| order.amount_minor);
+        if self.gateway_api_answers.is_none() || !terms.wants_confirmed(payment.paid.minor, due) {
             return Ok(payment);
         }
         let reference = payment.reference.clone().unwrap_or_default();
@@ -179,7 +180,7 @@ impl Capture {
                     Some(answer) => heard.push(answer),
                     None => return Err(Rejection::Unconfirmed),
                 },
-                Some(Answer::Paid(said)) => return Ok(Payment { paid: said.paid, ..payment }),
+                Some(Answer::Paid(said)) => return Terms::confirmed(&payment, &said).ok_or(Rejection::Unconfirmed),
                 _ => return Err(Rejection::Unconfirmed),
             }
         }

@@ -124,7 +124,8 @@ pub(super) fn answer(
         "0" | "3" | "4" => Answer::Unpaid,
         "2" => Answer::Refunded,
         "1" => {
-            let reference = Some(field("type")).filter(|kind| !kind.is_empty());
+            // Some tell the way by their own number of it, which says nothing to us.
+            let reference = Some(field("type")).filter(|kind| !kind.bytes().all(|b| b.is_ascii_digit()));
             Answer::Paid(Payment { reference, ..Payment::new(number, trade_no, paid, channel) })
         }
         _ => Answer::Mismatch,

@@ -105,6 +105,15 @@ impl Flat {
         self.get(name).filter(|value| !value.is_empty()).ok_or(Rejection::MissingField)
     }
 
+    /// Whether the status under that name, digits, is that word.
+    ///
+    /// # Errors
+    /// [`Rejection::MissingField`]; [`Rejection::Malformed`] where it is no digits.
+    pub fn says(&self, name: &str, word: &str) -> Result<bool, Rejection> {
+        let status = self.need(name)?;
+        if status.bytes().all(|b| b.is_ascii_digit()) { Ok(status == word) } else { Err(Rejection::Malformed) }
+    }
+
     fn signed(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|field| (field.name.as_str(), field.signed.as_str()))
     }

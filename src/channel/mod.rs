@@ -133,6 +133,15 @@ pub struct Asked<'a> {
     pub page: &'a str,
 }
 
+impl Asked<'static> {
+    /// One that no gateway knows, with all that any kind asks by: whether a kind can be asked at all.
+    pub const ANY: Self = Self {
+        number: "ZZZZZZZZZZTRIAL0000001",
+        reference: "ZZZZZZZZZZTRIAL0000001",
+        page: "https://gateway.invalid/?Id=00000000-0000-0000-0000-000000000000",
+    };
+}
+
 /// What is to be given back.
 #[derive(Debug, Clone, Copy)]
 pub struct Refund<'a> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Asked, Channel, Kind};
-use crate::domain::Rejection;
+use crate::domain::{Payment, Rejection};
 use crate::settings::{Problem, Section};
 
 /// Settings that a section of any kind may have.
@@ -118,10 +118,25 @@ impl Terms {
 
     /// Says what cannot hold for this channel.
     pub(super) fn check(&self, s: &Section, channel: &dyn Channel, problems: &mut Vec<Problem>) {
-        let asked = Asked { number: "X", reference: "X", page: "" };
+        let asked = Asked { page: "", ..Asked::ANY };
         if self.confirm.is_some() && channel.query(&asked, &[], 0).is_none() {
             s.reject("confirm", "this kind of gateway cannot be asked about a payment", problems);
         }
+    }
+
+    /// Whether the gateway is to be asked about a payment of so much, of which `due` was due, in minor units: less than was
+    /// due may be a forger's way past the question.
+    #[must_use]
+    pub fn wants_confirmed(&self, paid: i64, due: Option<i64>) -> bool {
+        self.confirm.is_some_and(|from| paid.max(due.unwrap_or(0)) >= from)
+    }
+
+    /// A payment as its gateway confirms it: by its number, or by ours where it tells none. Its amount is the one that counts.
+    /// `None`: it says that this one was not paid.
+    #[must_use]
+    pub fn confirmed(payment: &Payment, said: &Payment) -> Option<Payment> {
+        let same = [&payment.trade_no, &payment.number].contains(&&said.trade_no);
+        same.then(|| Payment { paid: said.paid, ..payment.clone() })
     }
 
     /// Why a payment is refused that names something else than its attempt was opened with.

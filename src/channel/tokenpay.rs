@@ -119,10 +119,8 @@ impl TokenPay {
     }
 
     fn claim(&self, flat: &Flat) -> Result<Claim, Rejection> {
-        match flat.need("Status")? {
-            "1" => {}
-            status if status.bytes().all(|b| b.is_ascii_digit()) => return Ok(Claim::Nothing("status_not_paid")),
-            _ => return Err(Rejection::Malformed),
+        if !flat.says("Status", "1")? {
+            return Ok(Claim::Nothing("status_not_paid"));
         }
         let (number, id) = (flat.need("OutOrderId")?, flat.need("Id")?);
         if !is_number(number) || !is_trade_no(id) {

@@ -109,18 +109,15 @@ impl Shop {
         terms: Option<&Terms>,
         payment: Payment,
     ) -> Result<Option<Payment>, ShopError> {
-        let Some(from) = terms.and_then(|terms| terms.confirm) else { return Ok(Some(payment)) };
-        // Less than was due may be a forger's way past the question.
-        if payment.paid.minor < from && self.due_for(&payment.number).await?.is_none_or(|due| due < from) {
+        let Some(terms) = terms.filter(|terms| terms.confirm.is_some()) else { return Ok(Some(payment)) };
+        let paid = payment.paid.minor;
+        if !terms.wants_confirmed(paid, None) && !terms.wants_confirmed(paid, self.due_for(&payment.number).await?) {
             return Ok(Some(payment));
         }
         let reference = payment.reference.clone().unwrap_or_default();
         let asked = Asked { number: &payment.number, reference: &reference, page: "" };
         match self.inquire(channel, &asked, false, CONFIRMING).await? {
-            // Some do not tell their own number; the answer then goes by ours.
-            Some(Answer::Paid(said)) if [&payment.trade_no, &payment.number].contains(&&said.trade_no) => {
-                Ok(Some(Payment { paid: said.paid, ..payment }))
-            }
+            Some(Answer::Paid(said)) => Ok(Terms::confirmed(&payment, &said)),
             Some(Answer::Mismatch) => Err(ShopError::Gateway("its answer cannot be read".to_owned())),
             _ => Ok(None),
         }

@@ -232,6 +232,9 @@ fn patched(mut product: Product, patch: &ProductPatch) -> Result<Product, ShopEr
     }
     if let Some(currency) = &patch.currency {
         let currency: Currency = currency.parse().map_err(|error| invalid("currency", &format!("{error}")))?;
+        if currency == Currency::NONE {
+            return Err(invalid("currency", "XXX stands for none"));
+        }
         if currency != product.price.currency && patch.price.is_none() {
             return Err(invalid("price", "is needed with another currency"));
         }

@@ -25,8 +25,6 @@ const LARGE: usize = 60_000;
 const SKEW_S: u64 = 150;
 /// How long an opened payment stays payable.
 const OPEN_MS: u64 = 15 * 60_000;
-/// A number that no order has.
-const NUMBER: &str = "ZZZZZZZZZZTRIAL0000001";
 
 /// One thing that was tried.
 #[derive(Debug, Clone, Serialize)]
@@ -58,6 +56,8 @@ fn unreached(error: &str, silent: &'static str) -> String {
     let text = error.to_lowercase();
     let hint = if text.contains("proxy of [outbound]") {
         "see outbound.proxy in the configuration: does it run, and may it pass this on?"
+    } else if text.contains("in trouble") {
+        "it has trouble of its own, or a proxy in front of it cannot reach it"
     } else if text.contains("dns") || text.contains("resolve") || text.contains("lookup") {
         "the name cannot be resolved: see its DNS record"
     } else if text.contains("certificate") || text.contains("tls") || text.contains("handshake") {
@@ -219,7 +219,7 @@ impl Shop {
 
     /// Sends a trial callback: signed, where the channel's secret is one that both sides have.
     async fn knock(&self, step: &'static str, url: &str, channel: &dyn Channel, token: &str, pad: usize) -> Step {
-        let request = channel.forge(&Payment::new(NUMBER, "TRIAL", cent(channel), ""), self.store.now());
+        let request = channel.forge(&Payment::new(Asked::ANY.number, "TRIAL", cent(channel), ""), self.store.now());
         let mark = if request.query.is_empty() { "" } else { "?" };
         let mut call = Call {
             method: request.method,
@@ -257,13 +257,12 @@ impl Shop {
 
 /// Asks a channel's gateway about a number that it cannot know; `now` tells the time.
 pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl Fn() -> Millis) -> Step {
-    let asked = Asked { number: NUMBER, reference: NUMBER, page: "" };
+    let asked = Asked { page: "", ..Asked::ANY };
     let mut heard = Vec::new();
     let said = loop {
         match channel.query(&asked, &heard, now()) {
             None => {
-                let page = "https://gateway.invalid/?Id=00000000-0000-0000-0000-000000000000";
-                let says = if channel.query(&Asked { page, ..asked }, &[], now()).is_some() {
+                let says = if channel.query(&Asked::ANY, &[], now()).is_some() {
                     "it is asked by the page of a payment that it opened, and so not tried here: --open opens one"
                 } else {
                     "this kind cannot be asked about payments: its callbacks are all there is"

@@ -54,7 +54,12 @@ impl Plan {
     }
 
     fn open(&self) -> usize {
-        self.known.len() - self.done.len()
+        self.known.len().saturating_sub(self.done.len())
+    }
+
+    /// Whether it planned that order, and has not forgotten it.
+    pub(super) fn knows(&self, id: OrderId) -> bool {
+        self.known.contains_key(&id)
     }
 
     /// Whether those that were missed can be read back.
@@ -74,7 +79,7 @@ impl Plan {
 
     /// Plans an order that is not planned yet. Says whether it is planned now.
     pub(super) fn add(&mut self, id: OrderId, at: Millis) -> bool {
-        if self.known.contains_key(&id) {
+        if self.knows(id) {
             return true;
         }
         let fits = self.open() < MOST;
@@ -213,6 +218,13 @@ mod tests {
         plan.answered(["slow"].into_iter());
         plan.turn(0);
         assert_eq!(plan.wait(["slow"].into_iter(), 5), 0);
+    }
+
+    #[test]
+    fn an_answer_about_an_order_that_it_does_not_know_takes_no_room() {
+        let (mut plan, (a, b)) = (Plan::new(BTreeSet::new()), two());
+        plan.done(a, 1);
+        assert!(!plan.knows(a) && plan.add(b, 1) && plan.next(1) == Some(b));
     }
 
     #[test]

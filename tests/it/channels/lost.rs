@@ -10,6 +10,18 @@ use crate::support::gateway::{Family, Fate, Gateway};
 use crate::support::redis::TestRedis;
 use crate::support::shop::Daemon;
 
+/// Where an order stands when it stands there no more, or after a minute and a half.
+async fn after(shop: &Daemon, id: &str, there: &str) -> String {
+    let began = std::time::Instant::now();
+    loop {
+        let state = shop.state(id).await;
+        if state != there || began.elapsed().as_secs() > 90 {
+            return state;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
+
 /// The command's report and exit code.
 fn reconcile(shop: &Daemon, args: &[&str]) -> (Value, Option<i32>) {
     let done = shop.cli(&[&["order", "reconcile", "--json"], args].concat(), "");
@@ -122,15 +134,7 @@ async fn an_order_that_expired_is_asked_about_after_a_restart() {
     gateway.next_answer(Fate::Trouble);
     let shop = started(shop).await;
     // The one that was killed keeps its lease for a while.
-    let mut state = String::new();
-    for _ in 0..600 {
-        state = shop.state(&paid).await;
-        if state != "expired" {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    assert_eq!(state, "delivered");
+    assert_eq!(after(&shop, &paid, "expired").await, "delivered");
     shop.incidents("callback_lost", 1).await;
     shop.audit();
 }
@@ -168,15 +172,7 @@ async fn an_order_near_its_expiry_is_asked_about_by_itself() {
     let (unpaid, _) = ordered(&shop).await;
     gateway.pay(&number);
     // Half a minute young at least, and some chance: within the minute that it stays payable.
-    let mut state = String::new();
-    for _ in 0..900 {
-        state = shop.state(&paid).await;
-        if state != "pending" {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    assert_eq!(state, "delivered");
+    assert_eq!(after(&shop, &paid, "pending").await, "delivered");
     shop.incidents("callback_lost", 1).await;
     assert_ne!(shop.state(&unpaid).await, "delivered");
     shop.audit();

@@ -1,6 +1,6 @@
 //! `settle.lua`: one payment, several together, and what comes of each.
 
-use kamid::domain::{Money, OrderState, Payment, PaymentState, Take};
+use kamid::domain::{Attempt, Money, Opened, OrderState, Payment, PaymentState, Take};
 use kamid::store::{Reserved, script};
 
 use crate::support::redis::{Bench, EXPIRES_MS, PRICE, cny, payment};
@@ -81,6 +81,19 @@ async fn settle_learns_the_gateways_number_of_a_payment() {
     let records = bench.store.payments(id.as_str()).await.unwrap();
     let known: Vec<(&str, &str)> = records.iter().map(|it| (it.trade_no.as_str(), it.number.as_str())).collect();
     assert_eq!(known, [("T1", ours.as_str())]);
+    // It may have come first, as an orphan: then it leaves the lane, to be counted for nothing else.
+    let (late, other) = (bench.order(1).await, "another way");
+    bench
+        .store
+        .open(late, Attempt::FIRST, &Opened { reference: "the way".to_owned(), step: String::new() })
+        .await
+        .unwrap();
+    let early = Payment { reference: Some(other.to_owned()), ..payment(late, "T9", cny(PRICE)) };
+    assert_eq!(bench.settle(&early).await.unwrap(), "orphan order_mismatch");
+    assert_eq!(bench.lane().await, ["orphan"]);
+    assert_eq!(bench.settle(&payment(late, &format!("{late}01"), cny(PRICE))).await.unwrap(), "delivered");
+    twice!(bench, bench.settle(&early), "replayed settled", "replayed settled");
+    assert!(bench.lane().await.is_empty());
     // Another one is one more, and so is another amount.
     twice!(bench, bench.settle(&payment(id, "T2", cny(PRICE))), "extra", "replayed extra");
     let id = bench.order(1).await;
