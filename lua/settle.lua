@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Turns verified payments into delivered goods, or into records that a person or a restock finishes. Several at once, all
 -- of one slot and each of another order, so that what they share is read and written once. All are judged before any is
--- written.
+-- written. Behind the replies stands the outbox' entry, or an empty text where nothing was written.
 -- KEYS[1] due     {P}:due
 -- KEYS[2] outbox  {P}:outbox
 -- KEYS[3] review  {P}:review
@@ -160,7 +160,9 @@ end
 if #settled > 0 then
   call('ZREM', due, unpack(settled))
 end
+local entry = ''
 if #events > 0 then
-  call('XADD', outbox, '*', unpack(events))
+  entry = call('XADD', outbox, '*', unpack(events))
 end
+replies[#replies + 1] = entry
 return replies

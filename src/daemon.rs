@@ -15,14 +15,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::channel::{self, Channels};
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, Durability, StoreUrl};
 use crate::http::{self, Web};
 use crate::notify::{self, Notifiers};
 use crate::outbound::Outbound;
 use crate::settings::Problem;
 use crate::shop::{Parts, Shop};
 use crate::store::embedded::{DataLock, Embedded, EmbeddedError, make_private};
-use crate::store::{Store, StoreError};
+use crate::store::places::Places;
+use crate::store::{Names, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::vault::{self, Vault, VaultError};
 
@@ -109,8 +110,10 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
         StoreUrl::Embedded => Some(Embedded::new(data, &config.store.redis_server)?),
         StoreUrl::Remote(_) => None,
     };
+    let relaxed = config.store.durability == Durability::Relaxed;
+    let places = Arc::new(Places::load(data, Names::new(config.test).prefix(), relaxed)?);
     let store = tokio::select! {
-        store = connect(&config, embedded.as_ref()) => store?,
+        store = connect(&config, embedded.as_ref(), places) => store?,
         () = signals.next() => {
             tracing::info!("Stopped while waiting for Redis, which is left as it is.");
             return Ok(());
@@ -144,13 +147,20 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
     greet(&shop, &whereabouts, data, began, shell);
     let web = Arc::new(Web::new(shop, notifiers, config.server.trusted_proxies.clone(), token));
+    let shop = Arc::clone(&web.shop);
     let running = Running::start(&config, web, (public, admin), embedded, data, started);
-    signals.next().await;
+    let why = tokio::select! {
+        () = signals.next() => Ok(()),
+        newer = shop.outdated() => Err(newer.into()),
+    };
     signals.leave_at_the_next();
     running.drain(Duration::from_secs(config.server.drain_seconds)).await;
+    if let Err(error) = shop.store.places.write() {
+        tracing::error!(%error, "How far the store got could not be written into the data directory.");
+    }
     let _gone = std::fs::remove_file(Whereabouts::file(data));
     tracing::info!("Stopped.");
-    Ok(())
+    why
 }
 
 async fn bind(name: &'static str, address: SocketAddr) -> Result<TcpListener, DaemonError> {
@@ -170,7 +180,7 @@ fn instance_name() -> Result<String, VaultError> {
 }
 
 /// Starts or attaches to the embedded Redis and connects; a frozen or loading one is waited for, however long.
-async fn connect(config: &Config, embedded: Option<&Embedded>) -> Result<Store, DaemonError> {
+async fn connect(config: &Config, embedded: Option<&Embedded>, places: Arc<Places>) -> Result<Store, DaemonError> {
     let socket = embedded.map(Embedded::socket);
     let fresh = match embedded {
         Some(embedded) => embedded.start()?,
@@ -179,7 +189,7 @@ async fn connect(config: &Config, embedded: Option<&Embedded>) -> Result<Store, 
     let began = Instant::now();
     let mut told = false;
     loop {
-        let error = match Store::connect(&config.store, socket.as_deref(), config.test).await {
+        let error = match Store::attach(&config.store, socket.as_deref(), config.test, Arc::clone(&places)).await {
             Ok(store) => return Ok(store),
             Err(error) if error.retry() => error,
             Err(error) => return Err(error.into()),

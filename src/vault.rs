@@ -262,7 +262,10 @@ pub fn same_secret(a: &str, b: &str) -> bool {
 }
 
 /// Writes a file that only its owner reads, whole or not at all: a kill in between leaves no half ring.
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+///
+/// # Errors
+/// The disk.
+pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let draft = path.with_extension("new");
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(bytes)?;

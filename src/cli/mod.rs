@@ -17,6 +17,7 @@ pub mod parts;
 mod product;
 mod reconcile;
 mod serve;
+mod store;
 mod token;
 mod top;
 
@@ -115,6 +116,9 @@ enum Command {
     /// Notices to buyers and operators: list, send again, try a notifier
     #[command(subcommand, after_help = "Example:\n  kamid notice list")]
     Notice(notice::NoticeCommand),
+    /// The store: whether Redis is the one that was there, and accepting it
+    #[command(subcommand, after_help = "Example:\n  kamid store show")]
+    Store(store::StoreCommand),
     /// Operators' tokens: who may look, who may act
     #[command(subcommand, after_help = "Example:\n  kamid token add night-shift --role view")]
     Token(token::TokenCommand),
@@ -212,6 +216,7 @@ fn run(cli: Cli) -> Done {
                 context.show(&trail, "trail", &["at", "by", "what", "on", "reason", "result"])
             }
             Command::Notice(command) => notice::run(&context, command).await,
+            Command::Store(command) => store::run(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
             Command::Config(command) => serve::config(&context, &command),
             Command::Completions { shell } => {

@@ -5,6 +5,7 @@
 
 pub mod callback;
 pub mod danger;
+pub mod doubt;
 pub mod health;
 pub mod ids;
 pub mod money;
@@ -17,6 +18,7 @@ pub mod text;
 
 pub use callback::{Call, Callback, Reply, Response, TOKEN};
 pub use danger::{Danger, Level, danger, worst};
+pub use doubt::{Cause, Doubt, Missing};
 pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
 pub use money::{Currency, Money};

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 
 use super::problem::Problem;
 use super::trail::Told;
-use super::{Web, addresses, admin_orders, audit, incidents, notices, operators, payments, stream, trail, unpaid};
+use super::{
+    Web, addresses, admin_orders, audit, incidents, notices, operators, payments, store, stream, trail, unpaid,
+};
 use crate::domain::{Operator, Product, Stock};
 use crate::shop::{ImportReport, ProductPatch};
 
@@ -44,6 +46,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .merge(notices::routes())
         .merge(operators::routes())
         .merge(addresses::routes())
+        .merge(store::routes())
         .route("/v1/trail", get(trail::list))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), trail::recorded))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))
@@ -62,7 +65,8 @@ async fn readyz(State(web): State<Arc<Web>>) -> Response {
     if web.shop.ready() {
         return "ready".into_response();
     }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Redis does not answer.").into_response()
+    let why = web.shop.mistrusts().map_or_else(|| "Redis does not answer.".to_owned(), |why| why.to_string());
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why).into_response()
 }
 
 async fn metrics(State(web): State<Arc<Web>>) -> Response {

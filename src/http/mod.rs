@@ -17,6 +17,7 @@ mod orders;
 mod pages;
 mod payments;
 mod problem;
+mod store;
 mod stream;
 mod trail;
 mod unpaid;

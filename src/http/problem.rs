@@ -10,6 +10,9 @@ use crate::domain::text::printable;
 use crate::shop::ShopError;
 use crate::store::StoreError;
 
+/// What is told of a store that has to be asked again.
+const LATER: &str = "The store cannot answer now: try again.";
+
 /// A problem's word, beside its answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Code(pub &'static str);
@@ -43,6 +46,9 @@ impl Problem {
                 "gateway",
                 "This way to pay is not available now: choose another, or try again in a minute.",
             ),
+            ShopError::Store(StoreError::Doubted(_)) => {
+                Self { retry_seconds: Some(30), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", LATER) }
+            }
             other => other.into(),
         }
     }
@@ -104,10 +110,12 @@ impl From<ShopError> for Problem {
             ShopError::Store(StoreError::Full(_)) => {
                 Self { retry_seconds: Some(30), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "full", text) }
             }
-            ShopError::Store(error) if error.retry() => Self {
-                retry_seconds: Some(1),
-                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The store cannot answer now: try again.")
-            },
+            ShopError::Store(StoreError::Doubted(_)) => {
+                Self { retry_seconds: Some(30), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "doubted", text) }
+            }
+            ShopError::Store(error) if error.retry() => {
+                Self { retry_seconds: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", LATER) }
+            }
             ShopError::Gateway(_) => Self::new(StatusCode::BAD_GATEWAY, "gateway", text),
             ShopError::Store(_) | ShopError::Vault(_) => {
                 tracing::error!(error = %text, "A request failed inside.");

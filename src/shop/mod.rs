@@ -19,6 +19,7 @@ mod settle;
 mod stock;
 pub mod sweep;
 pub mod trial;
+mod trust;
 pub mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,7 @@ pub use operators::Known as KnownOperator;
 pub use review::{Action, Note};
 pub use sandbox::Pay;
 pub use stock::ProductPatch;
+pub use trust::Standing;
 
 /// Why a use case did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -110,6 +112,11 @@ pub struct Shop {
     blocks: RwLock<Arc<BTreeMap<IpAddr, Block>>>,
     sharing: tokio::sync::Mutex<()>,
     full: RwLock<Option<String>>,
+    /// What was changed in Redis' settings so that payments could be lost.
+    careless: RwLock<Option<String>>,
+    /// The layout of the data, as last read; wakes whoever must stop for a newer one.
+    schema: AtomicU64,
+    outdated: Notify,
     health: RwLock<Health>,
     ready: AtomicBool,
     /// The process of Redis that was seen to write.
@@ -152,6 +159,9 @@ impl Shop {
             blocks: RwLock::default(),
             sharing: tokio::sync::Mutex::default(),
             full: RwLock::new(None),
+            careless: RwLock::new(None),
+            schema: AtomicU64::new(0),
+            outdated: Notify::new(),
             health: RwLock::default(),
             ready: AtomicBool::new(false),
             proved: AtomicU32::new(0),
@@ -234,13 +244,16 @@ impl Shop {
         self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether Redis answered at the last look.
+    /// Whether Redis answered at the last look, and is trusted with payments.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.ready.load(std::sync::atomic::Ordering::Relaxed)
+        self.ready.load(std::sync::atomic::Ordering::Relaxed) && self.mistrusts().is_none()
     }
 
     fn guard(&self) -> Result<(), ShopError> {
+        if let Some(doubt) = self.store.places.doubt() {
+            return Err(StoreError::Doubted(doubt).into());
+        }
         self.full().map_or(Ok(()), |why| Err(ShopError::Full(why)))
     }
 

@@ -49,6 +49,9 @@ impl Shop {
     /// # Errors
     /// Redis cannot do it, or does not say whether it did: the same payment may be settled again.
     pub async fn settle(&self, payment: &Payment) -> Result<Outcome, StoreError> {
+        if let Some(why) = self.careless() {
+            return Err(StoreError::Careless(why));
+        }
         let began = Instant::now();
         let outcome = self.store.settle(payment, "").await?;
         self.after(&payment.number, &outcome, began);

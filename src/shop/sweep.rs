@@ -25,6 +25,9 @@ impl Shop {
     pub async fn sweep_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>, disk: Option<std::path::PathBuf>) {
         let mut steady = 0u32;
         for turn in 0u64.. {
+            if turn.is_multiple_of(3) {
+                self.look_at_settings().await;
+            }
             if turn.is_multiple_of(5) {
                 steady = if self.check_clock().await { steady + 1 } else { 0 };
             }
@@ -55,12 +58,16 @@ impl Shop {
     /// Redis does not answer.
     pub async fn turn(&self, expire: bool, disk: Option<&std::path::Path>) -> Result<(), ShopError> {
         let asked = Instant::now();
-        let version = self.store.catalog_version().await?;
+        let (version, schema) = self.store.versions().await?;
         self.redis_us.store(asked.elapsed().as_micros() as u64, Ordering::Relaxed);
+        self.look_at_store(schema).await?;
         if version != self.catalog_version.load(Ordering::Relaxed) {
             self.refresh_catalog().await?;
         }
         self.look_at_room(disk).await?;
+        if self.store.places.doubt().is_some() {
+            return Ok(());
+        }
         if expire {
             self.expire().await?;
         }
@@ -79,7 +86,7 @@ impl Shop {
     pub async fn refresh_catalog(&self) -> Result<(), StoreError> {
         // One after the other: what was read before a product was added must not be put in place after it.
         let _alone = self.refreshing.lock().await;
-        let version = self.store.catalog_version().await?;
+        let (version, _) = self.store.versions().await?;
         let products = self.store.products().await?;
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(products);
         self.catalog_version.store(version, Ordering::Relaxed);

@@ -59,7 +59,8 @@ impl Shop {
     }
 
     async fn handle_events(&self, who: &Lease) -> Result<(), ShopError> {
-        while self.store.lease(who).await? {
+        // What a store tells that is not the one that was there is told to nobody.
+        while self.store.places.doubt().is_none() && self.store.lease(who).await? {
             let unread = self.store.unread(EVENTS).await?;
             let count: usize = unread.iter().map(|(_, events)| events.len()).sum();
             self.behind.store(count as u64, Ordering::Relaxed);
@@ -161,6 +162,8 @@ impl Shop {
                 started,
                 ready: self.ready(),
                 full: self.full(),
+                doubt: self.store.places.doubt(),
+                careless: self.careless(),
                 redis_us: self.redis_us.load(Ordering::Relaxed),
                 skew_ms: self.skew_ms.load(Ordering::Relaxed),
                 outbox_behind: self.behind.load(Ordering::Relaxed),
@@ -197,7 +200,10 @@ impl Shop {
                 loop {
                     tokio::select! {
                         line = lines.next() => match line {
-                            Some(line) => self.telemetry.publish(line),
+                            Some(line) => {
+                                self.hear_doubt(&line).await;
+                                self.telemetry.publish(line);
+                            }
                             None => break,
                         },
                         _ = stop.changed() => return,

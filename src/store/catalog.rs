@@ -6,13 +6,15 @@ use super::{Store, StoreError, script};
 use crate::domain::{Product, ProductId};
 
 impl Store {
-    /// The catalogue's version; another one means that products changed.
+    /// The catalogue's version (another one means that products changed), and that of the data's layout.
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn catalog_version(&self) -> Result<u64, StoreError> {
-        let version: Option<u64> = self.ask(redis::cmd("GET").arg(self.names.version())).await?;
-        Ok(version.unwrap_or(0))
+    pub async fn versions(&self) -> Result<(u64, u64), StoreError> {
+        let names = [self.names.version(), self.names.schema()];
+        let versions: Vec<Option<u64>> = self.ask(redis::cmd("MGET").arg(&names)).await?;
+        let version = |at: usize| versions.get(at).copied().flatten().unwrap_or(0);
+        Ok((version(0), version(1)))
     }
 
     /// Every product.

@@ -1,5 +1,7 @@
 //! What can go wrong between us and Redis, and what may be done about it.
 
+use crate::domain::Doubt;
+
 /// Why the store could not do it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -18,6 +20,12 @@ pub enum StoreError {
     /// Fewer replicas than configured acknowledged in time.
     #[error("fewer replicas than store.replicas acknowledged the write")]
     TooFewCopies,
+    /// The store is not, or may not be, the one that was there: nothing is drawn from it.
+    #[error("{0}: nothing is drawn from it until the right one is back or a person accepts it (kamid store accept)")]
+    Doubted(Doubt),
+    /// Redis was set since the start so that payments could be lost.
+    #[error("Redis could lose payments since its settings were changed: {0}")]
+    Careless(String),
     /// The script is not known to this Redis; handled inside.
     #[error("a script is not loaded")]
     NoScript,

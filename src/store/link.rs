@@ -8,9 +8,9 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, Value};
 
+use super::places::Places;
 use super::preflight::Preflight;
-use super::{StoreError, script};
-use crate::config::Durability;
+use super::{Names, StoreError, script};
 
 /// One multiplexed connection, shared by all who cloned it.
 #[derive(Clone)]
@@ -42,6 +42,12 @@ impl Link {
         Ok(values)
     }
 
+    /// Several commands in one write; one that fails has its error in its place.
+    pub async fn run_each(&mut self, pipe: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        let answer = self.connection.req_packed_commands(pipe, 0, pipe.len()).await;
+        self.judge(answer)
+    }
+
     fn judge<T>(&self, answer: redis::RedisResult<T>) -> Result<T, StoreError> {
         answer.map_err(|error| {
             // A demoted master is as useless to us as a broken link; and a line that went silent may stay so for as long as
@@ -58,12 +64,20 @@ impl Link {
 pub struct Links {
     client: redis::Client,
     timeout: Duration,
-    preflight: Preflight,
+    preflight: Arc<Preflight>,
+    names: Names,
+    places: Arc<Places>,
 }
 
 impl Links {
-    pub fn new(client: redis::Client, timeout: Duration, durability: Durability) -> Self {
-        Self { client, timeout, preflight: Preflight::new(durability) }
+    pub fn new(
+        client: redis::Client,
+        timeout: Duration,
+        preflight: Arc<Preflight>,
+        names: Names,
+        places: Arc<Places>,
+    ) -> Self {
+        Self { client, timeout, preflight, names, places }
     }
 }
 
@@ -87,6 +101,8 @@ impl bb8::ManageConnection for Links {
                 link.run(&script.load()).await?;
             }
         }
+        // Before the first script: another store than before may answer now, or the same one from an earlier time.
+        self.places.look(&mut link, self.names).await?;
         Ok(link)
     }
 

@@ -16,8 +16,10 @@ mod names;
 mod notices;
 mod orders;
 pub mod outbox;
+pub mod places;
 mod preflight;
 mod review;
+mod schema;
 pub mod script;
 mod settle;
 mod shared;
@@ -39,7 +41,10 @@ pub use names::Names;
 pub use notices::Listed;
 pub use orders::{NewOrder, Released, Reserved};
 pub use outbox::{Event, Lease};
+use places::Places;
+pub use preflight::Drift;
 pub use review::{Changed, ReviewItem, Reviewed};
+pub use schema::SCHEMA;
 use script::{Reply, Script};
 pub use shared::Added;
 pub use stock::{Chunk, ChunkReport};
@@ -58,6 +63,9 @@ pub struct Store {
     wait_ms: u64,
     durability: Durability,
     lanes: Arc<settle::Lanes>,
+    preflight: Arc<preflight::Preflight>,
+    /// Whether this is the store that was there.
+    pub places: Arc<Places>,
 }
 
 /// The client of a URL; a `rediss://` one believes `store.ca_file` where there is one.
@@ -74,14 +82,29 @@ fn client(url: String, config: &StoreConfig) -> Result<redis::Client, StoreError
 }
 
 impl Store {
-    /// Connects, checks Redis' settings, loads the scripts. `socket` is the embedded server's, where there is one.
+    /// Connects without a memory of what the store was like before: for tools.
     ///
     /// # Errors
-    /// A URL that cannot be used; settings under which payments could be lost.
+    /// As [`Store::attach`].
     pub async fn connect(
         config: &StoreConfig,
         socket: Option<&std::path::Path>,
         test: bool,
+    ) -> Result<Self, StoreError> {
+        let forgetful = Places::forgetful(Names::new(test).prefix(), config.durability == Durability::Relaxed);
+        Self::attach(config, socket, test, Arc::new(forgetful)).await
+    }
+
+    /// Connects, checks Redis' settings and that it is the store that was there, loads the scripts. `socket` is the embedded
+    /// server's, where there is one.
+    ///
+    /// # Errors
+    /// A URL that cannot be used; settings under which payments could be lost; data of a newer kamid.
+    pub async fn attach(
+        config: &StoreConfig,
+        socket: Option<&std::path::Path>,
+        test: bool,
+        places: Arc<Places>,
     ) -> Result<Self, StoreError> {
         let url = match (&config.url, socket) {
             (StoreUrl::Remote(url), _) => url.reveal().to_owned(),
@@ -92,7 +115,9 @@ impl Store {
         };
         let client = client(url, config)?;
         let timeout = Duration::from_millis(config.timeout_ms);
-        let links = link::Links::new(client.clone(), timeout, config.durability);
+        let names = Names::new(test);
+        let preflight = Arc::new(preflight::Preflight::new(config.durability));
+        let links = link::Links::new(client.clone(), timeout, Arc::clone(&preflight), names, Arc::clone(&places));
         // The first link is dialled here, so that a refused preflight has its own words instead of a pool's time-out.
         bb8::ManageConnection::connect(&links).await?;
         let pool = bb8::Pool::builder()
@@ -107,14 +132,22 @@ impl Store {
         let store = Self {
             pool,
             client,
-            names: Names::new(test),
+            names,
             clock: Arc::new(Clock::default()),
             replicas: config.replicas,
             wait_ms: config.timeout_ms / 2,
             durability: config.durability,
             lanes: Arc::default(),
+            preflight,
+            places,
         };
+        store.agree_on_schema().await?;
         store.sync_clock().await?;
+        if store.found_places().await? {
+            tracing::warn!(
+                "This data directory knows nothing of the store yet, which is in use already: whether it went back in time before now cannot be told. The directory must last."
+            );
+        }
         Ok(store)
     }
 
@@ -181,6 +214,12 @@ impl Store {
 
     async fn run_once(&self, script: &Script, cmd: &Cmd) -> Result<redis::Value, StoreError> {
         let mut link = self.checkout().await?;
+        // Behind the checkout, which may have dialled a link to a store that is not the one that was there.
+        if script.draws
+            && let Some(doubt) = self.places.doubt()
+        {
+            return Err(StoreError::Doubted(doubt));
+        }
         match self.run_on(&mut link, cmd).await {
             Err(StoreError::NoScript) => {
                 link.run(&script.load()).await?;
@@ -188,6 +227,15 @@ impl Store {
             }
             other => other,
         }
+    }
+
+    /// Whether all that was written until now has its copies.
+    async fn has_copies(&self) -> Result<bool, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("SET").arg(self.names.proof()).arg(self.now());
+        pipe.cmd("WAIT").arg(self.replicas).arg(self.wait_ms);
+        let answers = self.checkout().await?.run_all(&pipe).await?;
+        Ok(matches!(answers.last(), Some(redis::Value::Int(copies)) if *copies >= i64::from(self.replicas)))
     }
 
     async fn run_on(&self, link: &mut link::Link, cmd: &Cmd) -> Result<redis::Value, StoreError> {

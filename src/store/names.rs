@@ -152,6 +152,26 @@ impl Names {
         format!("{}:{{catalog}}:ring", self.0)
     }
 
+    /// The version of the layout that this data has.
+    pub fn schema(self) -> String {
+        format!("{}:{{catalog}}:schema", self.0)
+    }
+
+    /// Who a slot is, or, without one, the catalogue: chance, so that an emptied place is told from the one that was there.
+    pub fn place(self, slot: Option<Slot>) -> String {
+        slot.map_or_else(|| format!("{}:{{catalog}}:place", self.0), |slot| self.at(slot, "place"))
+    }
+
+    /// Identities of the catalogue that a person gave up, each with the one that came after it.
+    pub fn accepted(self) -> String {
+        format!("{}:{{catalog}}:accepted", self.0)
+    }
+
+    /// `k1` or `t1`.
+    pub const fn prefix(self) -> &'static str {
+        self.0
+    }
+
     /// The channel on which instances tell each other their snapshots.
     pub fn snapshots(self) -> String {
         format!("{}:snapshots", self.0)

@@ -14,16 +14,18 @@ pub struct Script {
     pub name: &'static str,
     /// Text, with the shared functions behind the first line where it uses them.
     pub text: String,
+    /// Whether it takes keys or stock, or moves money or goods on: not from a store that is doubted.
+    pub draws: bool,
     sha: String,
 }
 
 impl Script {
-    fn new(name: &'static str, source: &'static str) -> Self {
+    fn new(name: &'static str, draws: bool, source: &'static str) -> Self {
         let (shebang, rest) = source.split_once('\n').unwrap_or((source, ""));
         let shared = if ["names(", "free(", "take("].iter().any(|used| rest.contains(used)) { DRAW } else { "" };
         let text = format!("{shebang}\n{shared}{rest}");
         let sha = redis::Script::new(&text).get_hash().to_owned();
-        Self { name, text, sha }
+        Self { name, text, draws, sha }
     }
 
     /// The command that runs it.
@@ -45,10 +47,10 @@ impl Script {
 }
 
 macro_rules! scripts {
-    ($($constant:ident $name:literal),+ $(,)?) => {
+    ($($constant:ident $name:literal $draws:literal),+ $(,)?) => {
         $(#[doc = concat!("`lua/", $name, ".lua`")]
         pub static $constant: LazyLock<Script> =
-            LazyLock::new(|| Script::new($name, include_str!(concat!("../../lua/", $name, ".lua"))));)+
+            LazyLock::new(|| Script::new($name, $draws, include_str!(concat!("../../lua/", $name, ".lua"))));)+
 
         /// All of them: loaded when a link is made, so that a syntax error stops the daemon, not the first sale.
         pub fn all() -> Vec<&'static Script> {
@@ -57,11 +59,30 @@ macro_rules! scripts {
     };
 }
 
+// Behind each its file's name, and whether it draws.
 scripts! {
-    RESERVE "reserve", SETTLE "settle", RELEASE "release", ATTEMPT "attempt", RESTOCK "restock", APPROVE "approve",
-    REJECT "reject", REFUND "refund", REPLACE "replace", PAYMENT "payment", STAGE "stage", CLAIM "claim",
-    COMMIT "commit", FINISH "finish", VOID "void", RESTORE "restore", CATALOG "catalog", QUOTA "quota", ONCE "once", PROVE "prove",
-    NOTICE "notice", OPEN "open",
+    RESERVE "reserve" true,
+    SETTLE "settle" true,
+    RELEASE "release" true,
+    ATTEMPT "attempt" true,
+    RESTOCK "restock" true,
+    APPROVE "approve" true,
+    REJECT "reject" true,
+    REFUND "refund" true,
+    REPLACE "replace" true,
+    PAYMENT "payment" true,
+    STAGE "stage" true,
+    CLAIM "claim" true,
+    COMMIT "commit" true,
+    FINISH "finish" true,
+    VOID "void" true,
+    RESTORE "restore" true,
+    CATALOG "catalog" false,
+    QUOTA "quota" false,
+    ONCE "once" false,
+    PROVE "prove" false,
+    NOTICE "notice" false,
+    OPEN "open" true,
 }
 
 /// A script's reply, taken apart.

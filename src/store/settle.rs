@@ -159,7 +159,11 @@ impl Store {
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let answer = self.run_for_value(&script::SETTLE, &keys, &args).await?;
-        let replies = items_of(&answer).to_vec();
+        let mut replies = items_of(&answer).to_vec();
+        let entry = replies.pop().as_ref().and_then(script::text_of).ok_or_else(short)?;
+        if let Ok(entry) = entry.parse() {
+            self.places.acknowledged(slot, entry);
+        }
         if replies.len() == batch.len() { Ok(replies) } else { Err(short()) }
     }
 }

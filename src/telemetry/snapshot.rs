@@ -11,7 +11,7 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::incident::Brief;
-use crate::domain::{Health, Millis, NoticeState, Stock};
+use crate::domain::{Doubt, Health, Millis, NoticeState, Stock};
 
 /// Version of this format.
 pub const FORMAT: u32 = 2;
@@ -140,6 +140,12 @@ pub struct Surroundings {
     pub ready: bool,
     /// Why no new orders and keys are taken, if so.
     pub full: Option<String>,
+    /// Why nothing is drawn from the store, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<Doubt>,
+    /// What was changed in Redis' settings so that payments could be lost, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub careless: Option<String>,
     /// A round trip to Redis, µs.
     pub redis_us: u64,
     /// Redis' clock minus what this instance expected, ms.

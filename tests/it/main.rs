@@ -24,6 +24,7 @@ mod money;
 mod news;
 mod notices;
 mod operators;
+mod places;
 mod power;
 mod secrets;
 mod stores;

@@ -21,7 +21,7 @@ const LISTED: usize = 1000;
 /// One thing that does not add up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// `key_twice`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`.
+    /// `key_twice`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`, `store`.
     pub kind: &'static str,
     /// Of what: an order, a product.
     pub what: String,
@@ -65,6 +65,11 @@ impl Store {
     /// Redis does not answer, or holds what cannot be read.
     pub async fn audit(&self, progress: Progress<'_>) -> Result<Report, StoreError> {
         let mut report = Report::default();
+        self.look_at_places().await?;
+        for missing in self.places.doubt().iter().flat_map(|doubt| &doubt.missing) {
+            let detail = format!("not the one that was there, or without what was acknowledged up to {}", missing.mark);
+            report.add("store", &missing.place, detail);
+        }
         let begun = self.stream_ends().await?;
         let catalog = self.products().await?;
         let products: Vec<&Product> = catalog.values().collect();

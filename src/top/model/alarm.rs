@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Model;
 use super::fleet::Class;
 use super::lists::{StockState, danger_of};
-use crate::domain::{Millis, NoticeState};
+use crate::domain::{Cause, Millis, NoticeState};
 use crate::telemetry::snapshot::NoticeCounts;
 use crate::top::keys::Tab;
 use crate::top::lang::{Lang, word};
@@ -86,7 +86,8 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
 
 /// Its place among alarms of one level: what costs buyers most comes first.
 fn harm(id: &str) -> usize {
-    const ORDER: [&str; 9] = ["link", "redis", "write", "failed", "owed", "relaxed", "full", "rejected", "empty"];
+    const ORDER: [&str; 11] =
+        ["link", "doubt", "careless", "redis", "write", "failed", "owed", "relaxed", "full", "rejected", "empty"];
     let kind = id.split(' ').next().unwrap_or_default();
     ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len())
 }
@@ -126,12 +127,38 @@ impl Judge<'_> {
                 }
                 continue;
             }
-            if !s.ready {
+            if !s.ready && s.doubt.is_none() && s.careless.is_none() {
                 let en = format!(
                     "instance {name}: Redis does not answer or cannot write; callbacks hear 503 and are repeated"
                 );
                 let zh = format!("实例 {name}:Redis 不应答或无法写入;回调得到 503,网关会重发");
                 self.add(format!("redis {name}"), Level::Alarm, Tab::Instances, en, zh);
+            }
+            if let Some(doubt) = &s.doubt {
+                let lost = model.clock(doubt.until());
+                let (en, zh) = match doubt.cause {
+                    Cause::Behind => (
+                        format!(
+                            "instance {name}: Redis went back in time (before {lost}): nothing is sold; bring it back, or `kamid store accept`"
+                        ),
+                        format!(
+                            "实例 {name}:Redis 回到了过去({lost} 之前),已停止发货;请恢复数据,或 kamid store accept"
+                        ),
+                    ),
+                    Cause::Gone | Cause::Other => (
+                        format!(
+                            "instance {name}: Redis is empty or another one: nothing is sold; bring it back, or `kamid store accept`"
+                        ),
+                        format!("实例 {name}:Redis 被清空或换了一个,已停止发货;请恢复数据,或 kamid store accept"),
+                    ),
+                };
+                self.add(format!("doubt {name}"), Level::Alarm, Tab::Instances, en, zh);
+            }
+            if let Some(what) = &s.careless {
+                let what = clean(what, 100);
+                let en = format!("instance {name}: Redis was set to {what}: callbacks hear 503 until it is set back");
+                let zh = format!("实例 {name}:Redis 设置被改为 {what}:改回之前回调得到 503");
+                self.add(format!("careless {name}"), Level::Alarm, Tab::Instances, en, zh);
             }
             if let Some(full) = &s.full {
                 let full = clean(full, 100);

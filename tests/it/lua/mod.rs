@@ -444,7 +444,7 @@ async fn catalog_quota_and_once_take_the_first() {
     let bench = Bench::new(Take::Order, 0).await;
     let (store, n) = (&bench.store, bench.store.names);
     twice!(bench, store.save_product(&bench.product), true, false);
-    assert_eq!(store.catalog_version().await.unwrap(), 1);
+    assert_eq!(store.versions().await.unwrap(), (1, 1));
 
     let (name, id, other, until) = (n.hashed("quota", [1; 16]), bench.id(), bench.id(), store.now() + EXPIRES_MS);
     twice!(bench, store.count(&name, id, 2, 3, until), true, true);

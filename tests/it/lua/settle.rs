@@ -121,8 +121,10 @@ async fn together(bench: &Bench, payments: &[Payment]) -> Vec<String> {
     args.extend(asked.into_iter().flatten());
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let args: Vec<&[u8]> = args.iter().map(|text| text.as_bytes()).collect();
-    let replies: Vec<Vec<String>> =
+    let mut replies: Vec<Vec<String>> =
         script::SETTLE.command(&names, &args).query_async(&mut bench.link.clone()).await.unwrap();
+    let entry = replies.pop();
+    assert!(entry.is_some_and(|entry| entry.concat().is_empty() || entry.concat().contains('-')));
     replies.into_iter().map(|reply| reply[..reply.len().min(2)].join(" ")).collect()
 }
 

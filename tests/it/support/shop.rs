@@ -111,12 +111,16 @@ impl Daemon {
 
     /// Another daemon of the same shop: its own data directory, this one's Redis and key ring.
     pub fn second(&self) -> Self {
+        self.second_on(&format!("unix://{}", self.data.join("redis/redis.sock").display()))
+    }
+
+    /// The same, where Redis is not the embedded one.
+    pub fn second_on(&self, url: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
         let data = folder.path().join("d");
         std::fs::create_dir(&data).unwrap();
         std::fs::copy(self.data.join("ring.json"), data.join("ring.json")).unwrap();
-        let socket = self.data.join("redis/redis.sock");
-        let mut daemon = Self::at(&data, &format!("[store]\nurl = \"unix://{}\"\n", socket.display()));
+        let mut daemon = Self::at(&data, &format!("[store]\nurl = \"{url}\"\n"));
         daemon.keep = Some(folder);
         daemon
     }

@@ -1,0 +1,178 @@
+//! Whether the store is still what it was when it was trusted with money: its places, its settings, its layout.
+//!
+//! A doubted store ([`Doubt`]) is drawn from by nobody until the right one is back or a person accepts it. A store whose
+//! settings were changed since so that payments could be lost is not told of payments by gateways; what operators do goes on.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::{IncidentNote, Shop, ShopError};
+use crate::domain::{Cause, Doubt, Millis, Operator};
+use crate::store::places::{Accepted, Finding};
+use crate::store::{Drift, SCHEMA, StoreError};
+use crate::telemetry::snapshot::Snapshot;
+
+/// Pending orders that are asked about when a fail-over may have lost their payments.
+const RECONCILED: usize = 256;
+/// How often it is said that what is known of the store cannot be written.
+const SAID_MS: Millis = 300_000;
+
+/// How the store stands, for operators.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Standing {
+    /// Why nothing is drawn from it.
+    pub doubt: Option<Doubt>,
+    /// The same as a sentence.
+    pub why: Option<String>,
+    /// What was changed in its settings so that payments could be lost.
+    pub careless: Option<String>,
+}
+
+impl Shop {
+    /// How the store stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let doubt = self.store.places.doubt();
+        Standing { why: doubt.as_ref().map(Doubt::to_string), doubt, careless: self.careless() }
+    }
+
+    /// What was changed in Redis' settings so that payments could be lost, if something was.
+    #[must_use]
+    pub fn careless(&self) -> Option<String> {
+        self.careless.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why gateways' payments are not taken although Redis answers, if they are not.
+    #[must_use]
+    pub fn mistrusts(&self) -> Option<StoreError> {
+        let doubt = self.store.places.doubt().map(StoreError::Doubted);
+        doubt.or_else(|| self.careless().map(StoreError::Careless))
+    }
+
+    /// Waits until a newer kamid has raised the layout of the data: this one must write no more.
+    pub async fn outdated(&self) -> StoreError {
+        self.outdated.notified().await;
+        StoreError::newer(self.schema.load(Ordering::Relaxed))
+    }
+
+    /// Looks once more whether this is the store that was there, and keeps how far it got.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub(super) async fn look_at_store(&self, schema: u64) -> Result<(), StoreError> {
+        self.schema.store(schema, Ordering::Relaxed);
+        if schema > SCHEMA {
+            self.outdated.notify_one();
+            return Err(StoreError::newer(schema));
+        }
+        let looked = self.store.look_at_places().await;
+        for finding in self.store.places.findings() {
+            self.tell(&finding).await;
+        }
+        let places = Arc::clone(&self.store.places);
+        // A sync of the disk, off the threads that answer callbacks.
+        let written = tokio::task::spawn_blocking(move || places.write()).await;
+        if let Ok(Err(error)) = written
+            && self.is_news("places not written", SAID_MS)
+        {
+            tracing::error!(%error, "How far the store got cannot be written into the data directory: make room.");
+        }
+        looked
+    }
+
+    async fn tell(&self, finding: &Finding) {
+        let note = |reason, advice: &str| {
+            self.incident(IncidentNote { reason, advice, status: 503, ..IncidentNote::default() });
+        };
+        match finding {
+            Finding::Doubted(doubt) => {
+                tracing::error!(
+                    until = doubt.until(),
+                    "Nothing is drawn any more: {doubt}. Bring the right store back, or accept this one: kamid store accept."
+                );
+                let reason = if doubt.cause == Cause::Gone { "store_gone" } else { "store_behind" };
+                note(
+                    reason,
+                    &format!(
+                        "{doubt}. Nothing is drawn from it, callbacks hear 503 and are repeated: bring the right store back (its volume, its files, the newest backup). If what is lost is lost, `kamid store accept --reason …`, then `kamid order reconcile --since …`: keys sold meanwhile may be in the pool again."
+                    ),
+                );
+            }
+            Finding::Trusted => tracing::info!("The store is the one that was there again: everything goes on."),
+            Finding::Accepted => tracing::warn!("A person accepted the store as it is: everything goes on."),
+            Finding::Promoted { slots, until } => {
+                tracing::error!(slots, until, "A replica became the master and lacks events that were acknowledged.");
+                note(
+                    "master_behind",
+                    "A replica became the master before it had everything: payments of the last moments may be missing, and their keys in the pool again. Open orders are asked about at their gateways by themselves; look at `kamid order reconcile`, and set store.replicas so that a payment is acknowledged with its copies only.",
+                );
+                match self.store.due(Millis::MAX, RECONCILED).await {
+                    Ok(pending) => self.expired.lock().unwrap_or_else(PoisonError::into_inner).extend(pending),
+                    Err(error) => tracing::warn!(%error, "Open orders could not be read to ask about them."),
+                }
+            }
+        }
+    }
+
+    /// Looks whether Redis is still set as it was when it was accepted.
+    pub(super) async fn look_at_settings(&self) {
+        let Ok(drift) = self.store.drift().await else { return };
+        let (careless, changed) = match drift {
+            Drift::None | Drift::Hidden => (None, None),
+            Drift::Weaker(what) => (None, Some(what)),
+            Drift::Careless(what) => (Some(what.clone()), Some(what)),
+        };
+        if let Some(what) = &changed
+            && self.is_news(&format!("settings {what}"), SAID_MS)
+        {
+            tracing::error!(%what, "Redis' settings were changed.");
+            let advice = format!(
+                "Since it was accepted Redis was set to {what}. Until it is set back, callbacks hear 503 and are repeated (not where store.durability is \"relaxed\"); what operators do goes on and may be lost."
+            );
+            self.incident(IncidentNote {
+                reason: "settings_changed",
+                advice: &advice,
+                status: 503,
+                ..IncidentNote::default()
+            });
+        }
+        let mut known = self.careless.write().unwrap_or_else(PoisonError::into_inner);
+        if known.is_some() && careless.is_none() {
+            tracing::info!("Redis' settings are as they were accepted: callbacks are taken again.");
+        }
+        *known = careless;
+    }
+
+    /// Another instance's snapshot: where it doubts the store, this one looks for itself.
+    pub(super) async fn hear_doubt(&self, line: &str) {
+        if !line.contains("\"doubt\":{") {
+            return;
+        }
+        let Ok(snapshot) = serde_json::from_str::<Snapshot>(line) else { return };
+        if snapshot.instance != self.telemetry.instance
+            && let Some(doubt) = snapshot.surroundings.doubt
+            && let Err(error) = self.store.hear_doubt(&doubt).await
+        {
+            tracing::debug!(%error, "What another instance doubts could not be looked at.");
+        }
+    }
+
+    /// Takes what stands in Redis for the store from now on.
+    ///
+    /// # Errors
+    /// No reason, or Redis cannot.
+    pub async fn accept_store(&self, reason: &str, by: &Operator) -> Result<Accepted, ShopError> {
+        if reason.trim().is_empty() {
+            return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
+        }
+        if self.store.places.doubt().is_none() {
+            return Err(ShopError::Conflict("nothing is wrong with the store: there is nothing to accept".to_owned()));
+        }
+        let accepted = self.store.accept(reason.trim(), by.name()).await?;
+        tracing::warn!(by = by.name(), "The store was accepted as it is.");
+        self.refresh_catalog().await?;
+        Ok(accepted)
+    }
+}

@@ -1,0 +1,261 @@
+//! A store that is not the one that was there: emptied, gone back in time, taken over by a replica, set otherwise, or
+//! written by a newer kamid. Nothing may be sold twice from it, and an operator must hear of it.
+
+use std::path::Path;
+
+use redis::Connection;
+use serde_json::{Value, json};
+
+use crate::support::redis::{TestRedis, free_port};
+use crate::support::shop::{Daemon, wait_for};
+
+fn link(redis: &TestRedis) -> Connection {
+    redis::Client::open(redis.url()).unwrap().get_connection().unwrap()
+}
+
+fn set(redis: &TestRedis, name: &str, value: &str) {
+    redis::cmd("CONFIG").arg("SET").arg(name).arg(value).exec(&mut link(redis)).unwrap();
+}
+
+fn daemon(data: &Path, redis: &TestRedis) -> Daemon {
+    Daemon::at(data, &format!("[store]\nurl = \"{}\"\n", redis.url()))
+}
+
+/// A shop on a Redis of its own, with a product of nine keys and one delivered order.
+async fn shop(redis: &TestRedis) -> (Daemon, String) {
+    let shop = daemon(&redis.folder().join("d"), redis);
+    shop.product("p", &[], 9);
+    let id = shop.order("p", 1).await;
+    assert_eq!(shop.pay(&id, "T1", 990).await, (200, "success".to_owned()));
+    (shop, id)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+fn doubt(shop: &Daemon) -> Option<Value> {
+    let done = shop.cli(&["store", "show", "--json"], "");
+    let standing: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let doubt = standing["doubt"].clone();
+    assert_eq!(done.status.success(), doubt.is_null() && standing["careless"].is_null());
+    (!doubt.is_null()).then_some(doubt)
+}
+
+fn accept(shop: &Daemon) {
+    shop.json(&["store", "accept", "--reason", "the volume is lost"], "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emptied_redis_sells_nothing_until_a_person_accepts_it() {
+    let redis = TestRedis::start();
+    let (mut first, _) = shop(&redis).await;
+    let second = first.second_on(&redis.url());
+    let open = first.order("p", 1).await;
+    redis::cmd("FLUSHALL").exec(&mut link(&redis)).unwrap();
+    for shop in [&first, &second] {
+        wait_for("the doubt", || doubt(shop));
+    }
+    first.incidents("store_gone", 1).await;
+    assert_eq!(first.pay(&open, "T2", 990).await, (503, "fail".to_owned()));
+    assert_eq!(second.pay(&open, "T2", 990).await, (503, "fail".to_owned()));
+    assert!(!first.is_ready().await);
+    let sold = first.cli(&["keys", "import", "p", "-"], "PLAIN-p-000000\n");
+    assert!(!sold.status.success() && String::from_utf8_lossy(&sold.stderr).contains("store accept"));
+    let audit: Value = serde_json::from_slice(&first.cli(&["audit", "--json"], "").stdout).unwrap();
+    assert_eq!(audit["violations"][0]["kind"], "store");
+    wait_for("the dashboard", || {
+        let top = first.cli(&["top", "--once", "--size", "100x20", "--lang", "en"], "");
+        String::from_utf8_lossy(&top.stdout).contains("Redis is empty or another one").then_some(())
+    });
+    // Not forgotten by a start.
+    assert!(first.stop());
+    first.run();
+    assert_eq!(doubt(&first).unwrap()["cause"], "gone");
+    let refused = first.cli(&["store", "accept", "--reason", " "], "");
+    assert!(!refused.status.success());
+    accept(&first);
+    assert!(first.json(&["trail"], "")["trail"].to_string().contains("store accept"));
+    // The other one follows.
+    wait_for("trust", || doubt(&second).is_none().then_some(()));
+    second.product("p", &[], 1);
+    let id = second.order("p", 1).await;
+    assert_eq!(second.pay(&id, "T3", 990).await, (200, "success".to_owned()));
+    first.audit();
+    let nothing = first.cli(&["store", "accept", "--reason", "again"], "");
+    assert!(!nothing.status.success(), "there is nothing to accept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_went_back_in_time_sells_nothing_and_is_trusted_when_the_right_files_are_back() {
+    let mut redis = TestRedis::start();
+    let (shop, _) = shop(&redis).await;
+    let (files, old, new) =
+        (redis.folder().join("appendonlydir"), redis.folder().join("old"), redis.folder().join("new"));
+    copy(&files, &old);
+    // Acknowledged, and gone a moment later: no second passes in which the daemon could look.
+    let id = shop.order("p", 1).await;
+    assert_eq!(shop.pay(&id, "T2", 990).await, (200, "success".to_owned()));
+    redis.kill();
+    copy(&files, &new);
+    copy(&old, &files);
+    redis.restart();
+    let found = wait_for("the doubt", || doubt(&shop));
+    assert_eq!(found["cause"], "behind");
+    assert_eq!(shop.pay(&id, "T2", 990).await, (503, "fail".to_owned()));
+    shop.incidents("store_behind", 1).await;
+    let held = shop.ask(reqwest::Method::POST, "/v1/products/p/restore", Some(&json!({"count": 1}))).await;
+    assert_eq!((held.0, &held.1["code"]), (503, &json!("doubted")));
+    redis.kill();
+    copy(&new, &files);
+    redis.restart();
+    wait_for("trust", || doubt(&shop).is_none().then_some(()));
+    assert_eq!(shop.state(&id).await, "delivered");
+    shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_files_lost_beside_the_ring_are_missed_at_the_start() {
+    let mut shop = Daemon::start("");
+    shop.product("p", &[], 1);
+    assert!(shop.stop());
+    std::fs::remove_dir_all(shop.data.join("redis")).unwrap();
+    shop.run();
+    assert_eq!(doubt(&shop).unwrap()["cause"], "gone");
+    let log = std::fs::read_to_string(shop.data.join("log")).unwrap();
+    assert!(log.contains("ERROR") && log.contains("store accept"));
+    accept(&shop);
+    assert!(doubt(&shop).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promoted_replica_that_lacks_events_is_told_and_the_shop_stays_open() {
+    let port = free_port();
+    let mut master = TestRedis::with(|_| vec!["--port".to_owned(), port.to_string()]);
+    let replica = TestRedis::with(|_| {
+        ["--replicaof", "127.0.0.1", &port.to_string(), "--repl-timeout", "3600"].map(str::to_owned).to_vec()
+    });
+    wait_for("the replica", || {
+        let info: String = redis::cmd("INFO").arg("replication").query(&mut link(&master)).unwrap();
+        info.contains("state=online").then_some(())
+    });
+    // What stands before the two, as a name or an address that moves does.
+    let front = master.folder().join("front.sock");
+    std::os::unix::fs::symlink(master.socket(), &front).unwrap();
+    let data = master.folder().join("d");
+    let shop = Daemon::at(&data, &format!("[store]\nurl = \"unix://{}\"\n", front.display()));
+    shop.product("p", &[], 3);
+    wait_for("the copy", || {
+        let there: i64 = redis::cmd("HLEN").arg("t1:{catalog}:products").query(&mut link(&replica)).unwrap();
+        (there == 1).then_some(())
+    });
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let id = shop.order("p", 1).await;
+    // Promoted while the old master still answers: what comes now the new one never hears of.
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut link(&replica)).unwrap();
+    assert_eq!(shop.pay(&id, "T1", 990).await, (200, "success".to_owned()));
+    master.kill();
+    std::fs::remove_file(&front).unwrap();
+    std::os::unix::fs::symlink(replica.socket(), &front).unwrap();
+    shop.incidents("master_behind", 1).await;
+    assert!(doubt(&shop).is_none());
+    // The gateway's repeat, or the question to it, settles what was lost.
+    let again = wait_for("the shop", || {
+        let answer =
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(shop.pay(&id, "T1", 990)));
+        (answer.0 != 503).then_some(answer)
+    });
+    assert_eq!(again, (200, "success".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_changed_later_stop_callbacks_until_they_are_set_back() {
+    let redis = TestRedis::start();
+    let (shop, _) = shop(&redis).await;
+    for (at, (name, wrong, right)) in [
+        ("appendonly", "no", "yes"),
+        ("appendfsync", "everysec", "always"),
+        ("maxmemory-policy", "allkeys-lru", "noeviction"),
+        ("no-appendfsync-on-rewrite", "yes", "no"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = shop.order("p", 1).await;
+        set(&redis, name, wrong);
+        let careless = || shop.cli(&["store", "show"], "");
+        let said = wait_for("the change", || Some(careless()).filter(|done| !done.status.success()));
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains(&format!("{name} {wrong}")), "{said}");
+        assert_eq!(shop.pay(&id, "S1", 990).await, (503, "fail".to_owned()));
+        assert!(!shop.is_ready().await);
+        shop.incidents("settings_changed", at + 1).await;
+        // What operators do goes on.
+        shop.json(&["order", "expire", &id, "--reason", "a test"], "");
+        set(&redis, name, right);
+        wait_for("as it was", || careless().status.success().then_some(()));
+        let id = shop.order("p", 1).await;
+        assert_eq!(shop.pay(&id, &format!("S-{name}"), 990).await, (200, "success".to_owned()));
+    }
+    shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_only_file_switched_on_again_counts_when_it_is_written_whole() {
+    let redis = TestRedis::start();
+    let (shop, _) = shop(&redis).await;
+    let id = shop.order("p", 1).await;
+    let careless = |word: &str| {
+        let said = shop.cli(&["store", "show"], "");
+        String::from_utf8_lossy(&said.stdout).contains(word).then_some(())
+    };
+    // Each name of the rewrite takes so many microseconds.
+    set(&redis, "rdb-key-save-delay", "60000");
+    set(&redis, "appendonly", "no");
+    wait_for("it is off", || careless("appendonly no"));
+    set(&redis, "appendonly", "yes");
+    wait_for("it is being written", || careless("not written whole yet"));
+    assert_eq!(shop.pay(&id, "S1", 990).await.0, 503);
+    set(&redis, "rdb-key-save-delay", "0");
+    wait_for("it is written", || careless("The store is the one that was there"));
+    assert_eq!(shop.pay(&id, "S1", 990).await, (200, "success".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_durability_is_relaxed_a_change_is_told_and_payments_go_on() {
+    let redis = TestRedis::start();
+    let settings = format!("[store]\nurl = \"{}\"\ndurability = \"relaxed\"\n", redis.url());
+    let shop = Daemon::at(&redis.folder().join("d"), &settings);
+    shop.product("p", &[], 1);
+    let id = shop.order("p", 1).await;
+    set(&redis, "appendfsync", "no");
+    shop.incidents("settings_changed", 1).await;
+    assert_eq!(shop.pay(&id, "S1", 990).await, (200, "success".to_owned()));
+    assert!(shop.is_ready().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_layout_stops_a_running_daemon_and_refuses_a_start() {
+    let redis = TestRedis::start();
+    let (mut shop, _) = shop(&redis).await;
+    redis::cmd("SET").arg("t1:{catalog}:schema").arg(99).exec(&mut link(&redis)).unwrap();
+    assert!(!shop.wait(), "it ends with an error");
+    let said = || std::fs::read_to_string(redis.folder().join("d/log")).unwrap();
+    assert!(said().contains("layout 99"), "{}", said());
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_kamid"))
+        .args(["serve", "--data"])
+        .arg(redis.folder().join("d"))
+        .output()
+        .unwrap();
+    assert!(!done.status.success() && String::from_utf8_lossy(&done.stderr).contains("layout 99"));
+    // An older one is raised, after the others had their time to stop.
+    redis::cmd("SET").arg("t1:{catalog}:schema").arg(0).exec(&mut link(&redis)).unwrap();
+    shop.run();
+    let stands: u64 = redis::cmd("GET").arg("t1:{catalog}:schema").query(&mut link(&redis)).unwrap();
+    assert_eq!(stands, kamid::store::SCHEMA);
+    assert!(said().contains("layout is raised"));
+}
