@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::support::redis::free_port;
+use crate::support::port::held_port;
 use crate::support::shop::Daemon;
 
 /// Starts the daemon with a file system of 24 MB under its Redis, which ends with the last process that sees it. The
@@ -37,8 +37,8 @@ async fn a_disk_that_is_full_stops_redis_and_nothing_else_and_loses_nothing() {
     // A free part of the disk is watched elsewhere; here Redis is to meet the end of it.
     let settings = format!(
         "[limits]\ndisk_free_bytes = 0\n[server]\npublic = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n",
-        free_port(),
-        free_port()
+        held_port(),
+        held_port()
     );
     let shop = Daemon::launched(&folder.path().join("d"), &settings, SMALL);
     assert!(seen_by(&shop, "appendonlydir").exists() && !shop.data.join("redis/appendonlydir").exists());

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use kamid::client::Client;
 use kamid::hammer::{self, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish};
 
+use crate::support::port::held_port;
 use crate::support::proxy::{Line, Proxy, breaks};
-use crate::support::redis::{TestRedis, free_port};
+use crate::support::redis::TestRedis;
 use crate::support::shop::{CHANNEL, Daemon, channels};
 
 /// Every fault there is.
@@ -66,7 +67,7 @@ struct Rig {
 }
 
 fn fixed_ports() -> String {
-    format!("[server]\npublic = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n", free_port(), free_port())
+    format!("[server]\npublic = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n", held_port(), held_port())
 }
 
 impl Rig {
@@ -78,7 +79,7 @@ impl Rig {
         let limits = "[limits]\nrejected_per_minute = 30\n";
         let store = format!("[store]\nredis_server = \"{}\"\n{limits}{}", program.display(), fixed_ports());
         let near = Daemon::quiet(&folder.path().join("d"), &store);
-        let port = free_port();
+        let port = held_port();
         let redis = TestRedis::with(|_| ["--port".to_owned(), port.to_string()].to_vec());
         let proxy = Proxy::start(port).await;
         let store = format!("[store]\nurl = \"redis://127.0.0.1:{}/0\"\n{limits}{}", proxy.port, fixed_ports());
@@ -284,7 +285,7 @@ async fn strike(rig: &mut Rig, fault: Fault, seed: u64, calls: u64, rate: f64, c
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_that_go_silent_for_good_are_replaced() {
-    let port = free_port();
+    let port = held_port();
     let redis = TestRedis::with(|_| ["--port".to_owned(), port.to_string()].to_vec());
     let proxy = Proxy::start(port).await;
     let store = format!("[store]\nurl = \"redis://127.0.0.1:{}/0\"\ntimeout_ms = 500\n", proxy.port);

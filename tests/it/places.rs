@@ -6,7 +6,8 @@ use std::path::Path;
 use redis::Connection;
 use serde_json::{Value, json};
 
-use crate::support::redis::{TestRedis, free_port};
+use crate::support::port::held_port;
+use crate::support::redis::TestRedis;
 use crate::support::shop::{Daemon, wait_for};
 
 fn link(redis: &TestRedis) -> Connection {
@@ -134,7 +135,7 @@ async fn the_embedded_files_lost_beside_the_ring_are_missed_at_the_start() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promoted_replica_that_lacks_events_is_told_and_the_shop_stays_open() {
-    let port = free_port();
+    let port = held_port();
     let mut master = TestRedis::with(|_| vec!["--port".to_owned(), port.to_string()]);
     let replica = TestRedis::with(|_| {
         ["--replicaof", "127.0.0.1", &port.to_string(), "--repl-timeout", "3600"].map(str::to_owned).to_vec()

@@ -11,7 +11,7 @@ use std::time::Duration;
 use kamid::client::Client;
 use kamid::hammer::{self, Audit, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish};
 
-use crate::support::redis::free_port;
+use crate::support::port::held_port;
 use crate::support::shop::{CHANNEL, Daemon, channels};
 
 /// Runs Redis under a trace of what it writes and syncs; does not begin while there is a file `hold`.
@@ -56,7 +56,7 @@ async fn cut(fsync: &str, seed: u64) -> (u64, Audit) {
     let program = folder.path().join("redis-server");
     std::fs::write(&program, TRACED).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let ports = format!("[server]\npublic = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n", free_port(), free_port());
+    let ports = format!("[server]\npublic = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n", held_port(), held_port());
     let settings = format!("[store]\nredis_server = \"{}\"\n{ports}", program.display());
     let mut shop = Daemon::quiet(&folder.path().join("d"), &settings);
     let schedule = Schedule { shape: Shape::Poisson, rate: 300.0, lasts: Duration::from_secs(4), seed };

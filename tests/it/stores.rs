@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::redis::{TestRedis, free_port};
+use crate::support::port::held_port;
+use crate::support::redis::TestRedis;
 use crate::support::shop::{Daemon, wait_for};
 
 /// A daemon on that Redis.
@@ -33,7 +34,7 @@ async fn paid_at_last(shop: &Daemon, id: &str, trade_no: &str) -> (u16, String) 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_replicas_nothing_is_acknowledged_that_they_do_not_have() {
-    let port = free_port();
+    let port = held_port();
     let master = TestRedis::with(|_| ["--port".to_owned(), port.to_string()].to_vec());
     let replica = TestRedis::with(|_| ["--replicaof".to_owned(), "127.0.0.1".to_owned(), port.to_string()].to_vec());
     wait_for("the replica", || {
@@ -62,7 +63,7 @@ async fn with_replicas_nothing_is_acknowledged_that_they_do_not_have() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_behind_tls_is_believed_only_with_its_own_certificates() {
-    let port = free_port();
+    let port = held_port();
     let redis = TestRedis::with(|folder| {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         std::fs::write(folder.join("ca.pem"), made.cert.pem()).unwrap();

@@ -8,7 +8,7 @@ use crate::support::coins::{Coins, Kind};
 use crate::support::delivery::Simulator;
 use crate::support::gateway::{Family, Gateway};
 use crate::support::paypal::PayPal;
-use crate::support::redis::free_port;
+use crate::support::port::held_port;
 use crate::support::shop::Daemon;
 
 /// One test of each kind, named after it.
@@ -67,7 +67,7 @@ impl Gate {
     }
 
     fn started(&self, more: &str) -> Daemon {
-        let [public, admin] = [free_port(), free_port()];
+        let [public, admin] = [held_port(), held_port()];
         let server = format!("[server]\npublic = \"127.0.0.1:{public}\"\nadmin = \"127.0.0.1:{admin}\"\n");
         let shop = Daemon::at(&self.folder.path().join("d"), &format!("{server}{}{more}", self.section));
         if let Some(paypal) = &self.paypal {

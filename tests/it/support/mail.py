@@ -1,6 +1,6 @@
 """A mail server for the tests: aiosmtpd with STARTTLS and a login, mails into a maildir, and rules for who is refused.
 
-mail.py FOLDER CERT KEY: the port is written to FOLDER/port; FOLDER/rules has lines such as `gone@ 550 no such user`.
+mail.py FOLDER CERT KEY: FOLDER/port says where to listen; FOLDER/rules has lines such as `gone@ 550 no such user`.
 """
 
 import asyncio
@@ -30,18 +30,9 @@ def login(server, session, envelope, mechanism, data):
 folder, cert, key = sys.argv[1:4]
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 tls.load_cert_chain(cert, key)
-port = int(open(os.path.join(folder, "port")).read()) if os.path.exists(os.path.join(folder, "port")) else 0
+port = int(open(os.path.join(folder, "port")).read())
 
-
-class Free(Controller):
-    """The library connects to the port it was given to see whether it listens; 0 would be no port to connect to."""
-
-    def _trigger_server(self):
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
-
-
-server = Free(
+server = Controller(
     Rules(os.path.join(folder, "mail")),
     hostname="127.0.0.1",
     port=port,
@@ -52,8 +43,5 @@ server = Free(
     enable_SMTPUTF8=True,
 )
 server.start()
-with open(os.path.join(folder, "port.new"), "w") as file:
-    file.write(str(server.port))
-os.rename(os.path.join(folder, "port.new"), os.path.join(folder, "port"))
 open(os.path.join(folder, "up"), "w").close()
 asyncio.new_event_loop().run_forever()

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use super::port::held_port;
 use super::shop::wait_for;
 
 pub struct MailServer {
@@ -17,6 +18,7 @@ impl MailServer {
         let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         std::fs::write(folder.path().join("cert.pem"), certified.cert.pem()).unwrap();
         std::fs::write(folder.path().join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
+        std::fs::write(folder.path().join("port"), held_port().to_string()).unwrap();
         let mut server = Self { folder, child: None };
         server.rules("");
         server.run();

@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod mail;
 pub mod pair;
 pub mod paypal;
+pub mod port;
 pub mod proxy;
 pub mod receiver;
 pub mod redis;

@@ -13,6 +13,8 @@ use data_encoding::BASE64;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use super::port::held_port;
+
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Came {
@@ -61,7 +63,7 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start() -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let address = SocketAddr::from(([127, 0, 0, 1], held_port()));
         let mut receiver = Self { address, state: Arc::default(), task: None };
         receiver.run().await;
         receiver
@@ -70,7 +72,6 @@ impl Receiver {
     /// Listens, where it did before.
     pub async fn run(&mut self) {
         let listener = tokio::net::TcpListener::bind(self.address).await.unwrap();
-        self.address = listener.local_addr().unwrap();
         let state = Arc::clone(&self.state);
         let app = axum::Router::new().fallback(move |uri: Uri, headers: HeaderMap, body: Bytes| {
             let mut state = state.lock().unwrap();

@@ -127,14 +127,6 @@ impl Drop for TestRedis {
     }
 }
 
-/// A TCP port that nobody uses now, from below those that the system gives to outgoing connections.
-pub fn free_port() -> u16 {
-    (0..100)
-        .map(|_| fastrand::u16(15_000..32_000))
-        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a free port")
-}
-
 fn spawn(folder: &Path, socket: &Path, settings: &[String]) -> Child {
     let log = folder.join("redis.log");
     let out = File::options().create(true).append(true).open(&log).expect("a log file");
