@@ -62,7 +62,12 @@ async fn readyz(State(web): State<Arc<Web>>) -> Response {
     if web.shop.ready() {
         return "ready".into_response();
     }
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Redis does not answer.").into_response()
+    let why = if web.shop.store.copies_missing() {
+        "A replica is missing or does not keep up: payments wait (503) until it is back."
+    } else {
+        "Redis does not answer."
+    };
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why).into_response()
 }
 
 async fn metrics(State(web): State<Arc<Web>>) -> Response {

@@ -234,10 +234,10 @@ impl Shop {
         self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether Redis answered at the last look.
+    /// Whether Redis answered at the last look, and has its replicas.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.ready.load(std::sync::atomic::Ordering::Relaxed)
+        self.ready.load(std::sync::atomic::Ordering::Relaxed) && !self.store.copies_missing()
     }
 
     fn guard(&self) -> Result<(), ShopError> {

@@ -160,6 +160,7 @@ impl Shop {
                 test: self.test,
                 started,
                 ready: self.ready(),
+                copies_missing: self.store.copies_missing(),
                 full: self.full(),
                 redis_us: self.redis_us.load(Ordering::Relaxed),
                 skew_ms: self.skew_ms.load(Ordering::Relaxed),

@@ -61,7 +61,7 @@ scripts! {
     RESERVE "reserve", SETTLE "settle", RELEASE "release", ATTEMPT "attempt", RESTOCK "restock", APPROVE "approve",
     REJECT "reject", REFUND "refund", REPLACE "replace", PAYMENT "payment", STAGE "stage", CLAIM "claim",
     COMMIT "commit", FINISH "finish", VOID "void", RESTORE "restore", CATALOG "catalog", QUOTA "quota", ONCE "once", PROVE "prove",
-    NOTICE "notice", OPEN "open",
+    NOTICE "notice", OPEN "open", FENCE "fence",
 }
 
 /// A script's reply, taken apart.

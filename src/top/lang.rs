@@ -176,6 +176,12 @@ const TERMS: &[Term] = &[
         "时钟不一致",
         "Redis 与本机的时钟不一致,或其中一个停过:请检查 NTP。一致之前没有订单会过期。",
     ),
+    term(
+        "replica_missing",
+        "replica missing",
+        "缺少副本",
+        "副本不在或跟不上:付款在等待(503),卡密暂不显示,网关会重发。请重新启动副本,或调低 store.replicas 后重启。",
+    ),
     term("query_mismatch", "odd query answer", "查询结果不符", "网关的回答是关于别的订单,或无法读取:请到其后台查看。"),
     term("delivered", "delivered", "已发货", ""),
     term("pending", "pending", "待付款", ""),

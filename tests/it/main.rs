@@ -25,6 +25,7 @@ mod news;
 mod notices;
 mod operators;
 mod power;
+mod replicas;
 mod secrets;
 mod stores;
 mod stream;

@@ -15,7 +15,7 @@ use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, p
 /// Commands that only read: the only ones before `-- Write.`.
 const READS: &str = "EXISTS HGET HGETALL HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER ZRANGE ZSCORE";
 /// What our names are made of.
-const KINDS: &str = "burned claims dead due idem marks news notices order outbox owed pay pool quota review seen staged staging \
+const KINDS: &str = "burned claims dead due fence idem marks news notices order outbox owed pay pool quota review seen staged staging \
                      stock voided";
 
 /// Texts of the Lua files of a folder, by name without `.lua`.
