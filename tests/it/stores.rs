@@ -175,3 +175,21 @@ pub fn append_only(data: &Path) -> std::path::PathBuf {
     let files = std::fs::read_dir(data.join("redis/appendonlydir")).unwrap().map(|entry| entry.unwrap().path());
     files.into_iter().find(|path| path.to_string_lossy().ends_with(".incr.aof")).unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_without_the_replicas_it_wants_means_later_and_is_no_bug() {
+    let redis = TestRedis::start();
+    let shop = daemon(redis.folder(), &format!("url = \"{}\"", redis.url()));
+    shop.product("later", &[], 2);
+    let id = shop.order("later", 1).await;
+    set(&redis, "min-replicas-to-write", "1");
+    assert_eq!(shop.pay(&id, "N1", 990).await, (503, "fail".to_owned()));
+    let wish = serde_json::json!({"product": "later", "quantity": 1, "contact": "a@example.test", "channel": "pay"});
+    let (status, said) = shop.post("/v1/orders", &wish).await;
+    assert_eq!((status, &said["code"]), (503, &"unavailable".into()), "{said}");
+    let log = std::fs::read_to_string(shop.data.join("log")).unwrap();
+    assert!(!log.contains("a bug in kamid"), "{log}");
+    set(&redis, "min-replicas-to-write", "0");
+    assert_eq!(shop.pay(&id, "N1", 990).await, (200, "success".to_owned()));
+    shop.audit();
+}

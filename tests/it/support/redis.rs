@@ -449,4 +449,26 @@ impl Bench {
         redis::cmd("DEL").arg(name).exec_async(&mut link).await.unwrap();
         let _back = redis::cmd("RENAME").arg("aside").arg(name).exec_async(&mut link).await;
     }
+
+    /// Everything that stands in its Redis, to be put back by [`Bench::put_back`].
+    pub async fn keep(&self) -> Vec<(String, i64, Vec<u8>)> {
+        let mut link = self.link.clone();
+        let mut kept = Vec::new();
+        for (name, (_, until, _)) in self.dump().await {
+            let bytes = redis::cmd("DUMP").arg(&name).query_async(&mut link).await.unwrap();
+            kept.push((name, until, bytes));
+        }
+        kept
+    }
+
+    /// Puts back what was kept, and nothing else.
+    pub async fn put_back(&self, kept: &[(String, i64, Vec<u8>)]) {
+        let mut link = self.link.clone();
+        redis::cmd("FLUSHALL").exec_async(&mut link).await.unwrap();
+        for (name, until, bytes) in kept {
+            let mut cmd = redis::cmd("RESTORE");
+            cmd.arg(name).arg((*until).max(0)).arg(bytes).arg("ABSTTL");
+            cmd.exec_async(&mut link).await.unwrap();
+        }
+    }
 }
