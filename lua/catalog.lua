@@ -12,7 +12,9 @@ local at = current and string.match(current, '^%d+') or '0'
 if at ~= revision then
   return {'conflict'}
 end
+-- A version that is no number would fail below, behind the product.
+local moved = tonumber(redis.call('GET', version) or '0') + 1
 -- Write.
 redis.call('HSET', products, id, record)
-redis.call('INCR', version)
+redis.call('SET', version, moved)
 return {'saved'}

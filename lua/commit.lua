@@ -22,6 +22,11 @@ for i = 1, #sealed do
     keys[#keys + 1] = sealed[i]
   end
 end
+redis.call('LLEN', pool)
+redis.call('HLEN', stock)
+redis.call('ZCARD', staging)
+redis.call('SCARD', marks)
+redis.call('XLEN', outbox)
 -- Write.
 if #keys > 0 then
   redis.call('RPUSH', pool, unpack(keys))

@@ -10,9 +10,14 @@
 local claims, owner, full, levels = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local holders = redis.call('HMGET', claims, unpack(ARGV, 4))
 local sizes = {}
-local function size(bucket)
-  sizes[bucket] = sizes[bucket] or redis.call('SCARD', bucket)
-  return sizes[bucket]
+for i = 4, #ARGV do
+  if holders[i - 3] == owner then
+    local first = 2 + (i - 4) * levels
+    for n = first, first + levels - 1 do
+      local bucket = KEYS[n]
+      sizes[bucket] = sizes[bucket] or redis.call('SCARD', bucket)
+    end
+  end
 end
 -- Write.
 local finished = {}
@@ -21,13 +26,13 @@ for i = 4, #ARGV do
     local first = 2 + (i - 4) * levels
     local bucket = KEYS[first + levels - 1]
     for level = 0, levels - 1 do
-      if size(KEYS[first + level]) < full then
+      if sizes[KEYS[first + level]] < full then
         bucket = KEYS[first + level]
         break
       end
     end
     -- Counted as Redis counts: whoever looks for it must not stop at an earlier bucket.
-    sizes[bucket] = size(bucket) + redis.call('SADD', bucket, ARGV[i])
+    sizes[bucket] = sizes[bucket] + redis.call('SADD', bucket, ARGV[i])
     finished[#finished + 1] = ARGV[i]
   end
 end

@@ -15,6 +15,8 @@ local was = record and string.match(record, '^%a+') or 'missing'
 if was ~= from then
   return {'wrong_state', was}
 end
+redis.call('ZCARD', review)
+redis.call('XLEN', outbox)
 -- Write.
 redis.call('HSET', pay, payment, to .. string.sub(record, #was + 1))
 redis.call('ZREM', review, from .. ':' .. id .. ':' .. payment)

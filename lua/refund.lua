@@ -31,6 +31,12 @@ local spent = {}
 for i = 1, state == 'delivered' and quantity or 0 do
   spent[i] = redis.call('HGET', order, 'k' .. i) or nil
 end
+redis.call('LLEN', owed)
+redis.call('HLEN', stock)
+redis.call('LLEN', burned)
+redis.call('ZCARD', review)
+redis.call('SCARD', marks)
+redis.call('XLEN', outbox)
 -- Write.
 for i = 1, #payments, 2 do
   local was = string.match(payments[i + 1], '^%a+')

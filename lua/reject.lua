@@ -13,6 +13,8 @@ local o = redis.call('HMGET', order, 'state', 'log')
 if o[1] ~= 'held' then
   return {'wrong_state', o[1] or 'missing'}
 end
+redis.call('ZCARD', review)
+redis.call('XLEN', outbox)
 -- Write.
 redis.call('HSET', order, 'state', 'rejected', 'log', (o[2] or '') .. log)
 redis.call('ZREM', review, 'held:' .. id)

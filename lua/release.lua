@@ -16,6 +16,14 @@ local state, expires, reserved, product = o[1], tonumber(o[2]), tonumber(o[3]), 
 if state == 'pending' and expires > now then
   return {'waiting'}
 end
+local stock
+if state == 'pending' then
+  stock = select(2, names(order, product))
+  redis.call('HLEN', stock)
+end
+redis.call('ZCARD', due)
+redis.call('SCARD', marks)
+redis.call('XLEN', outbox)
 -- Write.
 redis.call('ZREM', due, id)
 if state ~= 'pending' then
@@ -26,7 +34,6 @@ if log ~= '' then
   redis.call('HSET', order, 'log', (o[5] or '') .. log)
 end
 if reserved > 0 then
-  local _, stock = names(order, product)
   redis.call('HINCRBY', stock, 'reserved', -reserved)
   redis.call('SADD', marks, product)
 end

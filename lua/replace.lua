@@ -22,6 +22,8 @@ local pool, stock, owed = names(order, product)
 if free(pool, stock, owed) < 1 then
   return {'short'}
 end
+redis.call('LLEN', burned)
+redis.call('XLEN', outbox)
 -- Write.
 redis.call('HSET', order, 'k' .. position, redis.call('LPOP', pool), 'log', (o[4] or '') .. log)
 redis.call('RPUSH', burned, sealed)

@@ -25,6 +25,8 @@ local reserved = 0
 if reserve == '1' then
   reserved = quantity
 end
+redis.call('ZCARD', due)
+redis.call('XLEN', outbox)
 -- Write.
 redis.call('HSET', order, 'state', 'pending', 'reserved', reserved, unpack(ARGV, 6, 5 + tonumber(ARGV[5])))
 if reserved > 0 then

@@ -26,14 +26,16 @@ for i = 3, #ARGV do
     break
   end
   room = room - quantity
-  plan[#plan + 1] = {order, quantity, ARGV[i]}
+  plan[#plan + 1] = {order = order, quantity = quantity, id = ARGV[i]}
 end
 local rest = redis.call('LLEN', owed) - #plan
+redis.call('SCARD', marks)
+redis.call('XLEN', outbox)
 -- Write.
 for _, p in ipairs(plan) do
   redis.call('LPOP', owed)
-  give(p[1], take(pool, p[2]), 0, p[2], 'state', 'delivered', 'delivered', now)
-  redis.call('XADD', outbox, '*', 'event', 'delivered', 'order', p[3])
+  give(p.order, take(pool, p.quantity), 0, p.quantity, 'state', 'delivered', 'delivered', now)
+  redis.call('XADD', outbox, '*', 'event', 'delivered', 'order', p.id)
 end
 if rest == 0 or stuck then
   redis.call('SREM', marks, product)

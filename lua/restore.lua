@@ -11,6 +11,10 @@
 local pool, stock, voided, marks, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local product, count = ARGV[1], tonumber(ARGV[2])
 count = math.min(count, redis.call('LLEN', voided))
+redis.call('LLEN', pool)
+redis.call('HLEN', stock)
+redis.call('SCARD', marks)
+redis.call('XLEN', outbox)
 -- Write.
 if count <= 0 then
   return {'restored', 0}

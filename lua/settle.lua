@@ -93,6 +93,10 @@ for n = 1, (#KEYS - 4) / 2 do
     end
   end
 end
+call('ZCARD', due)
+call('ZCARD', review)
+call('SCARD', marks)
+call('XLEN', outbox)
 -- Write.
 for _, shelf in pairs(shelves) do
   if shelf.released > 0 then

@@ -10,6 +10,7 @@ local staged, staging, now, member = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 if redis.call('EXISTS', staged) == 1 then
   return {'exists'}
 end
+redis.call('ZCARD', staging)
 -- Write.
 redis.call('RPUSH', staged, unpack(ARGV, 3))
 redis.call('ZADD', staging, now, member)

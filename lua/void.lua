@@ -23,6 +23,8 @@ else
   end
   count = #keys
 end
+redis.call('LLEN', voided)
+redis.call('XLEN', outbox)
 -- Write.
 if count <= 0 then
   return {'voided', 0}

@@ -232,7 +232,7 @@ async fn show(
     value["reserved"] = json!(order.reserved);
     // Keys only when they are asked for by name.
     if wants_keys {
-        let keys = web.shop.open(&order)?;
+        let keys = web.shop.open(&order).await?;
         value["keys"] = keys.iter().map(|key| json!(key.as_str())).collect();
     }
     Ok(Json(value))

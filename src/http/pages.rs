@@ -22,6 +22,7 @@ use crate::channel::Step;
 use crate::domain::text::printable;
 use crate::domain::{Order, OrderState, PaymentNo};
 use crate::shop::{Pay, ShopError};
+use crate::store::StoreError;
 use crate::vault;
 
 const SCRIPT: &str = include_str!("pages/o.js");
@@ -136,7 +137,12 @@ async fn page(
 
 /// An order's page; `refused`: the way to pay that was chosen and that does not work.
 async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, refused: Option<&str>) -> Result<Response, Problem> {
-    let view = web.shop.view(order).await?;
+    let (view, copying) = match web.shop.view(order).await {
+        Ok(view) => (view, false),
+        // Paid and delivered, but not safe to be shown: the page says so, and looks again by itself.
+        Err(ShopError::Store(StoreError::TooFewCopies)) => (web.shop.outline(order), true),
+        Err(error) => return Err(error.into()),
+    };
     // The newest way that leads anywhere: a gateway may not have opened the one behind it.
     let newest = order.attempts.iter().rev().find_map(|(attempt, due)| {
         let way = web.shop.created(order, *attempt).ok()?;
@@ -156,9 +162,19 @@ async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, refused: Opti
     let others = web.shop.channels_for(order.amount.currency);
     let others = others.filter(|name| order.state == OrderState::Pending && Some(*name) != tried);
     let others: Vec<String> = others.map(str::to_owned).collect();
-    let values = context! { others, refused, order => Value::from(minijinja::value::Serde(&view)), pay_url, code, form_url, fields, expires, title => view.name };
-    let status = if refused.is_some() { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
-    Ok(render(web, "order.html", headers, status, values))
+    let values = context! { others, refused, copying, order => Value::from(minijinja::value::Serde(&view)), pay_url, code, form_url, fields, expires, title => view.name };
+    let status = match (copying, refused) {
+        (true, _) => StatusCode::SERVICE_UNAVAILABLE,
+        (_, Some(_)) => StatusCode::BAD_GATEWAY,
+        _ => StatusCode::OK,
+    };
+    let mut response = render(web, "order.html", headers, status, values);
+    if copying {
+        let again = HeaderValue::from_static("2");
+        response.headers_mut().insert(header::RETRY_AFTER, again.clone());
+        response.headers_mut().insert(header::REFRESH, again);
+    }
+    Ok(response)
 }
 
 #[derive(Deserialize)]

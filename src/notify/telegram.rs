@@ -79,6 +79,7 @@ fn zh(reason: &str) -> &str {
         "untrusted_proxy" => "代理未列入 trusted_proxies",
         "address_blocked" => "一个地址因回调被拒过多而被屏蔽",
         "clock_skew" => "Redis 与本机时钟不一致",
+        "replica_missing" => "缺少副本,付款在等待",
         "notice_given_up" => "通知多次失败,已放弃",
         "notifier_gone" => "通知的接收方已停用(410)",
         other => other,

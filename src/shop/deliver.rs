@@ -55,8 +55,10 @@ impl Shop {
     /// The keys of a delivered order, opened.
     ///
     /// # Errors
-    /// A sealed key that cannot be opened: it is never left out in silence.
-    pub fn open(&self, order: &Order) -> Result<Vec<Zeroizing<String>>, ShopError> {
+    /// The order has too few copies by now: nobody may see its keys yet. Or a sealed key cannot be opened: it is never left
+    /// out in silence.
+    pub async fn open(&self, order: &Order) -> Result<Vec<Zeroizing<String>>, ShopError> {
+        self.store.secure(order).await?;
         order.keys.iter().map(|key| self.vault.open(key).map_err(ShopError::from)).collect()
     }
 
@@ -66,11 +68,17 @@ impl Shop {
     /// As [`Shop::open`].
     pub async fn view(&self, order: &Order) -> Result<OrderView, ShopError> {
         let keys = match order.state {
-            OrderState::Delivered => Some(self.open(order)?.iter().map(|key| key.as_str().to_owned()).collect()),
+            OrderState::Delivered => Some(self.open(order).await?.iter().map(|key| key.as_str().to_owned()).collect()),
             _ => None,
         };
+        Ok(OrderView { keys, ..self.outline(order) })
+    }
+
+    /// The same without the keys.
+    #[must_use]
+    pub fn outline(&self, order: &Order) -> OrderView {
         let name = self.catalog().get(&order.product).map(|product| product.name.clone()).unwrap_or_default();
-        Ok(OrderView {
+        OrderView {
             id: order.id.to_string(),
             state: order.state,
             product: order.product.to_string(),
@@ -83,8 +91,8 @@ impl Shop {
             expires_at: order.expires,
             paid_at: order.paid,
             delivered_at: order.delivered,
-            keys,
-        })
+            keys: None,
+        }
     }
 
     /// A buyer's contact, for the operator.

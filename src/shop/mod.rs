@@ -244,7 +244,7 @@ impl Shop {
         self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether Redis answered at the last look, and is trusted with payments.
+    /// Whether Redis answered at the last look, has its replicas, and is trusted with payments.
     #[must_use]
     pub fn ready(&self) -> bool {
         self.ready.load(std::sync::atomic::Ordering::Relaxed) && self.mistrusts().is_none()

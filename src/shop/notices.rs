@@ -199,7 +199,7 @@ impl Shop {
             quantity: order.quantity,
             amount: format!("{} {}", order.amount, order.amount.currency),
             page: format!("{}/o/{id}?token={}", self.public_url, self.vault.token(id)),
-            keys: self.open(&order)?,
+            keys: self.open(&order).await?,
         };
         let (product, paid) = (order.product.to_string(), order.paid);
         Ok(Some(Due { notice, product, paid, what: What::Message(Box::new(message), reach) }))

@@ -38,6 +38,11 @@ impl Shop {
                         tracing::info!("Redis answers: ready.");
                     }
                 }
+                Err(ShopError::Store(StoreError::TooFewCopies)) => {
+                    if self.ready.swap(false, Ordering::Relaxed) || turn == 0 {
+                        self.replica_missing();
+                    }
+                }
                 Err(error) => {
                     if self.ready.swap(false, Ordering::Relaxed) || turn == 0 {
                         tracing::error!(%error, "Redis does not answer or cannot write: callbacks get 503 and are repeated by their gateways.");
@@ -111,6 +116,20 @@ impl Shop {
         }
     }
 
+    /// Tells that payments wait for a replica.
+    fn replica_missing(&self) {
+        tracing::error!(
+            "Fewer replicas than store.replicas have what was written: callbacks get 503 and are repeated by their gateways."
+        );
+        if self.is_news("replica_missing", 60_000) {
+            self.incident(IncidentNote {
+                reason: "replica_missing",
+                advice: "A replica is missing or does not keep up: payments wait (503) and no key is shown until it is back; gateways repeat what they heard 503 for. Start it again, or lower store.replicas and restart.",
+                ..IncidentNote::default()
+            });
+        }
+    }
+
     async fn look_at_room(&self, disk: Option<&std::path::Path>) -> Result<(), StoreError> {
         let health = self.store.health().await?;
         // Without maxmemory (0) there is no such limit.
@@ -124,7 +143,9 @@ impl Shop {
             None
         };
         let process = health.process;
+        let replicas = health.replicas;
         *self.health.write().unwrap_or_else(PoisonError::into_inner) = health;
+        self.store.count_replicas(replicas)?;
         // Once for each process of Redis: an idle shop writes nothing.
         if self.proved.load(Ordering::Relaxed) != process {
             self.store.prove_write().await?;

@@ -48,7 +48,8 @@ impl Shop {
     #[must_use]
     pub fn mistrusts(&self) -> Option<StoreError> {
         let doubt = self.store.places.doubt().map(StoreError::Doubted);
-        doubt.or_else(|| self.careless().map(StoreError::Careless))
+        let missing = || self.store.copies_missing().then_some(StoreError::TooFewCopies);
+        doubt.or_else(|| self.careless().map(StoreError::Careless)).or_else(missing)
     }
 
     /// Waits until a newer kamid has raised the layout of the data: this one must write no more.

@@ -161,6 +161,7 @@ impl Shop {
                 test: self.test,
                 started,
                 ready: self.ready(),
+                copies_missing: self.store.copies_missing(),
                 full: self.full(),
                 doubt: self.store.places.doubt(),
                 careless: self.careless(),

@@ -48,6 +48,17 @@ impl StoreError {
     }
 }
 
+/// Words by which Redis says that it cannot do it now: it loads, is a replica or lost its own, is busy, or moves a slot.
+const LATER: [&str; 10] =
+    ["LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS", "UNBLOCKED", "MOVED", "ASK"];
+/// What a script hears that looks for a name of a slot which is being moved.
+const ELSEWHERE: &str = "non local key";
+
+/// Whether an error says that: also one that Redis puts inside its words about a script.
+fn is_later(words: &str) -> bool {
+    words.contains(ELSEWHERE) || words.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| LATER.contains(&word))
+}
+
 impl From<redis::RedisError> for StoreError {
     fn from(error: redis::RedisError) -> Self {
         // Only Redis' own code and words, never a command's arguments.
@@ -56,12 +67,12 @@ impl From<redis::RedisError> for StoreError {
         match code.as_str() {
             "NOSCRIPT" => Self::NoScript,
             "OOM" | "MISCONF" => Self::Full(detail),
-            "LOADING" | "READONLY" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "BUSY" => Self::Unavailable(detail),
             "NOAUTH" | "WRONGPASS" | "NOPERM" => Self::Settings(format!("Redis refuses us: {code}; check store.url")),
             _ if error.is_timeout() => Self::Timeout,
             _ if error.is_connection_refusal() => Self::Unavailable(error.category().to_owned()),
             _ if error.is_unrecoverable_error() || error.is_io_error() => Self::Lost(error.category().to_owned()),
             _ if detail.contains("OOM") => Self::Full(detail),
+            _ if is_later(&detail) => Self::Unavailable(detail),
             // Without a code it is not Redis that spoke: a reply cut short, a driver that ended with its link.
             _ if code.is_empty() => Self::Lost(error.category().to_owned()),
             _ => Self::Bug(if detail.is_empty() { error.category().to_owned() } else { detail }),
@@ -74,6 +85,54 @@ impl From<bb8::RunError<StoreError>> for StoreError {
         match error {
             bb8::RunError::User(error) => error,
             bb8::RunError::TimedOut => Self::Unavailable("no connection in time".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error that Redis' line becomes.
+    fn error(line: &str) -> StoreError {
+        match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(redis::Value::ServerError(error)) => redis::RedisError::from(error).into(),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_means_later_is_no_bug_however_it_is_said() {
+        let plain = [
+            "NOREPLICAS Not enough good replicas to write.",
+            "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+            "MOVED 3999 127.0.0.1:6381",
+            "ASK 3999 127.0.0.1:6381",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "CLUSTERDOWN The cluster is down",
+            "LOADING Redis is loading the dataset in memory",
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "READONLY You can't write against a read only replica.",
+        ];
+        for line in plain {
+            let words = line.split_once(' ').map_or(line, |(_, words)| words);
+            let word = line.split(' ').next().unwrap_or_default();
+            for said in [
+                line.to_owned(),
+                format!("{line} script: 7a1c, on @user_script:3."),
+                format!("ERR Error running script (call to f_7a1c): @user_script:3: -{word} {words}"),
+                format!("ERR {line} script: 7a1c, on @user_script:3."),
+            ] {
+                assert!(matches!(error(&said), StoreError::Unavailable(_)), "{said}: {:?}", error(&said));
+                assert!(error(&said).retry(), "{said}");
+            }
+        }
+        let moved =
+            "ERR Script attempted to access a non local key in a cluster node script: 7a1c, on @user_script:30.";
+        assert!(matches!(error(moved), StoreError::Unavailable(_)), "{:?}", error(moved));
+        for bug in ["ERR unknown command 'TASK'", "WRONGTYPE Operation against a key holding the wrong kind of value"] {
+            assert!(matches!(error(bug), StoreError::Bug(_)), "{bug}: {:?}", error(bug));
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod audit;
 mod catalog;
 pub mod clock;
+mod copies;
 pub mod embedded;
 mod error;
 mod index;
@@ -59,8 +60,7 @@ pub struct Store {
     pub names: Names,
     /// The time scripts are given.
     pub clock: Arc<Clock>,
-    replicas: u32,
-    wait_ms: u64,
+    copies: Arc<copies::Copies>,
     durability: Durability,
     lanes: Arc<settle::Lanes>,
     preflight: Arc<preflight::Preflight>,
@@ -134,8 +134,7 @@ impl Store {
             client,
             names,
             clock: Arc::new(Clock::default()),
-            replicas: config.replicas,
-            wait_ms: config.timeout_ms / 2,
+            copies: Arc::new(copies::Copies::new(config)),
             durability: config.durability,
             lanes: Arc::default(),
             preflight,
@@ -205,14 +204,14 @@ impl Store {
     }
 
     async fn run_for_value(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
-        let cmd = script.command(keys, args);
-        match self.run_once(script, &cmd).await {
-            Err(StoreError::Lost(_)) => self.run_once(script, &cmd).await,
+        let (name, cmd) = (keys.first().copied().unwrap_or_default(), script.command(keys, args));
+        match self.run_once(script, name, &cmd).await {
+            Err(StoreError::Lost(_)) => self.run_once(script, name, &cmd).await,
             other => other,
         }
     }
 
-    async fn run_once(&self, script: &Script, cmd: &Cmd) -> Result<redis::Value, StoreError> {
+    async fn run_once(&self, script: &Script, name: &str, cmd: &Cmd) -> Result<redis::Value, StoreError> {
         let mut link = self.checkout().await?;
         // Behind the checkout, which may have dialled a link to a store that is not the one that was there.
         if script.draws
@@ -220,37 +219,14 @@ impl Store {
         {
             return Err(StoreError::Doubted(doubt));
         }
-        match self.run_on(&mut link, cmd).await {
+        match self.run_on(&mut link, name, cmd).await {
             Err(StoreError::NoScript) => {
-                link.run(&script.load()).await?;
-                self.run_on(&mut link, cmd).await
+                for script in [script, &script::FENCE] {
+                    link.run(&script.load()).await?;
+                }
+                self.run_on(&mut link, name, cmd).await
             }
             other => other,
-        }
-    }
-
-    /// Whether all that was written until now has its copies.
-    async fn has_copies(&self) -> Result<bool, StoreError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("SET").arg(self.names.proof()).arg(self.now());
-        pipe.cmd("WAIT").arg(self.replicas).arg(self.wait_ms);
-        let answers = self.checkout().await?.run_all(&pipe).await?;
-        Ok(matches!(answers.last(), Some(redis::Value::Int(copies)) if *copies >= i64::from(self.replicas)))
-    }
-
-    async fn run_on(&self, link: &mut link::Link, cmd: &Cmd) -> Result<redis::Value, StoreError> {
-        if self.replicas == 0 {
-            return link.run(cmd).await;
-        }
-        let mut pipe = redis::pipe();
-        pipe.add_command(cmd.clone()).cmd("WAIT").arg(self.replicas).arg(self.wait_ms);
-        let mut answers = link.run_all(&pipe).await?.into_iter();
-        let (answer, copies) = (answers.next(), answers.next());
-        match copies {
-            Some(redis::Value::Int(copies)) if copies >= i64::from(self.replicas) => {
-                answer.ok_or_else(|| StoreError::Damaged("no answer".to_owned()))
-            }
-            _ => Err(StoreError::TooFewCopies),
         }
     }
 }

@@ -133,6 +133,12 @@ impl Names {
         format!("{}:{{catalog}}:proof", self.0)
     }
 
+    /// In the slot of another name.
+    pub fn fence(self, name: &str) -> String {
+        let slot = name.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("catalog", |(slot, _)| slot);
+        format!("{}:{{{slot}}}:fence", self.0)
+    }
+
     /// Operators by name, each with its token's hash.
     pub fn tokens(self) -> String {
         format!("{}:{{catalog}}:tokens", self.0)

@@ -83,6 +83,7 @@ scripts! {
     PROVE "prove" false,
     NOTICE "notice" false,
     OPEN "open" true,
+    FENCE "fence" false,
 }
 
 /// A script's reply, taken apart.

@@ -138,6 +138,8 @@ pub struct Surroundings {
     pub started: Millis,
     /// Whether Redis answers.
     pub ready: bool,
+    /// Whether fewer replicas than configured have what was written.
+    pub copies_missing: bool,
     /// Why no new orders and keys are taken, if so.
     pub full: Option<String>,
     /// Why nothing is drawn from the store, if so.

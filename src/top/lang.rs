@@ -200,6 +200,12 @@ const TERMS: &[Term] = &[
         "Redis 设置被改",
         "Redis 的持久化或淘汰设置在启动后被改动,付款可能丢失:改回之前回调得到 503,网关会重发;操作员的操作照常进行,但可能丢失。",
     ),
+    term(
+        "replica_missing",
+        "replica missing",
+        "缺少副本",
+        "副本不在或跟不上:付款在等待(503),卡密暂不显示,网关会重发。请重新启动副本,或调低 store.replicas 后重启。",
+    ),
     term("query_mismatch", "odd query answer", "查询结果不符", "网关的回答是关于别的订单,或无法读取:请到其后台查看。"),
     term("delivered", "delivered", "已发货", ""),
     term("pending", "pending", "待付款", ""),

@@ -26,6 +26,7 @@ mod notices;
 mod operators;
 mod places;
 mod power;
+mod replicas;
 mod secrets;
 mod stores;
 mod stream;

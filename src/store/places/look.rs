@@ -169,7 +169,7 @@ impl Store {
         let mut link = self.checkout().await?;
         let Some(ends) = self.places.look(&mut link, self.names).await? else { return Ok(()) };
         // Only what moved is waited for: an idle shop writes nothing.
-        if self.places.are_ahead(&ends) && (self.replicas == 0 || self.has_copies().await?) {
+        if self.places.are_ahead(&ends) && self.all_copied().await? {
             self.places.advance(ends, self.now());
         }
         Ok(())

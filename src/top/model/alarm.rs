@@ -127,7 +127,13 @@ impl Judge<'_> {
                 }
                 continue;
             }
-            if !s.ready && s.doubt.is_none() && s.careless.is_none() {
+            if s.copies_missing {
+                let en = format!(
+                    "instance {name}: a replica is missing: payments wait; callbacks hear 503 and are repeated"
+                );
+                let zh = format!("实例 {name}:缺少副本:付款在等待;回调得到 503,网关会重发");
+                self.add(format!("redis {name}"), Level::Alarm, Tab::Instances, en, zh);
+            } else if !s.ready && s.doubt.is_none() && s.careless.is_none() {
                 let en = format!(
                     "instance {name}: Redis does not answer or cannot write; callbacks hear 503 and are repeated"
                 );

@@ -13,9 +13,10 @@ use kamid::store::{Changed, Chunk, ChunkReport, NewOrder, Once, Released, Reserv
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, payment, product};
 
 /// Commands that only read: the only ones before `-- Write.`.
-const READS: &str = "EXISTS HGET HGETALL HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER ZRANGE ZSCORE";
+const READS: &str =
+    "EXISTS GET HGET HGETALL HLEN HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER XLEN ZCARD ZRANGE ZSCORE";
 /// What our names are made of.
-const KINDS: &str = "burned claims dead due idem marks news notices order outbox owed pay pool quota review seen staged staging \
+const KINDS: &str = "burned claims dead due fence idem marks news notices order outbox owed pay pool quota review seen staged staging \
                      stock voided";
 
 /// Texts of the Lua files of a folder, by name without `.lua`.
@@ -136,6 +137,7 @@ macro_rules! fails_whole {
 }
 
 mod settle;
+mod whole;
 
 #[tokio::test]
 async fn reserve_counts_an_order_once() {

