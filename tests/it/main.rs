@@ -32,3 +32,4 @@ mod support;
 mod top;
 mod tour;
 mod trail;
+mod upgrade;
