@@ -7,6 +7,7 @@ mod browser;
 mod channels;
 mod config;
 mod disk;
+mod embedded;
 mod faults;
 mod floods;
 mod fuzz;
