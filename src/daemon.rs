@@ -201,8 +201,9 @@ async fn connect(config: &Config, embedded: Option<&Embedded>, places: Arc<Place
                 }
                 embedded.start()?;
             }
+            Some(embedded) => embedded.recall(),
             None if began.elapsed() > PATIENCE => return Err(error.into()),
-            _ => {}
+            None => {}
         }
         if began.elapsed() > Duration::from_secs(2) && !told {
             told = true;
@@ -237,7 +238,8 @@ impl Running {
         let drain = Duration::from_secs(config.server.drain_seconds);
         let mut workers = JoinSet::new();
         if let Some(embedded) = embedded.clone() {
-            workers.spawn(embedded.supervise(working.clone()));
+            let asked = Arc::clone(&shop);
+            workers.spawn(embedded.supervise(working.clone(), move || asked.ready()));
         }
         let disk = embedded.is_some().then(|| data.to_owned());
         workers.spawn(Arc::clone(&shop).sweep_forever(working.clone(), disk));
@@ -273,8 +275,8 @@ impl Running {
             tokio::time::timeout(Duration::from_secs(5), async { while self.workers.join_next().await.is_some() {} })
                 .await;
         if let Some(embedded) = &self.embedded {
-            let known = Some(self.shop.health().process).filter(|pid| *pid > 0);
-            embedded.stop(process.or(known)).await;
+            // Never one that was known earlier: it may have ended, and its number be another's.
+            embedded.stop(process).await;
         }
     }
 }

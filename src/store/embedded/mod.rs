@@ -1,19 +1,25 @@
 //! The embedded Redis: a real `redis-server` on a unix socket in the data directory, started, watched and stopped here.
 //!
-//! Two locks keep it single. `kamid.lock` is held by the one daemon of a data directory. `redis.lock` is given to the
-//! server as its standard input, so that the kernel frees it exactly when that process and its children are gone: while
-//! it is held we attach and wait, however long the server is frozen or loading, and never start a second one, which
-//! would write the same file and pop the same keys.
+//! One server at most writes these files, or the same keys would be sold twice. It is given the locks of its folder and of
+//! `redis.lock`, which the kernel frees exactly when that process and its children are gone. Files can be removed under a
+//! running server, so more than their names is asked: the locks that were given, the folder's own, our child, any process
+//! that works there, and a socket that takes connections, as a frozen server's does. While one of them stands we attach
+//! and wait, however long the server is frozen or loading.
+
+mod lock;
+mod process;
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process};
+
+use lock::Locks;
 
 /// What stops the embedded Redis from serving.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +35,10 @@ pub enum EmbeddedError {
     Program { program: String, source: std::io::Error },
     #[error("{path} is too long for a unix socket ({length} bytes, at most 107): choose a shorter --data")]
     LongPath { path: String, length: usize },
+    #[error(
+        "{path} is not the folder any more that this daemon's Redis was started in: nothing is started there. Put the old one back, or restart kamid"
+    )]
+    Exchanged { path: String },
     #[error("the embedded Redis stopped at once ({status}); the last lines of {log}:\n{tail}")]
     Stopped { status: String, log: String, tail: String },
 }
@@ -56,30 +66,37 @@ pub fn make_private(path: &Path) -> Result<(), EmbeddedError> {
 
 /// The right to serve a data directory; freed by the kernel when this process ends, however it ends.
 #[derive(Debug)]
-pub struct DataLock(#[allow(dead_code)] File);
+pub struct DataLock(#[allow(dead_code)] Locks);
 
 impl DataLock {
-    /// Takes `kamid.lock` or says who holds it.
+    /// Takes `kamid.lock` and the directory, or says who holds them.
     ///
     /// # Errors
     /// [`EmbeddedError::Taken`], or a file that cannot be opened.
     pub fn take(data: &Path) -> Result<Self, EmbeddedError> {
         let path = data.join("kamid.lock");
-        let mut file = open_lock(&path)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut pid = String::new();
-            let _read = file.read_to_string(&mut pid);
-            let path = data.display().to_string();
-            return Err(EmbeddedError::Taken { pid: pid.trim().to_owned(), path });
+        let mut locks = Locks::open(data, "kamid.lock")?;
+        if !locks.take(data)? {
+            let noted = Some(locks.note()).filter(|pid| !pid.is_empty());
+            let pid = noted.unwrap_or_else(|| "unknown: its kamid.lock was removed".to_owned());
+            return Err(EmbeddedError::Taken { pid, path: data.display().to_string() });
         }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(at(&path))?;
-        writeln!(file, "{}", std::process::id()).map_err(at(&path))?;
-        Ok(Self(file))
+        locks.sign().map_err(at(&path))?;
+        Ok(Self(locks))
     }
 }
 
-fn open_lock(path: &Path) -> Result<File, EmbeddedError> {
-    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(at(path))
+/// What is known of the server.
+#[derive(Debug, Default)]
+struct Known {
+    /// The child that we started, until it has ended.
+    child: Option<u32>,
+    /// The locks it was given, or was seen to have: not by their names, which may stand for other files by now.
+    held: Option<Locks>,
+    /// Whether it was said that its locks are gone and it is not.
+    told: bool,
+    /// Whether it was told to end, since nobody reaches it.
+    recalled: bool,
 }
 
 /// The embedded server of one data directory.
@@ -87,6 +104,7 @@ fn open_lock(path: &Path) -> Result<File, EmbeddedError> {
 pub struct Embedded {
     folder: PathBuf,
     program: String,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Embedded {
@@ -98,7 +116,7 @@ impl Embedded {
         let data = std::path::absolute(data).map_err(at(data))?;
         let folder = data.join("redis");
         make_private(&folder)?;
-        let embedded = Self { folder, program: program.to_owned() };
+        let embedded = Self { folder, program: program.to_owned(), known: Arc::default() };
         let socket = embedded.socket();
         let length = socket.as_os_str().len();
         if length > 107 {
@@ -117,13 +135,42 @@ impl Embedded {
         self.folder.join("redis.log")
     }
 
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a server (or a child that still writes its files) is alive.
     ///
     /// # Errors
     /// The lock file cannot be opened.
     pub fn alive(&self) -> Result<bool, EmbeddedError> {
-        let lock = open_lock(&self.folder.join("redis.lock"))?;
-        Ok(flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
+        Ok(self.claim(&mut self.known())?.is_none())
+    }
+
+    /// The locks of the files, ours, where nothing speaks for a server on them.
+    fn claim(&self, known: &mut Known) -> Result<Option<Locks>, EmbeddedError> {
+        if known.child.is_some() || known.held.as_ref().is_some_and(Locks::elsewhere) {
+            return Ok(None);
+        }
+        let mut locks = Locks::open(&self.folder, "redis.lock")?;
+        if known.held.as_ref().is_some_and(|held| !held.same_folder(&locks)) {
+            return Err(EmbeddedError::Exchanged { path: self.folder.display().to_string() });
+        }
+        if !locks.take(&self.folder)? {
+            known.held = Some(locks);
+            return Ok(None);
+        }
+        let process = process::of(&self.folder, &self.socket());
+        if process.is_none() && !process::accepts(&self.socket()) {
+            return Ok(Some(locks));
+        }
+        if !std::mem::replace(&mut known.told, true) {
+            tracing::warn!(
+                process,
+                "The embedded Redis runs although nobody has its locks: redis.lock was removed. It is used as it is; no second one is started."
+            );
+        }
+        Ok(None)
     }
 
     /// Starts a server if none is alive. Says whether it did.
@@ -131,10 +178,8 @@ impl Embedded {
     /// # Errors
     /// The program cannot be started.
     pub fn start(&self) -> Result<bool, EmbeddedError> {
-        let lock = open_lock(&self.folder.join("redis.lock"))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Ok(false);
-        }
+        let mut known = self.known();
+        let Some(locks) = self.claim(&mut known)? else { return Ok(false) };
         let socket = self.socket();
         let _gone = std::fs::remove_file(&socket);
         let log = self.log();
@@ -161,17 +206,51 @@ impl Embedded {
             ("--maxclients", "10000"),
         ];
         let mut command = Command::new(&self.program);
+        let stdin = locks.hand_to().map_err(at(&self.folder))?;
         // Its own group: Ctrl-C on our terminal must not kill it before the drain.
-        command.process_group(0).stdin(Stdio::from(lock)).stdout(Stdio::from(out)).stderr(Stdio::from(err));
+        command.process_group(0).stdin(stdin).stdout(Stdio::from(out)).stderr(Stdio::from(err));
         for (name, value) in settings {
             command.arg(name).arg(value);
         }
+        let held = Locks::open(&self.folder, "redis.lock")?;
         let child =
             command.spawn().map_err(|source| EmbeddedError::Program { program: self.program.clone(), source })?;
-        // The command holds our copy of the lock; the server alone must hold it from here on.
-        drop(command);
-        std::thread::spawn(move || reap(child));
+        // The command holds our copies of the locks; the server alone must hold them from here on.
+        drop((command, locks));
+        *known = Known { child: Some(child.id()), held: Some(held), ..Known::default() };
+        let embedded = self.clone();
+        std::thread::spawn(move || embedded.reap(child));
         Ok(true)
+    }
+
+    /// Waits for a child that ends.
+    fn reap(&self, mut child: std::process::Child) {
+        let ended = child.wait();
+        self.known().child = None;
+        match ended {
+            Ok(status) => tracing::info!(%status, "The embedded Redis ended."),
+            Err(error) => tracing::warn!(%error, "The embedded Redis could not be waited for."),
+        }
+    }
+
+    /// Ends a server that nobody reaches any more, since its socket was removed, in order: it writes what it has, and
+    /// another one is started on its files when it is gone. Only for when no connection of ours works.
+    pub fn recall(&self) {
+        if self.known().recalled || !process::is_cut_off(&self.socket()) {
+            return;
+        }
+        let Some(pid) = process::of(&self.folder, &self.socket()) else { return };
+        self.known().recalled = true;
+        // One that works in another folder by now may have the only copy of what it knows.
+        if !process::works_in(pid, &self.folder) {
+            tracing::error!(pid, folder = %self.folder.display(), "The embedded Redis cannot be reached: its socket was removed, and its folder was removed or exchanged. Nothing is started beside it. Save its files first, then end it: docs/operations.md.");
+            return;
+        }
+        tracing::error!(
+            pid,
+            "The embedded Redis cannot be reached: its socket was removed. It is ended in order and started again."
+        );
+        terminate(pid);
     }
 
     /// Why the server stopped at once, from its log.
@@ -190,13 +269,17 @@ impl Embedded {
     }
 
     /// Keeps a server running until told to stop: starts one whenever none is alive, more slowly when it does not stay up,
-    /// and then says why by the last lines of its log: a full disk, a damaged file.
-    pub async fn supervise(self, mut stop: tokio::sync::watch::Receiver<bool>) {
+    /// and then says why by the last lines of its log: a full disk, a damaged file. `answers` says whether a connection of
+    /// ours works: then nothing is started unless the locks that the server had are seen to be free.
+    pub async fn supervise(self, mut stop: tokio::sync::watch::Receiver<bool>, answers: impl Fn() -> bool + Send) {
         let mut started: Option<Instant> = None;
         let mut short_lives = 0u32;
         while !*stop.borrow() {
             let pause = (LOOK * 2u32.pow(short_lives.min(6))).min(SLOWEST);
-            if started.is_none_or(|at| at.elapsed() >= pause) {
+            if !answers() {
+                self.recall();
+            }
+            if started.is_none_or(|at| at.elapsed() >= pause) && (self.is_certain() || !answers()) {
                 match self.start() {
                     Ok(false) => {}
                     Ok(true) => {
@@ -206,7 +289,9 @@ impl Embedded {
                         self.tell(short_lives);
                     }
                     Err(error) => {
-                        tracing::error!(%error, "The embedded Redis cannot be started.");
+                        if short_lives.is_power_of_two() || short_lives == 0 {
+                            tracing::error!(%error, "The embedded Redis cannot be started.");
+                        }
                         short_lives += 1;
                         started = Some(Instant::now());
                     }
@@ -217,6 +302,11 @@ impl Embedded {
                 _ = stop.changed() => {}
             }
         }
+    }
+
+    /// Whether its end can be seen: locks are freed with the process, while signs of one can be missed.
+    fn is_certain(&self) -> bool {
+        self.known().held.is_some()
     }
 
     fn tell(&self, short_lives: u32) {
@@ -230,12 +320,19 @@ impl Embedded {
         }
     }
 
-    /// Stops the server in order and waits until it is gone: nothing may start on its files before.
+    /// Stops the server in order, this process or the one that is found, and waits until it is gone: nothing may start on its
+    /// files before.
     pub async fn stop(&self, process: Option<u32>) {
-        if let Some(pid) = process.and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())) {
-            let _sent = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        for _ in 0..200 {
+        let mut ended = None;
+        for look in 0..200u32 {
+            // One that was just started again is another one.
+            if look.is_multiple_of(20) {
+                let pid = process.filter(|_| look == 0).or_else(|| process::of(&self.folder, &self.socket()));
+                if let Some(pid) = pid.filter(|pid| ended != Some(*pid)) {
+                    terminate(pid);
+                    ended = Some(pid);
+                }
+            }
             if !self.alive().unwrap_or(false) {
                 return;
             }
@@ -247,9 +344,9 @@ impl Embedded {
     }
 }
 
-fn reap(mut child: std::process::Child) {
-    match child.wait() {
-        Ok(status) => tracing::info!(%status, "The embedded Redis ended."),
-        Err(error) => tracing::warn!(%error, "The embedded Redis could not be waited for."),
+fn terminate(pid: u32) {
+    if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+        // It may be gone already.
+        let _sent = kill_process(pid, Signal::TERM);
     }
 }
