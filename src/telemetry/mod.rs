@@ -61,6 +61,8 @@ pub enum Event<'a> {
     Incident(Box<Incident>),
 }
 
+/// Incidents told in one snapshot.
+const FRESH: usize = 50;
 /// Addresses told apart of one channel's callbacks.
 const ADDRESSES: usize = 1000;
 
@@ -240,7 +242,9 @@ impl Telemetry {
                 metrics::counter!("kamid_incidents_total", "reason" => incident.reason.clone()).increment(1);
                 tracing::warn!(id = %incident.id, reason = %incident.reason, channel = %incident.channel, address = %incident.address, "An incident was noted.");
                 let mut state = self.state();
-                if state.fresh.len() < 50 {
+                // Half of them are left for what no stranger can send.
+                let most = if incident.is_strangers() { FRESH / 2 } else { FRESH };
+                if state.fresh.len() < most {
                     state.fresh.push(incident.id.clone());
                 }
                 drop(state);
