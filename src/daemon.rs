@@ -24,7 +24,8 @@ use crate::shop::{Parts, Shop};
 use crate::store::embedded::{DataLock, Embedded, EmbeddedError, make_private};
 use crate::store::places::Places;
 use crate::store::{Names, Store, StoreError};
-use crate::telemetry::Telemetry;
+pub use crate::telemetry::log::{finish as finish_log, start as start_log};
+use crate::telemetry::{Telemetry, log};
 use crate::vault::{self, Vault, VaultError};
 
 /// How long a Redis that is not ours may be away at the start.
@@ -293,6 +294,7 @@ fn leave_at_the_next(mut signals: Signals) {
     tokio::spawn(async move {
         signals.next_in_haste().await;
         tracing::warn!("A second signal: leaving at once. Redis stays up, the next start attaches to it.");
+        log::finish();
         std::process::exit(130);
     });
 }
@@ -339,5 +341,5 @@ fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant, shell: &str
         data.display(),
         channels.join(", "),
     );
-    let _shown = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+    log::say(&text);
 }

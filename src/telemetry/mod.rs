@@ -5,6 +5,7 @@
 
 pub mod fleet;
 pub mod incident;
+pub mod log;
 pub mod snapshot;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -348,6 +349,8 @@ impl Telemetry {
         // Or every sample would stay in memory until somebody asks for the metrics.
         self.prometheus.run_upkeep();
         gauge(&rest);
+        let (log_lost, log_lost_ago) = log::lost();
+        metrics::counter!("kamid_log_lost_total").absolute(log_lost);
         let mut state = self.state();
         let mut counters = state.counters.clone();
         let mut latency = BTreeMap::new();
@@ -378,6 +381,8 @@ impl Telemetry {
             deliveries,
             incidents,
             incidents_dropped: self.incidents.dropped(),
+            log_lost,
+            log_lost_at: log_lost_ago.map_or(0, |ago| now.saturating_sub(ago.as_millis() as u64)),
             surroundings: rest,
         }
     }

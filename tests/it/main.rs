@@ -18,6 +18,7 @@ mod laws;
 mod layers;
 mod life;
 mod limits;
+mod log;
 mod lua;
 mod million;
 mod model;
