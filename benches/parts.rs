@@ -8,6 +8,7 @@ use kamid::channel::Channels;
 use kamid::channel::capture::{Capture, borrowed};
 use kamid::config::{Config, StoreUrl};
 use kamid::domain::{Attempt, Callback, Currency, Money, OrderId, Payment, Product, Take};
+use kamid::http::limit::Limiter;
 use kamid::settings::{Secret, Section};
 use kamid::store::embedded::Embedded;
 use kamid::store::{Chunk, NewOrder, Store};
@@ -198,5 +199,19 @@ fn snapshots(c: &mut Criterion) {
     });
 }
 
-criterion_group!(parts, verify, verify_kinds, seal, settle, snapshots);
+/// What a charge costs while ever more addresses come than are remembered.
+fn limit(c: &mut Criterion) {
+    let limiter = Limiter::new(&Config::defaults().unwrap().limits);
+    let mut n = 0x0100_0000_u32;
+    let mut charge = || {
+        n += 1;
+        limiter.lookup(std::net::Ipv4Addr::from(n).into())
+    };
+    for _ in 0..100_000 {
+        charge().unwrap();
+    }
+    c.bench_function("charge a new address, past all that are remembered", |b| b.iter(&mut charge));
+}
+
+criterion_group!(parts, verify, verify_kinds, seal, settle, snapshots, limit);
 criterion_main!(parts);

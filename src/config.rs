@@ -135,6 +135,7 @@ impl Default for Top {
 #[allow(missing_docs)]
 pub struct Limits {
     pub connections: usize,
+    pub connections_per_address: usize,
     pub body_bytes: usize,
     pub query_bytes: usize,
     pub headers: usize,
@@ -388,8 +389,9 @@ fn read_top(s: &Section, problems: &mut Vec<Problem>) -> Option<Top> {
 }
 
 fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
-    const KNOWN: [&str; 24] = [
+    const KNOWN: [&str; 25] = [
         "connections",
+        "connections_per_address",
         "body_bytes",
         "query_bytes",
         "headers",
@@ -419,6 +421,7 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         |key: &str, range| s.whole::<i64>(key, range, problems).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     let limits = Limits {
         connections: number("connections", 1..=1_000_000),
+        connections_per_address: number("connections_per_address", 1..=1_000_000),
         body_bytes: number("body_bytes", 1024..=1_048_576),
         query_bytes: number("query_bytes", 256..=65_536),
         headers: number("headers", 16..=256),

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -19,12 +18,14 @@ use crate::config::{Config, Durability, StoreUrl};
 use crate::http::{self, Web};
 use crate::notify::{self, Notifiers};
 use crate::outbound::Outbound;
+use crate::process::{Room, Signals};
 use crate::settings::Problem;
 use crate::shop::{Parts, Shop};
 use crate::store::embedded::{DataLock, Embedded, EmbeddedError, make_private};
 use crate::store::places::Places;
 use crate::store::{Names, Store, StoreError};
-use crate::telemetry::Telemetry;
+pub use crate::telemetry::log::{finish as finish_log, start as start_log};
+use crate::telemetry::{Telemetry, log};
 use crate::vault::{self, Vault, VaultError};
 
 /// How long a Redis that is not ours may be away at the start.
@@ -79,17 +80,17 @@ pub fn channels(config: &Config, vault: &Vault) -> Result<Channels, Vec<Problem>
     Ok(channels)
 }
 
-/// Serves until SIGTERM or Ctrl-C, then drains. `shell` is how a person calls this program for that data directory.
+/// Serves until SIGTERM, SIGHUP or Ctrl-C, then drains. `shell` is how a person calls this program for that data directory.
 ///
 /// # Errors
 /// Why it could not start.
-pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), DaemonError> {
+pub async fn serve(mut config: Config, data: &Path, shell: &str) -> Result<(), DaemonError> {
     let began = Instant::now();
     // From here on a signal is not lost, however early it comes.
     let mut signals = Signals::new()?;
     make_private(data)?;
     let _lock = DataLock::take(data)?;
-    raise_file_limit();
+    let room = fit_files(&mut config);
     let ring = data.join("ring.json");
     let new_ring = !ring.exists() && std::env::var_os("KAMID_RING").is_none();
     let vault = Vault::load(&ring)?;
@@ -148,12 +149,12 @@ pub async fn serve(config: Config, data: &Path, shell: &str) -> Result<(), Daemo
     greet(&shop, &whereabouts, data, began, shell);
     let web = Arc::new(Web::new(shop, notifiers, config.server.trusted_proxies.clone(), token));
     let shop = Arc::clone(&web.shop);
-    let running = Running::start(&config, web, (public, admin), embedded, data, started);
+    let running = Running::start(&config, web, (public, admin, room), embedded, data, started);
     let why = tokio::select! {
         () = signals.next() => Ok(()),
         newer = shop.outdated() => Err(newer.into()),
     };
-    signals.leave_at_the_next();
+    leave_at_the_next(signals);
     running.drain(Duration::from_secs(config.server.drain_seconds)).await;
     if let Err(error) = shop.store.places.write() {
         tracing::error!(%error, "How far the store got could not be written into the data directory.");
@@ -227,7 +228,7 @@ impl Running {
     fn start(
         config: &Config,
         web: Arc<Web>,
-        (public, admin): (TcpListener, TcpListener),
+        (public, admin, room): (TcpListener, TcpListener, Room),
         embedded: Option<Embedded>,
         data: &Path,
         started: u64,
@@ -257,7 +258,7 @@ impl Running {
         workers.spawn(forget_addresses(Arc::clone(&web), working));
         let mut listeners = JoinSet::new();
         listeners.spawn(http::serve_public(public, Arc::clone(&web), listening.clone(), drain));
-        listeners.spawn(http::serve_admin(admin, web, listening, drain));
+        listeners.spawn(http::serve_admin(admin, web, room.admin, listening, drain));
         Self { listeners, workers, stop_listening, stop_working, embedded, shop }
     }
 
@@ -290,39 +291,32 @@ async fn forget_addresses(web: Arc<Web>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// SIGTERM and Ctrl-C.
-struct Signals {
-    term: Signal,
-    int: Signal,
+/// One more ends the drain.
+fn leave_at_the_next(mut signals: Signals) {
+    tokio::spawn(async move {
+        signals.next_in_haste().await;
+        tracing::warn!("A second signal: leaving at once. Redis stays up, the next start attaches to it.");
+        log::finish();
+        std::process::exit(130);
+    });
 }
 
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+/// Every connection is a file: no more of them are taken than may be open, and that is told.
+fn fit_files(config: &mut Config) -> Room {
+    let limits = &mut config.limits;
+    let room = Room::make(limits.connections);
+    if room.public < limits.connections {
+        let (files, wanted, taken) = (room.files.unwrap_or_default(), limits.connections, room.public);
+        tracing::warn!(
+            files,
+            wanted,
+            taken,
+            "limits.connections does not fit the open files that this process may have: fewer connections are taken. Raise its limit (ulimit -n, LimitNOFILE) or lower the setting."
+        );
+        limits.connections = room.public;
+        limits.connections_per_address = limits.connections_per_address.min((room.public / 8).max(8));
     }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.int.recv() => {}
-        }
-    }
-
-    /// One more ends the drain.
-    fn leave_at_the_next(mut self) {
-        tokio::spawn(async move {
-            self.next().await;
-            tracing::warn!("A second signal: leaving at once. Redis stays up, the next start attaches to it.");
-            std::process::exit(130);
-        });
-    }
-}
-
-/// Every connection is a file; the soft limit is often 1,024.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let _kept = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    room
 }
 
 /// What is listening where, and what to try next: a person reads a text, a pipe gets a line of the log.
@@ -349,5 +343,5 @@ fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant, shell: &str
         data.display(),
         channels.join(", "),
     );
-    let _shown = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+    log::say(&text);
 }

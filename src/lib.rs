@@ -15,7 +15,7 @@
 //!   ▲
 //! notify      the outbox's people: who is told what, and again (lettre)
 //!   ▲
-//! http        listeners, limits (governor), routes, pages (hyper, axum)
+//! http        listener, limits (governor), routes, pages (hyper, axum)
 //!   ▲
 //! daemon      what is built, spawned and drained, in order       hammer   the load tester  ┐ speak HTTP alone;
 //!                                                                top      the dashboard    ┘ drawn on tty
@@ -26,7 +26,7 @@
 //! # The life of a callback
 //!
 //! ```text
-//! socket ─ http::listen: cap, header time-out ─ http::callback: limit, body cap
+//! socket ─ http::serve: caps, head, time-outs ─ http::callback: limit, body cap
 //!    1  channel.verify(&callback, now)     pure     Err(Rejection) ─┐
 //!    2  shop.settle(&payment)              one Redis round trip     │
 //!    3  channel.ack(verdict)               pure   ◄─────────────────┘
@@ -46,6 +46,7 @@ pub mod hammer;
 pub mod http;
 pub mod notify;
 pub mod outbound;
+mod process;
 pub mod settings;
 pub mod shop;
 pub mod store;

@@ -220,7 +220,10 @@ fn run(cli: Cli) -> Done {
             Command::Token(command) => token::run(&context, command).await,
             Command::Config(command) => serve::config(&context, &command),
             Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Cli::command(), "kamid", &mut std::io::stdout());
+                // Into memory first: it panics where a reader went away.
+                let mut text = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "kamid", &mut text);
+                let _gone = std::io::Write::write_all(&mut std::io::stdout(), &text);
                 Ok(ExitCode::SUCCESS)
             }
         }

@@ -1,12 +1,10 @@
 //! `kamid serve` and `kamid config`.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
 
 use super::{Context, Done, Failure};
 use crate::channel::Channels;
@@ -59,7 +57,17 @@ pub fn configuration(context: &Context) -> Result<Config, Failure> {
 }
 
 pub async fn serve(context: &Context) -> Done {
-    start_log();
+    daemon::start_log();
+    let done = run(context).await;
+    // A pipe that nobody reads must not hold the end either: what is said then is not waited for.
+    let written = daemon::finish_log();
+    match done {
+        Err(failure) if !written => Ok(ExitCode::from(failure.code)),
+        done => done,
+    }
+}
+
+async fn run(context: &Context) -> Done {
     let config = configuration(context)?;
     let program = std::env::args().next().unwrap_or_else(|| "kamid".to_owned());
     let shell = match &context.global.data {
@@ -72,18 +80,6 @@ pub async fn serve(context: &Context) -> Done {
             let code = if matches!(error, daemon::DaemonError::Channels(_)) { 64 } else { 1 };
             Err(Failure { message: error.to_string(), code })
         }
-    }
-}
-
-/// Text on standard error; `KAMID_LOG` filters, `KAMID_LOG_FORMAT=json` writes lines of JSON.
-fn start_log() {
-    let filter = EnvFilter::try_from_env("KAMID_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
-    if std::env::var("KAMID_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        log.json().init();
-    } else {
-        log.with_target(false).init();
     }
 }
 

@@ -88,6 +88,8 @@ pub enum Rejection {
     NonUtf8,
     /// Past a limit of size.
     TooLarge,
+    /// Its body did not come whole, or not in time.
+    Incomplete,
     /// Another merchant's account.
     MerchantMismatch,
     /// Another way to pay than was asked for.
@@ -126,7 +128,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::BadSignature,
         Self::MissingSignature,
         Self::MissingField,
@@ -134,6 +136,7 @@ impl Rejection {
         Self::Malformed,
         Self::NonUtf8,
         Self::TooLarge,
+        Self::Incomplete,
         Self::MerchantMismatch,
         Self::TypeMismatch,
         Self::AmountMalformed,
@@ -164,6 +167,7 @@ impl Rejection {
             Self::Malformed => "malformed",
             Self::NonUtf8 => "non_utf8",
             Self::TooLarge => "too_large",
+            Self::Incomplete => "incomplete",
             Self::MerchantMismatch => "merchant_mismatch",
             Self::TypeMismatch => "type_mismatch",
             Self::AmountMalformed => "amount_malformed",
@@ -203,6 +207,9 @@ impl Rejection {
             }
             Self::NonUtf8 => "The text is not UTF-8.",
             Self::TooLarge => "The request is past its size limit.",
+            Self::Incomplete => {
+                "Its body did not come whole within limits.read_seconds: the line to the gateway or to a proxy is slow or breaks; the gateway will repeat it."
+            }
             Self::MerchantMismatch => "It is for another merchant account: check the channel's pid.",
             Self::TypeMismatch => "It was paid another way than was asked for.",
             Self::AmountMalformed => "The amount is not exact digits.",

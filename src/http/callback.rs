@@ -18,13 +18,7 @@ use crate::domain::{Callback, Outcome, Rejection, Reply};
 use crate::shop::{IncidentNote, trial};
 use crate::store::StoreError;
 use crate::telemetry::Event;
-use crate::telemetry::incident::RawRequest;
-
-/// The channel that a path is the callback address of: `/pay/{channel}/notify`.
-pub fn channel_of(path: &str) -> Option<&str> {
-    let name = path.strip_prefix("/pay/")?.strip_suffix("/notify")?;
-    (!name.contains('/')).then_some(name)
-}
+use crate::telemetry::incident::{NO_CHANNEL, RawRequest};
 
 /// How one callback ended.
 struct Ending {
@@ -93,7 +87,10 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
     if source == Source::Unlisted && ending.verdict == Verdict::Received {
         web.shop.unlisted(name, client.0);
     }
-    let reply_data = channel.ack(ending.verdict);
+    let mut reply_data = channel.ack(ending.verdict);
+    if cut == Some(Rejection::Incomplete) {
+        reply_data.status = 408;
+    }
     if let Some(reason) = ending.reason {
         if ending.number.is_empty() {
             ending.number = channel.names(&callback).unwrap_or_default();
@@ -135,7 +132,7 @@ fn no_channel(web: &Web, name: &str, request: &Request<Incoming>, client: Client
     });
     web.shop.incident(IncidentNote {
         channel: &printable(name, 32),
-        reason: "no_such_channel",
+        reason: NO_CHANNEL,
         advice: "A callback came for a channel that is not configured: compare the notify address in the gateway's console with `kamid channel list`.",
         address: &client.0.to_string(),
         status: 404,
@@ -147,6 +144,45 @@ fn no_channel(web: &Web, name: &str, request: &Request<Incoming>, client: Client
             body_b64: String::new(),
             cut: true,
         }),
+        ..IncidentNote::default()
+    });
+}
+
+/// A request that was nearly a callback, and why it is none.
+pub struct Nearly<'a> {
+    /// The word for it.
+    pub reason: &'static str,
+    /// The channel it may have been meant for; else empty.
+    pub channel: &'a str,
+    /// What is wrong, and what to do.
+    pub advice: &'a str,
+    /// What it heard.
+    pub status: u16,
+    /// The request.
+    pub request: RawRequest,
+}
+
+/// A near miss: counted, charged, and an operator hears of it, as of what a forger sends.
+pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
+    let limited = web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0));
+    web.shop.telemetry.record(Event::Callback {
+        channel: "",
+        outcome: if limited { "limited" } else { nearly.reason },
+        reason: None,
+        took: Duration::ZERO,
+        address: client.0,
+    });
+    if limited {
+        return;
+    }
+    charge(web, client);
+    web.shop.incident(IncidentNote {
+        channel: nearly.channel,
+        reason: nearly.reason,
+        advice: nearly.advice,
+        address: &client.0.to_string(),
+        status: nearly.status,
+        request: Some(nearly.request),
         ..IncidentNote::default()
     });
 }
@@ -189,8 +225,16 @@ pub async fn read(body: Incoming, most: usize, seconds: u64) -> Result<Bytes, Re
     match tokio::time::timeout(Duration::from_secs(seconds), whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge),
-        Ok(Err(_)) | Err(_) => Err(Rejection::Malformed),
+        Ok(Err(error)) if broken_off(error.as_ref()) => Err(Rejection::Incomplete),
+        Ok(Err(_)) => Err(Rejection::Malformed),
+        Err(_) => Err(Rejection::Incomplete),
     }
+}
+
+/// Whether a body ended before its end: what came of it may be well formed.
+fn broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    let hyper = error.downcast_ref::<hyper::Error>();
+    hyper.is_some_and(|error| error.is_incomplete_message() || error.is_timeout() || error.is_closed())
 }
 
 /// Charges an address for a rejected callback; when that blocks it, an operator should know, since a gateway or a proxy
@@ -229,6 +273,7 @@ fn note(
         address: &client.0.to_string(),
         number: &ending.number,
         status,
+        signed: ending.outcome == "orphan",
         request: Some(RawRequest {
             method: callback.method.to_owned(),
             target: format!("{}{mark}{}", callback.path, callback.query),
@@ -239,7 +284,7 @@ fn note(
     });
 }
 
-fn reply(reply: &Reply) -> Response {
+pub fn reply(reply: &Reply) -> Response {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = if reply.body.starts_with('{') { "application/json" } else { "text/plain; charset=utf-8" };

@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::{Quota, RateLimiter};
 
 use super::address::network;
 use crate::config::Limits;
@@ -16,29 +18,116 @@ use crate::config::Limits;
 /// Most addresses remembered at once; past it the oldest knowledge is dropped.
 const ADDRESSES: usize = 65_536;
 
+/// What is known of addresses, in two generations. When the young one is full, or a minute old, it becomes the old one,
+/// and what nobody asked for since is forgotten whole: a look-up costs the same however many addresses there are.
+struct Generations<V> {
+    young: HashMap<IpAddr, V>,
+    old: HashMap<IpAddr, V>,
+}
+
+impl<V> Default for Generations<V> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<V: Copy> Generations<V> {
+    fn get(&mut self, address: IpAddr) -> Option<V> {
+        if let Some(known) = self.young.get(&address) {
+            return Some(*known);
+        }
+        let known = self.old.remove(&address)?;
+        self.put(address, known);
+        Some(known)
+    }
+
+    fn put(&mut self, address: IpAddr, value: V) {
+        if self.young.len() >= ADDRESSES / 2 && !self.young.contains_key(&address) {
+            self.turn();
+        }
+        self.young.insert(address, value);
+    }
+
+    fn remove(&mut self, address: IpAddr) {
+        self.young.remove(&address);
+        self.old.remove(&address);
+    }
+
+    fn turn(&mut self) {
+        self.old = std::mem::take(&mut self.young);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_empty()
+    }
+}
+
+/// What each address was charged, for governor.
+#[derive(Clone, Default)]
+struct Charges(Arc<Mutex<Generations<Nanos>>>);
+
+impl Charges {
+    fn known(&self) -> MutexGuard<'_, Generations<Nanos>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StateStore for Charges {
+    type Key = IpAddr;
+
+    fn measure_and_replace<T, F, E>(&self, address: &IpAddr, judge: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut known = self.known();
+        let (verdict, charged) = judge(known.get(*address))?;
+        known.put(*address, charged);
+        Ok(verdict)
+    }
+}
+
+/// Allows each address so much a minute.
+struct PerMinute {
+    limiter: RateLimiter<IpAddr, Charges, DefaultClock>,
+    charges: Charges,
+    clock: DefaultClock,
+}
+
+impl PerMinute {
+    fn new(count: u32) -> Self {
+        let (clock, quota) =
+            (DefaultClock::default(), Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)));
+        let charges = Charges::default();
+        Self { limiter: RateLimiter::new(quota, charges.clone(), clock.clone()), charges, clock }
+    }
+
+    fn charge(&self, address: IpAddr) -> Result<(), Duration> {
+        let charged = self.limiter.check_key(&network(address));
+        charged.map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+    }
+
+    fn turn(&self) {
+        self.charges.known().turn();
+    }
+
+    #[cfg(test)]
+    fn known(&self) -> usize {
+        let known = self.charges.known();
+        known.young.len() + known.old.len()
+    }
+}
+
 /// An operator hears of one blocked address once in this time, and of so many addresses.
 const TOLD_AGAIN: Duration = Duration::from_secs(600);
 const TOLD: usize = 100;
 
 /// Keyed limiters, and the table of those who are blocked until then.
 pub struct Limiter {
-    orders: DefaultKeyedRateLimiter<IpAddr>,
-    lookups: DefaultKeyedRateLimiter<IpAddr>,
-    rejected: DefaultKeyedRateLimiter<IpAddr>,
-    blocked: Mutex<HashMap<IpAddr, Instant>>,
+    orders: PerMinute,
+    lookups: PerMinute,
+    rejected: PerMinute,
+    blocked: Mutex<Generations<Instant>>,
     told: Mutex<HashMap<IpAddr, Instant>>,
-}
-
-fn per_minute(count: u32) -> DefaultKeyedRateLimiter<IpAddr> {
-    RateLimiter::dashmap(Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
-}
-
-fn charge(limiter: &DefaultKeyedRateLimiter<IpAddr>, address: IpAddr) -> Result<(), Duration> {
-    if limiter.len() > ADDRESSES {
-        limiter.retain_recent();
-    }
-    let clock = DefaultClock::default();
-    limiter.check_key(&network(address)).map_err(|not_until| not_until.wait_time_from(clock.now()))
 }
 
 impl Limiter {
@@ -46,9 +135,9 @@ impl Limiter {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            orders: per_minute(limits.orders_per_minute),
-            lookups: per_minute(limits.lookups_per_minute),
-            rejected: per_minute(limits.rejected_per_minute),
+            orders: PerMinute::new(limits.orders_per_minute),
+            lookups: PerMinute::new(limits.lookups_per_minute),
+            rejected: PerMinute::new(limits.rejected_per_minute),
             blocked: Mutex::default(),
             told: Mutex::default(),
         }
@@ -59,7 +148,7 @@ impl Limiter {
     /// # Errors
     /// How long to wait.
     pub fn order(&self, address: IpAddr) -> Result<(), Duration> {
-        charge(&self.orders, address)
+        self.orders.charge(address)
     }
 
     /// Charges a look-up.
@@ -67,7 +156,7 @@ impl Limiter {
     /// # Errors
     /// How long to wait.
     pub fn lookup(&self, address: IpAddr) -> Result<(), Duration> {
-        charge(&self.lookups, address)
+        self.lookups.charge(address)
     }
 
     /// How long an address is still blocked.
@@ -77,9 +166,9 @@ impl Limiter {
             return None;
         }
         let key = network(address);
-        let left = blocked.get(&key)?.checked_duration_since(Instant::now());
+        let left = blocked.get(key)?.checked_duration_since(Instant::now());
         if left.is_none() {
-            blocked.remove(&key);
+            blocked.remove(key);
         }
         left
     }
@@ -87,17 +176,11 @@ impl Limiter {
     /// Charges a rejected callback, and blocks its address when there were too many. Says whether it was not blocked
     /// lately: then an operator should hear of it.
     pub fn reject(&self, address: IpAddr) -> bool {
-        let Err(wait) = charge(&self.rejected, address) else { return false };
-        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Err(wait) = self.rejected.charge(address) else { return false };
         let now = Instant::now();
-        if blocked.len() >= ADDRESSES {
-            blocked.retain(|_, until| *until > now);
-        }
-        if blocked.len() >= ADDRESSES {
-            return false;
-        }
         // At least a second: the next token would otherwise let every other forgery in.
-        blocked.insert(network(address), now + wait.max(Duration::from_secs(1)));
+        let until = now + wait.max(Duration::from_secs(1));
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).put(network(address), until);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= TOLD {
             told.retain(|_, since| now.duration_since(*since) < TOLD_AGAIN);
@@ -110,12 +193,46 @@ impl Limiter {
         true
     }
 
-    /// Forgets addresses that have not been seen for a while.
+    /// Forgets addresses that were not seen for a minute: called once a minute, after which they owe nothing any more.
     pub fn sweep(&self) {
         for limiter in [&self.orders, &self.lookups, &self.rejected] {
-            limiter.retain_recent();
+            limiter.turn();
         }
-        let now = Instant::now();
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).turn();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(n: u32) -> IpAddr {
+        std::net::Ipv4Addr::from(0x0100_0000 + n).into()
+    }
+
+    #[test]
+    fn a_million_addresses_stay_within_the_table_and_a_busy_one_keeps_its_charges() {
+        let lookups = PerMinute::new(100);
+        let busy = address(5_000_000);
+        let mut refused = 0;
+        for n in 0..1_000_000 {
+            assert!(lookups.charge(address(n)).is_ok());
+            if n % 5000 == 0 {
+                refused += u32::from(lookups.charge(busy).is_err());
+            }
+        }
+        assert!(lookups.known() <= ADDRESSES, "{} addresses", lookups.known());
+        assert!(refused > 50, "{refused} of 200 charges of the busy one were refused");
+    }
+
+    #[test]
+    fn an_address_is_forgotten_after_two_turns_in_which_nobody_asked_for_it() {
+        let lookups = PerMinute::new(1);
+        assert!(lookups.charge(address(1)).is_ok());
+        lookups.turn();
+        assert!(lookups.charge(address(1)).is_err(), "one turn keeps it");
+        lookups.turn();
+        lookups.turn();
+        assert_eq!(lookups.known(), 0);
     }
 }

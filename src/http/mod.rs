@@ -1,4 +1,4 @@
-//! Listeners, limits, routes and pages: HTTP in, use cases below, HTTP out.
+//! Listeners (`serve`, `places`, `wire`), limits, routes and pages: HTTP in, use cases below, HTTP out.
 //!
 //! May touch `hyper`, `axum`, `governor` (in `limit`), `minijinja` (in `pages`). The callback has its own short way
 //! (`callback`); everything else goes through axum. Invariant: sizes, times and counts are bounded before anything is read.
@@ -11,18 +11,22 @@ mod audit;
 mod callback;
 mod incidents;
 pub mod limit;
+mod near;
 mod notices;
 mod operators;
 mod orders;
 mod pages;
 mod payments;
+mod places;
 mod problem;
+mod public;
+mod serve;
 mod store;
 mod stream;
 mod trail;
 mod unpaid;
+mod wire;
 
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,25 +34,24 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use hyper::Request;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use hyper::{HeaderMap, Request, header};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::notify::Notifiers;
 use crate::shop::Shop;
 use limit::Limiter;
+use places::Crowd;
 use problem::Problem;
+use serve::{Bounds, House};
 
 pub use address::Proxies;
+pub use public::serve_public;
 
-/// How long a request's head may take; it also ends idle keep-alive connections.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// Largest request head.
-const HEAD_BYTES: usize = 65_536;
+/// What a request's head may have beside its query.
+const HEAD_BYTES: usize = 16_384;
 
 /// What the routes work with.
 pub struct Web {
@@ -82,35 +85,51 @@ impl Web {
 #[derive(Debug, Clone, Copy)]
 pub struct Client(pub IpAddr);
 
-/// Serves buyers and gateways until told to stop; returns when what was in flight is answered, or `drain` is over.
-pub async fn serve_public(listener: TcpListener, web: Arc<Web>, stop: watch::Receiver<bool>, drain: Duration) {
-    let router = orders::routes(Arc::clone(&web)).merge(pages::routes(Arc::clone(&web)));
-    let bounds = Bounds { connections: web.shop.limits.connections, headers: web.shop.limits.headers };
-    let handle = move |request: Request<Incoming>, peer: SocketAddr| {
-        let (web, router) = (Arc::clone(&web), router.clone());
-        async move {
-            let client = web.client(peer.ip(), request.headers());
-            if let Some(channel) = callback::channel_of(request.uri().path()) {
-                let channel = channel.to_owned();
-                return callback::answer(&web, &channel, request, client).await;
-            }
-            let (head, body) = request.into_parts();
-            match callback::read(body, web.shop.limits.body_bytes, web.shop.limits.read_seconds).await {
-                Ok(body) => route(router, Request::from_parts(head, Body::from(body)), client).await,
-                Err(reason) => Problem::body(reason).into_response(),
-            }
-        }
-    };
-    serve(listener, handle, bounds, stop, drain).await;
+/// Serves operators on at most so many connections, as [`serve_public`].
+pub async fn serve_admin(
+    listener: TcpListener,
+    web: Arc<Web>,
+    connections: usize,
+    stop: watch::Receiver<bool>,
+    drain: Duration,
+) {
+    let house = Admin { router: admin::routes(web, stop.clone()) };
+    // A dashboard that was stopped for a while reads on: who comes here has a token.
+    let patience = Duration::from_secs(300);
+    let bounds = Bounds { connections, per_address: connections, headers: 64, head_bytes: 4 * HEAD_BYTES, patience };
+    serve::serve(listener, house, bounds, stop, drain).await;
 }
 
-/// Serves operators, as [`serve_public`].
-pub async fn serve_admin(listener: TcpListener, web: Arc<Web>, stop: watch::Receiver<bool>, drain: Duration) {
-    let router = admin::routes(web, stop.clone());
-    let handle = move |request: Request<Incoming>, peer: SocketAddr| {
-        route(router.clone(), request.map(Body::new), Client(peer.ip()))
-    };
-    serve(listener, handle, Bounds { connections: 1024, headers: 64 }, stop, drain).await;
+/// What stands behind the operators' listener.
+#[derive(Clone)]
+struct Admin {
+    router: Router,
+}
+
+impl House for Admin {
+    async fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+        if has_two_hosts(request.headers()) {
+            return Problem::two_hosts().into_response();
+        }
+        route(self.router, request.map(Body::new), Client(peer.ip())).await
+    }
+
+    fn spares(&self, _: IpAddr) -> bool {
+        true
+    }
+
+    fn crowded(&self, crowd: &Crowd) {
+        tracing::warn!(taken = crowd.taken, "The operators' side has no place left.");
+    }
+
+    fn unread(&self, _: IpAddr, _: &[u8], status: u16) {
+        tracing::debug!(status, "A request to the operators' side could not be read.");
+    }
+}
+
+/// Whether two readers could take a request for different hosts' ones. None at all is HTTP/1.0, which gateways speak.
+fn has_two_hosts(headers: &HeaderMap) -> bool {
+    headers.get_all(header::HOST).iter().nth(1).is_some()
 }
 
 async fn route(router: Router, mut request: Request<Body>, client: Client) -> Response {
@@ -118,93 +137,5 @@ async fn route(router: Router, mut request: Request<Body>, client: Client) -> Re
     match router.oneshot(request).await {
         Ok(response) => problem::told(response).await,
         Err(never) => match never {},
-    }
-}
-
-/// What one listener takes.
-#[derive(Clone, Copy)]
-struct Bounds {
-    connections: usize,
-    headers: usize,
-}
-
-async fn serve<H, F>(listener: TcpListener, handle: H, bounds: Bounds, mut stop: watch::Receiver<bool>, drain: Duration)
-where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response> + Send + 'static,
-{
-    let places = Arc::new(Semaphore::new(bounds.connections));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.changed() => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                Ok(place) => {
-                    let connection = connection(stream, peer, handle.clone(), bounds, stop.clone());
-                    tokio::spawn(async move {
-                        connection.await;
-                        drop(place);
-                    });
-                }
-                // Closed at once: a full house must not grow.
-                Err(_) => metrics::counter!("kamid_connections_refused_total").increment(1),
-            },
-            Err(error) => {
-                tracing::warn!(%error, "A connection could not be accepted.");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-    drop(listener);
-    let all = u32::try_from(bounds.connections).unwrap_or(u32::MAX);
-    if tokio::time::timeout(drain, places.acquire_many(all)).await.is_err() {
-        tracing::warn!("Some connections were still busy when the drain was over.");
-    }
-}
-
-async fn connection<H, F>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    handle: H,
-    bounds: Bounds,
-    mut stop: watch::Receiver<bool>,
-) where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
-    F: Future<Output = Response> + Send + 'static,
-{
-    let _latency = stream.set_nodelay(true);
-    // Until it says something, a connection costs its socket and no buffer: ten thousand silent ones are cheap.
-    // (Looked at, since a new socket passes for readable once.)
-    let mut first = [0u8];
-    tokio::select! {
-        heard = tokio::time::timeout(HEAD_TIMEOUT, stream.peek(&mut first)) => match heard {
-            Ok(Ok(1)) => {}
-            _ => return,
-        },
-        _ = stop.changed() => return,
-    }
-    let service = service_fn(move |request| {
-        let answer = handle(request, peer);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let mut connection = Box::pin(
-        hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_headers(bounds.headers)
-            .max_buf_size(HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service),
-    );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        _ = stop.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::trace!(%error, "A connection ended early.");
     }
 }

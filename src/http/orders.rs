@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -70,7 +70,24 @@ pub fn with_token(shop: &Shop, created: &Created) -> Result<Value, Problem> {
     Ok(answer)
 }
 
-fn read_json<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T, Problem> {
+/// Whether a page of another site can have sent it: a browser lets such a page send forms and plain text to us, and JSON
+/// only after asking, to which we say no.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter().peekable();
+    if kinds.peek().is_none() {
+        return !(headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site"));
+    }
+    let json = |kind: &HeaderValue| {
+        let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    };
+    kinds.all(json)
+}
+
+fn read_json<'a, T: Deserialize<'a>>(headers: &HeaderMap, body: &'a Bytes) -> Result<T, Problem> {
+    if !is_json(headers) {
+        return Err(Problem::not_json());
+    }
     serde_json::from_slice(body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid", format!("The body is not the JSON expected: {error}"))
     })
@@ -83,7 +100,7 @@ async fn order(
     body: Bytes,
 ) -> Result<Response, Problem> {
     web.limiter.order(client.0).map_err(Problem::limited)?;
-    let wanted: Wanted = read_json(&body)?;
+    let wanted: Wanted = read_json(&headers, &body)?;
     let buyer = Buyer::Address(network(client.0));
     let created = match headers.get("idempotency-key") {
         None => web.shop.order(&wanted, buyer).await.map_err(Problem::for_buyers)?,
@@ -180,7 +197,7 @@ async fn pay(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let wanted: PayWith = read_json(&body)?;
+    let wanted: PayWith = read_json(&headers, &body)?;
     let order = looked_up(&web, client, &id, &headers, &query).await?;
     let created = web.shop.pay_again(order.id, &wanted.channel).await.map_err(Problem::for_buyers)?;
     let answer = with_token(&web.shop, &created)?;

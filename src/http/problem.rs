@@ -53,18 +53,30 @@ impl Problem {
         }
     }
 
+    /// Two hosts: a proxy and we could take the request for different ones.
+    pub fn two_hosts() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", "A request has one Host header.")
+    }
+
+    /// A body that a page of any other site could send.
+    pub fn not_json() -> Self {
+        let detail = "The body must come as Content-Type: application/json.";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
     /// More than a token that may only look is for.
     pub fn only_look() -> Self {
         let detail = "This token may only look (role view): ask somebody whose role is operate.";
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
-    /// A body that was too long, or did not come whole in time.
+    /// A body that was too long, is not as its head says, or did not come whole in time.
     pub fn body(reason: Rejection) -> Self {
         match reason {
             Rejection::TooLarge => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is longer than is taken here.")
             }
+            Rejection::Malformed => Self::new(StatusCode::BAD_REQUEST, "invalid", "The body cannot be read."),
             _ => Self::new(StatusCode::REQUEST_TIMEOUT, "incomplete", "The body did not come whole in time."),
         }
     }

@@ -270,8 +270,9 @@ impl Shop {
 
     fn record_incident(&self, note: IncidentNote<'_>) -> Option<Incident> {
         let now = self.store.now();
-        // Only what strangers can send is counted: a flood of forgeries must not hide what is about money.
-        if note.request.is_some() && !self.telemetry.incidents.has_room(now) {
+        // Only what is sent to us is counted: a flood of it must not hide what we saw ourselves.
+        let kind = (note.channel, note.reason);
+        if note.request.is_some() && !self.telemetry.incidents.has_room(now, kind, note.signed) {
             return None;
         }
         let incident = Incident {
@@ -283,6 +284,7 @@ impl Shop {
             address: note.address.to_owned(),
             number: note.number.to_owned(),
             status: note.status,
+            signed: note.signed,
             request: note.request.map(RawRequest::trimmed),
         };
         self.telemetry.record(crate::telemetry::Event::Incident(Box::new(incident.clone())));
@@ -313,5 +315,7 @@ pub struct IncidentNote<'a> {
     pub address: &'a str,
     pub number: &'a str,
     pub status: u16,
+    /// Whether what it is about was signed by its gateway.
+    pub signed: bool,
     pub request: Option<RawRequest>,
 }

@@ -5,6 +5,7 @@
 
 pub mod fleet;
 pub mod incident;
+pub mod log;
 pub mod snapshot;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -61,6 +62,8 @@ pub enum Event<'a> {
     Incident(Box<Incident>),
 }
 
+/// Incidents told in one snapshot.
+const FRESH: usize = 50;
 /// Addresses told apart of one channel's callbacks.
 const ADDRESSES: usize = 1000;
 
@@ -240,7 +243,9 @@ impl Telemetry {
                 metrics::counter!("kamid_incidents_total", "reason" => incident.reason.clone()).increment(1);
                 tracing::warn!(id = %incident.id, reason = %incident.reason, channel = %incident.channel, address = %incident.address, "An incident was noted.");
                 let mut state = self.state();
-                if state.fresh.len() < 50 {
+                // Half of them are left for what no stranger can send.
+                let most = if incident.is_strangers() { FRESH / 2 } else { FRESH };
+                if state.fresh.len() < most {
                     state.fresh.push(incident.id.clone());
                 }
                 drop(state);
@@ -344,6 +349,8 @@ impl Telemetry {
         // Or every sample would stay in memory until somebody asks for the metrics.
         self.prometheus.run_upkeep();
         gauge(&rest);
+        let (log_lost, log_lost_ago) = log::lost();
+        metrics::counter!("kamid_log_lost_total").absolute(log_lost);
         let mut state = self.state();
         let mut counters = state.counters.clone();
         let mut latency = BTreeMap::new();
@@ -374,6 +381,8 @@ impl Telemetry {
             deliveries,
             incidents,
             incidents_dropped: self.incidents.dropped(),
+            log_lost,
+            log_lost_at: log_lost_ago.map_or(0, |ago| now.saturating_sub(ago.as_millis() as u64)),
             surroundings: rest,
         }
     }

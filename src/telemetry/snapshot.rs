@@ -195,6 +195,12 @@ pub struct Snapshot {
     pub incidents: Vec<Brief>,
     /// Incidents that were only counted, since the start.
     pub incidents_dropped: u64,
+    /// Lines of the log that could not be written, since the start.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub log_lost: u64,
+    /// When the last of them was lost; now, as long as the log cannot be written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub log_lost_at: Millis,
     /// Deliveries of this second, the newest [`DELIVERIES`].
     #[serde(default)]
     pub deliveries: Vec<Delivery>,

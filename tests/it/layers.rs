@@ -14,7 +14,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Each room with the rooms it may use; what stands lower knows nothing of what stands higher.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("domain", &["domain"]),
     ("settings", &[]),
     ("config", &["settings"]),
@@ -37,6 +37,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "http",
             "notify",
             "outbound",
+            "process",
             "settings",
             "shop",
             "store",
@@ -44,6 +45,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "vault",
         ],
     ),
+    ("process", &[]),
     // Through the daemon's own HTTP, never Redis.
     ("hammer", &["channel", "client", "domain", "hammer", "tty"]),
     // The same, and the format of a snapshot.

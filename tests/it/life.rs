@@ -66,3 +66,31 @@ async fn a_stop_answers_what_is_in_flight_and_takes_redis_down_last() {
     assert_ne!(shop.redis_pid(), Some(redis));
     shop.audit();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminal_that_closes_stops_in_order_and_under_nohup_it_changes_nothing() {
+    let mut shop = Daemon::start("[store]\ntimeout_ms = 20000\n");
+    shop.product("hang", &[], 2);
+    let id = shop.order("hang", 1).await;
+    let (redis, daemon) = (shop.redis_pid().unwrap(), shop.pid().cast_signed());
+    signal(redis, rustix::process::Signal::STOP);
+    let (answer, ()) = tokio::join!(shop.pay(&id, "H1", 990), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // A shell and the kernel may each send one.
+        signal(daemon, rustix::process::Signal::HUP);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        signal(daemon, rustix::process::Signal::HUP);
+        signal(redis, rustix::process::Signal::CONT);
+    });
+    assert_eq!(answer, (200, "success".to_owned()), "the payment in flight");
+    assert!(shop.wait(), "a stop is a success");
+    wait_for("Redis to be gone", || (!std::path::Path::new(&format!("/proc/{redis}")).exists()).then_some(()));
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let mut kept = Daemon::launched(&folder.path().join("d"), "", "trap '' HUP\nexec \"$@\"\n");
+    signal(kept.pid().cast_signed(), rustix::process::Signal::HUP);
+    for _ in 0..20 {
+        assert_eq!(kept.send("/healthz").await.0, 200);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(kept.stop(), "a stop is a success");
+}

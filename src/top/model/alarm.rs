@@ -53,6 +53,8 @@ const SKEW_MS: u64 = 2000;
 const FIRST_MS: u64 = 2000;
 /// Events that wait: more than a flash sale leaves behind for a moment.
 const BEHIND: u64 = 10_000;
+/// How long lost lines of a log are told of.
+const LOG_MS: u64 = 600_000;
 /// Callbacks in a minute below which a slow one says nothing.
 const FEW: u64 = 20;
 
@@ -193,6 +195,14 @@ impl Judge<'_> {
                 let en = format!("instance {name}: {behind} events wait to be handled");
                 let zh = format!("实例 {name}:有 {behind} 个事件等待处理");
                 self.add(format!("behind {name}"), Level::Warning, Tab::Notices, en, zh);
+            }
+            let (lost, lost_at) = (instance.last.log_lost, instance.last.log_lost_at);
+            if lost > 0 && lost_at + LOG_MS > model.now() {
+                let en = format!(
+                    "instance {name}: {lost} lines of its log could not be written: see where it goes (disk full, reader gone?)"
+                );
+                let zh = format!("实例 {name}:日志有 {lost} 行无法写出:请查看日志去向(磁盘已满、读取程序已退出?)");
+                self.add(format!("log {name}"), Level::Warning, Tab::Instances, en, zh);
             }
         }
         // One matter, however many instances tell it.

@@ -53,7 +53,7 @@ impl Class {
         match outcome {
             "delivered" => Self::Delivered,
             "owed" | "held" | "extra" | "orphan" => Self::Waiting,
-            "rejected" | "limited" | "no_channel" => Self::Refused,
+            "rejected" | "limited" | "no_channel" | "wrong_address" | "unreadable_request" => Self::Refused,
             "unavailable" | "timeout" | "full" | "silent" => Self::Failed,
             _ => Self::Repeated,
         }

@@ -1,5 +1,7 @@
 //! Keys and clicks: what they change here, and what they ask to be done.
 
+use std::collections::HashMap;
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::alarm::Level;
@@ -159,6 +161,24 @@ impl Model {
             place.row += by;
         }
         self.clamp(tab);
+    }
+
+    /// Of too many incidents, the oldest of the reason and channel with most go: a flood of one kind hides only itself.
+    pub(super) fn shed_incidents(&mut self, most: usize) {
+        while self.incidents.len() > most {
+            let mut kinds: HashMap<(&str, &str), (usize, usize)> = HashMap::new();
+            for (at, brief) in self.incidents.iter().enumerate() {
+                let (count, oldest) = kinds.entry((&brief.channel, &brief.reason)).or_default();
+                (*count, *oldest) = (*count + 1, at);
+            }
+            let Some(oldest) = kinds.into_values().max().map(|(_, oldest)| oldest) else { return };
+            self.incidents.remove(oldest);
+            // The chosen row stays the chosen one.
+            let place = &mut self.ui.places[Tab::Failed as usize];
+            if place.row > oldest && place.sort == 0 && !self.ui.grouped {
+                place.row -= 1;
+            }
+        }
     }
 
     /// A list that became shorter has no row behind its end.

@@ -239,10 +239,11 @@ impl Model {
                 // A row that is chosen stays chosen, although newer ones come before it.
                 let known = |brief: &Brief| self.incidents.iter().any(|known| known.id == brief.id);
                 let incidents: Vec<Brief> = incidents.into_iter().filter(|brief| !known(brief)).collect();
-                self.shift(Tab::Failed, incidents.len());
+                let more = incidents.len();
                 incidents.into_iter().for_each(|incident| self.incidents.push_front(incident));
                 self.incidents.make_contiguous().sort_by_key(|brief| std::cmp::Reverse(brief.at));
-                self.incidents.truncate(FEED);
+                self.shift(Tab::Failed, more);
+                self.shed_incidents(FEED);
                 self.shift(Tab::Orders, deliveries.len());
                 deliveries.into_iter().for_each(|delivery| self.deliveries.push_front(delivery));
                 self.deliveries.truncate(FEED);
@@ -375,7 +376,7 @@ impl Model {
         let known: std::collections::HashSet<String> = self.incidents.iter().map(|brief| brief.id.clone()).collect();
         self.incidents.extend(told.into_iter().filter(|brief| !known.contains(&brief.id)));
         self.incidents.make_contiguous().sort_by_key(|brief| std::cmp::Reverse(brief.at));
-        self.incidents.truncate(FEED);
+        self.shed_incidents(FEED);
         self.clamp(Tab::Failed);
     }
 

@@ -182,3 +182,33 @@ fn the_key_table_of_the_docs_is_the_one_that_is_used() {
         assert!(docs.contains(&line), "docs/top.md lacks: {line}");
     }
 }
+
+#[test]
+fn a_flood_of_one_reason_hides_no_other_incident_and_moves_no_choice() {
+    let mut model = scenes::normal(Lang::En);
+    let mut next = scenes::second("a1b2c3d4", 1000, 90_000, 0);
+    next.incidents = vec![scenes::brief(1000, "extra_payment", "", "11MIBQ3K2XZ0A1B2C70001")];
+    scenes::tell(&mut model, next);
+    press(&mut model, KeyCode::Char('3'));
+    for n in 1001..1030 {
+        let mut next = scenes::second("a1b2c3d4", n, 90_000, 0);
+        next.incidents = (0..50)
+            .map(|other| {
+                let mut brief = scenes::brief(n, "bad_signature", "203.0.113.9", "07MIBQ3K2XZ0A1B2C00001");
+                brief.id = format!("a1b2c3-{n}-{other}");
+                brief
+            })
+            .collect();
+        scenes::tell(&mut model, next);
+    }
+    let kept = model.incidents.iter().filter(|brief| brief.reason == "extra_payment").count();
+    assert_eq!((kept, model.incidents.len()), (1, 500));
+    // Read far down, where the flood does not push it off.
+    press(&mut model, KeyCode::End);
+    let chosen = |model: &Model| model.failed_rows()[model.ui.places[Tab::Failed as usize].row].brief.id.clone();
+    let before = chosen(&model);
+    let mut next = scenes::second("a1b2c3d4", 1030, 90_000, 0);
+    next.incidents = vec![scenes::brief(1030, "bad_signature", "203.0.113.9", "07MIBQ3K2XZ0A1B2C00002")];
+    scenes::tell(&mut model, next);
+    assert_eq!(chosen(&model), before);
+}

@@ -77,7 +77,7 @@ fn stock(model: &mut Model, at: u64, rows: Vec<StockRow>) {
     model.update(Message::Line(Line::Stock(Box::new(line))));
 }
 
-fn tell(model: &mut Model, snapshot: Snapshot) {
+pub fn tell(model: &mut Model, snapshot: Snapshot) {
     model.update(Message::Tick(snapshot.at));
     model.update(Message::Line(Line::Snapshot(Box::new(snapshot))));
 }
@@ -154,7 +154,7 @@ pub fn normal(lang: Lang) -> Model {
     model
 }
 
-fn brief(n: u64, reason: &str, address: &str, number: &str) -> Brief {
+pub fn brief(n: u64, reason: &str, address: &str, number: &str) -> Brief {
     Brief {
         id: format!("a1b2c3-{n:x}-{}", &reason[..3]),
         at: BEGAN + 840_000 + n * 1000,

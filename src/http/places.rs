@@ -1,0 +1,396 @@
+//! Who is connected: how many, how many from one address, and who goes when there is no place left: whoever has been
+//! silent longest. Knows neither HTTP nor the shop.
+//!
+//! A guest is silent while no request of its is being answered: before its first byte, within a head, between two
+//! requests, and while it does not read what it was sent.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::address::network;
+
+/// Bytes that all heads may hold together that are not whole yet; past it the oldest of them go.
+const HEADS_BYTES: usize = 64 << 20;
+/// What is kept of a head, to tell what could not be read.
+const HEAD_KEPT: usize = 2048;
+/// How many of the longest silent are found at one look, so that the look is paid by as many newcomers.
+const LOOK: usize = 256;
+/// After a look that found nobody, how long there is no other.
+const NOBODY: Duration = Duration::from_millis(50);
+/// How often it is told that it is crowded.
+const TOLD_AGAIN: Duration = Duration::from_secs(600);
+
+/// One connection.
+pub struct Guest {
+    number: u64,
+    address: IpAddr,
+    /// Neither counted by address nor sent away.
+    spared: bool,
+    /// Milliseconds since the house opened, and one; 0: a request of its is being answered.
+    silent_since: AtomicU64,
+    answering: AtomicBool,
+    heard: AtomicUsize,
+    head: Mutex<Vec<u8>>,
+    leave: Notify,
+    began: Instant,
+}
+
+impl Guest {
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64 + 1
+    }
+
+    /// Returns once it is asked to leave.
+    pub async fn asked_to_leave(&self) {
+        self.leave.notified().await;
+    }
+
+    /// Whether a request of its is being answered.
+    pub fn is_answered(&self) -> bool {
+        self.answering.load(Ordering::Relaxed)
+    }
+
+    /// How long it has been silent, counted from `since` on.
+    pub fn silent_for(&self, since: Instant) -> Duration {
+        match self.silent_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            at => since.elapsed().min(Duration::from_millis(self.now().saturating_sub(at))),
+        }
+    }
+
+    /// It is answered from here on.
+    pub fn answers(&self, places: &Places) {
+        self.answering.store(true, Ordering::Relaxed);
+        self.silent_since.store(0, Ordering::Relaxed);
+        places.forget(self);
+        self.head().clear();
+    }
+
+    /// It was answered.
+    pub fn answered(&self) {
+        self.answering.store(false, Ordering::Relaxed);
+        self.silent_since.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// It does not read.
+    pub fn stalls(&self) {
+        let now = self.now();
+        let _silent = self.silent_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// It reads again.
+    pub fn reads(&self) {
+        if self.is_answered() {
+            self.silent_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes came from it.
+    pub fn hear(&self, places: &Places, bytes: &[u8]) {
+        if self.is_answered() {
+            return;
+        }
+        let mut head = self.head();
+        let room = HEAD_KEPT.saturating_sub(head.len()).min(bytes.len());
+        head.extend_from_slice(&bytes[..room]);
+        drop(head);
+        if !self.spared {
+            self.heard.fetch_add(bytes.len(), Ordering::Relaxed);
+            let all = places.heads.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+            if all > places.heads_bytes {
+                places.thin_heads();
+            }
+        }
+    }
+
+    /// The beginning of the request that it is sending, as it came.
+    pub fn head(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A guest and since when it was silent: it goes only if it still is.
+type Silent = (u64, u64);
+
+/// The longest silent of an address, or of all.
+#[derive(Default)]
+struct Tired {
+    list: VecDeque<Silent>,
+    nobody_until: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Table {
+    next: u64,
+    guests: HashMap<u64, Arc<Guest>>,
+    of_address: HashMap<IpAddr, usize>,
+    tired: HashMap<Option<IpAddr>, Tired>,
+    crowded: bool,
+    told: Option<Instant>,
+}
+
+impl Table {
+    fn remove(&mut self, number: u64) -> Option<Arc<Guest>> {
+        let guest = self.guests.remove(&number)?;
+        if let Some(count) = self.of_address.get_mut(&guest.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_address.remove(&guest.address);
+                self.tired.remove(&Some(guest.address));
+            }
+        }
+        Some(guest)
+    }
+
+    /// Those who may be sent away, by how long they have been silent; at most [`LOOK`].
+    fn silent(&self, of: Option<IpAddr>) -> VecDeque<Silent> {
+        let fits = |guest: &&Arc<Guest>| !guest.spared && of.is_none_or(|address| guest.address == address);
+        let since = |guest: &Arc<Guest>| (guest.silent_since.load(Ordering::Relaxed), guest.number);
+        let mut found: Vec<(u64, u64)> =
+            self.guests.values().filter(fits).map(since).filter(|(since, _)| *since > 0).collect();
+        if found.len() > LOOK {
+            found.select_nth_unstable(LOOK - 1);
+            found.truncate(LOOK);
+        }
+        found.sort_unstable();
+        found.into_iter().map(|(since, number)| (number, since)).collect()
+    }
+
+    /// Asks the longest silent to leave, of an address or of all; its place is free at once.
+    fn send_away(&mut self, of: Option<IpAddr>) -> Option<Arc<Guest>> {
+        let mut tired = self.tired.remove(&of).unwrap_or_default();
+        let mut sent = self.next_of(&mut tired.list);
+        if sent.is_none() && tired.nobody_until.is_none_or(|until| until <= Instant::now()) {
+            tired.list = self.silent(of);
+            sent = self.next_of(&mut tired.list);
+            tired.nobody_until = sent.is_none().then(|| Instant::now() + NOBODY);
+        }
+        self.tired.insert(of, tired);
+        let guest = self.remove(sent?)?;
+        guest.leave.notify_one();
+        Some(guest)
+    }
+
+    fn next_of(&self, list: &mut VecDeque<Silent>) -> Option<u64> {
+        std::iter::from_fn(|| list.pop_front()).find_map(|(number, since)| {
+            let guest = self.guests.get(&number)?;
+            (guest.silent_since.load(Ordering::Relaxed) == since).then_some(number)
+        })
+    }
+}
+
+/// Why somebody came in, or had to go, that others know of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crowd {
+    /// Connections now.
+    pub taken: usize,
+    /// Connections that there may be.
+    pub most: usize,
+    /// The address that has most of them.
+    pub busiest: IpAddr,
+    /// How many.
+    pub of_busiest: usize,
+}
+
+/// The places of one listener.
+pub struct Places {
+    most: usize,
+    per_address: usize,
+    heads_bytes: usize,
+    heads: AtomicUsize,
+    began: Instant,
+    table: Mutex<Table>,
+}
+
+impl Places {
+    /// So many, and so many for one address.
+    pub fn new(most: usize, per_address: usize) -> Self {
+        let began = Instant::now();
+        Self { most, per_address, heads_bytes: HEADS_BYTES, heads: AtomicUsize::new(0), began, table: Mutex::default() }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place, if there is one, or somebody silent has to go for it.
+    pub fn admit(self: &Arc<Self>, peer: IpAddr, spared: bool) -> Option<Place> {
+        let address = network(peer);
+        let mut table = self.table();
+        let of_address = table.of_address.get(&address).copied().unwrap_or(0);
+        if !spared && of_address >= self.per_address {
+            table.crowded = true;
+            self.gone(table.send_away(Some(address)))?;
+        }
+        if table.guests.len() >= self.most {
+            table.crowded = true;
+            self.gone(table.send_away(None))?;
+        }
+        table.next += 1;
+        let number = table.next;
+        let guest = Arc::new(Guest {
+            number,
+            address,
+            spared,
+            silent_since: AtomicU64::new(self.began.elapsed().as_millis() as u64 + 1),
+            answering: AtomicBool::new(false),
+            heard: AtomicUsize::new(0),
+            head: Mutex::default(),
+            leave: Notify::new(),
+            began: self.began,
+        });
+        table.guests.insert(number, Arc::clone(&guest));
+        *table.of_address.entry(address).or_default() += 1;
+        Some(Place { places: Arc::clone(self), guest })
+    }
+
+    /// Makes one place free, where files have run out.
+    pub fn make_room(&self) -> bool {
+        let mut table = self.table();
+        table.crowded = true;
+        self.gone(table.send_away(None)).is_some()
+    }
+
+    fn gone(&self, guest: Option<Arc<Guest>>) -> Option<()> {
+        self.forget(&*guest?);
+        metrics::counter!("kamid_connections_sent_away_total").increment(1);
+        Some(())
+    }
+
+    /// The crowd, if there is one and that was not told lately.
+    pub fn news(&self) -> Option<Crowd> {
+        let mut table = self.table();
+        if !std::mem::take(&mut table.crowded) || table.told.is_some_and(|at| at.elapsed() < TOLD_AGAIN) {
+            return None;
+        }
+        table.told = Some(Instant::now());
+        let (busiest, of_busiest) = table.of_address.iter().max_by_key(|(_, count)| **count)?;
+        Some(Crowd { taken: table.guests.len(), most: self.most, busiest: *busiest, of_busiest: *of_busiest })
+    }
+
+    /// What was heard of a head is no longer held.
+    fn forget(&self, guest: &Guest) {
+        self.heads.fetch_sub(guest.heard.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Sends away the oldest who hold a piece of a head, until a quarter of the room for those is free again.
+    fn thin_heads(&self) {
+        let mut table = self.table();
+        let holds = |guest: &&Arc<Guest>| guest.heard.load(Ordering::Relaxed) > 0;
+        let since = |guest: &Arc<Guest>| (guest.silent_since.load(Ordering::Relaxed), guest.number);
+        let mut holders: Vec<(u64, u64)> =
+            table.guests.values().filter(holds).map(since).filter(|(since, _)| *since > 0).collect();
+        holders.sort_unstable();
+        table.crowded = true;
+        for (_, number) in holders {
+            if self.heads.load(Ordering::Relaxed) <= self.heads_bytes - self.heads_bytes / 4 {
+                return;
+            }
+            if let Some(guest) = table.remove(number) {
+                guest.leave.notify_one();
+                self.gone(Some(guest));
+            }
+        }
+    }
+}
+
+/// A place that is taken, until this is dropped.
+pub struct Place {
+    /// The listener's places.
+    pub places: Arc<Places>,
+    /// Who has it.
+    pub guest: Arc<Guest>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.table().remove(self.guest.number);
+        self.places.forget(&self.guest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(n: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, n])
+    }
+
+    /// Whether it was asked to leave.
+    fn left(place: &Place) -> bool {
+        use futures_util::future::FutureExt as _;
+        place.guest.asked_to_leave().now_or_never().is_some()
+    }
+
+    /// As if it had fallen silent at that time.
+    fn silent_since(place: &Place, at: u64) {
+        place.guest.silent_since.store(at, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn the_longest_silent_goes_for_a_newcomer_and_who_is_answered_stays() {
+        let places = Arc::new(Places::new(3, 3));
+        let guests: Vec<Place> = (0..3).map(|n| places.admit(address(n), false).unwrap()).collect();
+        for (guest, since) in guests.iter().zip([30, 10, 20]) {
+            silent_since(guest, since);
+        }
+        guests[1].guest.answers(&places);
+        let fourth = places.admit(address(9), false).unwrap();
+        assert_eq!(guests.iter().map(left).collect::<Vec<_>>(), [false, false, true]);
+        for guest in [&guests[0], &fourth] {
+            guest.guest.answers(&places);
+        }
+        assert!(places.admit(address(9), false).is_none(), "all are being answered");
+        assert_eq!(places.news().map(|crowd| (crowd.taken, crowd.most)), Some((3, 3)));
+        assert!(places.admit(address(9), false).is_none() && places.news().is_none(), "told once");
+        drop(fourth);
+        assert!(places.admit(address(9), false).is_some());
+    }
+
+    #[test]
+    fn an_address_takes_no_places_of_others_and_a_trusted_proxy_neither_counts_nor_goes() {
+        let places = Arc::new(Places::new(6, 2));
+        let proxy: Vec<Place> = (0..3).map(|_| places.admit(address(1), true).unwrap()).collect();
+        let other = places.admit(address(2), false).unwrap();
+        let mut greedy: Vec<Place> = Vec::new();
+        for _ in 0..20 {
+            greedy.push(places.admit(address(3), false).unwrap());
+        }
+        assert_eq!(greedy.iter().filter(|place| left(place)).count(), 18);
+        assert!(!left(&other) && !proxy.iter().any(left));
+        // The house is full: the longest silent goes, and that is the other one now.
+        silent_since(&other, 1);
+        let _newcomer = places.admit(address(4), true).unwrap();
+        assert!(left(&other) && !proxy.iter().any(left));
+    }
+
+    #[test]
+    fn pieces_of_heads_have_a_bound_together() {
+        let places = Arc::new(Places { heads_bytes: 4000, ..Places::new(100, 100) });
+        let guests: Vec<Place> = (0..10).map(|n| places.admit(address(n), false).unwrap()).collect();
+        for (at, guest) in guests.iter().enumerate() {
+            silent_since(guest, at as u64 + 1);
+            guest.guest.hear(&places, &[b'a'; 500]);
+        }
+        let gone = guests.iter().map(left).collect::<Vec<_>>();
+        assert_eq!(gone, [true, true, true, false, false, false, false, false, false, false]);
+        assert!(places.heads.load(Ordering::Relaxed) <= 4000);
+        drop(guests);
+        assert_eq!((places.heads.load(Ordering::Relaxed), places.table().of_address.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_crowd_of_silent_ones_costs_a_newcomer_one_look_for_many() {
+        let places = Arc::new(Places::new(10_000, 10_000));
+        let _guests: Vec<Place> = (0..10_000).map(|n| places.admit(address((n % 200) as u8), false).unwrap()).collect();
+        let _newcomer = places.admit(address(201), false).unwrap();
+        let waiting = places.table().tired[&None].list.len();
+        assert_eq!(waiting, LOOK - 1, "the next newcomers find theirs without a look");
+    }
+}

@@ -1,0 +1,168 @@
+//! What stands behind the public listener: callbacks, the buyers' API and pages, and what is nearly a callback.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+use data_encoding::BASE64;
+use hyper::Request;
+use hyper::body::{Bytes, Incoming};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::address::plain;
+use super::callback::{self, Nearly};
+use super::near::{self, Miss};
+use super::places::Crowd;
+use super::problem::Problem;
+use super::serve::{self, Bounds, House};
+use super::{Client, HEAD_BYTES, Web, has_two_hosts, orders, pages, route};
+use crate::domain::Reply;
+use crate::domain::text::printable;
+use crate::shop::IncidentNote;
+use crate::telemetry::incident::RawRequest;
+
+/// How long a buyer or a gateway may take to read.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Serves buyers and gateways until told to stop; returns when what was in flight is answered, or `drain` is over.
+pub async fn serve_public(listener: TcpListener, web: Arc<Web>, stop: watch::Receiver<bool>, drain: Duration) {
+    let router = orders::routes(Arc::clone(&web)).merge(pages::routes(Arc::clone(&web)));
+    let limits = &web.shop.limits;
+    let bounds = Bounds {
+        connections: limits.connections,
+        per_address: limits.connections_per_address,
+        headers: limits.headers,
+        head_bytes: limits.query_bytes + HEAD_BYTES,
+        patience: PATIENCE,
+    };
+    serve::serve(listener, Public { web, router }, bounds, stop, drain).await;
+}
+
+#[derive(Clone)]
+struct Public {
+    web: Arc<Web>,
+    router: Router,
+}
+
+impl House for Public {
+    async fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+        let Self { web, router } = self;
+        let client = web.client(peer.ip(), request.headers());
+        let channel = near::channel_of(request.uri().path()).map(str::to_owned);
+        let response = if has_two_hosts(request.headers()) {
+            two_hosts(&web, client, channel.as_deref(), request)
+        } else if let Some(channel) = channel {
+            return callback::answer(&web, &channel, request, client).await;
+        } else {
+            let (head, body) = request.into_parts();
+            match callback::read(body, web.shop.limits.body_bytes, web.shop.limits.read_seconds).await {
+                Ok(body) => routed(&web, router, (head, body), client).await,
+                Err(reason) => Problem::body(reason).into_response(),
+            }
+        };
+        if response.status().is_client_error() {
+            count(response.status().as_u16());
+        }
+        response
+    }
+
+    fn spares(&self, peer: IpAddr) -> bool {
+        self.web.proxies.trusts(plain(peer))
+    }
+
+    fn crowded(&self, crowd: &Crowd) {
+        let Crowd { taken, most, busiest, of_busiest } = crowd;
+        let advice = format!(
+            "Connections are short: {taken} of {most} places are taken, {of_busiest} by {busiest}, and those silent for longest are closed for newcomers. If that address is your own proxy's, name it in server.trusted_proxies; if not, and it goes on, stop it at the firewall."
+        );
+        self.web.shop.incident(IncidentNote {
+            reason: "crowded",
+            advice: &advice,
+            address: &busiest.to_string(),
+            ..IncidentNote::default()
+        });
+    }
+
+    fn unread(&self, peer: IpAddr, head: &[u8], status: u16) {
+        count(status);
+        let (method, target) = near::first_line(head);
+        let path = target.split(['?', ' ']).next().unwrap_or_default();
+        let channel = near::channel_of(path).map(str::to_owned).or_else(|| {
+            let known: Vec<&str> = self.web.shop.channels.list().map(|(name, _)| name).collect();
+            Some(near::miss(path, &target, &known)?.channel)
+        });
+        let Some(channel) = channel else { return };
+        let why = near::unreadable(&target, status);
+        let request = RawRequest {
+            method: printable(&method, 16),
+            target,
+            headers: Vec::new(),
+            body_b64: String::new(),
+            cut: true,
+        };
+        unreadable(&self.web, Client(plain(peer)), (&channel, &why, status), request);
+    }
+}
+
+/// Every refused request is counted.
+fn count(status: u16) {
+    metrics::counter!("kamid_requests_refused_total", "status" => status.to_string()).increment(1);
+}
+
+/// A request for a callback's address that is not read any further, and why.
+fn unreadable(web: &Web, client: Client, (channel, why, status): (&str, &str, u16), request: RawRequest) {
+    let known = web.shop.channels.get(channel).is_some();
+    let advice = format!(
+        "A request to a callback's address was not read, and if it was genuine, it is lost: {why}. Ask for what was paid meanwhile: `kamid order reconcile`."
+    );
+    let channel = if known { channel } else { "" };
+    callback::missed(web, client, Nearly { reason: "unreadable_request", channel, advice: &advice, status, request });
+}
+
+fn two_hosts(web: &Web, client: Client, channel: Option<&str>, request: Request<Incoming>) -> Response {
+    let Some(channel) = channel else { return Problem::two_hosts().into_response() };
+    let (head, _) = request.into_parts();
+    let why = "it has two Host headers, so a proxy and we could take it for different ones: see what stands in between";
+    unreadable(web, client, (channel, why, 400), raw(&head, &Bytes::new(), true));
+    callback::reply(&Reply { status: 400, body: "fail" })
+}
+
+/// An answer of the routes; where there is none for the address, and it is nearly a callback's, an operator hears of it.
+async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client: Client) -> Response {
+    let miss = missed(web, &head).map(|miss| (miss, raw(&head, &body, false)));
+    let response = route(router, Request::from_parts(head, Body::from(body)), client).await;
+    let nowhere = matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+    let Some((Miss { channel, says }, request)) = miss.filter(|_| nowhere) else { return response };
+    let nearly = Nearly { reason: "wrong_address", channel: &channel, advice: &says, status: 404, request };
+    callback::missed(web, client, nearly);
+    callback::reply(&Reply { status: 404, body: "fail" })
+}
+
+/// Whether an address is nearly a callback's; those of buyers are none.
+fn missed(web: &Web, head: &Parts) -> Option<Miss> {
+    let path = head.uri.path();
+    if ["/v1/", "/o/", "/r/", "/o.js", "/healthz"].iter().any(|ours| path.starts_with(ours)) {
+        return None;
+    }
+    let known: Vec<&str> = web.shop.channels.list().map(|(name, _)| name).collect();
+    near::miss(path, head.uri.query().unwrap_or_default(), &known)
+}
+
+fn raw(head: &Parts, body: &Bytes, cut: bool) -> RawRequest {
+    let headers = head.headers.iter();
+    RawRequest {
+        method: head.method.to_string(),
+        target: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        body_b64: BASE64.encode(body),
+        cut,
+    }
+}

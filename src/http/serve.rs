@@ -1,0 +1,192 @@
+//! A listener: who comes in, how long a head may take and an answer may wait, and the stop that cuts nothing short. Knows
+//! no shop: a [`House`] answers.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::response::Response;
+use futures_util::future::FutureExt as _;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+use super::places::{Crowd, Guest, Place, Places};
+use super::wire::{Wire, until_written};
+
+/// How long a request's head may take; it also ends idle keep-alive connections.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// At a stop, how long a head that has begun, or an answer that nobody reads, is waited for.
+const LAST: Duration = Duration::from_secs(2);
+
+/// What stands behind a listener.
+pub trait House: Clone + Send + Sync + 'static {
+    /// Answers a request.
+    fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response> + Send + 'static;
+    /// Whether a peer has no limit of its own and is not sent away for others.
+    fn spares(&self, peer: IpAddr) -> bool;
+    /// Places are short; told once in a while.
+    fn crowded(&self, crowd: &Crowd);
+    /// A request came that is no HTTP, or too long to be read: how it began, and what it heard.
+    fn unread(&self, peer: IpAddr, head: &[u8], status: u16);
+}
+
+/// What one listener takes.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// Connections.
+    pub connections: usize,
+    /// Of these, of one address.
+    pub per_address: usize,
+    /// Headers of a request.
+    pub headers: usize,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
+    /// How long an answer waits for its reader.
+    pub patience: Duration,
+}
+
+/// Serves until told to stop; returns when what was in flight is answered, or `drain` is over.
+pub async fn serve<H: House>(
+    listener: TcpListener,
+    house: H,
+    bounds: Bounds,
+    stop: watch::Receiver<bool>,
+    drain: Duration,
+) {
+    let places = Arc::new(Places::new(bounds.connections, bounds.per_address));
+    // Every connection holds a sender: nothing comes out before all are gone.
+    let (here, mut all_gone) = mpsc::channel::<Infallible>(1);
+    let enter = |stream: TcpStream, peer: SocketAddr| {
+        match places.admit(peer.ip(), house.spares(peer.ip())) {
+            Some(place) => {
+                let connection = connection(stream, (peer, place), house.clone(), bounds, stop.clone());
+                let here = here.clone();
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(here);
+                });
+            }
+            // Closed at once: a full house must not grow.
+            None => metrics::counter!("kamid_connections_refused_total").increment(1),
+        }
+        if let Some(crowd) = places.news() {
+            house.crowded(&crowd);
+        }
+    };
+    let mut stopping = stop.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopped(&mut stopping) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => enter(stream, peer),
+            Err(error) => {
+                tracing::warn!(%error, "A connection could not be accepted.");
+                // Where files have run out, a silent connection gives up its own.
+                places.make_room();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    // What the system has taken in is in flight, too.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        enter(stream, peer);
+    }
+    drop(listener);
+    drop(here);
+    if tokio::time::timeout(drain, all_gone.recv()).await.is_err() {
+        tracing::warn!("Some connections were still busy when the drain was over.");
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _gone = stop.wait_for(|stop| *stop).await;
+}
+
+async fn connection<H: House>(
+    stream: TcpStream,
+    (peer, place): (SocketAddr, Place),
+    house: H,
+    bounds: Bounds,
+    mut stop: watch::Receiver<bool>,
+) {
+    let _latency = stream.set_nodelay(true);
+    let (guest, places) = (Arc::clone(&place.guest), Arc::clone(&place.places));
+    // Until it says something, a connection costs its socket and no buffer: ten thousand silent ones are cheap.
+    // (Looked at, since a new socket passes for readable once.)
+    let mut first = [0u8];
+    tokio::select! {
+        biased;
+        heard = tokio::time::timeout(HEAD_TIMEOUT, stream.peek(&mut first)) => match heard {
+            Ok(Ok(1)) => {}
+            _ => return,
+        },
+        () = guest.asked_to_leave() => return,
+        () = stopped(&mut stop) => return,
+    }
+    let (host, visitor) = (house.clone(), Arc::clone(&guest));
+    let service = service_fn(move |request| {
+        visitor.answers(&places);
+        let (answer, visitor) = (host.clone().answer(request, peer), Arc::clone(&visitor));
+        async move { Ok::<_, Infallible>(until_written(answer.await, visitor)) }
+    });
+    let mut connection = Box::pin(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_headers(bounds.headers)
+            .max_header_size(bounds.head_bytes)
+            .max_buf_size(bounds.head_bytes)
+            .serve_connection(TokioIo::new(Wire::new(stream, place, bounds.patience)), service),
+    );
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = guest.asked_to_leave() => {
+            if !guest.is_answered() {
+                return;
+            }
+            connection.as_mut().graceful_shutdown();
+            last(connection.as_mut(), &guest).await
+        }
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            last(connection.as_mut(), &guest).await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%error, "A connection ended early.");
+        if error.is_parse() {
+            let status = if error.is_parse_too_large() { 431 } else { 400 };
+            let head = std::mem::take(&mut *guest.head());
+            house.unread(peer.ip(), &head, status);
+        }
+    }
+}
+
+/// The end of a connection that takes nothing new: what is being answered is waited for, and who stays silent is not.
+async fn last<C>(mut connection: Pin<&mut C>, guest: &Guest) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let since = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended,
+            () = tokio::time::sleep(Duration::from_millis(100)) => {
+                if guest.silent_for(since) >= LAST {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A connection's bytes: what comes is heard by its place, and who does not read what is sent has only so long.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use hyper::body::{Body as _, Bytes, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::places::{Guest, Place};
+
+/// What the system takes of an answer at once, whoever reads it.
+const SMALL: u64 = 8192;
+
+/// A connection.
+pub struct Wire {
+    stream: TcpStream,
+    place: Place,
+    patience: Duration,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wire {
+    /// One that waits so long for a reader.
+    pub fn new(stream: TcpStream, place: Place, patience: Duration) -> Self {
+        Self { stream, place, patience, stalled: None }
+    }
+
+    /// What a write came to: one that cannot go on ends the connection after a while.
+    fn written(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if done.is_ready() {
+            if self.stalled.take().is_some() {
+                self.place.guest.reads();
+            }
+            return done;
+        }
+        self.place.guest.stalls();
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let Place { places, guest } = &self.place;
+        guest.hear(places, &buf.filled()[before..]);
+        read
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(cx, done)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.written(cx, done)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A large answer: its guest counts as answered once it is gone.
+struct Watched {
+    body: Body,
+    guest: Arc<Guest>,
+}
+
+/// The answer, whose guest is silent again when it is written.
+pub fn until_written(response: Response, guest: Arc<Guest>) -> Response {
+    if response.body().size_hint().exact().is_some_and(|bytes| bytes <= SMALL) {
+        guest.answered();
+        return response;
+    }
+    response.map(|body| Body::new(Watched { body, guest }))
+}
+
+impl hyper::body::Body for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.guest.answered();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::places::Places;
+    use tokio::io::AsyncWriteExt as _;
+
+    #[tokio::test]
+    async fn who_does_not_read_has_only_so_long() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let deaf = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let place = Arc::new(Places::new(1, 1)).admit(peer.ip(), false).unwrap();
+        let guest = Arc::clone(&place.guest);
+        guest.answers(&place.places);
+        let mut wire = Wire::new(stream, place, Duration::from_millis(200));
+        let piece = vec![0u8; 65_536];
+        let mut sent = 0;
+        let error = loop {
+            match wire.write(&piece).await {
+                Ok(bytes) => sent += bytes,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "after {sent} bytes");
+        assert!(
+            guest.silent_for(std::time::Instant::now() - Duration::from_secs(9)) > Duration::ZERO,
+            "it may be sent away"
+        );
+        drop(deaf);
+    }
+}

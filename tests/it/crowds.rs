@@ -1,0 +1,141 @@
+//! Connections that hold places without asking for anything: they give way, they have a bound, and they stretch no stop.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::support::shop::{Daemon, wait_for};
+
+const ASK: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+fn at(shop: &Daemon) -> SocketAddr {
+    shop.public.trim_start_matches("http://").parse().unwrap()
+}
+
+/// A connection from a local address of its own.
+fn from(shop: &Daemon, address: [u8; 4]) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((address, 0).into()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(socket.connect(at(shop))).unwrap().into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+/// Sends it, and reads all until the other side closes.
+fn answer(mut stream: TcpStream, ask: &str) -> String {
+    let _cut = stream.write_all(ask.as_bytes());
+    let mut text = Vec::new();
+    let _cut = stream.read_to_end(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Whether the other side has closed it by now.
+fn closed(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let read = (&mut { stream }).read(&mut [0u8; 1]);
+    stream.set_nonblocking(false).unwrap();
+    !matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_silent_longest_gives_way_and_an_operator_hears_of_it_once() {
+    let shop = Daemon::start("[limits]\nconnections = 40\nconnections_per_address = 10\n");
+    shop.product("busy", &[], 3);
+    let id = shop.order("busy", 1).await;
+    let crowd = tokio::task::block_in_place(|| {
+        // Half of a request, nothing at all, an answered one that is kept open.
+        let mut held = Vec::new();
+        for n in 0..60u8 {
+            let mut stream = from(&shop, [127, 0, 1, n % 20 + 1]);
+            if n % 3 == 0 {
+                stream.write_all(b"POST /pay/pay/notify HTTP/1.1\r\nHost: ").unwrap();
+            }
+            held.push(stream);
+        }
+        wait_for("the oldest to go", || held[..20].iter().all(closed).then_some(()));
+        for _ in 0..100 {
+            assert!(answer(from(&shop, [127, 0, 2, 1]), ASK).starts_with("HTTP/1.1 200"));
+        }
+        held
+    });
+    assert_eq!(shop.pay(&id, "C1", 990).await, (200, "success".to_owned()));
+    let told = shop.incidents("crowded", 1).await;
+    let shown = shop.json(&["incident", "show", told[0]["id"].as_str().unwrap()], "");
+    assert!(shown["advice"].as_str().unwrap().contains("of 40 places"), "{shown}");
+    drop(crowd);
+}
+
+#[test]
+fn one_address_has_its_share_and_a_trusted_proxy_has_none() {
+    let proxies = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.9/32\"]\n";
+    let shop = Daemon::start(&format!("{proxies}[limits]\nconnections = 1000\nconnections_per_address = 20\n"));
+    let other = from(&shop, [127, 0, 0, 2]);
+    let proxy: Vec<TcpStream> = (0..100).map(|_| from(&shop, [127, 0, 0, 9])).collect();
+    let greedy: Vec<TcpStream> = (0..100).map(|_| from(&shop, [127, 0, 0, 3])).collect();
+    wait_for("all but its share to be closed", || {
+        (greedy.iter().filter(|stream| closed(stream)).count() == 80).then_some(())
+    });
+    assert!(greedy[80..].iter().all(|stream| !closed(stream)), "the newest stay");
+    assert!(!closed(&other) && !proxy.iter().any(closed));
+    // It is served all the same, and so are the others.
+    for address in [3, 2, 9] {
+        assert!(answer(from(&shop, [127, 0, 0, address]), ASK).starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn a_head_has_the_length_that_is_documented() {
+    let shop = Daemon::start("[limits]\nquery_bytes = 4096\n");
+    let long = |bytes: usize| {
+        format!("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: {}\r\n\r\n", "a".repeat(bytes))
+    };
+    assert!(answer(from(&shop, [127, 0, 0, 1]), &long(16_000)).starts_with("HTTP/1.1 200"));
+    assert!(answer(from(&shop, [127, 0, 0, 1]), &long(30_000)).starts_with("HTTP/1.1 431"));
+    // One that does not end is not waited for either.
+    let endless = format!("GET /healthz HTTP/1.1\r\nX-Long: {}", "a".repeat(30_000));
+    let began = Instant::now();
+    assert!(answer(from(&shop, [127, 0, 0, 1]), &endless).starts_with("HTTP/1.1 431"));
+    assert!(began.elapsed() < Duration::from_secs(15), "after {:?}", began.elapsed());
+}
+
+#[test]
+fn half_heads_and_those_who_never_read_stretch_no_stop() {
+    let server = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ndrain_seconds = 60\n";
+    let mut shop = Daemon::start(server);
+    let mut half = from(&shop, [127, 0, 0, 2]);
+    half.write_all(b"GET /pay/pay/notify?pid=1001 HTTP/1.1\r\nHost: ").unwrap();
+    // It asks and asks, and reads nothing: until neither side's buffers take more.
+    let mut deaf = from(&shop, [127, 0, 0, 3]);
+    deaf.set_nonblocking(true).unwrap();
+    let asks = "GET /o.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    wait_for("everything to be full", || {
+        let before = Instant::now();
+        while deaf.write(asks.as_bytes()).is_ok_and(|written| written > 0) {
+            if before.elapsed() > Duration::from_secs(5) {
+                return None;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        deaf.write(asks.as_bytes()).is_err().then_some(())
+    });
+    let began = Instant::now();
+    assert!(shop.stop(), "a stop is a success");
+    assert!(began.elapsed() < Duration::from_secs(30), "the stop took {:?}", began.elapsed());
+}
+
+#[test]
+fn few_open_files_are_told_at_the_start_and_are_enough_for_who_asks() {
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let shop = Daemon::launched(&folder.path().join("d"), "", "ulimit -n 256\nexec \"$@\"\n");
+    let log = std::fs::read_to_string(shop.data.join("log")).unwrap();
+    assert!(log.contains("open files"), "{log}");
+    let silent: Vec<TcpStream> = (0..300u16).map(|n| from(&shop, [127, 0, 3, (n % 250) as u8 + 1])).collect();
+    for _ in 0..50 {
+        let began = Instant::now();
+        assert!(answer(from(&shop, [127, 0, 0, 2]), ASK).starts_with("HTTP/1.1 200"));
+        assert!(began.elapsed() < Duration::from_secs(10), "after {:?}", began.elapsed());
+    }
+    assert!(silent.iter().filter(|stream| closed(stream)).count() >= 100);
+}

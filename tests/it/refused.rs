@@ -1,0 +1,134 @@
+//! No request is refused without a trace, and none for a reason that leaves no doubt of what was meant.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::shop::Daemon;
+
+/// Sends these bytes and reads until the server closes: the status.
+fn status(shop: &Daemon, bytes: &str) -> u16 {
+    let mut stream = TcpStream::connect(shop.public.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(bytes.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let _cut = stream.read_to_end(&mut answer);
+    let line = String::from_utf8_lossy(&answer).into_owned();
+    line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{bytes}: {line:?}"))
+}
+
+const END: &str = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_with_slashes_too_many_or_capitals_is_the_callbacks() {
+    let shop = Daemon::start("");
+    shop.product("near", &[], 9);
+    for (at, path) in
+        ["/pay/pay/notify/", "//pay/pay/notify", "/pay//pay/notify//", "/Pay/pay/Notify"].iter().enumerate()
+    {
+        let id = shop.order("near", 1).await;
+        let right = shop.callback(&format!("{id}01"), &format!("N{at}"), 990);
+        let sent = right.replace("/pay/pay/notify", path);
+        assert_eq!(status(&shop, &format!("GET {sent} {END}\r\n")), 200, "{path}");
+        assert_eq!(shop.state(&id).await, "delivered", "{path}");
+    }
+    assert_eq!(shop.admin("/v1/incidents").await["incidents"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_near_miss_of_a_callbacks_address_is_an_incident_that_names_it() {
+    let shop = Daemon::start("[limits]\nrejected_per_minute = 1000\n");
+    shop.product("near", &[], 2);
+    let id = shop.order("near", 1).await;
+    let right = shop.callback(&format!("{id}01"), "N1", 990);
+    let misses = [
+        ("/pay/pay/notify%20", "\"%20\" too much at its end"),
+        ("/pay/pay", "lacks \"/notify\""),
+        ("/pay/pay/notifi", "spelled otherwise"),
+        ("/index.php/pay/pay/notify", "too much at its beginning"),
+        ("/pay%2Fpay%2Fnotify", "percent-encoded"),
+        ("/", "lacks"),
+    ];
+    for (at, (path, says)) in misses.iter().enumerate() {
+        assert_eq!(status(&shop, &format!("GET {} {END}\r\n", right.replace("/pay/pay/notify", path))), 404, "{path}");
+        let newest = shop.incidents("wrong_address", at + 1).await.remove(0);
+        let shown = shop.json(&["incident", "show", newest["id"].as_str().unwrap()], "");
+        let advice = shown["advice"].as_str().unwrap();
+        assert!(advice.contains(says) && advice.contains("/pay/pay/notify") == (*path != "/"), "{path}: {advice}");
+    }
+    // What was sent tells whether it was genuine; nothing was settled by it.
+    let named = shop.incidents("wrong_address", misses.len()).await;
+    let named = named.iter().find(|incident| incident["channel"] == "pay").unwrap();
+    let again = shop.json(&["incident", "replay", named["id"].as_str().unwrap()], "");
+    assert_eq!(
+        (again["verdict"].as_str(), again["number"].as_str()),
+        (Some("accept"), Some(format!("{id}01").as_str()))
+    );
+    assert_eq!(shop.state(&id).await, "pending");
+    // A stranger's wandering is counted and no incident.
+    for path in ["/favicon.ico", "/wp-login.php", "/.env", "/modify"] {
+        assert_eq!(status(&shop, &format!("GET {path} {END}\r\n")), 404);
+    }
+    assert_eq!(shop.admin("/v1/incidents").await["incidents"].as_array().unwrap().len(), misses.len());
+    let metrics = String::from_utf8(shop.admin_text("/metrics").await).unwrap();
+    assert!(metrics.contains("kamid_requests_refused_total{status=\"404\"} 10"), "{metrics}");
+    assert!(metrics.contains("outcome=\"wrong_address\""), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_that_cannot_be_read_leaves_its_trace() {
+    let shop = Daemon::start("[limits]\nrejected_per_minute = 1000\n");
+    let many: String = (0..100).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let requests = [
+        (format!("GET /pay/pay/notify?name=a\"b {END}\r\n"), 400, "raw '\"'"),
+        (format!("GET /pay/pay/notify?name=a b {END}\r\n"), 400, "raw blank"),
+        (format!("GET /pay/pay/notify?a=1 {END}{many}\r\n"), 431, "limits.headers"),
+        (format!("GET /pay/pay/notify?a={} {END}\r\n", "x".repeat(60_000)), 431, "limits.query_bytes"),
+        (format!("GET /pay/pay/notify?a=1 {END}Host: y\r\n\r\n"), 400, "two Host headers"),
+    ];
+    for (at, (request, expected, says)) in requests.iter().enumerate() {
+        assert_eq!(status(&shop, request), *expected, "{says}");
+        let newest = shop.incidents("unreadable_request", at + 1).await.remove(0);
+        assert_eq!((newest["channel"].as_str(), newest["status"].as_u64()), (Some("pay"), Some(u64::from(*expected))));
+        let shown = shop.json(&["incident", "show", newest["id"].as_str().unwrap()], "");
+        assert!(shown["advice"].as_str().unwrap().contains(says), "{says}: {shown}");
+    }
+    assert_eq!(status(&shop, &format!("HEAD /pay/pay/notify?a=1 {END}\r\n")), 400);
+    shop.incidents("method_not_allowed", 1).await;
+    // Elsewhere it is counted.
+    assert_eq!(status(&shop, &format!("GET /x?a=\"b {END}\r\n")), 400);
+    assert_eq!(shop.admin("/v1/incidents").await["incidents"].as_array().unwrap().len(), requests.len() + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_page_of_another_site_can_make_an_order() {
+    let shop = Daemon::start("");
+    shop.product("cross", &[], 20);
+    let wish = json!({"product": "cross", "quantity": 1, "contact": "x@example.test", "channel": "pay"}).to_string();
+    let send = |headers: &str| {
+        let request = format!("POST /v1/orders {END}{headers}Content-Length: {}\r\n\r\n{wish}", wish.len());
+        status(&shop, &request)
+    };
+    for kind in [
+        "text/plain",
+        "text/plain; application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ] {
+        assert_eq!(send(&format!("Content-Type: {kind}\r\n")), 415, "{kind}");
+    }
+    // A page can also leave the type out; a program that does so sends no Origin.
+    assert_eq!(send("Origin: https://evil.example\r\n"), 415);
+    assert_eq!(send("Sec-Fetch-Site: cross-site\r\n"), 415);
+    assert_eq!(send("Host: y\r\nContent-Type: application/json\r\n"), 400, "two hosts");
+    assert_eq!(shop.admin("/v1/products/cross").await["stock"]["reserved"], 0);
+    for good in ["Content-Type: application/json\r\n", "Content-Type: Application/JSON; charset=utf-8\r\n", ""] {
+        assert_eq!(send(good), 201, "{good}");
+    }
+    // To choose another way to pay is the same.
+    let id = shop.order("cross", 1).await;
+    let request = format!("POST /v1/orders/{id}/pay {END}Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{{}}");
+    assert_eq!(status(&shop, &request), 415);
+}
