@@ -5,6 +5,8 @@
 //! which an audit sees one key twice without opening any. A nonce therefore never meets two messages, and there is no
 //! additional data. Invariant: a plain key leaves this room only through [`Vault::open`].
 
+mod guard;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -29,12 +31,22 @@ pub enum VaultError {
     File { path: String, source: std::io::Error },
     #[error("the key ring {0} is damaged: it must hold active, keys (32 bytes each, base64), fingerprint and token")]
     Damaged(String),
+    #[error(
+        "{path} can be read or written by others on this machine (mode {mode:04o}): who has it opens every key, or acts as you. Run: chmod 600 {path}"
+    )]
+    Exposed { path: String, mode: u32 },
     #[error("a sealed key was made under ring key {0}, which this ring does not hold")]
     UnknownRing(u8),
     #[error("a sealed key is damaged or was made under another ring")]
     Unreadable,
     #[error("the system gives no random bytes")]
     NoEntropy,
+}
+
+impl VaultError {
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
 }
 
 /// The ring as it stands in its file (0600) or in `KAMID_RING`.
@@ -78,14 +90,14 @@ impl Vault {
         if let Ok(text) = std::env::var("KAMID_RING") {
             return Self::read(&text, "KAMID_RING");
         }
-        match std::fs::read_to_string(path) {
+        match guard::read(path) {
             Ok(text) => Self::read(&text, &shown),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.is_missing() => {
                 let text = Zeroizing::new(new_ring()?);
                 write_private(path, text.as_bytes()).map_err(fail)?;
                 Self::read(&text, &shown)
             }
-            Err(error) => Err(fail(error)),
+            Err(error) => Err(error),
         }
     }
 
@@ -176,6 +188,12 @@ impl Vault {
         })
     }
 
+    /// Whether a sealed key can be opened and is what was sealed: a bit that turned on a disk shows here.
+    #[must_use]
+    pub fn is_sound(&self, sealed: &[u8]) -> bool {
+        self.open(sealed).is_ok()
+    }
+
     /// What lets a buyer see an order: an HMAC of its number, never stored.
     #[must_use]
     pub fn token(&self, order: OrderId) -> String {
@@ -235,15 +253,15 @@ pub fn chance() -> Result<u128, VaultError> {
 /// A file that cannot be read or written.
 pub fn load_token(path: &Path) -> Result<Zeroizing<String>, VaultError> {
     let fail = |source| VaultError::File { path: path.display().to_string(), source };
-    match std::fs::read_to_string(path) {
+    match guard::read(path) {
         Ok(text) if text.trim().len() >= 20 => Ok(Zeroizing::new(text.trim().to_owned())),
         Ok(_) => Err(VaultError::Damaged(path.display().to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.is_missing() => {
             let token = new_token()?;
             write_private(path, token.as_bytes()).map_err(fail)?;
             Ok(token)
         }
-        Err(error) => Err(fail(error)),
+        Err(error) => Err(error),
     }
 }
 

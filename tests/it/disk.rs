@@ -30,6 +30,27 @@ fn fill(shop: &Daemon) -> u64 {
     file.metadata().unwrap().len()
 }
 
+/// Starts the daemon with its ring mounted read-only.
+const MOUNTED: &str = r#"here="$(dirname "$0")"
+map=; [ "$(id -u)" = 0 ] || map=--map-root-user
+exec unshare $map --mount sh -c 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"' "$here/ring.json" "$@"
+"#;
+
+#[test]
+#[ignore = "needs a mount of its own: make faults"]
+fn a_ring_that_chmod_cannot_close_is_told_of_and_used() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut shop = Daemon::start("");
+    assert!(shop.stop());
+    let ring = shop.data.join("ring.json");
+    std::fs::set_permissions(&ring, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(!shop.cli(&["serve"], "").status.success(), "where chmod works it is asked for");
+    std::fs::write(shop.data.join("launch"), MOUNTED).unwrap();
+    shop.run();
+    let log = std::fs::read_to_string(shop.data.join("log")).unwrap();
+    assert!(log.contains("Others on this machine may read this secret"), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a file system of its own: make faults"]
 async fn a_disk_that_is_full_stops_redis_and_nothing_else_and_loses_nothing() {
