@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Report;
 use super::keys::Prints;
+use super::{Report, Sound, UNREADABLE};
 use crate::domain::{Order, OrderId, OrderState, PaymentState, ProductId};
 use crate::store::Look;
 
@@ -27,17 +27,18 @@ struct Odd {
 }
 
 /// Every order read so far. A tree: a hash map that grows would need three times as much for a moment.
-pub struct Facts {
+pub struct Facts<'a> {
     pub orders: BTreeMap<OrderId, OrderFacts>,
     odd: HashMap<OrderId, Odd>,
     products: Vec<ProductId>,
     /// Fingerprints of the keys met so far.
     pub prints: Prints,
+    sound: Sound<'a>,
 }
 
-impl Facts {
-    pub fn new(prints: Prints) -> Self {
-        Self { orders: BTreeMap::new(), odd: HashMap::new(), products: Vec::new(), prints }
+impl<'a> Facts<'a> {
+    pub fn new(prints: Prints, sound: Sound<'a>) -> Self {
+        Self { orders: BTreeMap::new(), odd: HashMap::new(), products: Vec::new(), prints, sound }
     }
 
     /// The product of an order.
@@ -72,7 +73,10 @@ impl Facts {
         let extras = look.payments.iter().filter(|record| record.state == PaymentState::Extra);
         let extras: Vec<String> =
             extras.map(|record| format!("extra:{}:{}|{}", look.id, record.channel, record.trade_no)).collect();
-        let wrong = wrong(&order, &states);
+        let mut wrong = wrong(&order, &states);
+        wrong.extend(
+            order.keys.iter().filter(|sealed| !(self.sound)(sealed)).map(|_| ("unreadable", UNREADABLE.to_owned())),
+        );
         if !extras.is_empty() || !wrong.is_empty() {
             self.odd.insert(look.id, Odd { extras, wrong });
         }

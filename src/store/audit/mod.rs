@@ -21,7 +21,7 @@ const LISTED: usize = 1000;
 /// One thing that does not add up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// `key_twice`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`, `store`.
+    /// `key_twice`, `unreadable`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`, `store`.
     pub kind: &'static str,
     /// Of what: an order, a product.
     pub what: String,
@@ -55,6 +55,12 @@ impl Report {
     }
 }
 
+/// Whether a sealed key is as it was sealed: only who has the ring can say.
+pub type Sound<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
+
+/// What is said of a key that is not.
+const UNREADABLE: &str = "holds a sealed key that does not open: its file was changed or damaged; void or replace it";
+
 /// Hears how far an audit is: what is looked at, how much of it, of how much.
 pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
 
@@ -63,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer, or holds what cannot be read.
-    pub async fn audit(&self, progress: Progress<'_>) -> Result<Report, StoreError> {
+    pub async fn audit(&self, sound: Sound<'_>, progress: Progress<'_>) -> Result<Report, StoreError> {
         let mut report = Report::default();
         self.look_at_places().await?;
         for missing in self.places.doubt().iter().flat_map(|doubt| &doubt.missing) {
@@ -76,9 +82,15 @@ impl Store {
         report.products = catalog.len() as u64;
         let total: u64 = self.stocks(&products).await?.iter().map(|stock| stock.imported).sum();
         let parts = total.div_ceil(keys::MOST).max(1);
-        let mut facts = Facts::new(Prints::new(0, parts, total));
+        let mut facts = Facts::new(Prints::new(0, parts, total), sound);
         // Pools come before orders: a key sold meanwhile was met here.
-        self.each_unsold(&products, progress, &mut |_, sealed| facts.prints.meet(sealed)).await?;
+        self.each_unsold(&products, progress, &mut |name, sealed| {
+            facts.prints.meet(sealed);
+            if !sound(sealed) {
+                report.add("unreadable", name, UNREADABLE);
+            }
+        })
+        .await?;
         self.each_order(&|done| progress("orders", done, 1000), &mut |look| facts.take(look)).await?;
         for (slot, from) in Slot::all().zip(begun) {
             progress("slots", u64::from(slot.index()), u64::from(crate::domain::SLOTS));
@@ -86,7 +98,13 @@ impl Store {
             self.audit_slot(slot, from, &here, &mut facts, &mut report).await?;
         }
         self.audit_orphans(&mut report).await?;
-        self.each_burned(&products, &mut |_, sealed| facts.prints.meet(sealed)).await?;
+        self.each_burned(&products, &mut |name, sealed| {
+            facts.prints.meet(sealed);
+            if !sound(sealed) {
+                report.add("unreadable", name, UNREADABLE);
+            }
+        })
+        .await?;
         facts.report(&mut report);
         report.keys = facts.prints.keys;
         let mut twice = facts.prints.twice();

@@ -48,7 +48,7 @@ impl Store {
         slot: Slot,
         mut from: String,
         products: &[&Product],
-        facts: &mut Facts,
+        facts: &mut Facts<'_>,
         report: &mut Report,
     ) -> Result<(), StoreError> {
         for _ in 0..ROUNDS {
@@ -119,7 +119,7 @@ impl Store {
         slot: Slot,
         from: &str,
         ids: &[OrderId],
-        facts: &mut Facts,
+        facts: &mut Facts<'_>,
     ) -> Result<Vec<Event>, StoreError> {
         let mut later = Vec::new();
         for batch in ids.chunks(200) {
@@ -142,7 +142,7 @@ impl Store {
 }
 
 /// Holds the sums over all orders of a slot against its counters and lists.
-fn compare(slot: Slot, products: &[&Product], moment: &Moment, facts: &Facts, report: &mut Report) {
+fn compare(slot: Slot, products: &[&Product], moment: &Moment, facts: &Facts<'_>, report: &mut Report) {
     let mut sums: HashMap<&str, (u64, u64)> = HashMap::new();
     let mut owed: HashMap<&str, HashSet<&str>> = HashMap::new();
     for (id, order) in facts.orders.iter().filter(|(id, _)| id.slot() == slot) {
