@@ -86,6 +86,8 @@ pub struct StoreConfig {
     pub url: StoreUrl,
     /// The program that `embedded` starts.
     pub redis_server: String,
+    /// MiB that an embedded Redis may take; 0: half of what there is.
+    pub memory_mb: u64,
     /// What an acknowledgement promises.
     pub durability: Durability,
     /// Replicas that must have each payment before it is acknowledged.
@@ -327,6 +329,7 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
         fits
     });
     let redis_server = s.text("redis_server", problems);
+    let memory_mb = s.whole("memory_mb", 0..=16_777_216, problems);
     let durability = s.parsed("durability", "\"strict\" or \"relaxed\"", problems);
     let replicas = s.whole("replicas", 0..=16, problems);
     let connections = s.whole("connections", 1..=8, problems);
@@ -337,6 +340,7 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
         "url_file",
         "url_env",
         "redis_server",
+        "memory_mb",
         "durability",
         "replicas",
         "connections",
@@ -348,6 +352,7 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
     Some(StoreConfig {
         url: if url.reveal() == "embedded" { StoreUrl::Embedded } else { StoreUrl::Remote(url) },
         redis_server: redis_server?,
+        memory_mb: memory_mb?,
         durability: durability?,
         replicas: replicas?,
         connections: connections?,

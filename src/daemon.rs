@@ -21,7 +21,7 @@ use crate::outbound::Outbound;
 use crate::process::{Room, Signals};
 use crate::settings::Problem;
 use crate::shop::{Parts, Shop};
-use crate::store::embedded::{DataLock, Embedded, EmbeddedError, make_private};
+use crate::store::embedded::{Cut, DataLock, Embedded, EmbeddedError, make_private};
 use crate::store::places::Places;
 use crate::store::{Names, Store, StoreError};
 pub use crate::telemetry::log::{finish as finish_log, start as start_log};
@@ -80,11 +80,12 @@ pub fn channels(config: &Config, vault: &Vault) -> Result<Channels, Vec<Problem>
     Ok(channels)
 }
 
-/// Serves until SIGTERM, SIGHUP or Ctrl-C, then drains. `shell` is how a person calls this program for that data directory.
+/// Serves until SIGTERM, SIGHUP or Ctrl-C, then drains. `shell` is how a person calls this program for that data directory;
+/// `moved` their word that its folder is no copy.
 ///
 /// # Errors
 /// Why it could not start.
-pub async fn serve(mut config: Config, data: &Path, shell: &str) -> Result<(), DaemonError> {
+pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) -> Result<(), DaemonError> {
     let began = Instant::now();
     // From here on a signal is not lost, however early it comes.
     let mut signals = Signals::new()?;
@@ -111,6 +112,10 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str) -> Result<(), D
         StoreUrl::Embedded => Some(Embedded::new(data, &config.store.redis_server)?),
         StoreUrl::Remote(_) => None,
     };
+    if let Some(embedded) = &embedded {
+        // Before anything is started on what may be a copy.
+        embedded.home("", moved)?;
+    }
     let relaxed = config.store.durability == Durability::Relaxed;
     let places = Arc::new(Places::load(data, Names::new(config.test).prefix(), relaxed)?);
     let store = tokio::select! {
@@ -120,6 +125,9 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str) -> Result<(), D
             return Ok(());
         }
     };
+    if let Some(embedded) = &embedded {
+        settle_in(embedded, &store, moved).await?;
+    }
     if let Err(error) = store.check_ring(vault.check_value()).await {
         // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
         if new_ring && matches!(error, StoreError::Settings(_)) {
@@ -214,6 +222,34 @@ async fn connect(config: &Config, embedded: Option<&Embedded>, places: Arc<Place
     }
 }
 
+/// The mark of home in Redis, which a folder without one of its own may have brought along; both are written where they differ.
+async fn settle_in(embedded: &Embedded, store: &Store, moved: bool) -> Result<(), DaemonError> {
+    let in_redis = store.home().await?;
+    let place = match embedded.home(&in_redis, moved) {
+        Ok(place) => place,
+        Err(error) => {
+            embedded.stop(None).await;
+            return Err(error.into());
+        }
+    };
+    if let Some(was) = place.was {
+        tracing::warn!(%was, is = %place.mark, "Moved: this is the shop from now on. The folder that it was copied from must never be started again.");
+    } else if moved && !in_redis.is_empty() {
+        tracing::warn!(
+            "--moved (KAMID_MOVED) says that the data folder was moved, and it was not. Leave it out: with it a copy would start unasked."
+        );
+    }
+    if !place.certain {
+        tracing::warn!(
+            "This file system has no id that lasts: whether the data folder is a copy is told by its inode and birth time only."
+        );
+    }
+    if place.mark != in_redis {
+        store.put_home(&place.mark).await?;
+    }
+    Ok(embedded.mark_home(&place.mark)?)
+}
+
 /// What runs, and what stops it.
 struct Running {
     listeners: JoinSet<()>,
@@ -240,7 +276,9 @@ impl Running {
         let mut workers = JoinSet::new();
         if let Some(embedded) = embedded.clone() {
             let asked = Arc::clone(&shop);
-            workers.spawn(embedded.supervise(working.clone(), move || asked.ready()));
+            let told = Arc::clone(&shop);
+            let cut = move |cut: Cut| told.store_was_cut(&cut.file, cut.offset, cut.bytes);
+            workers.spawn(embedded.supervise(working.clone(), move || asked.ready(), cut));
         }
         let disk = embedded.is_some().then(|| data.to_owned());
         workers.spawn(Arc::clone(&shop).sweep_forever(working.clone(), disk));

@@ -69,7 +69,11 @@ enum Command {
     #[command(
         after_help = "Example:\n  kamid serve --data ./shop\nWithout any configuration it runs in test mode with an embedded Redis."
     )]
-    Serve,
+    Serve {
+        /// The data folder was moved or restored here, and no other copy of it will be started (embedded Redis)
+        #[arg(long, env = "KAMID_MOVED", value_parser = clap::builder::FalseyValueParser::new())]
+        moved: bool,
+    },
     /// Products: what is sold
     #[command(subcommand, after_help = "Example:\n  kamid product add demo --price 9.90")]
     Product(product::ProductCommand),
@@ -200,7 +204,7 @@ fn run(cli: Cli) -> Done {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::new(error.to_string()))?;
     let done = runtime.block_on(async {
         match command {
-            Command::Serve => serve::serve(&context).await,
+            Command::Serve { moved } => serve::serve(&context, moved).await,
             Command::Product(command) => product::run(&context, command).await,
             Command::Keys(command) => keys::run(&context, command).await,
             Command::Order(command) => order::run(&context, command).await,

@@ -268,6 +268,16 @@ impl Shop {
         }
     }
 
+    /// Tells that Redis cut the end of its append-only file when it started: what stood there is forgotten.
+    pub fn store_was_cut(&self, file: &str, offset: u64, bytes: Option<u64>) {
+        let much = bytes.map_or_else(|| "its end".to_owned(), |bytes| format!("its last {bytes} bytes"));
+        let advice = format!(
+            "Redis could not read the end of its file {file} and cut {much} behind byte {offset}. After a crash, less than one entry is a write that nobody was told of. More is a loss: the newest orders and payments are forgotten and keys that were sold are for sale again; stop selling, run kamid audit and kamid order reconcile, and see docs/operations.md."
+        );
+        tracing::error!(file, offset, bytes, "Redis cut the end of its append-only file.");
+        self.incident(IncidentNote { reason: "aof_cut", advice: &advice, ..IncidentNote::default() });
+    }
+
     fn record_incident(&self, note: IncidentNote<'_>) -> Option<Incident> {
         let now = self.store.now();
         // Only what is sent to us is counted: a flood of it must not hide what we saw ourselves.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, Value};
 
+use super::embedded::memory;
 use super::places::Places;
 use super::preflight::Preflight;
 use super::{Names, StoreError, script};
@@ -67,6 +68,8 @@ pub struct Links {
     preflight: Arc<Preflight>,
     names: Names,
     places: Arc<Places>,
+    /// What an embedded server may take.
+    pub memory: Option<u64>,
 }
 
 impl Links {
@@ -77,7 +80,7 @@ impl Links {
         names: Names,
         places: Arc<Places>,
     ) -> Self {
-        Self { client, timeout, preflight, names, places }
+        Self { client, timeout, preflight, names, places, memory: None }
     }
 }
 
@@ -99,6 +102,9 @@ impl bb8::ManageConnection for Links {
         if self.preflight.check(&mut link).await? {
             for script in script::all() {
                 link.run(&script.load()).await?;
+            }
+            if let Some(bytes) = self.memory {
+                memory::limit(&mut link, bytes).await?;
             }
         }
         // Before the first script: another store than before may answer now, or the same one from an earlier time.

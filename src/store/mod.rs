@@ -117,7 +117,11 @@ impl Store {
         let timeout = Duration::from_millis(config.timeout_ms);
         let names = Names::new(test);
         let preflight = Arc::new(preflight::Preflight::new(config.durability));
-        let links = link::Links::new(client.clone(), timeout, Arc::clone(&preflight), names, Arc::clone(&places));
+        let mut links = link::Links::new(client.clone(), timeout, Arc::clone(&preflight), names, Arc::clone(&places));
+        links.memory = matches!(config.url, StoreUrl::Embedded).then(|| match config.memory_mb {
+            0 => embedded::memory::share(),
+            mib => mib << 20,
+        });
         // The first link is dialled here, so that a refused preflight has its own words instead of a pool's time-out.
         bb8::ManageConnection::connect(&links).await?;
         let pool = bb8::Pool::builder()

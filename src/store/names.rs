@@ -178,6 +178,11 @@ impl Names {
         self.0
     }
 
+    /// Where the files of an embedded Redis stand: one mark for both modes, since they share them.
+    pub fn home() -> String {
+        "k1:{catalog}:home".to_owned()
+    }
+
     /// The channel on which instances tell each other their snapshots.
     pub fn snapshots(self) -> String {
         format!("{}:snapshots", self.0)

@@ -210,7 +210,7 @@ pub fn pairs_of_info(answer: &Value) -> BTreeMap<String, String> {
 }
 
 /// One section of `INFO`.
-async fn info(link: &mut Link, section: &str) -> Result<BTreeMap<String, String>, StoreError> {
+pub async fn info(link: &mut Link, section: &str) -> Result<BTreeMap<String, String>, StoreError> {
     let mut cmd = redis::cmd("INFO");
     cmd.arg(section);
     Ok(pairs_of_info(&link.run(&cmd).await?))

@@ -187,6 +187,12 @@ const TERMS: &[Term] = &[
         "无法下单付款",
         "网关没有为订单打开付款,买家只能换一种付款方式:请运行 kamid channel test 渠道名 --open 查看原因。",
     ),
+    term(
+        "aof_cut",
+        "Redis cut its file",
+        "Redis 截断文件",
+        "Redis 读不出 AOF 文件的末尾,启动时把它截掉了。崩溃之后不足一条记录的,是没有确认过的写入;更多则是丢失:最新的订单和付款不见了,已售出的卡密重新上架。请先停售,运行 kamid audit 与 kamid order reconcile,并参阅 docs/operations.md。",
+    ),
     term("held", "held", "待审", "已付款,但与应付不符:通过、拒绝或退款。"),
     term(
         "trade_twice",

@@ -14,7 +14,7 @@ fn signal(pid: i32, signal: Signal) {
 }
 
 /// Processes of a `redis-server` with that folder's socket.
-fn servers(data: &Path) -> Vec<i32> {
+pub fn servers(data: &Path) -> Vec<i32> {
     let socket = data.join("redis/redis.sock").display().to_string();
     let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let on_it = |pid: &i32| {

@@ -13,6 +13,7 @@ mod faults;
 mod floods;
 mod fuzz;
 mod hammer;
+mod homes;
 mod imports;
 mod incidents;
 mod laws;

@@ -6,11 +6,14 @@
 //! that works there, and a socket that takes connections, as a frozen server's does. While one of them stands we attach
 //! and wait, however long the server is frozen or loading.
 
+mod home;
 mod lock;
+mod log;
+pub mod memory;
 mod process;
 
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,7 +22,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use home::{Home, Verdict};
 use lock::Locks;
+pub use log::Cut;
+use log::Heard;
 
 /// What stops the embedded Redis from serving.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +45,10 @@ pub enum EmbeddedError {
         "{path} is not the folder any more that this daemon's Redis was started in: nothing is started there. Put the old one back, or restart kamid"
     )]
     Exchanged { path: String },
+    #[error(
+        "{path} is a copy, or was moved from another file system: its mark of home says {mark}, and it stands at {here}. Two shops on copies of the same files sell every key twice. If this is the shop, and the other folder (or its backup) will never be started again, start it once with --moved (or KAMID_MOVED=1). Otherwise leave it alone"
+    )]
+    Moved { path: String, mark: String, here: String },
     #[error("the embedded Redis stopped at once ({status}); the last lines of {log}:\n{tail}")]
     Stopped { status: String, log: String, tail: String },
 }
@@ -64,6 +74,14 @@ pub fn make_private(path: &Path) -> Result<(), EmbeddedError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))
 }
 
+/// A folder that was made or copied with other modes is told of, and left as it is.
+fn warn_if_open(path: &Path, mask: u32, why: &str) {
+    let mode = std::fs::metadata(path).map_or(0, |meta| meta.permissions().mode() & 0o777);
+    if mode & mask != 0 {
+        tracing::warn!(path = %path.display(), mode = format!("{mode:04o}"), "This folder is open: {why}. Run: chmod 700 {}", path.display());
+    }
+}
+
 /// The right to serve a data directory; freed by the kernel when this process ends, however it ends.
 #[derive(Debug)]
 pub struct DataLock(#[allow(dead_code)] Locks);
@@ -86,6 +104,17 @@ impl DataLock {
     }
 }
 
+/// Where the files stand.
+#[derive(Debug)]
+pub struct Place {
+    /// The mark of it.
+    pub mark: String,
+    /// The mark of another place, where an operator said that they were moved.
+    pub was: Option<String>,
+    /// Whether a copy would be seen for certain.
+    pub certain: bool,
+}
+
 /// What is known of the server.
 #[derive(Debug, Default)]
 struct Known {
@@ -97,6 +126,10 @@ struct Known {
     told: bool,
     /// Whether it was told to end, since nobody reaches it.
     recalled: bool,
+    /// Sizes of its append-only files before it was started.
+    sizes: std::collections::BTreeMap<String, u64>,
+    /// Its log.
+    heard: Option<Heard>,
 }
 
 /// The embedded server of one data directory.
@@ -116,7 +149,10 @@ impl Embedded {
         let data = std::path::absolute(data).map_err(at(data))?;
         let folder = data.join("redis");
         make_private(&folder)?;
+        warn_if_open(&data, 0o022, "others may exchange the files of the shop");
+        warn_if_open(&folder, 0o077, "others may read orders and contacts");
         let embedded = Self { folder, program: program.to_owned(), known: Arc::default() };
+        embedded.known().heard = Some(Heard::new(&embedded.folder, embedded.log()));
         let socket = embedded.socket();
         let length = socket.as_os_str().len();
         if length > 107 {
@@ -133,6 +169,37 @@ impl Embedded {
 
     fn log(&self) -> PathBuf {
         self.folder.join("redis.log")
+    }
+
+    /// Refuses to be a copy, by the mark in the folder and, where one is given, by the one in Redis; says what to write there
+    /// otherwise. `moved` is an operator's word that there is no other.
+    ///
+    /// # Errors
+    /// [`EmbeddedError::Moved`], or a folder that cannot be looked at.
+    pub fn home(&self, in_redis: &str, moved: bool) -> Result<Place, EmbeddedError> {
+        let home = Home::of(&self.folder)?;
+        let in_folder = Home::marked(&self.folder);
+        let mut place = Place { mark: home.text(), was: None, certain: true };
+        for mark in [in_folder.as_str(), in_redis] {
+            match home.by(mark) {
+                Verdict::Same => {}
+                Verdict::Likely => place.certain = false,
+                Verdict::Other if moved => place.was = Some(mark.to_owned()),
+                Verdict::Other => {
+                    let (path, mark) = (self.folder.display().to_string(), mark.to_owned());
+                    return Err(EmbeddedError::Moved { path, mark, here: place.mark });
+                }
+            }
+        }
+        Ok(place)
+    }
+
+    /// Writes the mark of this place into the folder.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn mark_home(&self, mark: &str) -> Result<(), EmbeddedError> {
+        if Home::marked(&self.folder) == mark { Ok(()) } else { Home::mark(&self.folder, mark) }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -213,11 +280,13 @@ impl Embedded {
             command.arg(name).arg(value);
         }
         let held = Locks::open(&self.folder, "redis.lock")?;
+        let sizes = log::sizes(&self.folder);
         let child =
             command.spawn().map_err(|source| EmbeddedError::Program { program: self.program.clone(), source })?;
         // The command holds our copies of the locks; the server alone must hold them from here on.
         drop((command, locks));
-        *known = Known { child: Some(child.id()), held: Some(held), ..Known::default() };
+        *known =
+            Known { child: Some(child.id()), held: Some(held), sizes, heard: known.heard.take(), ..Known::default() };
         let embedded = self.clone();
         std::thread::spawn(move || embedded.reap(child));
         Ok(true)
@@ -270,11 +339,20 @@ impl Embedded {
 
     /// Keeps a server running until told to stop: starts one whenever none is alive, more slowly when it does not stay up,
     /// and then says why by the last lines of its log: a full disk, a damaged file. `answers` says whether a connection of
-    /// ours works: then nothing is started unless the locks that the server had are seen to be free.
-    pub async fn supervise(self, mut stop: tokio::sync::watch::Receiver<bool>, answers: impl Fn() -> bool + Send) {
+    /// ours works: then nothing is started unless the locks that the server had are seen to be free. `cut` hears that the
+    /// server cut its file.
+    pub async fn supervise(
+        self,
+        mut stop: tokio::sync::watch::Receiver<bool>,
+        answers: impl Fn() -> bool + Send,
+        cut: impl Fn(Cut) + Send,
+    ) {
         let mut started: Option<Instant> = None;
         let mut short_lives = 0u32;
         while !*stop.borrow() {
+            while let Some(found) = self.hear() {
+                cut(found);
+            }
             let pause = (LOOK * 2u32.pow(short_lives.min(6))).min(SLOWEST);
             if !answers() {
                 self.recall();
@@ -302,6 +380,13 @@ impl Embedded {
                 _ = stop.changed() => {}
             }
         }
+    }
+
+    /// The next that the server says to have cut.
+    fn hear(&self) -> Option<Cut> {
+        let mut known = self.known();
+        let Known { heard, sizes, .. } = &mut *known;
+        heard.as_mut()?.next(sizes)
     }
 
     /// Whether its end can be seen: locks are freed with the process, while signs of one can be missed.

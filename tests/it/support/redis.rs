@@ -96,6 +96,7 @@ impl TestRedis {
         let config = StoreConfig {
             url: StoreUrl::Remote(Secret::new(self.url())),
             redis_server: "redis-server".to_owned(),
+            memory_mb: 0,
             durability: Durability::Strict,
             replicas: 0,
             connections: 2,
