@@ -154,6 +154,8 @@ pub struct Nearly<'a> {
     pub reason: &'static str,
     /// The channel it may have been meant for; else empty.
     pub channel: &'a str,
+    /// The payment number it names, where it can be read.
+    pub number: String,
     /// What is wrong, and what to do.
     pub advice: &'a str,
     /// What it heard.
@@ -181,6 +183,7 @@ pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
         reason: nearly.reason,
         advice: nearly.advice,
         address: &client.0.to_string(),
+        number: &nearly.number,
         status: nearly.status,
         request: Some(nearly.request),
         ..IncidentNote::default()

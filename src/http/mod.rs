@@ -1,4 +1,4 @@
-//! Listeners (`serve`, `places`, `wire`), limits, routes and pages: HTTP in, use cases below, HTTP out.
+//! Listeners (`serve`, `seats`, `wire`), limits, routes and pages: HTTP in, use cases below, HTTP out.
 //!
 //! May touch `hyper`, `axum`, `governor` (in `limit`), `minijinja` (in `pages`). The callback has its own short way
 //! (`callback`); everything else goes through axum. Invariant: sizes, times and counts are bounded before anything is read.
@@ -17,9 +17,9 @@ mod operators;
 mod orders;
 mod pages;
 mod payments;
-mod places;
 mod problem;
 mod public;
+mod seats;
 mod serve;
 mod store;
 mod stream;
@@ -43,9 +43,9 @@ use tower::ServiceExt as _;
 use crate::notify::Notifiers;
 use crate::shop::Shop;
 use limit::Limiter;
-use places::Crowd;
 use problem::Problem;
-use serve::{Bounds, House};
+use seats::Crowd;
+use serve::{Capacity, House};
 
 pub use address::Proxies;
 pub use public::serve_public;
@@ -96,7 +96,7 @@ pub async fn serve_admin(
     let house = Admin { router: admin::routes(web, stop.clone()) };
     // A dashboard that was stopped for a while reads on: who comes here has a token.
     let patience = Duration::from_secs(300);
-    let bounds = Bounds { connections, per_address: connections, headers: 64, head_bytes: 4 * HEAD_BYTES, patience };
+    let bounds = Capacity { connections, per_address: connections, headers: 64, head_bytes: 4 * HEAD_BYTES, patience };
     serve::serve(listener, house, bounds, stop, drain).await;
 }
 

@@ -18,12 +18,13 @@ use tokio::sync::watch;
 use super::address::plain;
 use super::callback::{self, Nearly};
 use super::near::{self, Miss};
-use super::places::Crowd;
 use super::problem::Problem;
-use super::serve::{self, Bounds, House};
+use super::seats::Crowd;
+use super::serve::{self, Capacity, House};
 use super::{Client, HEAD_BYTES, Web, has_two_hosts, orders, pages, route};
-use crate::domain::Reply;
+use crate::channel::capture::borrowed;
 use crate::domain::text::printable;
+use crate::domain::{Callback, Reply};
 use crate::shop::IncidentNote;
 use crate::telemetry::incident::RawRequest;
 
@@ -34,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub async fn serve_public(listener: TcpListener, web: Arc<Web>, stop: watch::Receiver<bool>, drain: Duration) {
     let router = orders::routes(Arc::clone(&web)).merge(pages::routes(Arc::clone(&web)));
     let limits = &web.shop.limits;
-    let bounds = Bounds {
+    let bounds = Capacity {
         connections: limits.connections,
         per_address: limits.connections_per_address,
         headers: limits.headers,
@@ -122,7 +123,11 @@ fn unreadable(web: &Web, client: Client, (channel, why, status): (&str, &str, u1
         "A request to a callback's address was not read, and if it was genuine, it is lost: {why}. Ask for what was paid meanwhile: `kamid order reconcile`."
     );
     let channel = if known { channel } else { "" };
-    callback::missed(web, client, Nearly { reason: "unreadable_request", channel, advice: &advice, status, request });
+    callback::missed(
+        web,
+        client,
+        Nearly { reason: "unreadable_request", channel, number: String::new(), advice: &advice, status, request },
+    );
 }
 
 fn two_hosts(web: &Web, client: Client, channel: Option<&str>, request: Request<Incoming>) -> Response {
@@ -135,13 +140,24 @@ fn two_hosts(web: &Web, client: Client, channel: Option<&str>, request: Request<
 
 /// An answer of the routes; where there is none for the address, and it is nearly a callback's, an operator hears of it.
 async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client: Client) -> Response {
-    let miss = missed(web, &head).map(|miss| (miss, raw(&head, &body, false)));
+    let miss = missed(web, &head).map(|miss| {
+        let request = raw(&head, &body, false);
+        (number_of(web, &miss.channel, &request, &body), miss, request)
+    });
     let response = route(router, Request::from_parts(head, Body::from(body)), client).await;
     let nowhere = matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
-    let Some((Miss { channel, says }, request)) = miss.filter(|_| nowhere) else { return response };
-    let nearly = Nearly { reason: "wrong_address", channel: &channel, advice: &says, status: 404, request };
+    let Some((number, Miss { channel, says }, request)) = miss.filter(|_| nowhere) else { return response };
+    let nearly = Nearly { reason: "wrong_address", channel: &channel, number, advice: &says, status: 404, request };
     callback::missed(web, client, nearly);
     callback::reply(&Reply { status: 404, body: "fail" })
+}
+
+/// The payment number that a request names, as its channel would read it.
+fn number_of(web: &Web, channel: &str, request: &RawRequest, body: &Bytes) -> String {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let headers = borrowed(&request.headers);
+    let callback = Callback { method: &request.method, path, query, headers: &headers, body };
+    web.shop.channels.get(channel).and_then(|channel| channel.names(&callback)).unwrap_or_default()
 }
 
 /// Whether an address is nearly a callback's; those of buyers are none.

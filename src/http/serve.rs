@@ -17,8 +17,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
-use super::places::{Crowd, Guest, Place, Places};
-use super::wire::{Wire, until_written};
+use super::seats::{Crowd, Guest, Seat, Seats};
+use super::wire::{GuestStream, until_written};
 
 /// How long a request's head may take; it also ends idle keep-alive connections.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ pub trait House: Clone + Send + Sync + 'static {
     fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response> + Send + 'static;
     /// Whether a peer has no limit of its own and is not sent away for others.
     fn spares(&self, peer: IpAddr) -> bool;
-    /// Places are short; told once in a while.
+    /// Seats are short; told once in a while.
     fn crowded(&self, crowd: &Crowd);
     /// A request came that is no HTTP, or too long to be read: how it began, and what it heard.
     fn unread(&self, peer: IpAddr, head: &[u8], status: u16);
@@ -39,7 +39,7 @@ pub trait House: Clone + Send + Sync + 'static {
 
 /// What one listener takes.
 #[derive(Clone, Copy)]
-pub struct Bounds {
+pub struct Capacity {
     /// Connections.
     pub connections: usize,
     /// Of these, of one address.
@@ -56,17 +56,17 @@ pub struct Bounds {
 pub async fn serve<H: House>(
     listener: TcpListener,
     house: H,
-    bounds: Bounds,
+    bounds: Capacity,
     stop: watch::Receiver<bool>,
     drain: Duration,
 ) {
-    let places = Arc::new(Places::new(bounds.connections, bounds.per_address));
+    let seats = Arc::new(Seats::new(bounds.connections, bounds.per_address));
     // Every connection holds a sender: nothing comes out before all are gone.
     let (here, mut all_gone) = mpsc::channel::<Infallible>(1);
     let enter = |stream: TcpStream, peer: SocketAddr| {
-        match places.admit(peer.ip(), house.spares(peer.ip())) {
-            Some(place) => {
-                let connection = connection(stream, (peer, place), house.clone(), bounds, stop.clone());
+        match seats.admit(peer.ip(), house.spares(peer.ip())) {
+            Some(seat) => {
+                let connection = connection(stream, (peer, seat), house.clone(), bounds, stop.clone());
                 let here = here.clone();
                 tokio::spawn(async move {
                     connection.await;
@@ -76,7 +76,7 @@ pub async fn serve<H: House>(
             // Closed at once: a full house must not grow.
             None => metrics::counter!("kamid_connections_refused_total").increment(1),
         }
-        if let Some(crowd) = places.news() {
+        if let Some(crowd) = seats.news() {
             house.crowded(&crowd);
         }
     };
@@ -91,7 +91,7 @@ pub async fn serve<H: House>(
             Err(error) => {
                 tracing::warn!(%error, "A connection could not be accepted.");
                 // Where files have run out, a silent connection gives up its own.
-                places.make_room();
+                seats.make_room();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -113,13 +113,13 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 async fn connection<H: House>(
     stream: TcpStream,
-    (peer, place): (SocketAddr, Place),
+    (peer, seat): (SocketAddr, Seat),
     house: H,
-    bounds: Bounds,
+    bounds: Capacity,
     mut stop: watch::Receiver<bool>,
 ) {
     let _latency = stream.set_nodelay(true);
-    let (guest, places) = (Arc::clone(&place.guest), Arc::clone(&place.places));
+    let (guest, seats) = (Arc::clone(&seat.guest), Arc::clone(&seat.seats));
     // Until it says something, a connection costs its socket and no buffer: ten thousand silent ones are cheap.
     // (Looked at, since a new socket passes for readable once.)
     let mut first = [0u8];
@@ -134,7 +134,7 @@ async fn connection<H: House>(
     }
     let (host, visitor) = (house.clone(), Arc::clone(&guest));
     let service = service_fn(move |request| {
-        visitor.answers(&places);
+        visitor.answers(&seats);
         let (answer, visitor) = (host.clone().answer(request, peer), Arc::clone(&visitor));
         async move { Ok::<_, Infallible>(until_written(answer.await, visitor)) }
     });
@@ -145,7 +145,7 @@ async fn connection<H: House>(
             .max_headers(bounds.headers)
             .max_header_size(bounds.head_bytes)
             .max_buf_size(bounds.head_bytes)
-            .serve_connection(TokioIo::new(Wire::new(stream, place, bounds.patience)), service),
+            .serve_connection(TokioIo::new(GuestStream::new(stream, seat, bounds.patience)), service),
     );
     let ended = tokio::select! {
         biased;

@@ -1,4 +1,4 @@
-//! A connection's bytes: what comes is heard by its place, and who does not read what is sent has only so long.
+//! A connection's bytes: what comes is heard by its seat, and who does not read what is sent has only so long.
 
 use std::io;
 use std::pin::Pin;
@@ -13,51 +13,51 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::places::{Guest, Place};
+use super::seats::{Guest, Seat};
 
 /// What the system takes of an answer at once, whoever reads it.
 const SMALL: u64 = 8192;
 
 /// A connection.
-pub struct Wire {
+pub struct GuestStream {
     stream: TcpStream,
-    place: Place,
+    seat: Seat,
     patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Wire {
+impl GuestStream {
     /// One that waits so long for a reader.
-    pub fn new(stream: TcpStream, place: Place, patience: Duration) -> Self {
-        Self { stream, place, patience, stalled: None }
+    pub fn new(stream: TcpStream, seat: Seat, patience: Duration) -> Self {
+        Self { stream, seat, patience, stalled: None }
     }
 
     /// What a write came to: one that cannot go on ends the connection after a while.
     fn written(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if done.is_ready() {
             if self.stalled.take().is_some() {
-                self.place.guest.reads();
+                self.seat.guest.reads();
             }
             return done;
         }
-        self.place.guest.stalls();
+        self.seat.guest.stalls();
         let patience = self.patience;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for GuestStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let Place { places, guest } = &self.place;
-        guest.hear(places, &buf.filled()[before..]);
+        let Seat { seats, guest } = &self.seat;
+        guest.hear(seats, &buf.filled()[before..]);
         read
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for GuestStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(cx, done)
@@ -126,7 +126,7 @@ impl Drop for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::places::Places;
+    use crate::http::seats::Seats;
     use tokio::io::AsyncWriteExt as _;
 
     #[tokio::test]
@@ -134,10 +134,10 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let deaf = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, peer) = listener.accept().await.unwrap();
-        let place = Arc::new(Places::new(1, 1)).admit(peer.ip(), false).unwrap();
-        let guest = Arc::clone(&place.guest);
-        guest.answers(&place.places);
-        let mut wire = Wire::new(stream, place, Duration::from_millis(200));
+        let seat = Arc::new(Seats::new(1, 1)).admit(peer.ip(), false).unwrap();
+        let guest = Arc::clone(&seat.guest);
+        guest.answers(&seat.seats);
+        let mut wire = GuestStream::new(stream, seat, Duration::from_millis(200));
         let piece = vec![0u8; 65_536];
         let mut sent = 0;
         let error = loop {

@@ -1,4 +1,4 @@
-//! Who is connected: how many, how many from one address, and who goes when there is no place left: whoever has been
+//! Who is connected: how many, how many from one address, and who goes when there is no seat left: whoever has been
 //! silent longest. Knows neither HTTP nor the shop.
 //!
 //! A guest is silent while no request of its is being answered: before its first byte, within a head, between two
@@ -64,10 +64,10 @@ impl Guest {
     }
 
     /// It is answered from here on.
-    pub fn answers(&self, places: &Places) {
+    pub fn answers(&self, seats: &Seats) {
         self.answering.store(true, Ordering::Relaxed);
         self.silent_since.store(0, Ordering::Relaxed);
-        places.forget(self);
+        seats.forget(self);
         self.head().clear();
     }
 
@@ -91,7 +91,7 @@ impl Guest {
     }
 
     /// Bytes came from it.
-    pub fn hear(&self, places: &Places, bytes: &[u8]) {
+    pub fn hear(&self, seats: &Seats, bytes: &[u8]) {
         if self.is_answered() {
             return;
         }
@@ -101,9 +101,9 @@ impl Guest {
         drop(head);
         if !self.spared {
             self.heard.fetch_add(bytes.len(), Ordering::Relaxed);
-            let all = places.heads.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
-            if all > places.heads_bytes {
-                places.thin_heads();
+            let all = seats.heads.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+            if all > seats.heads_bytes {
+                seats.thin_heads();
             }
         }
     }
@@ -161,7 +161,7 @@ impl Table {
         found.into_iter().map(|(since, number)| (number, since)).collect()
     }
 
-    /// Asks the longest silent to leave, of an address or of all; its place is free at once.
+    /// Asks the longest silent to leave, of an address or of all; its seat is free at once.
     fn send_away(&mut self, of: Option<IpAddr>) -> Option<Arc<Guest>> {
         let mut tired = self.tired.remove(&of).unwrap_or_default();
         let mut sent = self.next_of(&mut tired.list);
@@ -197,8 +197,8 @@ pub struct Crowd {
     pub of_busiest: usize,
 }
 
-/// The places of one listener.
-pub struct Places {
+/// The seats of one listener.
+pub struct Seats {
     most: usize,
     per_address: usize,
     heads_bytes: usize,
@@ -207,7 +207,7 @@ pub struct Places {
     table: Mutex<Table>,
 }
 
-impl Places {
+impl Seats {
     /// So many, and so many for one address.
     pub fn new(most: usize, per_address: usize) -> Self {
         let began = Instant::now();
@@ -218,8 +218,8 @@ impl Places {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place, if there is one, or somebody silent has to go for it.
-    pub fn admit(self: &Arc<Self>, peer: IpAddr, spared: bool) -> Option<Place> {
+    /// A seat, if there is one, or somebody silent has to go for it.
+    pub fn admit(self: &Arc<Self>, peer: IpAddr, spared: bool) -> Option<Seat> {
         let address = network(peer);
         let mut table = self.table();
         let of_address = table.of_address.get(&address).copied().unwrap_or(0);
@@ -246,10 +246,10 @@ impl Places {
         });
         table.guests.insert(number, Arc::clone(&guest));
         *table.of_address.entry(address).or_default() += 1;
-        Some(Place { places: Arc::clone(self), guest })
+        Some(Seat { seats: Arc::clone(self), guest })
     }
 
-    /// Makes one place free, where files have run out.
+    /// Makes one seat free, where files have run out.
     pub fn make_room(&self) -> bool {
         let mut table = self.table();
         table.crowded = true;
@@ -299,18 +299,18 @@ impl Places {
     }
 }
 
-/// A place that is taken, until this is dropped.
-pub struct Place {
-    /// The listener's places.
-    pub places: Arc<Places>,
+/// A seat that is taken, until this is dropped.
+pub struct Seat {
+    /// The listener's seats.
+    pub seats: Arc<Seats>,
     /// Who has it.
     pub guest: Arc<Guest>,
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
-        self.places.table().remove(self.guest.number);
-        self.places.forget(&self.guest);
+        self.seats.table().remove(self.guest.number);
+        self.seats.forget(&self.guest);
     }
 }
 
@@ -323,74 +323,74 @@ mod tests {
     }
 
     /// Whether it was asked to leave.
-    fn left(place: &Place) -> bool {
+    fn left(seat: &Seat) -> bool {
         use futures_util::future::FutureExt as _;
-        place.guest.asked_to_leave().now_or_never().is_some()
+        seat.guest.asked_to_leave().now_or_never().is_some()
     }
 
     /// As if it had fallen silent at that time.
-    fn silent_since(place: &Place, at: u64) {
-        place.guest.silent_since.store(at, Ordering::Relaxed);
+    fn silent_since(seat: &Seat, at: u64) {
+        seat.guest.silent_since.store(at, Ordering::Relaxed);
     }
 
     #[test]
     fn the_longest_silent_goes_for_a_newcomer_and_who_is_answered_stays() {
-        let places = Arc::new(Places::new(3, 3));
-        let guests: Vec<Place> = (0..3).map(|n| places.admit(address(n), false).unwrap()).collect();
+        let seats = Arc::new(Seats::new(3, 3));
+        let guests: Vec<Seat> = (0..3).map(|n| seats.admit(address(n), false).unwrap()).collect();
         for (guest, since) in guests.iter().zip([30, 10, 20]) {
             silent_since(guest, since);
         }
-        guests[1].guest.answers(&places);
-        let fourth = places.admit(address(9), false).unwrap();
+        guests[1].guest.answers(&seats);
+        let fourth = seats.admit(address(9), false).unwrap();
         assert_eq!(guests.iter().map(left).collect::<Vec<_>>(), [false, false, true]);
         for guest in [&guests[0], &fourth] {
-            guest.guest.answers(&places);
+            guest.guest.answers(&seats);
         }
-        assert!(places.admit(address(9), false).is_none(), "all are being answered");
-        assert_eq!(places.news().map(|crowd| (crowd.taken, crowd.most)), Some((3, 3)));
-        assert!(places.admit(address(9), false).is_none() && places.news().is_none(), "told once");
+        assert!(seats.admit(address(9), false).is_none(), "all are being answered");
+        assert_eq!(seats.news().map(|crowd| (crowd.taken, crowd.most)), Some((3, 3)));
+        assert!(seats.admit(address(9), false).is_none() && seats.news().is_none(), "told once");
         drop(fourth);
-        assert!(places.admit(address(9), false).is_some());
+        assert!(seats.admit(address(9), false).is_some());
     }
 
     #[test]
-    fn an_address_takes_no_places_of_others_and_a_trusted_proxy_neither_counts_nor_goes() {
-        let places = Arc::new(Places::new(6, 2));
-        let proxy: Vec<Place> = (0..3).map(|_| places.admit(address(1), true).unwrap()).collect();
-        let other = places.admit(address(2), false).unwrap();
-        let mut greedy: Vec<Place> = Vec::new();
+    fn an_address_takes_no_seats_of_others_and_a_trusted_proxy_neither_counts_nor_goes() {
+        let seats = Arc::new(Seats::new(6, 2));
+        let proxy: Vec<Seat> = (0..3).map(|_| seats.admit(address(1), true).unwrap()).collect();
+        let other = seats.admit(address(2), false).unwrap();
+        let mut greedy: Vec<Seat> = Vec::new();
         for _ in 0..20 {
-            greedy.push(places.admit(address(3), false).unwrap());
+            greedy.push(seats.admit(address(3), false).unwrap());
         }
-        assert_eq!(greedy.iter().filter(|place| left(place)).count(), 18);
+        assert_eq!(greedy.iter().filter(|seat| left(seat)).count(), 18);
         assert!(!left(&other) && !proxy.iter().any(left));
         // The house is full: the longest silent goes, and that is the other one now.
         silent_since(&other, 1);
-        let _newcomer = places.admit(address(4), true).unwrap();
+        let _newcomer = seats.admit(address(4), true).unwrap();
         assert!(left(&other) && !proxy.iter().any(left));
     }
 
     #[test]
     fn pieces_of_heads_have_a_bound_together() {
-        let places = Arc::new(Places { heads_bytes: 4000, ..Places::new(100, 100) });
-        let guests: Vec<Place> = (0..10).map(|n| places.admit(address(n), false).unwrap()).collect();
+        let seats = Arc::new(Seats { heads_bytes: 4000, ..Seats::new(100, 100) });
+        let guests: Vec<Seat> = (0..10).map(|n| seats.admit(address(n), false).unwrap()).collect();
         for (at, guest) in guests.iter().enumerate() {
             silent_since(guest, at as u64 + 1);
-            guest.guest.hear(&places, &[b'a'; 500]);
+            guest.guest.hear(&seats, &[b'a'; 500]);
         }
         let gone = guests.iter().map(left).collect::<Vec<_>>();
         assert_eq!(gone, [true, true, true, false, false, false, false, false, false, false]);
-        assert!(places.heads.load(Ordering::Relaxed) <= 4000);
+        assert!(seats.heads.load(Ordering::Relaxed) <= 4000);
         drop(guests);
-        assert_eq!((places.heads.load(Ordering::Relaxed), places.table().of_address.len()), (0, 0));
+        assert_eq!((seats.heads.load(Ordering::Relaxed), seats.table().of_address.len()), (0, 0));
     }
 
     #[test]
     fn a_crowd_of_silent_ones_costs_a_newcomer_one_look_for_many() {
-        let places = Arc::new(Places::new(10_000, 10_000));
-        let _guests: Vec<Place> = (0..10_000).map(|n| places.admit(address((n % 200) as u8), false).unwrap()).collect();
-        let _newcomer = places.admit(address(201), false).unwrap();
-        let waiting = places.table().tired[&None].list.len();
+        let seats = Arc::new(Seats::new(10_000, 10_000));
+        let _guests: Vec<Seat> = (0..10_000).map(|n| seats.admit(address((n % 200) as u8), false).unwrap()).collect();
+        let _newcomer = seats.admit(address(201), false).unwrap();
+        let waiting = seats.table().tired[&None].list.len();
         assert_eq!(waiting, LOOK - 1, "the next newcomers find theirs without a look");
     }
 }
