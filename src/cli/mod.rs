@@ -7,6 +7,7 @@
 mod address;
 mod channel;
 mod channel_add;
+mod clock;
 mod hammer;
 mod keys;
 mod lost;
@@ -110,6 +111,9 @@ enum Command {
         after_help = "Example:\n  kamid address block 203.0.113.9 --minutes 60 --reason \"forges callbacks\""
     )]
     Address(address::AddressCommand),
+    /// Redis' clock, where it and the daemons' disagree: accept it as it is
+    #[command(subcommand, after_help = "Example:\n  kamid clock accept --reason \"Redis' machine was set right\"")]
+    Clock(clock::ClockCommand),
     /// What operators did, newest first
     #[command(after_help = "Example:\n  kamid trail --limit 20")]
     Trail {
@@ -215,6 +219,7 @@ fn run(cli: Cli) -> Done {
             Command::Top(args) => top::execute(&context, args).await,
             Command::Channel(command) => channel::run(&context, command).await,
             Command::Address(command) => address::run(&context, command).await,
+            Command::Clock(command) => clock::run(&context, command).await,
             Command::Trail { limit } => {
                 let trail = context.client()?.get("/v1/trail", &[("limit", limit.to_string())]).await?;
                 context.show(&trail, "trail", &["at", "by", "what", "on", "reason", "result"])

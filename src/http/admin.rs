@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::problem::Problem;
 use super::trail::Told;
 use super::{
-    Web, addresses, admin_orders, audit, incidents, notices, operators, payments, store, stream, trail, unpaid,
+    Web, addresses, admin_orders, audit, clock, incidents, notices, operators, payments, store, stream, trail, unpaid,
 };
 use crate::domain::{Operator, Product, Stock};
 use crate::shop::{ImportReport, ProductPatch};
@@ -47,6 +47,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .merge(operators::routes())
         .merge(addresses::routes())
         .merge(store::routes())
+        .merge(clock::routes())
         .route("/v1/trail", get(trail::list))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), trail::recorded))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))

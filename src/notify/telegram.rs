@@ -80,6 +80,7 @@ fn zh(reason: &str) -> &str {
         "address_blocked" => "一个地址因回调被拒过多而被屏蔽",
         "crowded" => "连接数已满,沉默最久的连接已被断开",
         "clock_skew" => "Redis 与本机时钟不一致",
+        "clock_stopped" => "时钟不一致已久,订单不过期",
         "replica_missing" => "缺少副本,付款在等待",
         "notice_given_up" => "通知多次失败,已放弃",
         "notifier_gone" => "通知的接收方已停用(410)",

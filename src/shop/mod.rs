@@ -6,6 +6,7 @@
 mod blocks;
 pub mod board;
 mod checkout;
+mod clock;
 mod deliver;
 mod lines;
 mod lost;
@@ -122,6 +123,8 @@ pub struct Shop {
     /// The process of Redis that was seen to write.
     proved: AtomicU32,
     skew_ms: AtomicU64,
+    /// How long no order expires here, seconds.
+    stopped_s: AtomicU64,
     redis_us: AtomicU64,
     behind: AtomicU64,
     told: RwLock<BTreeSet<Reach>>,
@@ -166,6 +169,7 @@ impl Shop {
             ready: AtomicBool::new(false),
             proved: AtomicU32::new(0),
             skew_ms: AtomicU64::new(0),
+            stopped_s: AtomicU64::new(0),
             redis_us: AtomicU64::new(0),
             behind: AtomicU64::new(0),
             told: RwLock::default(),

@@ -13,8 +13,6 @@ use crate::domain::OrderId;
 use crate::store::{Released, StoreError};
 use crate::telemetry::Event;
 
-/// A clock that jumped by more than this stops expiry until it was steady again.
-const SKEW_MS: u64 = 2000;
 /// A staged chunk older than this was left by a killed importer.
 const STAGED_MS: u64 = 10_000;
 /// Expired orders handled in one turn, from each slot.
@@ -23,16 +21,16 @@ const EXPIRED_A_TURN: usize = 100;
 impl Shop {
     /// Sweeps until told to stop.
     pub async fn sweep_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>, disk: Option<std::path::PathBuf>) {
-        let mut steady = 0u32;
+        let mut expire = false;
         for turn in 0u64.. {
             if turn.is_multiple_of(3) {
                 self.look_at_settings().await;
             }
             if turn.is_multiple_of(5) {
-                steady = if self.check_clock().await { steady + 1 } else { 0 };
+                expire = self.check_clock().await;
             }
             let started = Instant::now();
-            match self.turn(steady > 0, disk.as_deref()).await {
+            match self.turn(expire, disk.as_deref()).await {
                 Ok(()) => {
                     if !self.ready.swap(true, Ordering::Relaxed) {
                         tracing::info!("Redis answers: ready.");
@@ -96,24 +94,6 @@ impl Shop {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(products);
         self.catalog_version.store(version, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Whether Redis' clock goes as ours does. One that jumped must not expire everybody's orders at once.
-    async fn check_clock(&self) -> bool {
-        match self.store.sync_clock().await {
-            Ok(skew) => {
-                self.skew_ms.store(skew, Ordering::Relaxed);
-                if skew > SKEW_MS {
-                    self.incident(IncidentNote {
-                        reason: "clock_skew",
-                        advice: "Redis' clock and this machine's disagree, or one of them stood still: check NTP. No order expires until they agree.",
-                        ..IncidentNote::default()
-                    });
-                }
-                skew <= SKEW_MS
-            }
-            Err(_) => false,
-        }
     }
 
     /// Tells that payments wait for a replica.

@@ -167,6 +167,7 @@ impl Shop {
                 careless: self.careless(),
                 redis_us: self.redis_us.load(Ordering::Relaxed),
                 skew_ms: self.skew_ms.load(Ordering::Relaxed),
+                stopped_s: self.stopped_s.load(Ordering::Relaxed),
                 outbox_behind: self.behind.load(Ordering::Relaxed),
                 waiting: self.store.waiting().await.unwrap_or_default(),
                 memory_bytes: memory_bytes(),

@@ -160,15 +160,6 @@ impl Store {
         self.clock.now()
     }
 
-    /// Reads Redis' clock again; says how far it stood from where it was expected, in ms.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn sync_clock(&self) -> Result<u64, StoreError> {
-        let (seconds, micros): (u64, u64) = self.ask(&redis::cmd("TIME")).await?;
-        Ok(self.clock.set(seconds * 1000 + micros / 1000))
-    }
-
     /// Runs a command. Retried once when the link was lost before it answered: only for what may happen twice.
     async fn ask<T: redis::FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
         match self.ask_once(cmd).await {

@@ -139,6 +139,11 @@ impl Names {
         format!("{}:{{{slot}}}:fence", self.0)
     }
 
+    /// That Redis' clock was accepted as it is.
+    pub fn clock(self) -> String {
+        format!("{}:{{catalog}}:clock", self.0)
+    }
+
     /// Operators by name, each with its token's hash.
     pub fn tokens(self) -> String {
         format!("{}:{{catalog}}:tokens", self.0)

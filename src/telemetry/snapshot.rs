@@ -150,8 +150,10 @@ pub struct Surroundings {
     pub careless: Option<String>,
     /// A round trip to Redis, µs.
     pub redis_us: u64,
-    /// Redis' clock minus what this instance expected, ms.
+    /// How far Redis' clock is from what this instance expected, ms.
     pub skew_ms: u64,
+    /// How long this instance expires no orders since it does not believe Redis' clock, seconds.
+    pub stopped_s: u64,
     /// Events in the outbox that nobody handled yet, as far as this instance read.
     pub outbox_behind: u64,
     /// Held orders, extra and orphan payments that wait for a person.

@@ -236,6 +236,12 @@ const TERMS: &[Term] = &[
         "缺少副本",
         "副本不在或跟不上:付款在等待(503),卡密暂不显示,网关会重发。请重新启动副本,或调低 store.replicas 后重启。",
     ),
+    term(
+        "clock_stopped",
+        "no order expires",
+        "订单不过期",
+        "Redis 与本机的时钟不一致已有十分钟以上,期间没有订单过期,未付款的订单占着卡密。请校准时钟(NTP);若确定以 Redis 的时间为准:kamid clock accept --reason …",
+    ),
     term("query_mismatch", "odd query answer", "查询结果不符", "网关的回答是关于别的订单,或无法读取:请到其后台查看。"),
     term("delivered", "delivered", "已发货", ""),
     term("pending", "pending", "待付款", ""),

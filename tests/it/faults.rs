@@ -192,7 +192,7 @@ impl Rig {
 }
 
 /// Starts a program whose wall clock follows a file, by a library that stands between it and the system's.
-fn jumping(clock: &Path) -> String {
+pub fn jumping(clock: &Path) -> String {
     let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
     let library = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
     let library = library.expect("libfaketime is installed: make setup-tests");

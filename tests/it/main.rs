@@ -5,6 +5,7 @@ mod bills;
 mod blocks;
 mod browser;
 mod channels;
+mod clocks;
 mod config;
 mod crowds;
 mod disk;

@@ -47,8 +47,8 @@ impl Alarm {
     }
 }
 
-/// A Redis clock that differs by more than this stops expiry.
-const SKEW_MS: u64 = 2000;
+/// Without expiry for so many seconds, unpaid orders hold what others would buy.
+const STOPPED_S: u64 = 600;
 /// What is wrong so soon after it was first told was wrong before.
 const FIRST_MS: u64 = 2000;
 /// Events that wait: more than a flash sale leaves behind for a moment.
@@ -184,7 +184,14 @@ impl Judge<'_> {
                 let zh = "持久性设为 relaxed:断电可能使同一卡密卖出两次".to_owned();
                 self.add("relaxed", Level::Warning, Tab::Instances, en, zh);
             }
-            if s.skew_ms > SKEW_MS {
+            if s.stopped_s >= STOPPED_S {
+                let long = lasting(s.stopped_s);
+                let en = format!(
+                    "instance {name}: clocks disagree, no order expires for {long}; NTP, or kamid clock accept"
+                );
+                let zh = format!("实例 {name}:时钟不一致,{long} 没有订单过期;请校准,或 kamid clock accept");
+                self.add(format!("stopped {name}"), Level::Alarm, Tab::Instances, en, zh);
+            } else if s.stopped_s > 0 {
                 let ms = s.skew_ms;
                 let en = format!("instance {name}: clocks differ by {ms} ms, no order expires");
                 let zh = format!("实例 {name}:时钟相差 {ms} 毫秒,订单不会过期");

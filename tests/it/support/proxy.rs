@@ -30,6 +30,8 @@ pub struct Proxy {
     line: watch::Sender<Line>,
     /// Connections that were made before this count of forsakings hear nothing any more.
     forsaken: watch::Sender<u32>,
+    /// How far Redis' clock seems to be ahead, in seconds.
+    ahead: watch::Sender<i64>,
 }
 
 impl Proxy {
@@ -38,9 +40,10 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let (line, of) = watch::channel(Line::Whole);
         let (forsaken, times) = watch::channel(0);
+        let (ahead, seconds) = watch::channel(0);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (of, mut times) = (of.clone(), times.clone());
+                let (of, mut times, seconds) = (of.clone(), times.clone(), seconds.clone());
                 times.mark_unchanged();
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
@@ -49,19 +52,24 @@ impl Proxy {
                     // Either direction's end ends both.
                     tokio::select! {
                         () = there(from_client, to_server, of.clone()) => {}
-                        () = back(from_server, to_client, of) => {}
+                        () = back(from_server, to_client, of, seconds) => {}
                         // Both ends are held, and nothing passes.
                         _ = times.changed() => std::future::pending().await,
                     }
                 });
             }
         });
-        Self { port, line, forsaken }
+        Self { port, line, forsaken, ahead }
     }
 
     /// Every connection that is open now goes silent, for good.
     pub fn forsake(&self) {
         self.forsaken.send_modify(|times| *times += 1);
+    }
+
+    /// Lets Redis' clock seem to be so far ahead: what it answers to TIME.
+    pub fn set_clock(&self, seconds: i64) {
+        self.ahead.send_replace(seconds);
     }
 
     pub fn set(&self, line: Line) {
@@ -84,13 +92,34 @@ async fn there(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: watch::Rec
     }
 }
 
-async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::Receiver<Line>) {
+/// Moves the seconds of each answer to TIME: two texts, the first of ten digits.
+fn shift(bytes: &mut [u8], ahead: i64) {
+    const HEAD: &[u8] = b"*2\r\n$10\r\n";
+    for at in 0..bytes.len().saturating_sub(HEAD.len() + 13) {
+        let (head, rest) = bytes[at..].split_at_mut(HEAD.len());
+        let (seconds, rest) = rest.split_at_mut(10);
+        let text = std::str::from_utf8(seconds).ok().filter(|_| head == HEAD && rest.starts_with(b"\r\n$"));
+        if let Some(now) = text.and_then(|text| text.parse::<i64>().ok()) {
+            seconds.copy_from_slice((now + ahead).to_string().as_bytes());
+        }
+    }
+}
+
+async fn back(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut line: watch::Receiver<Line>,
+    ahead: watch::Receiver<i64>,
+) {
     let mut buffer = vec![0u8; 65_536];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         if line.wait_for(|line| *line != Line::OneWay).await.is_err() {
             return;
         }
-        let line = *line.borrow();
+        let (line, ahead) = (*line.borrow(), *ahead.borrow());
+        if ahead != 0 {
+            shift(&mut buffer[..read], ahead);
+        }
         let part = match line {
             Line::CutAfterSend => return,
             Line::CutMidReply => &buffer[..read / 2],

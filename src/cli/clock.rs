@@ -1,0 +1,28 @@
+//! `kamid clock`.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Context, Done};
+
+#[derive(Debug, Subcommand)]
+pub enum ClockCommand {
+    /// Take Redis' time as it is: orders expire by it again
+    #[command(
+        after_help = "Example:\n  kamid clock accept --reason \"Redis' machine was set right, this one's clock is slow\"\nWhile Redis' clock and the daemons' disagree no order expires. If Redis' clock is the wrong one, set it right instead: once they agree, orders expire again by themselves. Accepting it expires at once what is past by it."
+    )]
+    Accept {
+        /// Why: it stands in the trail
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+pub async fn run(context: &Context, command: ClockCommand) -> Done {
+    let ClockCommand::Accept { reason } = command;
+    let done = context.client()?.post("/v1/clock/accept", &json!({"reason": reason})).await?;
+    context.out.fields(&done);
+    Ok(ExitCode::SUCCESS)
+}
