@@ -18,7 +18,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::domain::OrderId;
 
-const NONCE: usize = 12;
+/// Bytes of a nonce, which is a fingerprint.
+pub const NONCE: usize = 12;
 const TAG: usize = 16;
 
 /// Why the vault cannot work.
@@ -143,10 +144,17 @@ impl Vault {
         self.keys.keys().filter_map(|id| self.seal_under(*id, plain).ok())
     }
 
+    /// The fingerprint of a text: what a blob of it would carry.
+    #[must_use]
+    pub fn fingerprint(&self, plain: &[u8]) -> [u8; NONCE] {
+        let mut print = [0u8; NONCE];
+        print.copy_from_slice(&hmac::sign(&self.fingerprint, plain).as_ref()[..NONCE]);
+        print
+    }
+
     fn seal_under(&self, id: u8, plain: &[u8]) -> Result<Sealed, VaultError> {
         let key = self.keys.get(&id).ok_or(VaultError::UnknownRing(id))?;
-        let mut nonce = [0u8; NONCE];
-        nonce.copy_from_slice(&hmac::sign(&self.fingerprint, plain).as_ref()[..NONCE]);
+        let nonce = self.fingerprint(plain);
         let mut blob = Vec::with_capacity(1 + NONCE + plain.len() + TAG);
         blob.push(id);
         blob.extend_from_slice(&nonce);

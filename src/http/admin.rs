@@ -19,7 +19,7 @@ use super::{
     Web, addresses, admin_orders, audit, incidents, notices, operators, payments, store, stream, trail, unpaid,
 };
 use crate::domain::{Operator, Product, Stock};
-use crate::shop::{ImportReport, ProductPatch};
+use crate::shop::{ImportReport, ProductPatch, sheet};
 
 pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
     let stream_web = Arc::clone(&web);
@@ -78,7 +78,7 @@ async fn info(State(web): State<Arc<Web>>, Extension(operator): Extension<Operat
         "operator": operator.name(), "role": operator.role,
         "kamid": env!("CARGO_PKG_VERSION"), "instance": web.shop.telemetry.instance, "test": web.shop.test,
         "public": web.shop.own_url.get(), "public_url": web.shop.public_url, "ready": web.shop.ready(),
-        "full": web.shop.full(), "redis": web.shop.health(),
+        "full": web.shop.full(), "redis": web.shop.health(), "import_bytes": web.shop.limits.import_bytes,
     }))
 }
 
@@ -137,6 +137,12 @@ async fn set_product(
 struct ImportQuery {
     #[serde(default = "first_line")]
     first: u64,
+    /// What the body is written in, by somebody who knows.
+    #[serde(default)]
+    encoding: Option<String>,
+    /// This is a part of a file that was judged as a whole.
+    #[serde(default)]
+    judged: bool,
 }
 
 fn first_line() -> u64 {
@@ -150,6 +156,14 @@ async fn import_keys(
     Extension(trace): Told,
     body: Bytes,
 ) -> Result<Json<ImportReport>, Problem> {
+    let utf8 = match query.encoding.as_deref() {
+        None => false,
+        Some(name) if sheet::is_utf8(name) => true,
+        Some(_) => return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", sheet::UTF8_ONLY)),
+    };
+    if !query.judged {
+        sheet::judge(&body, utf8).map_err(|(why, _)| crate::shop::ShopError::from(why))?;
+    }
     let report = web.shop.import(&id, &body, query.first.max(1)).await?;
     trace.result(&format!("{} imported", report.imported));
     Ok(Json(report))

@@ -16,6 +16,7 @@ mod pace;
 mod review;
 mod sandbox;
 mod settle;
+pub mod sheet;
 mod stock;
 pub mod sweep;
 pub mod trial;
@@ -41,7 +42,7 @@ use crate::vault::{Vault, VaultError};
 pub use blocks::Block;
 pub use checkout::{Buyer, Created, Wanted};
 pub use deliver::OrderView;
-pub use lines::{ImportReport, read_lines};
+pub use lines::{ImportReport, KeyLine, edged, read_lines};
 pub use notices::{Due, Message, Refused, What};
 pub use operators::Known as KnownOperator;
 pub use review::{Action, Note};
@@ -71,6 +72,8 @@ pub enum ShopError {
     Vault(String),
     #[error("{0}")]
     Gateway(String),
+    #[error(transparent)]
+    NotKeys(#[from] sheet::NotKeys),
 }
 
 impl From<VaultError> for ShopError {

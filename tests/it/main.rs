@@ -15,6 +15,7 @@ mod fuzz;
 mod hammer;
 mod imports;
 mod incidents;
+mod keyfiles;
 mod laws;
 mod layers;
 mod life;
