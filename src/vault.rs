@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -261,6 +262,16 @@ pub fn load_token(path: &Path) -> Result<Zeroizing<String>, VaultError> {
 /// No random bytes.
 pub fn new_token() -> Result<Zeroizing<String>, VaultError> {
     Ok(Zeroizing::new(BASE64URL_NOPAD.encode(&*random32()?)))
+}
+
+/// What shows that somebody knows a token without saying it, to whoever knows it too: an HMAC of what was asked, and of
+/// the address that answers, so that nobody shows what another said.
+#[must_use]
+pub fn proof(token: &str, asked: &str, at: SocketAddr) -> String {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, token.as_bytes()));
+    let at = SocketAddr::new(at.ip().to_canonical(), at.port());
+    context.update(format!("kamid admin|{asked}|{at}").as_bytes());
+    HEXLOWER.encode(context.sign().as_ref())
 }
 
 /// Whether two texts are equal, in constant time.

@@ -16,10 +16,11 @@ use tokio::sync::watch;
 use super::problem::Problem;
 use super::trail::Told;
 use super::{
-    Web, addresses, admin_orders, audit, incidents, notices, operators, payments, store, stream, trail, unpaid,
+    Here, Web, addresses, admin_orders, audit, incidents, notices, operators, payments, store, stream, trail, unpaid,
 };
 use crate::domain::{Operator, Product, Stock};
 use crate::shop::{ImportReport, ProductPatch, sheet};
+use crate::vault::proof;
 
 pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
     let stream_web = Arc::clone(&web);
@@ -51,7 +52,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&web), trail::recorded))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))
         .route("/readyz", get(readyz))
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(healthz))
         .fallback(|| async { Problem::not_found() })
         .layer(middleware::map_response(|mut response: Response| async {
             // By this the command line tells the admin side from the public one.
@@ -67,6 +68,23 @@ async fn readyz(State(web): State<Arc<Web>>) -> Response {
     }
     let why = web.shop.mistrusts().map_or_else(|| "Redis does not answer.".to_owned(), |why| why.to_string());
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why).into_response()
+}
+
+#[derive(Deserialize)]
+struct Health {
+    prove: Option<String>,
+}
+
+/// That we are alive; and, where it is asked, that we know the data directory's token, which is said to nobody else.
+async fn healthz(State(web): State<Arc<Web>>, Query(health): Query<Health>, here: Option<Extension<Here>>) -> Response {
+    let mut response = "ok".into_response();
+    let asked = health.prove.filter(|asked| (16..=64).contains(&asked.len()) && asked.is_ascii());
+    if let Some((asked, Extension(Here(here)))) = asked.zip(here)
+        && let Ok(proof) = header::HeaderValue::from_str(&proof(&web.admin_token, &asked, here))
+    {
+        response.headers_mut().insert("x-kamid-proof", proof);
+    }
+    response
 }
 
 async fn metrics(State(web): State<Arc<Web>>) -> Response {

@@ -34,6 +34,7 @@ mod refused;
 mod replicas;
 mod secrets;
 mod stores;
+mod strangers;
 mod stream;
 mod support;
 mod top;
