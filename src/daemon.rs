@@ -322,12 +322,20 @@ fn fit_files(config: &mut Config) -> Room {
 /// What is listening where, and what to try next: a person reads a text, a pipe gets a line of the log.
 fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant, shell: &str) {
     let took_ms = began.elapsed().as_millis() as u64;
+    if shop.loud() {
+        let gateways = shop.channels.real().collect::<Vec<_>>().join(", ");
+        tracing::warn!(%gateways, public_url = %shop.public_url, "TEST MODE, and the world or a real gateway is let in: orders and stock are apart from the live ones, and every page says so. `[test] mode = false` goes live.");
+    }
     if !std::io::stderr().is_terminal() {
         let instance = &shop.telemetry.instance;
         tracing::info!(public = %at.public, admin = %at.admin, test = shop.test, took_ms, %instance, "Listening.");
         return;
     }
-    let mode = if shop.test { "TEST MODE: no real money" } else { "LIVE" };
+    let mode = match (shop.loud(), shop.test) {
+        (true, _) => "TEST MODE, where real buyers or a real gateway may come: orders do not count",
+        (_, true) => "TEST MODE: no real money",
+        _ => "LIVE",
+    };
     let channels: Vec<String> = shop.channels.list().map(|(name, kind)| format!("{name} ({kind})")).collect();
     let next = if shop.test {
         "product add demo --price 9.90\nkeys import demo keys.txt\norder new demo --contact me@example.com\norder pay <ID>"

@@ -253,6 +253,13 @@ impl Shop {
         self.ready.load(std::sync::atomic::Ordering::Relaxed) && self.mistrusts().is_none()
     }
 
+    /// Whether this is test mode where others than those who try it may come: the world calls it, or a real gateway does.
+    #[must_use]
+    pub fn loud(&self) -> bool {
+        let world = self.public_url.starts_with("https://") && !crate::config::is_local(&self.public_url);
+        self.test && (world || self.channels.real().next().is_some())
+    }
+
     fn guard(&self) -> Result<(), ShopError> {
         if let Some(doubt) = self.store.places.doubt() {
             return Err(StoreError::Doubted(doubt).into());

@@ -37,6 +37,7 @@ mod stores;
 mod strangers;
 mod stream;
 mod support;
+mod testmode;
 mod top;
 mod tour;
 mod trail;
