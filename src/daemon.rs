@@ -120,14 +120,15 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str) -> Result<(), D
             return Ok(());
         }
     };
-    if let Err(error) = store.check_ring(vault.check_value()).await {
+    let sealing = store.check_ring(&vault).await;
+    if let Err(error) = &sealing {
         // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
-        if new_ring && matches!(error, StoreError::Settings(_)) {
+        if new_ring && matches!(error, StoreError::Ring(_)) {
             // Nothing was sealed with it: left behind, it would pass for the right one.
             let _gone = std::fs::remove_file(&ring);
         }
-        return Err(error.into());
     }
+    vault.seal_from_now(sealing?.key(&vault, store.now()).unwrap_or_else(|| vault.active()));
     let started = store.now();
     let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
     let public_url = if config.server.public_url.ends_with(":0") {
@@ -255,6 +256,7 @@ impl Running {
         workers.spawn(Arc::clone(&shop).follow_forever(working.clone()));
         workers.spawn(Arc::clone(&shop).board_forever(working.clone()));
         workers.spawn(Arc::clone(&shop).share_forever(working.clone()));
+        workers.spawn(Arc::clone(&shop).ring_forever(working.clone()));
         workers.spawn(forget_addresses(Arc::clone(&web), working));
         let mut listeners = JoinSet::new();
         listeners.spawn(http::serve_public(public, Arc::clone(&web), listening.clone(), drain));

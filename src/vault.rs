@@ -10,6 +10,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{constant_time, hmac, rand};
@@ -67,6 +68,9 @@ pub struct Vault {
     fingerprint: hmac::Key,
     token: hmac::Key,
     check: String,
+    checks: BTreeMap<String, String>,
+    /// The key that is sealed under: `active`, once all instances hold it.
+    sealing: AtomicU8,
 }
 
 impl Vault {
@@ -112,17 +116,52 @@ impl Vault {
         };
         let mut keys = BTreeMap::new();
         let fingerprint = hmac::Key::new(hmac::HMAC_SHA256, &secret(&file.fingerprint)?);
-        let mut check = HEXLOWER.encode(hmac::sign(&fingerprint, b"kamid ring").as_ref());
-        check.truncate(32);
+        let check = check_of(&fingerprint, b"kamid ring");
+        let mut checks = BTreeMap::new();
         for (id, text) in &file.keys {
-            let key = UnboundKey::new(&AES_256_GCM, &secret(text)?).map_err(|_| damaged())?;
+            let bytes = secret(text)?;
+            let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| damaged())?;
             keys.insert(*id, LessSafeKey::new(key));
+            let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+            checks.insert(key_part(*id), check_of(&key, b"kamid ring key"));
         }
         if !keys.contains_key(&file.active) {
             return Err(damaged());
         }
         let token = hmac::Key::new(hmac::HMAC_SHA256, &secret(&file.token)?);
-        Ok(Self { active: file.active, keys, fingerprint, token, check })
+        checks.insert("token".to_owned(), check_of(&token, b"kamid ring token"));
+        let sealing = AtomicU8::new(file.active);
+        Ok(Self { active: file.active, keys, fingerprint, token, check, checks, sealing })
+    }
+
+    /// Of each further part of the ring such a value, by its name: `token`, and `key N` of each key.
+    #[must_use]
+    pub fn checks(&self) -> &BTreeMap<String, String> {
+        &self.checks
+    }
+
+    /// The key that the ring's file wants to seal under.
+    #[must_use]
+    pub fn active(&self) -> u8 {
+        self.active
+    }
+
+    /// The key that is sealed under.
+    #[must_use]
+    pub fn sealing(&self) -> u8 {
+        self.sealing.load(Ordering::Relaxed)
+    }
+
+    /// Seals under that key from here on, if it is in the ring.
+    pub fn seal_from_now(&self, id: u8) {
+        if self.keys.contains_key(&id) {
+            self.sealing.store(id, Ordering::Relaxed);
+        }
+    }
+
+    /// The ring's keys.
+    pub fn key_ids(&self) -> impl Iterator<Item = u8> {
+        self.keys.keys().copied()
     }
 
     /// A value that is equal for equal rings and says nothing of them: it stands in Redis, so that a daemon with another
@@ -132,12 +171,12 @@ impl Vault {
         &self.check
     }
 
-    /// Seals a text under the active ring key.
+    /// Seals a text under the ring key that is in use.
     ///
     /// # Errors
     /// None in practice: the cipher takes any text of a key's length.
     pub fn seal(&self, plain: &[u8]) -> Result<Sealed, VaultError> {
-        self.seal_under(self.active, plain)
+        self.seal_under(self.sealing(), plain)
     }
 
     /// How a text would be sealed under each ring key, to find it in a pool.
@@ -214,6 +253,18 @@ impl Vault {
     pub fn sandbox_secret(&self) -> [u8; 16] {
         self.index("sandbox", "secret")
     }
+}
+
+/// The name of a ring key, as checks and errors tell it.
+#[must_use]
+pub fn key_part(id: u8) -> String {
+    format!("key {id}")
+}
+
+fn check_of(key: &hmac::Key, what: &[u8]) -> String {
+    let mut check = HEXLOWER.encode(hmac::sign(key, what).as_ref());
+    check.truncate(32);
+    check
 }
 
 fn random32() -> Result<Zeroizing<[u8; 32]>, VaultError> {

@@ -14,6 +14,7 @@ mod notices;
 mod operators;
 mod pace;
 mod review;
+mod ring;
 mod sandbox;
 mod settle;
 pub mod sheet;
@@ -120,6 +121,8 @@ pub struct Shop {
     /// The layout of the data, as last read; wakes whoever must stop for a newer one.
     schema: AtomicU64,
     outdated: Notify,
+    /// Why the key ring is not this store's, if so.
+    ring_fault: RwLock<Option<String>>,
     health: RwLock<Health>,
     ready: AtomicBool,
     /// The process of Redis that was seen to write.
@@ -165,6 +168,7 @@ impl Shop {
             careless: RwLock::new(None),
             schema: AtomicU64::new(0),
             outdated: Notify::new(),
+            ring_fault: RwLock::new(None),
             health: RwLock::default(),
             ready: AtomicBool::new(false),
             proved: AtomicU32::new(0),
@@ -264,6 +268,7 @@ impl Shop {
         if let Some(doubt) = self.store.places.doubt() {
             return Err(StoreError::Doubted(doubt).into());
         }
+        self.ring_fits()?;
         self.full().map_or(Ok(()), |why| Err(ShopError::Full(why)))
     }
 

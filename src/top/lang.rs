@@ -230,6 +230,18 @@ const TERMS: &[Term] = &[
         "缺少副本",
         "副本不在或跟不上:付款在等待(503),卡密暂不显示,网关会重发。请重新启动副本,或调低 store.replicas 后重启。",
     ),
+    term(
+        "other_ring",
+        "other key ring",
+        "密钥环不符",
+        "本机的密钥环与 Redis 中的数据不符:本实例停止销售,回调一律回答 503。请换上封存这些卡密的 ring.json(或 KAMID_RING)后重启。",
+    ),
+    term(
+        "ring_waits",
+        "ring key waits",
+        "新密钥等待启用",
+        "密钥环里的新密钥要等本店所有实例都持有后才启用:请把同一份 ring.json 交给其余实例并重启它们。",
+    ),
     term("query_mismatch", "odd query answer", "查询结果不符", "网关的回答是关于别的订单,或无法读取:请到其后台查看。"),
     term("delivered", "delivered", "已发货", ""),
     term("pending", "pending", "待付款", ""),

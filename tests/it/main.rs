@@ -32,6 +32,7 @@ mod places;
 mod power;
 mod refused;
 mod replicas;
+mod rings;
 mod secrets;
 mod stores;
 mod strangers;
