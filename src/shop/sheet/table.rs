@@ -1,7 +1,12 @@
-//! A table whose fields stand in quotes: sold line by line, its quotes and headings would be keys.
+//! A table whose fields stand in quotes, or under headings: sold line by line, its quotes and headings would be keys.
 
 /// What may stand between two fields.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+/// What columns are called; a first line of such words alone is no key.
+const HEADINGS: &str = "account amount card cards code codes comment date email expires expiry id key keys login mail name no \
+    note notes number pass passwd password pin price product pwd remark remarks secret serial status type \
+    user username \
+    备注 编号 价格 面值 名称 密码 日期 商品 序号 用户名 邮箱 有效期 账号 帐号 账户 卡号 卡密 状态";
 /// Lines after which a quote that nobody closes was none.
 const OPEN_LINES: u32 = 200;
 
@@ -29,6 +34,10 @@ pub(super) struct Quoted {
     /// Lines that are one field in quotes; others, but for the first.
     single: u64,
     others: u64,
+    /// The first line is headings, so many, parted by that.
+    headings: Option<(u8, usize)>,
+    /// A row stands below them.
+    headed: bool,
 }
 
 impl Quoted {
@@ -37,6 +46,11 @@ impl Quoted {
         let line = if self.line == 1 { line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line) } else { line };
         if self.line == 1 && line.len() == 5 && line[..4].eq_ignore_ascii_case(b"sep=") {
             self.found = Some(1);
+        }
+        if self.line == 1 {
+            self.headings = DELIMITERS.into_iter().find_map(|delimiter| Some((delimiter, headings(line, delimiter)?)));
+        } else if let Some((delimiter, fields)) = self.headings {
+            self.headed |= line.split(|b| *b == delimiter).count() == fields;
         }
         if self.found.is_some() {
             return;
@@ -68,9 +82,19 @@ impl Quoted {
 
     /// What it is, where it is one.
     pub fn what(&self) -> Option<String> {
-        let found = self.found.or_else(|| (self.single > 0 && self.others == 0).then_some(1))?;
-        Some(format!("a table (CSV) with fields in quotes, as in line {found}"))
+        if let Some(line) = self.found.or_else(|| (self.single > 0 && self.others == 0).then_some(1)) {
+            return Some(format!("a table (CSV) with fields in quotes, as in line {line}"));
+        }
+        self.headed.then(|| "a table (CSV) with headings in its first line".to_owned())
     }
+}
+
+/// How many fields a line has that is headings alone.
+fn headings(line: &[u8], delimiter: u8) -> Option<usize> {
+    let fields = std::str::from_utf8(line).ok()?.split(char::from(delimiter));
+    let fields: Vec<String> = fields.map(|field| field.trim().to_lowercase()).collect();
+    (fields.len() > 1 && fields.iter().all(|field| HEADINGS.split_whitespace().any(|word| word == field)))
+        .then_some(fields.len())
 }
 
 /// The bytes behind a field's closing quote; `None` where it does not close.

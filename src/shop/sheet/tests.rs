@@ -25,6 +25,8 @@ fn what_people_sell_is_a_file_of_keys() {
         "點數卡----K1\n",
         "カード----K1\n카드----K2\n😀----K3\n",
         "K1,9.90,note\nK2,9.90,note\n",
+        "user,pass\n",
+        "卡密\nK-1\n",
         "user----password----mail@example.com\nuser:pass|mail\n",
         "{\"user\":\"a\",\"pass\":\"b\"}\n",
         "{\"user\":\"a\",\"pass\":\"b\"}\n{\"user\":\"c\",\"pass\":\"d\"}\n",
@@ -43,7 +45,7 @@ fn what_people_sell_is_a_file_of_keys() {
 
 #[test]
 fn documents_are_called_by_their_names() {
-    let files: [(&[u8], &str); 26] = [
+    let files: [(&[u8], &str); 28] = [
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "a PDF"),
         (b"{\\rtf1\\ansi\\ansicpg936\n{\\fonttbl}\nRTF-1\\par\n}\n", "an RTF"),
         (b"<!DOCTYPE html>\r\n<html><body>403 Forbidden</body></html>\r\n", "a web page"),
@@ -56,6 +58,8 @@ fn documents_are_called_by_their_names() {
         (b"K-1,1\nK-2,2\nK-3,\"a \"\"b\"\"\"\n", "a table (CSV) with fields in quotes, as in line 3"),
         (b"K-1\t\"a\nb\"\tc\n", "a table (CSV) with fields in quotes, as in line 1"),
         (b"sep=;\r\nK-1;1\r\n", "a table"),
+        ("\u{feff}卡号,密码\r\nK-1,P-1\r\n".as_bytes(), "a table (CSV) with headings"),
+        (b"Card\tNote\nK-1\tx\n", "a table (CSV) with headings"),
         (b"{\n  \"keys\": [\n    \"A\"\n  ]\n}\n", "a JSON"),
         (b"[\"A-1\",\"A-2\"]\n", "a JSON"),
         (b"[\n\"A-1\",\n\"A-2\"\n]\n", "a JSON"),
