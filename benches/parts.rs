@@ -134,7 +134,8 @@ async fn shop(socket: &std::path::Path) -> (Store, Product) {
 async fn orders(store: &Store, product: &Product, vault: &Vault, count: usize) -> Vec<Payment> {
     let number = chance().unwrap();
     let keys = (0..count).map(|n| vault.seal(format!("{number:x}-{n}").as_bytes()).unwrap()).collect();
-    let chunk = Chunk { product: &product.id, slot: product.home(), batch: format!("{number:x}"), keys };
+    let chunk =
+        Chunk { product: &product.id, slot: product.home(), batch: format!("{number:x}"), keys, stood: Vec::new() };
     store.import(&chunk).await.unwrap();
     let (contact, now) = (vault.seal(b"bench").unwrap(), store.now());
     let mut payments = Vec::new();

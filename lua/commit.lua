@@ -7,7 +7,7 @@
 -- KEYS[5] marks    {P}:marks
 -- KEYS[6] outbox   {P}:outbox
 -- ARGV[1] member   <product>|<batch>
--- ARGV[2] ours     one character for each staged key: 1 is claimed by this chunk
+-- ARGV[2] ours     one character for each that is staged: 1 is a key claimed by this chunk
 -- ARGV[3] product  product id
 -- returns committed count | gone
 local staged, staging, pool, stock, marks, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]

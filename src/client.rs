@@ -1,4 +1,7 @@
 //! The admin API's client, for the command line: finds the daemon of a data directory, speaks JSON, explains failures.
+//!
+//! Invariant: a token that a person did not name for an address is said only to who shows that they know the data
+//! directory's own; a port that a daemon left may be anybody's by now.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,6 +9,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
+
+use crate::vault;
 
 /// Why the daemon did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +30,14 @@ pub enum ClientError {
     Answer(String),
     #[error("{0:?} is no id: letters, digits and . _ | : - only")]
     NoId(String),
+    #[error(
+        "{0} does not show that it is the daemon of this data directory, so it was told nothing: is `kamid serve` running? (A daemon of another machine, behind a proxy or of another version is told a token that you name: --admin URL with --token-file FILE or KAMID_TOKEN.)"
+    )]
+    Stranger(String),
+    #[error(
+        "the daemon at {url} is told only a token that you name: --token-file FILE, or KAMID_TOKEN ({path}: {source})"
+    )]
+    NoToken { url: String, path: String, source: std::io::Error },
     #[error(
         "{0} is not a kamid's admin address: is it the public one? (the default admin address is http://127.0.0.1:9180)"
     )]
@@ -74,6 +87,8 @@ pub struct Client {
     http: reqwest::Client,
     /// The data directory it was found by.
     data: Option<std::path::PathBuf>,
+    /// What it must know before it hears the token.
+    knows: Option<Zeroizing<String>>,
 }
 
 fn read(path: &Path) -> Result<String, ClientError> {
@@ -116,14 +131,32 @@ impl Client {
         } else {
             whereabouts(data).ok_or_else(|| ClientError::NotRunning(data.display().to_string()))?
         };
-        let token = match std::env::var("KAMID_TOKEN") {
-            Ok(token) if token_file.is_none() => token,
-            _ => read(token_file.unwrap_or(&data.join("admin.token")))?,
+        let named = match (token_file, std::env::var("KAMID_TOKEN")) {
+            (Some(file), _) => Some(read(file)?),
+            (None, Ok(token)) => Some(token),
+            (None, Err(_)) => None,
         };
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build();
+        let path = data.join("admin.token");
+        let own = match (admin, &named) {
+            (Some(_), Some(_)) => None,
+            (None, _) => Some(read(&path)?),
+            (Some(_), None) => Some(std::fs::read_to_string(&path).map_err(|source| ClientError::NoToken {
+                url: base.clone(),
+                path: path.display().to_string(),
+                source,
+            })?),
+        };
+        let secret = |text: &str| Zeroizing::new(text.trim().to_owned());
+        let knows = own.as_deref().map(secret);
+        let token = named.as_deref().map(secret).or_else(|| knows.clone()).unwrap_or_default();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .build();
         let http = http.map_err(|error| ClientError::Answer(error.to_string()))?;
         let data = admin.is_none().then(|| data.to_owned());
-        Ok(Self { base, token: Zeroizing::new(token.trim().to_owned()), http, data })
+        Ok(Self { base, token, http, data, knows })
     }
 
     /// The daemon that serves the same data directory now: after a restart it may listen elsewhere.
@@ -145,17 +178,36 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| ClientError::Answer(error.to_string()))
     }
 
+    fn unreachable(&self, error: reqwest::Error) -> ClientError {
+        let why = if error.is_connect() {
+            "nothing listens there; is `kamid serve` running?".to_owned()
+        } else {
+            error.without_url().to_string()
+        };
+        ClientError::Unreachable { url: self.base.clone(), why }
+    }
+
+    /// Has whoever listens there show that they know the data directory's token, before they hear any.
+    async fn prove(&self) -> Result<(), ClientError> {
+        let Some(knows) = &self.knows else { return Ok(()) };
+        let asked = vault::chance().map_err(|error| ClientError::Answer(error.to_string()))?;
+        let asked = format!("{asked:032x}");
+        let request = self.http.get(format!("{}/healthz?prove={asked}", self.base)).timeout(Duration::from_secs(10));
+        let response = request.send().await.map_err(|error| self.unreachable(error))?;
+        let shown = response.headers().get("x-kamid-proof").and_then(|value| value.to_str().ok());
+        let fits = shown
+            .zip(response.remote_addr())
+            .is_some_and(|(shown, at)| vault::same_secret(shown, &vault::proof(knows, &asked, at)));
+        // Read to its end, the connection serves the request behind it.
+        let _end = response.bytes().await;
+        if fits { Ok(()) } else { Err(ClientError::Stranger(self.base.clone())) }
+    }
+
     /// A response that says that it was done.
     async fn respond(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ClientError> {
+        self.prove().await?;
         let request = request.bearer_auth(self.token.as_str());
-        let response = request.send().await.map_err(|error| ClientError::Unreachable {
-            url: self.base.clone(),
-            why: if error.is_connect() {
-                "nothing listens there; is `kamid serve` running?".to_owned()
-            } else {
-                error.without_url().to_string()
-            },
-        })?;
+        let response = request.send().await.map_err(|error| self.unreachable(error))?;
         let status = response.status();
         if response.headers().get("x-kamid").is_none_or(|side| side != "admin") {
             return Err(ClientError::NotAdmin(self.base.clone()));

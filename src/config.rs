@@ -247,6 +247,16 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
     let top = read_top(&top, problems);
     let mode = test.flag("mode", problems);
     test.finish(&["mode"], problems);
+    if mode == Some(true)
+        && let Some(server) =
+            server.as_ref().filter(|s| s.public_url.starts_with("https://") && !is_local(&s.public_url))
+    {
+        let message = format!(
+            "is true, and the world calls {}: no order counts, and every page says so. false goes live",
+            server.public_url
+        );
+        test.warn("mode", message, problems);
+    }
     if mode == Some(false) {
         warn_before_going_live(&listeners, server.as_ref(), channels.is_empty(), problems);
     }
@@ -261,10 +271,16 @@ pub fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len()) && name.bytes().all(fits) && name != "manual"
 }
 
+/// Whether an address is this machine's own.
+#[must_use]
+pub fn is_local(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, host)| host);
+    ["127.", "localhost", "0.0.0.0", "[::1]"].iter().any(|own| host.starts_with(own))
+}
+
 /// What is allowed, and will not work with real money.
 fn warn_before_going_live(s: &Section, server: Option<&Server>, no_channels: bool, problems: &mut Vec<Problem>) {
-    let local = |url: &str| url.contains("://127.") || url.contains("://localhost") || url.contains("://0.0.0.0");
-    if server.is_some_and(|server| local(&server.public_url)) {
+    if server.is_some_and(|server| is_local(&server.public_url)) {
         s.warn(
             "public_url",
             "is this machine's own address: no gateway can call back there. Set what the world calls",
@@ -275,7 +291,7 @@ fn warn_before_going_live(s: &Section, server: Option<&Server>, no_channels: boo
     }
     // The world calls https and we listen on this machine alone: something stands in between, and says who calls.
     let fronted = |server: &Server| {
-        server.public_url.starts_with("https://") && !local(&server.public_url) && server.public.ip().is_loopback()
+        server.public_url.starts_with("https://") && !is_local(&server.public_url) && server.public.ip().is_loopback()
     };
     if server.is_some_and(|server| fronted(server) && server.trusted_proxies.is_empty()) {
         s.warn(

@@ -128,14 +128,15 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     if let Some(embedded) = &embedded {
         settle_in(embedded, &store, moved).await?;
     }
-    if let Err(error) = store.check_ring(vault.check_value()).await {
+    let sealing = store.check_ring(&vault).await;
+    if let Err(error) = &sealing {
         // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
-        if new_ring && matches!(error, StoreError::Settings(_)) {
+        if new_ring && matches!(error, StoreError::Ring(_)) {
             // Nothing was sealed with it: left behind, it would pass for the right one.
             let _gone = std::fs::remove_file(&ring);
         }
-        return Err(error.into());
     }
+    vault.seal_from_now(sealing?.key(&vault, store.now()).unwrap_or_else(|| vault.active()));
     let started = store.now();
     let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
     let public_url = if config.server.public_url.ends_with(":0") {
@@ -293,6 +294,7 @@ impl Running {
         workers.spawn(Arc::clone(&shop).follow_forever(working.clone()));
         workers.spawn(Arc::clone(&shop).board_forever(working.clone()));
         workers.spawn(Arc::clone(&shop).share_forever(working.clone()));
+        workers.spawn(Arc::clone(&shop).ring_forever(working.clone()));
         workers.spawn(forget_addresses(Arc::clone(&web), working));
         let mut listeners = JoinSet::new();
         listeners.spawn(http::serve_public(public, Arc::clone(&web), listening.clone(), drain));
@@ -360,12 +362,20 @@ fn fit_files(config: &mut Config) -> Room {
 /// What is listening where, and what to try next: a person reads a text, a pipe gets a line of the log.
 fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant, shell: &str) {
     let took_ms = began.elapsed().as_millis() as u64;
+    if shop.loud() {
+        let gateways = shop.channels.real().collect::<Vec<_>>().join(", ");
+        tracing::warn!(%gateways, public_url = %shop.public_url, "TEST MODE, and the world or a real gateway is let in: orders and stock are apart from the live ones, and every page says so. `[test] mode = false` goes live.");
+    }
     if !std::io::stderr().is_terminal() {
         let instance = &shop.telemetry.instance;
         tracing::info!(public = %at.public, admin = %at.admin, test = shop.test, took_ms, %instance, "Listening.");
         return;
     }
-    let mode = if shop.test { "TEST MODE: no real money" } else { "LIVE" };
+    let mode = match (shop.loud(), shop.test) {
+        (true, _) => "TEST MODE, where real buyers or a real gateway may come: orders do not count",
+        (_, true) => "TEST MODE: no real money",
+        _ => "LIVE",
+    };
     let channels: Vec<String> = shop.channels.list().map(|(name, kind)| format!("{name} ({kind})")).collect();
     let next = if shop.test {
         "product add demo --price 9.90\nkeys import demo keys.txt\norder new demo --contact me@example.com\norder pay <ID>"

@@ -9,8 +9,10 @@ mod guard;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{constant_time, hmac, rand};
@@ -20,7 +22,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::domain::OrderId;
 
-const NONCE: usize = 12;
+/// Bytes of a nonce, which is a fingerprint.
+pub const NONCE: usize = 12;
 const TAG: usize = 16;
 
 /// Why the vault cannot work.
@@ -77,6 +80,9 @@ pub struct Vault {
     fingerprint: hmac::Key,
     token: hmac::Key,
     check: String,
+    checks: BTreeMap<String, String>,
+    /// The key that is sealed under: `active`, once all instances hold it.
+    sealing: AtomicU8,
 }
 
 impl Vault {
@@ -122,17 +128,52 @@ impl Vault {
         };
         let mut keys = BTreeMap::new();
         let fingerprint = hmac::Key::new(hmac::HMAC_SHA256, &secret(&file.fingerprint)?);
-        let mut check = HEXLOWER.encode(hmac::sign(&fingerprint, b"kamid ring").as_ref());
-        check.truncate(32);
+        let check = check_of(&fingerprint, b"kamid ring");
+        let mut checks = BTreeMap::new();
         for (id, text) in &file.keys {
-            let key = UnboundKey::new(&AES_256_GCM, &secret(text)?).map_err(|_| damaged())?;
+            let bytes = secret(text)?;
+            let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| damaged())?;
             keys.insert(*id, LessSafeKey::new(key));
+            let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+            checks.insert(key_part(*id), check_of(&key, b"kamid ring key"));
         }
         if !keys.contains_key(&file.active) {
             return Err(damaged());
         }
         let token = hmac::Key::new(hmac::HMAC_SHA256, &secret(&file.token)?);
-        Ok(Self { active: file.active, keys, fingerprint, token, check })
+        checks.insert("token".to_owned(), check_of(&token, b"kamid ring token"));
+        let sealing = AtomicU8::new(file.active);
+        Ok(Self { active: file.active, keys, fingerprint, token, check, checks, sealing })
+    }
+
+    /// Of each further part of the ring such a value, by its name: `token`, and `key N` of each key.
+    #[must_use]
+    pub fn checks(&self) -> &BTreeMap<String, String> {
+        &self.checks
+    }
+
+    /// The key that the ring's file wants to seal under.
+    #[must_use]
+    pub fn active(&self) -> u8 {
+        self.active
+    }
+
+    /// The key that is sealed under.
+    #[must_use]
+    pub fn sealing(&self) -> u8 {
+        self.sealing.load(Ordering::Relaxed)
+    }
+
+    /// Seals under that key from here on, if it is in the ring.
+    pub fn seal_from_now(&self, id: u8) {
+        if self.keys.contains_key(&id) {
+            self.sealing.store(id, Ordering::Relaxed);
+        }
+    }
+
+    /// The ring's keys.
+    pub fn key_ids(&self) -> impl Iterator<Item = u8> {
+        self.keys.keys().copied()
     }
 
     /// A value that is equal for equal rings and says nothing of them: it stands in Redis, so that a daemon with another
@@ -142,12 +183,12 @@ impl Vault {
         &self.check
     }
 
-    /// Seals a text under the active ring key.
+    /// Seals a text under the ring key that is in use.
     ///
     /// # Errors
     /// None in practice: the cipher takes any text of a key's length.
     pub fn seal(&self, plain: &[u8]) -> Result<Sealed, VaultError> {
-        self.seal_under(self.active, plain)
+        self.seal_under(self.sealing(), plain)
     }
 
     /// How a text would be sealed under each ring key, to find it in a pool.
@@ -155,10 +196,17 @@ impl Vault {
         self.keys.keys().filter_map(|id| self.seal_under(*id, plain).ok())
     }
 
+    /// The fingerprint of a text: what a blob of it would carry.
+    #[must_use]
+    pub fn fingerprint(&self, plain: &[u8]) -> [u8; NONCE] {
+        let mut print = [0u8; NONCE];
+        print.copy_from_slice(&hmac::sign(&self.fingerprint, plain).as_ref()[..NONCE]);
+        print
+    }
+
     fn seal_under(&self, id: u8, plain: &[u8]) -> Result<Sealed, VaultError> {
         let key = self.keys.get(&id).ok_or(VaultError::UnknownRing(id))?;
-        let mut nonce = [0u8; NONCE];
-        nonce.copy_from_slice(&hmac::sign(&self.fingerprint, plain).as_ref()[..NONCE]);
+        let nonce = self.fingerprint(plain);
         let mut blob = Vec::with_capacity(1 + NONCE + plain.len() + TAG);
         blob.push(id);
         blob.extend_from_slice(&nonce);
@@ -225,6 +273,18 @@ impl Vault {
     }
 }
 
+/// The name of a ring key, as checks and errors tell it.
+#[must_use]
+pub fn key_part(id: u8) -> String {
+    format!("key {id}")
+}
+
+fn check_of(key: &hmac::Key, what: &[u8]) -> String {
+    let mut check = HEXLOWER.encode(hmac::sign(key, what).as_ref());
+    check.truncate(32);
+    check
+}
+
 fn random32() -> Result<Zeroizing<[u8; 32]>, VaultError> {
     let mut bytes = Zeroizing::new([0u8; 32]);
     rand::fill(&mut *bytes).map_err(|_| VaultError::NoEntropy)?;
@@ -271,6 +331,16 @@ pub fn load_token(path: &Path) -> Result<Zeroizing<String>, VaultError> {
 /// No random bytes.
 pub fn new_token() -> Result<Zeroizing<String>, VaultError> {
     Ok(Zeroizing::new(BASE64URL_NOPAD.encode(&*random32()?)))
+}
+
+/// What shows that somebody knows a token without saying it, to whoever knows it too: an HMAC of what was asked, and of
+/// the address that answers, so that nobody shows what another said.
+#[must_use]
+pub fn proof(token: &str, asked: &str, at: SocketAddr) -> String {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, token.as_bytes()));
+    let at = SocketAddr::new(at.ip().to_canonical(), at.port());
+    context.update(format!("kamid admin|{asked}|{at}").as_bytes());
+    HEXLOWER.encode(context.sign().as_ref())
 }
 
 /// Whether two texts are equal, in constant time.

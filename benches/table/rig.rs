@@ -71,7 +71,8 @@ impl Rig {
         let (vault, store, made) = (&self.vault, &self.bare_store, &product);
         let jobs = (0..keys.div_ceil(250)).map(|at| async move {
             let keys = (0..250).map(|n| vault.seal(format!("KEY-{at:08}-{n:04}").as_bytes()).unwrap()).collect();
-            let chunk = Chunk { product: &made.id, slot: made.home(), batch: format!("bench.{at}"), keys };
+            let chunk =
+                Chunk { product: &made.id, slot: made.home(), batch: format!("bench.{at}"), keys, stood: Vec::new() };
             store.import(&chunk).await.unwrap();
         });
         stream::iter(jobs).buffer_unordered(8).collect::<Vec<()>>().await;

@@ -43,6 +43,10 @@ impl Channels {
                 section.reject("kind", format!("{word} exists in test mode only"), &mut problems);
                 continue;
             }
+            if test && !kind.test_only {
+                let message = "is a real gateway, and this is test mode: who pays there pays real money for test orders, whose keys and stock are apart from the live ones. `[test] mode = false` goes live";
+                section.warn("kind", message, &mut problems);
+            }
             let terms = Terms::read(kind, section, &mut problems);
             if let Some(channel) = older::build(name, kind, section, &mut problems) {
                 terms.check(section, channel.as_ref(), &mut problems);
@@ -77,6 +81,17 @@ impl Channels {
     /// Names and kinds.
     pub fn list(&self) -> impl Iterator<Item = (&str, &'static str)> {
         self.all.iter().map(|(name, it)| (name.as_str(), it.kind))
+    }
+
+    /// Whether that is a channel of test mode's own, where no money is.
+    #[must_use]
+    pub fn is_trial(&self, name: &str) -> bool {
+        self.all.get(name).is_some_and(|it| KINDS.iter().any(|kind| kind.name == it.kind && kind.test_only))
+    }
+
+    /// Names of the others, which stand for accounts at real gateways.
+    pub fn real(&self) -> impl Iterator<Item = &str> {
+        self.all.keys().map(String::as_str).filter(|name| !self.is_trial(name))
     }
 
     /// Their names, as a text for people.

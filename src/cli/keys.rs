@@ -1,21 +1,24 @@
 //! `kamid keys`.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal as _};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, Cursor, IsTerminal as _, Read as _, Seek};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::parts::Parts;
 use super::{Context, Done, Failure, output};
 use crate::client::{Client, part};
 use crate::shop::ImportReport;
+use crate::shop::sheet::{self, Sheet};
 
-/// Bytes of one request; the daemon takes up to `limits.import_bytes`.
+/// Most bytes of one request, where the daemon's `limits.import_bytes` allows them.
 const PART_BYTES: usize = 262_144;
+/// Bytes of keys named in one request.
+const VOID_BYTES: usize = 131_072;
 /// Requests under way at once.
 const PARTS_AT_ONCE: usize = 3;
 
@@ -23,13 +26,16 @@ const PARTS_AT_ONCE: usize = 3;
 pub enum KeysCommand {
     /// Import keys, one a line; what was ever imported, into whatever product, is not imported twice
     #[command(
-        after_help = "Examples:\n  kamid keys import steam-10 keys.txt\n  cat keys.txt | kamid keys import steam-10 -\nKilled half-way, run it again: each key is there once."
+        after_help = "Examples:\n  kamid keys import steam-10 keys.txt\n  cat keys.txt | kamid keys import steam-10 -\nA file that is no UTF-8 text with a key on each line is refused as a whole. Blanks and invisible characters around a\nkey are no part of it; inside they refuse their line. Killed half-way, run it again: each key is there once."
     )]
     Import {
         /// Product
         product: String,
         /// File, or - for standard input
         file: PathBuf,
+        /// The file is in this encoding, where it could be two: utf-8
+        #[arg(long, value_name = "ENCODING", value_parser = encoding)]
+        encoding: Option<()>,
     },
     /// Stock of every product
     #[command(after_help = "Example:\n  kamid keys stock --json")]
@@ -60,7 +66,9 @@ pub enum KeysCommand {
 pub async fn run(context: &Context, command: KeysCommand) -> Done {
     let client = context.client()?;
     match command {
-        KeysCommand::Import { product, file } => import(context, client, &product, &file).await,
+        KeysCommand::Import { product, file, encoding } => {
+            import(context, client, &product, (&file, encoding.is_some())).await
+        }
         KeysCommand::Stock => {
             let columns = [
                 "id",
@@ -75,17 +83,11 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
             context.show(&client.get("/v1/products", &[]).await?, "products", &columns)
         }
         KeysCommand::Void { product, count, file } => {
-            let keys = file.map(|file| {
-                std::fs::read_to_string(&file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
-            });
-            let keys = keys.transpose()?.unwrap_or_default();
-            if count == 0 && keys.is_empty() {
+            let keys = file.map(|file| named(&file)).transpose()?.unwrap_or_default();
+            if count == 0 && keys.trim().is_empty() {
                 return Err(Failure::new("say which keys: --count N or --file FILE"));
             }
-            let done = client
-                .post(&format!("/v1/products/{}/void", part(&product)?), &json!({"count": count, "keys": keys}))
-                .await?;
-            context.out.fields(&done);
+            context.out.fields(&void(&client, &product, count, &keys).await?);
             Ok(ExitCode::SUCCESS)
         }
         KeysCommand::Restore { product, count } => {
@@ -101,28 +103,104 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
     }
 }
 
-async fn import(context: &Context, client: Client, product: &str, file: &PathBuf) -> Done {
-    let fail = |error: std::io::Error| Failure::new(format!("{}: {error}", file.display()));
-    let (input, length): (Box<dyn BufRead + Send>, u64) = if file.as_os_str() == "-" {
+/// The text of a file that names keys.
+fn named(file: &Path) -> Result<String, Failure> {
+    let fail = |why: String| Failure::new(format!("{}: {why}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| fail(error.to_string()))?;
+    sheet::judge(&bytes, true).map_err(|(why, _)| fail(why.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| fail(error.to_string()))
+}
+
+/// Voids the oldest, or the named ones: as many requests as a long file needs.
+async fn void(client: &Client, product: &str, count: u32, keys: &str) -> Result<Value, Failure> {
+    let path = format!("/v1/products/{}/void", part(product)?);
+    let mut lines = keys.split_inclusive('\n').peekable();
+    let mut total = None::<Value>;
+    while total.is_none() || lines.peek().is_some() {
+        let mut text = String::new();
+        while let Some(line) = lines.next_if(|line| text.is_empty() || text.len() + line.len() <= VOID_BYTES) {
+            text.push_str(line);
+        }
+        let done = client.post(&path, &json!({"count": count, "keys": text})).await?;
+        total = Some(match total {
+            None => done,
+            Some(mut total) => {
+                for name in ["voided", "keys_named", "not_in_pool"] {
+                    total[name] = json!(total[name].as_u64().unwrap_or(0) + done[name].as_u64().unwrap_or(0));
+                }
+                total
+            }
+        });
+    }
+    Ok(total.unwrap_or_default())
+}
+
+fn encoding(name: &str) -> Result<(), &'static str> {
+    if sheet::is_utf8(name) { Ok(()) } else { Err(sheet::UTF8_ONLY) }
+}
+
+/// What can be read twice.
+trait Source: BufRead + Seek {}
+
+impl<T: BufRead + Seek> Source for T {}
+
+/// A file of keys, and its length where that is known. What cannot be read twice is kept in memory, and
+/// never on a disk.
+fn open(context: &Context, file: &Path) -> std::io::Result<(Box<dyn Source + Send>, u64)> {
+    let mut whole = Vec::new();
+    if file.as_os_str() == "-" {
         if std::io::stdin().is_terminal() && !context.out.json {
             context.out.line("One key a line; Ctrl-D ends.");
         }
-        (Box::new(BufReader::new(std::io::stdin())), 0)
+        std::io::stdin().lock().read_to_end(&mut whole)?;
     } else {
-        let opened = File::open(file).map_err(fail)?;
-        let length = opened.metadata().map_or(0, |meta| meta.len());
-        (Box::new(BufReader::with_capacity(262_144, opened)), length)
-    };
+        let mut opened = File::open(file)?;
+        let meta = opened.metadata()?;
+        if meta.is_file() {
+            return Ok((Box::new(BufReader::with_capacity(262_144, opened)), meta.len()));
+        }
+        opened.read_to_end(&mut whole)?;
+    }
+    let length = whole.len() as u64;
+    Ok((Box::new(Cursor::new(whole)), length))
+}
+
+/// Looks through a whole file and goes back to its beginning; what it was refused for, with its lines counted.
+fn judged(input: &mut dyn Source, utf8: bool) -> std::io::Result<Option<ImportReport>> {
+    let mut sheet = Sheet::default();
+    loop {
+        let bytes = input.fill_buf()?;
+        if bytes.is_empty() {
+            break;
+        }
+        sheet.feed(bytes);
+        let length = bytes.len();
+        input.consume(length);
+    }
+    input.rewind()?;
+    let lines = sheet.lines();
+    let refused = sheet.judge(utf8).err().map(|why| why.to_string());
+    Ok(refused.map(|why| ImportReport { lines, refused: Some(why), ..ImportReport::default() }))
+}
+
+async fn import(context: &Context, client: Client, product: &str, (file, utf8): (&Path, bool)) -> Done {
+    let fail = |error: std::io::Error| Failure::new(format!("{}: {error}", file.display()));
+    let (mut input, length) = open(context, file).map_err(fail)?;
+    if let Some(refused) = judged(&mut *input, utf8).map_err(fail)? {
+        show(context, &refused);
+        return Ok(ExitCode::FAILURE);
+    }
     let keys = format!("/v1/products/{}/keys", part(product)?);
     let bar = output::bar(length, true);
-    let mut parts = Parts::new(input, PART_BYTES);
+    let most = client.get("/v1/info", &[]).await?["import_bytes"].as_u64();
+    let mut parts = Parts::new(input, most.map_or(PART_BYTES, |most| PART_BYTES.min(most as usize)));
     let mut jobs: JoinSet<Result<(ImportReport, u64), Failure>> = JoinSet::new();
     let mut total = ImportReport::default();
     loop {
         let next = if jobs.len() < PARTS_AT_ONCE { parts.part().map_err(fail)? } else { None };
         match next {
             Some(next) => {
-                let (client, path) = (client.clone(), format!("{keys}?first={}", next.first));
+                let (client, path) = (client.clone(), format!("{keys}?judged=true&first={}", next.first));
                 jobs.spawn(async move { Ok((client.upload::<ImportReport>(&path, next.text).await?, next.read)) });
             }
             None => match jobs.join_next().await {
@@ -147,11 +225,14 @@ fn show(context: &Context, report: &ImportReport) {
         return context.out.value(&serde_json::to_value(report).unwrap_or_default());
     }
     context.out.line(&format!("{} lines: {} keys imported", report.lines, report.imported));
+    if let Some(why) = &report.refused {
+        context.out.line(&format!("  {why}"));
+    }
     for (what, count, lines) in [
         ("twice in the file", report.repeated, &report.repeated_lines),
         ("imported before", report.known, &report.known_lines),
         ("too long", report.too_long, &report.too_long_lines),
-        ("not UTF-8 text, or with control characters", report.unreadable, &report.unreadable_lines),
+        ("not UTF-8 text, or with control or invisible characters inside", report.unreadable, &report.unreadable_lines),
         ("blank", report.blank, &Vec::new()),
     ] {
         if count > 0 {
@@ -160,8 +241,5 @@ fn show(context: &Context, report: &ImportReport) {
             let lines = if named.is_empty() { String::new() } else { format!(" (lines {}{more})", named.join(", ")) };
             context.out.line(&format!("  {count} {what}{lines}"));
         }
-    }
-    if report.unreadable > 0 {
-        context.out.line("  A file in GBK or UTF-16 is converted with: iconv -f GBK -t UTF-8 keys.txt");
     }
 }

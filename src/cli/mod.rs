@@ -53,7 +53,7 @@ struct Global {
     /// Data directory
     #[arg(long, global = true, env = "KAMID_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Admin address of another machine's daemon, such as http://10.0.0.5:9180
+    /// Admin address of another machine's daemon, such as http://10.0.0.5:9180; its token is to be named
     #[arg(long, global = true, env = "KAMID_ADMIN", value_name = "URL")]
     admin: Option<String>,
     /// File with the operator's token (or the token itself in KAMID_TOKEN)
@@ -154,7 +154,7 @@ impl Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let code = match error {
-            ClientError::NotRunning(_) | ClientError::Unreachable { .. } => 69,
+            ClientError::NotRunning(_) | ClientError::Unreachable { .. } | ClientError::Stranger(_) => 69,
             _ => 1,
         };
         Self { message: error.to_string(), code }

@@ -5,7 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io::{BufRead, Read};
 
-use crate::shop::ImportReport;
+use crate::shop::{ImportReport, edged};
 
 /// Longest line read; what is longer is reported, not kept.
 const LINE_BYTES: u64 = 131_072;
@@ -13,8 +13,10 @@ const LINE_BYTES: u64 = 131_072;
 /// Reads a file a part at a time: whole lines, and the number of the first.
 pub struct Parts {
     input: Box<dyn BufRead + Send>,
-    /// A part ends with the line that makes it this long.
+    /// Most bytes of a part.
     most: usize,
+    /// A line that was read and is too long for the part it would have ended.
+    held: Option<Held>,
     /// Nothing more comes: a terminal would wait for another key press.
     ended: bool,
     line: u64,
@@ -23,24 +25,31 @@ pub struct Parts {
     report: ImportReport,
 }
 
+/// A line as it is sent, without its end, and the bytes of the file it was read from.
+struct Held {
+    text: Vec<u8>,
+    read: u64,
+}
+
 /// Some lines of a file.
 #[derive(Debug)]
 pub struct Part {
     /// The number of the first, from 1.
     pub first: u64,
-    /// The lines, each with its end.
+    /// The lines.
     pub text: Vec<u8>,
     /// Bytes of the file they were read from.
     pub read: u64,
 }
 
 impl Parts {
-    /// Reads `input` in parts of `most` bytes and a line.
+    /// Reads `input` in parts of at most `most` bytes.
     #[must_use]
     pub fn new(input: Box<dyn BufRead + Send>, most: usize) -> Self {
         Self {
             input,
             most,
+            held: None,
             ended: false,
             line: 0,
             seen: HashSet::new(),
@@ -50,45 +59,80 @@ impl Parts {
     }
 
     /// The next part. A key that stood earlier in the file is counted here and its line sent empty, so that line numbers
-    /// stay what they are.
+    /// stay what they are; so is a line that no part has room for.
     ///
     /// # Errors
     /// The input cannot be read.
     pub fn part(&mut self) -> std::io::Result<Option<Part>> {
         let mut part = Part { first: self.line + 1, text: Vec::new(), read: 0 };
-        let mut line = Vec::new();
-        while part.text.len() < self.most && !self.ended {
-            line.clear();
-            let read = self.input.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line)? as u64;
-            if read == 0 {
-                self.ended = true;
+        let mut lines = 0;
+        while let Some(line) = self.next_line(part.first + lines)? {
+            // A line's end stands between two lines, and where there is room for it.
+            let needs = line.text.len() + usize::from(lines > 0 && part.text.last() != Some(&b'\n'));
+            if lines > 0 && part.text.len() + needs >= self.most {
+                self.held = Some(line);
                 break;
             }
-            part.read += read;
-            if read == LINE_BYTES && line.last() != Some(&b'\n') {
-                part.read += self.skip_line()?;
-                line.push(b'\n');
-            }
-            self.line += 1;
-            let key = if self.line == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line) } else { &line };
-            let key = key.trim_ascii();
-            // 128 bits: two lines that are taken for one would lose a key.
-            let hash = (self.hashers.0.hash_one(key), self.hashers.1.hash_one(key));
-            if !key.is_empty() && !self.seen.insert(hash) {
-                self.report.repeated += 1;
-                if self.report.repeated_lines.len() < 1000 {
-                    self.report.repeated_lines.push(self.line);
-                }
-                self.report.blank = self.report.blank.wrapping_sub(1);
+            if lines > 0 && part.text.last() != Some(&b'\n') {
                 part.text.push(b'\n');
-            } else {
-                part.text.extend_from_slice(&line);
-                if part.text.last() != Some(&b'\n') {
-                    part.text.push(b'\n');
-                }
             }
+            part.text.extend_from_slice(&line.text);
+            if part.text.len() < self.most {
+                part.text.push(b'\n');
+            }
+            part.read += line.read;
+            lines += 1;
         }
-        Ok((part.read > 0).then_some(part))
+        self.line += lines;
+        Ok((lines > 0).then_some(part))
+    }
+
+    /// Line `number` as it is to be sent: the one that was held back, or what comes.
+    fn next_line(&mut self, number: u64) -> std::io::Result<Option<Held>> {
+        match self.held.take() {
+            None => self.line(number),
+            held => Ok(held),
+        }
+    }
+
+    fn line(&mut self, number: u64) -> std::io::Result<Option<Held>> {
+        let mut line = Vec::new();
+        if self.ended {
+            return Ok(None);
+        }
+        let mut read = self.input.by_ref().take(LINE_BYTES).read_until(b'\n', &mut line)? as u64;
+        if read == 0 {
+            self.ended = true;
+            return Ok(None);
+        }
+        if read == LINE_BYTES && line.last() != Some(&b'\n') {
+            read += self.skip_line()?;
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        let key = match std::str::from_utf8(&line) {
+            Ok(text) => edged(text).as_bytes(),
+            Err(_) => line.trim_ascii(),
+        };
+        // 128 bits: two lines that are taken for one would lose a key.
+        let hash = (self.hashers.0.hash_one(key), self.hashers.1.hash_one(key));
+        let report = &mut self.report;
+        let (count, lines) = if !key.is_empty() && !self.seen.insert(hash) {
+            (&mut report.repeated, &mut report.repeated_lines)
+        } else if key.len() > self.most {
+            (&mut report.too_long, &mut report.too_long_lines)
+        } else {
+            let text = if line.len() > self.most { key.to_vec() } else { line };
+            return Ok(Some(Held { text, read }));
+        };
+        *count += 1;
+        if lines.len() < 1000 {
+            lines.push(number);
+        }
+        // The daemon will count the empty line that stands for it.
+        report.blank = report.blank.wrapping_sub(1);
+        Ok(Some(Held { text: Vec::new(), read }))
     }
 
     /// Adds what was counted here to the daemon's reports of all parts.

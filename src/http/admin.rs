@@ -16,10 +16,12 @@ use tokio::sync::watch;
 use super::problem::Problem;
 use super::trail::Told;
 use super::{
-    Web, addresses, admin_orders, audit, clock, incidents, notices, operators, payments, store, stream, trail, unpaid,
+    Here, Web, addresses, admin_orders, audit, clock, incidents, notices, operators, payments, store, stream, trail,
+    unpaid,
 };
 use crate::domain::{Operator, Product, Stock};
-use crate::shop::{ImportReport, ProductPatch};
+use crate::shop::{ImportReport, ProductPatch, sheet};
+use crate::vault::proof;
 
 pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
     let stream_web = Arc::clone(&web);
@@ -52,7 +54,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&web), trail::recorded))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))
         .route("/readyz", get(readyz))
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(healthz))
         .fallback(|| async { Problem::not_found() })
         .layer(middleware::map_response(|mut response: Response| async {
             // By this the command line tells the admin side from the public one.
@@ -70,6 +72,23 @@ async fn readyz(State(web): State<Arc<Web>>) -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why).into_response()
 }
 
+#[derive(Deserialize)]
+struct Health {
+    prove: Option<String>,
+}
+
+/// That we are alive; and, where it is asked, that we know the data directory's token, which is said to nobody else.
+async fn healthz(State(web): State<Arc<Web>>, Query(health): Query<Health>, here: Option<Extension<Here>>) -> Response {
+    let mut response = "ok".into_response();
+    let asked = health.prove.filter(|asked| (16..=64).contains(&asked.len()) && asked.is_ascii());
+    if let Some((asked, Extension(Here(here)))) = asked.zip(here)
+        && let Ok(proof) = header::HeaderValue::from_str(&proof(&web.admin_token, &asked, here))
+    {
+        response.headers_mut().insert("x-kamid-proof", proof);
+    }
+    response
+}
+
 async fn metrics(State(web): State<Arc<Web>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.shop.telemetry.prometheus()).into_response()
 }
@@ -79,7 +98,7 @@ async fn info(State(web): State<Arc<Web>>, Extension(operator): Extension<Operat
         "operator": operator.name(), "role": operator.role,
         "kamid": env!("CARGO_PKG_VERSION"), "instance": web.shop.telemetry.instance, "test": web.shop.test,
         "public": web.shop.own_url.get(), "public_url": web.shop.public_url, "ready": web.shop.ready(),
-        "full": web.shop.full(), "redis": web.shop.health(),
+        "full": web.shop.full(), "redis": web.shop.health(), "import_bytes": web.shop.limits.import_bytes,
     }))
 }
 
@@ -138,6 +157,12 @@ async fn set_product(
 struct ImportQuery {
     #[serde(default = "first_line")]
     first: u64,
+    /// What the body is written in, by somebody who knows.
+    #[serde(default)]
+    encoding: Option<String>,
+    /// This is a part of a file that was judged as a whole.
+    #[serde(default)]
+    judged: bool,
 }
 
 fn first_line() -> u64 {
@@ -151,6 +176,14 @@ async fn import_keys(
     Extension(trace): Told,
     body: Bytes,
 ) -> Result<Json<ImportReport>, Problem> {
+    let utf8 = match query.encoding.as_deref() {
+        None => false,
+        Some(name) if sheet::is_utf8(name) => true,
+        Some(_) => return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", sheet::UTF8_ONLY)),
+    };
+    if !query.judged {
+        sheet::judge(&body, utf8).map_err(|(why, _)| crate::shop::ShopError::from(why))?;
+    }
     let report = web.shop.import(&id, &body, query.first.max(1)).await?;
     trace.result(&format!("{} imported", report.imported));
     Ok(Json(report))

@@ -86,6 +86,10 @@ impl Web {
 #[derive(Debug, Clone, Copy)]
 pub struct Client(pub IpAddr);
 
+/// The address of ours that a request came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Here(pub SocketAddr);
+
 /// Serves operators on at most so many connections, as [`serve_public`].
 pub async fn serve_admin(
     listener: TcpListener,

@@ -84,7 +84,7 @@ fn render(web: &Web, name: &str, headers: &HeaderMap, status: StatusCode, values
     let nonce = vault::chance().map_or_else(|_| String::new(), |chance| format!("{chance:032x}"));
     let zh = is_zh(headers);
     let lang = if zh { "zh-CN" } else { "en" };
-    let common = context! { nonce => nonce.as_str(), zh, lang, test => web.shop.test, title => "kamid", ..values };
+    let common = context! { nonce => nonce.as_str(), zh, lang, test => web.shop.test, loud => web.shop.loud(), title => "kamid", ..values };
     let page = TEMPLATES.get_template(name).and_then(|template| template.render(common.clone()));
     let page = page.unwrap_or_else(|error| {
         tracing::error!(%error, name, "A page could not be rendered.");
@@ -225,13 +225,9 @@ async fn back(Path(id): Path<String>) -> Response {
 }
 
 async fn sandbox_page(web: &Web, number: &str, headers: &HeaderMap, answers: Vec<String>) -> Result<Response, Problem> {
-    if !web.shop.test {
-        return Err(Problem::not_found());
-    }
     let no: PaymentNo = number.parse().map_err(|_| Problem::not_found())?;
     let order = web.shop.store.order(no.order).await.map_err(ShopError::from)?.ok_or_else(Problem::not_found)?;
-    let due = order.attempts.iter().find(|(attempt, _)| *attempt == no.attempt).map(|(_, due)| due.amount);
-    let due = due.ok_or_else(Problem::not_found)?;
+    let due = web.shop.trial_due(&order, no.attempt).map_err(|_| Problem::not_found())?.amount;
     let values = context! {
         number, answers, amount => due.to_string(), currency => due.currency.as_str(),
         back => format!("/r/{}", order.id), paid => order.state != OrderState::Pending,
@@ -259,6 +255,10 @@ async fn sandbox_pay(
     Form(button): Form<Button>,
 ) -> Result<Response, Problem> {
     let no: PaymentNo = number.parse().map_err(|_| Problem::not_found())?;
-    let answers = web.shop.sandbox_pay(no.order, Some(no.attempt), button.how).await?;
+    let answers = match web.shop.sandbox_pay(no.order, Some(no.attempt), button.how).await {
+        // A stranger learns no more than of any other number.
+        Err(ShopError::Conflict(_) | ShopError::NotFound(_)) => return Err(Problem::not_found()),
+        other => other?,
+    };
     sandbox_page(&web, &number, &headers, answers).await
 }

@@ -97,8 +97,15 @@ pub async fn told(response: Response) -> Response {
     if !status.is_client_error() || !plain {
         return response;
     }
-    let text = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
-    Problem::new(status, "invalid", printable(&String::from_utf8_lossy(&text), 500)).into_response()
+    let (mut head, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
+    let mut problem = Problem::new(status, "invalid", printable(&String::from_utf8_lossy(&text), 500)).into_response();
+    // What else stands there stays: by it the command line knows the admin side.
+    for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
+        head.headers.remove(name);
+    }
+    problem.headers_mut().extend(head.headers);
+    problem
 }
 
 impl From<ShopError> for Problem {
@@ -129,6 +136,10 @@ impl From<ShopError> for Problem {
                 Self { retry_seconds: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", LATER) }
             }
             ShopError::Gateway(_) => Self::new(StatusCode::BAD_GATEWAY, "gateway", text),
+            ShopError::NotKeys(_) => Self {
+                more: Some(Box::new(("imported", json!(0)))),
+                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_keys", text)
+            },
             ShopError::Store(_) | ShopError::Vault(_) => {
                 tracing::error!(error = %text, "A request failed inside.");
                 Self::new(

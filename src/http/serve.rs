@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
+use super::Here;
 use super::seats::{Crowd, Guest, Seat, Seats};
 use super::wire::{GuestStream, until_written};
 
@@ -133,7 +134,11 @@ async fn connection<H: House>(
         () = stopped(&mut stop) => return,
     }
     let (host, visitor) = (house.clone(), Arc::clone(&guest));
-    let service = service_fn(move |request| {
+    let here = stream.local_addr().map(Here).ok();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(here) = here {
+            request.extensions_mut().insert(here);
+        }
         visitor.answers(&seats);
         let (answer, visitor) = (host.clone().answer(request, peer), Arc::clone(&visitor));
         async move { Ok::<_, Infallible>(until_written(answer.await, visitor)) }

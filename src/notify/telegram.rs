@@ -82,6 +82,8 @@ fn zh(reason: &str) -> &str {
         "clock_skew" => "Redis 与本机时钟不一致",
         "clock_stopped" => "时钟不一致已久,订单不过期",
         "replica_missing" => "缺少副本,付款在等待",
+        "other_ring" => "密钥环与 Redis 中的数据不符",
+        "ring_waits" => "新密钥要等所有实例都持有",
         "notice_given_up" => "通知多次失败,已放弃",
         "notifier_gone" => "通知的接收方已停用(410)",
         other => other,

@@ -1,11 +1,15 @@
 //! Lines become keys: what is none is counted by its number, and never shown.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use icu_properties::props::DefaultIgnorableCodePoint;
+use icu_properties::{CodePointSetData, CodePointSetDataBorrowed};
 use serde::{Deserialize, Serialize};
 
 /// Line numbers named in a report, of each kind; the counts are always whole.
 const LINES_NAMED: usize = 1000;
+/// Most ways in which one key stands in one body that are remembered.
+const STOOD: usize = 16;
 
 /// What became of an import, by line number, never by content.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
@@ -23,8 +27,11 @@ pub struct ImportReport {
     pub blank: u64,
     /// Lines that are too long.
     pub too_long: u64,
-    /// Lines that are not UTF-8 text, or hold control characters other than a tab.
+    /// Lines that are not UTF-8 text, or hold control characters other than a tab, or invisible ones.
     pub unreadable: u64,
+    /// Why the whole file was refused, where it was: then nothing was imported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// Numbers of those lines, from 1: the first thousand of each.
     pub repeated_lines: Vec<u64>,
     /// See `repeated_lines`.
@@ -66,37 +73,112 @@ pub(super) fn name_line(lines: &mut Vec<u64>, count: &mut u64, line: u64) {
     }
 }
 
-/// The keys of an import, each with its line's number, and the rest counted in `report`: a byte order mark, CRLF and blank
-/// lines are no keys. `first` is the number of the body's first line in its file, `most` the longest key.
-pub fn read_lines<'a>(body: &'a [u8], first: u64, most: usize, report: &mut ImportReport) -> Vec<(u64, &'a str)> {
-    let body = if first == 1 { body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body) } else { body };
-    let mut seen = HashSet::new();
-    let mut keys = Vec::new();
-    // No line at all; a line's end alone is a blank one.
-    if body.is_empty() {
-        return keys;
+const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+
+/// Whether a character is there and not seen.
+fn ignorable(c: char) -> bool {
+    !c.is_ascii() && IGNORABLE.contains(c)
+}
+
+/// A text without what nobody sees at its edges: blanks of all scripts, invisible characters, byte order marks.
+#[must_use]
+pub fn edged(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || ignorable(c))
+}
+
+/// Whether a character that is no edge makes a line unreadable: control characters but the tab, further ends of lines,
+/// what nobody sees, and the sign for what a conversion lost.
+fn spoils(c: char) -> bool {
+    (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffd}') || ignorable(c)
+}
+
+/// A key, and the line it stands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyLine<'a> {
+    /// The line's number, from 1.
+    pub number: u64,
+    /// The key.
+    pub key: &'a str,
+    /// The line as it stood between ASCII blanks, where that is another text: older versions sealed it so.
+    pub stood: Vec<&'a str>,
+}
+
+/// What a line is.
+enum Line<'a> {
+    Blank,
+    TooLong,
+    Unreadable,
+    Key(&'a str),
+}
+
+fn line_of(line: &[u8], most: usize) -> Line<'_> {
+    let Ok(text) = std::str::from_utf8(line) else {
+        return if line.trim_ascii().len() > most { Line::TooLong } else { Line::Unreadable };
+    };
+    match edged(text) {
+        "" => Line::Blank,
+        key if key.len() > most => Line::TooLong,
+        key if key.contains(spoils) => Line::Unreadable,
+        key => Line::Key(key),
     }
-    let body = body.strip_suffix(b"\n").unwrap_or(body);
-    for (number, line) in (first..).zip(body.split(|b| *b == b'\n')) {
+}
+
+/// A line as it stood between ASCII blanks, which is what older versions took for its key.
+fn stood(line: &[u8]) -> Option<&str> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii();
+    let text = std::str::from_utf8(line).ok().filter(|text| !text.is_empty())?;
+    (!text.contains(|c: char| c.is_control() && c != '\t')).then_some(text)
+}
+
+/// The lines of a body, each with its number; a mark before the first of a file is none of it.
+fn numbered(body: &[u8], first: u64) -> impl Iterator<Item = (u64, &[u8])> {
+    let body = if first == 1 { body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body) } else { body };
+    // No line at all; a line's end alone is a blank one.
+    let lines = (!body.is_empty()).then(|| body.strip_suffix(b"\n").unwrap_or(body).split(|b| *b == b'\n'));
+    (first..).zip(lines.into_iter().flatten())
+}
+
+/// The keys of an import, each with its line's number, and the rest counted in `report`: byte order marks, CRLF and blank
+/// lines are no keys. `first` is the number of the body's first line in its file, `most` the longest key.
+pub fn read_lines<'a>(body: &'a [u8], first: u64, most: usize, report: &mut ImportReport) -> Vec<KeyLine<'a>> {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut keys: Vec<KeyLine<'_>> = Vec::new();
+    for (number, line) in numbered(body, first) {
         report.lines += 1;
-        let line = line.strip_suffix(b"\r").unwrap_or(line).trim_ascii();
-        if line.is_empty() {
-            report.blank += 1;
-        } else if line.len() > most {
-            name_line(&mut report.too_long_lines, &mut report.too_long, number);
-        } else if let Some(key) =
-            std::str::from_utf8(line).ok().filter(|key| !key.chars().any(|c| c.is_control() && c != '\t'))
-        {
-            if seen.insert(key) {
-                keys.push((number, key));
-            } else {
-                name_line(&mut report.repeated_lines, &mut report.repeated, number);
+        match line_of(line, most) {
+            Line::Blank => report.blank += 1,
+            Line::TooLong => name_line(&mut report.too_long_lines, &mut report.too_long, number),
+            Line::Unreadable => name_line(&mut report.unreadable_lines, &mut report.unreadable, number),
+            Line::Key(key) => {
+                let stood = stood(line).filter(|stood| *stood != key);
+                if let Some(at) = seen.get(key) {
+                    name_line(&mut report.repeated_lines, &mut report.repeated, number);
+                    let all = &mut keys[*at].stood;
+                    all.extend(stood.filter(|stood| !all.contains(stood) && all.len() < STOOD));
+                } else {
+                    seen.insert(key, keys.len());
+                    keys.push(KeyLine { number, key, stood: stood.into_iter().collect() });
+                }
             }
-        } else {
-            name_line(&mut report.unreadable_lines, &mut report.unreadable, number);
         }
     }
     keys
+}
+
+/// The texts under which the keys named in `body`, one a line, may be sealed: as they are read now, and as their lines
+/// stood. A line that would be refused today may be a key of an older version.
+pub fn named_lines(body: &[u8], most: usize) -> Vec<Vec<&str>> {
+    let mut seen = HashSet::new();
+    let texts = numbered(body, 1).map(|(_, line)| {
+        let key = match line_of(line, most) {
+            Line::Key(key) => Some(key),
+            _ => None,
+        };
+        let mut texts: Vec<&str> = key.into_iter().chain(stood(line)).collect();
+        texts.dedup();
+        texts
+    });
+    texts.filter(|texts| texts.first().is_some_and(|first| seen.insert(*first))).collect()
 }
 
 #[cfg(test)]
@@ -108,6 +190,7 @@ mod tests {
         let mut report = ImportReport::default();
         let body = b"\xef\xbb\xbfA1\r\n\r\nA2\nA1\n\xff\nWAY-TOO-LONG\n  A3 \n";
         let keys = read_lines(body, 1, 5, &mut report);
+        let keys: Vec<_> = keys.iter().map(|line| (line.number, line.key)).collect();
         assert_eq!(keys, [(1, "A1"), (3, "A2"), (7, "A3")]);
         assert_eq!((report.lines, report.blank, report.repeated, report.too_long, report.unreadable), (7, 1, 1, 1, 1));
         assert_eq!(
@@ -123,5 +206,64 @@ mod tests {
             assert!(read_lines(body, 1, 5, &mut report).is_empty());
             assert_eq!((report.lines, report.blank), (lines, lines), "{body:?}");
         }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_no_part_of_a_key() {
+        let edges = [
+            "\u{a0}",
+            "\u{3000}",
+            "\u{200b}",
+            "\u{200e}",
+            "\u{2060}",
+            "\u{feff}",
+            "\u{2009}",
+            "\u{ad}",
+            "\u{85}",
+            "\u{b}",
+            "\u{61c}",
+            "\u{34f}",
+            "\u{115f}",
+            "\u{180e}",
+            "\u{202e}",
+            "\u{2066}",
+            "\u{3164}",
+            "\u{fe0f}",
+            "\u{ffa0}",
+            "\u{e0001}",
+            "\u{e01ef}",
+            "\u{2028}",
+            "\u{1680}",
+            "\u{feff}\u{feff} \u{200d}\t",
+        ];
+        for edge in edges {
+            for line in [format!("K-1{edge}\r\n"), format!("{edge}K-1"), format!("K-1\n{edge}K-1{edge}\n")] {
+                let keys = read_lines(line.as_bytes(), 2, 64, &mut ImportReport::default());
+                assert_eq!(keys.iter().map(|line| line.key).collect::<Vec<_>>(), ["K-1"], "{edge:?} in {line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn inside_a_key_nothing_is_invisible() {
+        let mut report = ImportReport::default();
+        let body = "A\u{200b}B\nA\u{ad}B\nA\0B\nA\u{feff}B\nA\rB\nA\u{2028}B\nA\u{fffd}B\nA\tB 密\u{3000}码\n";
+        let keys = read_lines(body.as_bytes(), 1, 64, &mut report);
+        assert_eq!(keys.iter().map(|line| line.number).collect::<Vec<_>>(), [8]);
+        assert_eq!(report.unreadable_lines, [1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_line_is_known_as_it_stood_too() {
+        let body = "\u{feff}A\nA\u{200b}\n \u{a0}A\nB\n\u{85}C\nD\u{200b}E\n";
+        let keys = read_lines(body.as_bytes(), 1, 64, &mut ImportReport::default());
+        let line = |number, key, stood: &[&'static str]| KeyLine { number, key, stood: stood.to_vec() };
+        // A control character was refused by older versions as well.
+        assert_eq!(keys, [line(1, "A", &["A\u{200b}", "\u{a0}A"]), line(4, "B", &[]), line(5, "C", &[])]);
+        // What would be refused today may stand in a pool, to be taken out of it.
+        assert_eq!(
+            named_lines("D\u{200b}E\nA\u{a0}\nB\nB\n".as_bytes(), 64),
+            [vec!["D\u{200b}E"], vec!["A", "A\u{a0}"], vec!["B"],]
+        );
     }
 }

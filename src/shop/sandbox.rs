@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settle::{latest, payment_no};
 use super::{Shop, ShopError};
-use crate::domain::{Attempt, Call, Money, Order, OrderId, Payment};
+use crate::domain::{Attempt, Call, Due, Money, Order, OrderId, Payment};
 use crate::vault;
 
 /// How to pay.
@@ -29,16 +29,14 @@ impl Shop {
     /// Sends the callbacks of one way to pay; says what the gateway heard of each.
     ///
     /// # Errors
-    /// Not in test mode, no such order, or our own listener does not answer.
+    /// Not in test mode, no such order, none of the sandbox's, or our own listener does not answer.
     pub async fn sandbox_pay(&self, id: OrderId, attempt: Option<Attempt>, how: Pay) -> Result<Vec<String>, ShopError> {
-        if !self.test {
-            return Err(ShopError::Conflict("only in test mode".to_owned()));
-        }
         let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
         let attempt = match attempt {
             Some(attempt) => attempt,
             None => latest(&order)?.0,
         };
+        self.trial_due(&order, attempt)?;
         if how == Pay::Late {
             // One that is not pending any more is paid as it stands.
             match self.expire_now(&order, "").await {
@@ -53,9 +51,29 @@ impl Shop {
         })
     }
 
-    async fn send(&self, order: &Order, attempt: Attempt, how: Pay) -> Result<(String, Call), ShopError> {
+    /// What is due of an attempt that the sandbox's buttons are for: never one of a real gateway, whose callbacks only the
+    /// gateway signs.
+    ///
+    /// # Errors
+    /// Not in test mode, no such attempt, or a real gateway's.
+    pub fn trial_due<'a>(&self, order: &'a Order, attempt: Attempt) -> Result<&'a Due, ShopError> {
+        if !self.test {
+            return Err(ShopError::Conflict("only in test mode".to_owned()));
+        }
         let due = order.attempts.iter().find(|(known, _)| *known == attempt).map(|(_, due)| due);
         let due = due.ok_or(ShopError::NotFound("attempt"))?;
+        if !self.channels.is_trial(&due.channel) {
+            let text = format!(
+                "this order is to be paid through {:?}, a real gateway: only orders of the sandbox are paid by its buttons (order new --channel sandbox)",
+                due.channel
+            );
+            return Err(ShopError::Conflict(text));
+        }
+        Ok(due)
+    }
+
+    async fn send(&self, order: &Order, attempt: Attempt, how: Pay) -> Result<(String, Call), ShopError> {
+        let due = self.trial_due(order, attempt)?;
         let less = i64::from(how == Pay::Less);
         let payment = Payment {
             number: payment_no(order.id, attempt),

@@ -53,6 +53,7 @@ impl Shop {
             return Err(StoreError::Careless(why));
         }
         let began = Instant::now();
+        self.ring_fits()?;
         let outcome = self.store.settle(payment, "").await?;
         self.after(&payment.number, &outcome, began);
         Ok(outcome)

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use super::lines::{ImportReport, name_line, read_lines};
+use super::lines::{ImportReport, KeyLine, name_line, named_lines, read_lines};
 use super::{Shop, ShopError};
 use crate::domain::{Allowance, Currency, Millis, Money, Product, ProductId, Slot, Stock, Take};
 use crate::store::Chunk;
@@ -120,23 +120,24 @@ impl Shop {
         let product = self.product(id)?;
         let mut report = ImportReport::default();
         let keys = read_lines(body, first, self.limits.key_bytes, &mut report);
-        let batch = format!("{:032x}", vault::chance()?);
+        let (batch, home) = (format!("{:032x}", vault::chance()?), product.home());
         let mut chunks = Vec::new();
-        for (at, lines) in keys.chunks(CHUNK).enumerate() {
-            let sealed = lines.iter().map(|(_, key)| self.vault.seal(key.as_bytes())).collect::<Result<_, _>>()?;
-            chunks.push((
-                lines,
-                Chunk { product: &product.id, slot: product.home(), batch: format!("{batch}.{at}"), keys: sealed },
-            ));
+        for (at, lines) in chunked(&keys).into_iter().enumerate() {
+            let sealed = lines.iter().map(|line| self.vault.seal(line.key.as_bytes())).collect::<Result<_, _>>()?;
+            let stood = lines.iter().enumerate().flat_map(|(at, line)| {
+                line.stood.iter().map(move |text| (at, self.vault.fingerprint(text.as_bytes())))
+            });
+            let (product, batch) = (&product.id, format!("{batch}.{at}"));
+            chunks.push((lines, Chunk { product, slot: home, batch, keys: sealed, stood: stood.collect() }));
         }
         let jobs: Vec<_> = chunks.iter().map(|(_, chunk)| self.store.import(chunk)).collect();
         let done: Vec<_> = stream::iter(jobs).buffered(CHUNKS_AT_ONCE).try_collect().await?;
         for ((lines, _), report_of) in chunks.iter().zip(done) {
-            for ((number, _), ours) in lines.iter().zip(report_of.0) {
+            for (line, ours) in lines.iter().zip(report_of.0) {
                 if ours {
                     report.imported += 1;
                 } else {
-                    name_line(&mut report.known_lines, &mut report.known, *number);
+                    name_line(&mut report.known_lines, &mut report.known, line.number);
                 }
             }
         }
@@ -190,10 +191,10 @@ impl Shop {
             voided += part;
             left = if part == 0 { 0 } else { left - part as u32 };
         }
-        let mut report = ImportReport::default();
-        let keys = read_lines(named, 1, self.limits.key_bytes, &mut report);
+        let keys = named_lines(named, self.limits.key_bytes);
         for lines in keys.chunks(100) {
-            let sealed: Vec<_> = lines.iter().flat_map(|(_, key)| self.vault.seals(key.as_bytes())).collect();
+            let texts = lines.iter().flatten();
+            let sealed: Vec<_> = texts.flat_map(|text| self.vault.seals(text.as_bytes())).collect();
             voided += self.store.void(&product, 0, &sealed).await?;
         }
         Ok((voided, (!named.is_empty()).then_some(keys.len() as u64)))
@@ -216,6 +217,24 @@ impl Shop {
         self.restock(product.home(), &product.id).await?;
         Ok(restored)
     }
+}
+
+/// Keys by chunks: what is staged of one is its keys and how their lines stood, at most [`CHUNK`] elements.
+fn chunked<'a, 'b>(mut keys: &'a [KeyLine<'b>]) -> Vec<&'a [KeyLine<'b>]> {
+    let mut chunks = Vec::new();
+    while !keys.is_empty() {
+        let mut room = CHUNK;
+        let fits = keys.iter().take_while(|line| {
+            let needs = 1 + line.stood.len();
+            let fits = needs <= room;
+            room = room.saturating_sub(if fits { needs } else { room });
+            fits
+        });
+        let (chunk, rest) = keys.split_at(fits.count().max(1));
+        chunks.push(chunk);
+        keys = rest;
+    }
+    chunks
 }
 
 fn invalid(field: &'static str, message: &str) -> ShopError {

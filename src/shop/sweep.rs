@@ -60,6 +60,7 @@ impl Shop {
     /// # Errors
     /// Redis does not answer.
     pub async fn turn(&self, expire: bool, disk: Option<&std::path::Path>) -> Result<(), ShopError> {
+        self.ring_fits()?;
         let asked = Instant::now();
         let (version, schema) = self.store.versions().await?;
         self.redis_us.store(asked.elapsed().as_micros() as u64, Ordering::Relaxed);

@@ -49,7 +49,7 @@ impl Shop {
     pub fn mistrusts(&self) -> Option<StoreError> {
         let doubt = self.store.places.doubt().map(StoreError::Doubted);
         let missing = || self.store.copies_missing().then_some(StoreError::TooFewCopies);
-        doubt.or_else(|| self.careless().map(StoreError::Careless)).or_else(missing)
+        doubt.or_else(|| self.careless().map(StoreError::Careless)).or_else(missing).or_else(|| self.ring_fits().err())
     }
 
     /// Waits until a newer kamid has raised the layout of the data: this one must write no more.

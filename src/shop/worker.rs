@@ -173,6 +173,7 @@ impl Shop {
                 memory_bytes: memory_bytes(),
                 channels: self.telemetry.channels(now, self.channels.list()),
                 redis: self.health(),
+                ring: self.vault.checks().clone(),
             };
             let snapshot = self.telemetry.tick(self.store.now(), around);
             let Ok(line) = serde_json::to_string(&snapshot) else { continue };

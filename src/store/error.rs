@@ -32,6 +32,9 @@ pub enum StoreError {
     /// Redis is set up so that payments could be lost.
     #[error("{0}")]
     Settings(String),
+    /// Another key ring than ours made what stands here.
+    #[error("{0}")]
+    Ring(String),
     /// Data of a shape we never write.
     #[error("data in Redis is damaged: {0}")]
     Damaged(String),
@@ -44,7 +47,7 @@ impl StoreError {
     /// Whether the same request may succeed later.
     #[must_use]
     pub const fn retry(&self) -> bool {
-        !matches!(self, Self::Settings(_) | Self::Damaged(_) | Self::Bug(_))
+        !matches!(self, Self::Settings(_) | Self::Ring(_) | Self::Damaged(_) | Self::Bug(_))
     }
 }
 

@@ -188,6 +188,11 @@ impl Names {
         "k1:{catalog}:home".to_owned()
     }
 
+    /// The ring's further parts, and since when its keys are sealed under.
+    pub fn ring_parts(self) -> String {
+        format!("{}:{{catalog}}:ring_parts", self.0)
+    }
+
     /// The channel on which instances tell each other their snapshots.
     pub fn snapshots(self) -> String {
         format!("{}:snapshots", self.0)

@@ -263,20 +263,4 @@ impl Store {
         let now = self.now().to_string();
         self.run(&super::script::PROVE, &[&self.names.proof()], &[now.as_bytes()]).await.map(drop)
     }
-
-    /// Compares the ring's check value with the one that stands in Redis; the first ring to come is written there.
-    ///
-    /// # Errors
-    /// Another ring sealed this store's keys.
-    pub async fn check_ring(&self, check: &str) -> Result<(), StoreError> {
-        let name = self.names.ring();
-        let _: Option<String> = self.ask(redis::cmd("SET").arg(&name).arg(check).arg("NX")).await?;
-        let stands: String = self.ask(redis::cmd("GET").arg(&name)).await?;
-        if stands == check {
-            return Ok(());
-        }
-        Err(StoreError::Settings(
-            "the keys in this Redis were sealed under another key ring: give this daemon the ring.json (or KAMID_RING) they were sealed with".to_owned(),
-        ))
-    }
 }

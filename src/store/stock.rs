@@ -8,12 +8,12 @@ use super::names::{Names, Print, SEEN_FULL, SEEN_LEVELS};
 use super::script::{self, Script, items_of, text_of};
 use super::{Store, StoreError};
 use crate::domain::{Millis, OrderId, Product, ProductId, Slot, Stock};
-use crate::vault::Sealed;
+use crate::vault::{NONCE, Sealed};
 
 /// Most owed orders settled by one script.
 const RESTOCK_ORDERS: isize = 20;
 
-/// One chunk of an import: at most 4,000 sealed keys, each once.
+/// One chunk of an import: at most 4,000 sealed keys and further fingerprints, each once.
 #[derive(Debug, Clone)]
 pub struct Chunk<'a> {
     /// Product it goes to.
@@ -24,6 +24,8 @@ pub struct Chunk<'a> {
     pub batch: String,
     /// The keys.
     pub keys: Vec<Sealed>,
+    /// Further fingerprints of keys, by position and in its order: one that is known makes the key known.
+    pub stood: Vec<(usize, [u8; NONCE])>,
 }
 
 /// What became of a chunk: for each key, whether it went into the pool (otherwise it was imported before).
@@ -39,16 +41,41 @@ impl Chunk<'_> {
         format!("{}|{}", self.product, self.batch)
     }
 
-    /// Positions of the keys by the slot of their fingerprint.
-    fn by_slot(&self) -> Result<BTreeMap<Slot, Vec<(usize, Print)>>, StoreError> {
-        let mut slots: BTreeMap<Slot, Vec<(usize, Print)>> = BTreeMap::new();
+    /// What is staged: each key, and behind it its further fingerprints, which are told from keys by their length.
+    fn elements(&self) -> Vec<&[u8]> {
+        let mut stood = self.stood.iter().peekable();
+        let mut all = Vec::with_capacity(self.keys.len() + self.stood.len());
         for (at, key) in self.keys.iter().enumerate() {
-            let print = key.fingerprint().and_then(Print::of);
-            let print = print.ok_or_else(|| StoreError::Damaged("a sealed key without fingerprint".to_owned()))?;
-            slots.entry(print.slot).or_default().push((at, print));
+            all.push(key.0.as_slice());
+            while let Some((_, print)) = stood.next_if(|(of, _)| *of == at) {
+                all.push(print);
+            }
         }
-        Ok(slots)
+        all
     }
+
+    /// The same, read back.
+    fn take_elements(&mut self, elements: Vec<Vec<u8>>) {
+        for element in elements {
+            match <[u8; NONCE]>::try_from(element) {
+                Ok(print) => self.stood.push((self.keys.len().saturating_sub(1), print)),
+                Err(key) => self.keys.push(Sealed(key)),
+            }
+        }
+    }
+}
+
+type BySlot = BTreeMap<Slot, Vec<(usize, Print)>>;
+
+/// Fingerprints by their slot, each with the position of its key.
+fn by_slot<'a>(prints: impl Iterator<Item = (usize, Option<&'a [u8]>)>) -> Result<BySlot, StoreError> {
+    let mut slots = BySlot::new();
+    for (at, print) in prints {
+        let print = print.and_then(Print::of);
+        let print = print.ok_or_else(|| StoreError::Damaged("a sealed key without fingerprint".to_owned()))?;
+        slots.entry(print.slot).or_default().push((at, print));
+    }
+    Ok(slots)
 }
 
 fn print_command(script: &Script, names: Names, owner: &str, slot: Slot, prints: &[(usize, Print)]) -> redis::Cmd {
@@ -74,7 +101,7 @@ impl Store {
         let keys = [n.staged(slot, &chunk.batch), n.staging(slot)];
         let (now, member) = (self.now().to_string(), chunk.member());
         let mut args: Vec<&[u8]> = vec![now.as_bytes(), member.as_bytes()];
-        args.extend(chunk.keys.iter().map(|key| key.0.as_slice()));
+        args.extend(chunk.elements());
         self.run(&script::STAGE, &keys.each_ref().map(String::as_str), &args).await?;
         self.finish_chunk(chunk).await
     }
@@ -82,19 +109,19 @@ impl Store {
     /// Claims and commits a staged chunk. Two may do it at once: they claim as one owner, and only the first commits.
     async fn finish_chunk(&self, chunk: &Chunk<'_>) -> Result<ChunkReport, StoreError> {
         let (slot, n, owner) = (chunk.slot, self.names, chunk.owner());
-        let groups = chunk.by_slot()?;
-        let mut pipe = redis::pipe();
-        for (slot, prints) in &groups {
-            pipe.add_command(print_command(&script::CLAIM, n, &owner, *slot, prints));
-        }
+        let keys = by_slot(chunk.keys.iter().map(Sealed::fingerprint).enumerate())?;
         let mut ours = vec![false; chunk.keys.len()];
-        for (answer, prints) in self.ask_scripts(&pipe).await?.into_iter().zip(groups.values()) {
-            let reply = script::Reply::try_from(answer)?;
-            for (flag, (at, _)) in reply.text(0)?.bytes().zip(prints) {
-                ours[*at] = flag == b'1';
-            }
+        for (at, claimed) in self.claim(&owner, &keys).await? {
+            ours[at] = claimed;
         }
-        let keys = [
+        // Only then, and only of what is ours: two that claim several in whatever order could each have one, and neither
+        // import the key.
+        let stood = chunk.stood.iter().filter(|(at, _)| ours[*at]).map(|(at, print)| (*at, Some(print.as_slice())));
+        let stood = by_slot(stood)?;
+        for (at, claimed) in self.claim(&owner, &stood).await? {
+            ours[at] &= claimed;
+        }
+        let names = [
             n.staged(slot, &chunk.batch),
             n.staging(slot),
             n.pool(slot, chunk.product),
@@ -102,16 +129,33 @@ impl Store {
             n.marks(slot),
             n.outbox(slot),
         ];
-        let flags: Vec<u8> = ours.iter().map(|ours| if *ours { b'1' } else { b'0' }).collect();
+        let elements = chunk.elements();
+        let mut position = ours.iter();
+        let of_key = |element: &&[u8]| element.len() != NONCE && position.next().copied().unwrap_or(false);
+        let flags: Vec<u8> = elements.iter().map(of_key).map(|ours| if ours { b'1' } else { b'0' }).collect();
         let member = chunk.member();
         let args: [&[u8]; 3] = [member.as_bytes(), &flags, chunk.product.as_str().as_bytes()];
-        self.run(&script::COMMIT, &keys.each_ref().map(String::as_str), &args).await?;
+        self.run(&script::COMMIT, &names.each_ref().map(String::as_str), &args).await?;
         let mut pipe = redis::pipe();
-        for (slot, prints) in &groups {
+        for (slot, prints) in keys.iter().chain(&stood) {
             pipe.add_command(print_command(&script::FINISH, n, &owner, *slot, prints));
         }
         self.ask_scripts(&pipe).await?;
         Ok(ChunkReport(ours))
+    }
+
+    /// Claims fingerprints; says for each, by its key's position, whether it is the owner's.
+    async fn claim(&self, owner: &str, groups: &BySlot) -> Result<Vec<(usize, bool)>, StoreError> {
+        let mut pipe = redis::pipe();
+        for (slot, prints) in groups {
+            pipe.add_command(print_command(&script::CLAIM, self.names, owner, *slot, prints));
+        }
+        let mut claimed = Vec::new();
+        for (answer, prints) in self.ask_scripts(&pipe).await?.into_iter().zip(groups.values()) {
+            let reply = script::Reply::try_from(answer)?;
+            claimed.extend(prints.iter().map(|(at, _)| *at).zip(reply.text(0)?.bytes().map(|flag| flag == b'1')));
+        }
+        Ok(claimed)
     }
 
     /// Several script calls in one write; loads the scripts when Redis does not know them.
@@ -152,9 +196,11 @@ impl Store {
                 let Some((product, batch)) = member.split_once('|') else { continue };
                 let Ok(product) = product.parse::<ProductId>() else { continue };
                 let staged = self.names.staged(slot, batch);
-                let keys: Vec<Vec<u8>> = self.ask(redis::cmd("LRANGE").arg(&staged).arg(0).arg(-1)).await?;
-                let keys = keys.into_iter().map(Sealed).collect();
-                self.finish_chunk(&Chunk { product: &product, slot, batch: batch.to_owned(), keys }).await?;
+                let elements: Vec<Vec<u8>> = self.ask(redis::cmd("LRANGE").arg(&staged).arg(0).arg(-1)).await?;
+                let (keys, stood) = (Vec::new(), Vec::new());
+                let mut chunk = Chunk { product: &product, slot, batch: batch.to_owned(), keys, stood };
+                chunk.take_elements(elements);
+                self.finish_chunk(&chunk).await?;
                 finished += 1;
             }
         }

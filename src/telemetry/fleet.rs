@@ -120,6 +120,12 @@ impl Fleet {
         Some((instance.rank, Arc::clone(&instance.lines.back()?.line)))
     }
 
+    /// The newest lines of the instances that were heard of since then.
+    pub fn heard_since(&self, since: Instant) -> impl Iterator<Item = (&str, &str)> {
+        let newest = self.instances.iter().filter_map(|(name, instance)| Some((name, instance.lines.back()?)));
+        newest.filter(move |(_, kept)| kept.heard >= since).map(|(name, kept)| (name.as_str(), &*kept.line))
+    }
+
     /// Bytes of all lines.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -400,6 +400,21 @@ impl Telemetry {
         fleet.names().find(|name| name.starts_with(prefix) && **name != self.instance).map(str::to_owned)
     }
 
+    /// Other instances that live (were heard of within `live`) and do not hold this part of the key ring.
+    #[must_use]
+    pub fn lacking(&self, part: &str, check: Option<&String>, live: Duration) -> Vec<String> {
+        #[derive(serde::Deserialize)]
+        struct Held {
+            #[serde(default)]
+            ring: std::collections::BTreeMap<String, String>,
+        }
+        let since = Instant::now().checked_sub(live).unwrap_or_else(Instant::now);
+        let fleet = self.fleet.borrow();
+        let holds = |line: &str| serde_json::from_str::<Held>(line).is_ok_and(|held| held.ring.get(part) == check);
+        let lacking = fleet.heard_since(since).filter(|(name, line)| **name != self.instance && !holds(line));
+        lacking.map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// Follows the fleet's snapshots.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<Fleet> {

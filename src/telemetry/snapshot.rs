@@ -164,6 +164,9 @@ pub struct Surroundings {
     pub channels: BTreeMap<String, ChannelState>,
     /// How Redis is.
     pub redis: Health,
+    /// Check values of the key ring's parts: a new key is used once all instances hold it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ring: BTreeMap<String, String>,
 }
 
 /// One second of one instance.

@@ -242,6 +242,18 @@ const TERMS: &[Term] = &[
         "订单不过期",
         "Redis 与本机的时钟不一致已有十分钟以上,期间没有订单过期,未付款的订单占着卡密。请校准时钟(NTP);若确定以 Redis 的时间为准:kamid clock accept --reason …",
     ),
+    term(
+        "other_ring",
+        "other key ring",
+        "密钥环不符",
+        "本机的密钥环与 Redis 中的数据不符:本实例停止销售,回调一律回答 503。请换上封存这些卡密的 ring.json(或 KAMID_RING)后重启。",
+    ),
+    term(
+        "ring_waits",
+        "ring key waits",
+        "新密钥等待启用",
+        "密钥环里的新密钥要等本店所有实例都持有后才启用:请把同一份 ring.json 交给其余实例并重启它们。",
+    ),
     term("query_mismatch", "odd query answer", "查询结果不符", "网关的回答是关于别的订单,或无法读取:请到其后台查看。"),
     term("delivered", "delivered", "已发货", ""),
     term("pending", "pending", "待付款", ""),

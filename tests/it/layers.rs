@@ -23,8 +23,8 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("store", &["config", "domain", "store", "vault"]),
     ("telemetry", &["config", "domain", "telemetry"]),
     ("outbound", &["config", "domain", "outbound", "settings"]),
-    // Only to write a query: the one encoder there is.
-    ("client", &["channel"]),
+    // Only to write a query, by the one encoder there is, and to check that a listener knows the token.
+    ("client", &["channel", "vault"]),
     ("shop", &["channel", "config", "domain", "outbound", "shop", "store", "telemetry", "vault"]),
     ("notify", &["domain", "notify", "outbound", "settings", "shop", "vault"]),
     ("http", &["channel", "config", "domain", "http", "notify", "shop", "store", "telemetry", "vault"]),

@@ -378,7 +378,7 @@ impl<'a> Case<'a> {
     async fn import(&self, count: u32) -> String {
         let keys = (0..count).map(|_| self.bench.key()).collect();
         let batch = format!("model{}", self.bench.number());
-        let chunk = Chunk { product: &self.by_order.id, slot: self.slot, batch, keys };
+        let chunk = Chunk { product: &self.by_order.id, slot: self.slot, batch, keys, stood: Vec::new() };
         let report = self.bench.store.import(&chunk).await.unwrap();
         format!("{} imported", report.0.iter().filter(|ours| **ours).count())
     }

@@ -384,7 +384,7 @@ async fn import_pools_a_key_once_shop_wide() {
     let chunk = bench.chunk(&[bench.key(), bench.key()]);
     twice!(bench, bench.store.import(&chunk), ChunkReport(vec![true; 2]), ChunkReport(vec![false; 2]));
     let other = product("other", Take::Order);
-    let again = Chunk { product: &other.id, slot: other.home(), batch: "again".to_owned(), keys: chunk.keys.clone() };
+    let again = Chunk { product: &other.id, slot: other.home(), batch: "again".to_owned(), ..chunk.clone() };
     twice!(bench, bench.store.import(&again), ChunkReport(vec![false; 2]), ChunkReport(vec![false; 2]));
     assert_eq!((bench.stock().await.pool, bench.store.stock(&other).await.unwrap().imported), (2, 0));
 }

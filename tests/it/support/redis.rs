@@ -346,6 +346,11 @@ impl Bench {
         self.made.get()
     }
 
+    /// A text as its key is sealed, and its fingerprint.
+    pub fn sealed(&self, text: &str) -> (Sealed, [u8; 12]) {
+        (self.vault.seal(text.as_bytes()).expect("a blob"), self.vault.fingerprint(text.as_bytes()))
+    }
+
     /// A key that was not imported yet.
     pub fn key(&self) -> Sealed {
         self.vault.seal(format!("KEY-{}", self.number()).as_bytes()).expect("a blob")
@@ -364,7 +369,7 @@ impl Bench {
     /// A chunk of an import, of a batch of its own.
     pub fn chunk(&self, keys: &[Sealed]) -> Chunk<'_> {
         let batch = format!("batch{}", self.number());
-        Chunk { product: &self.product.id, slot: self.product.home(), batch, keys: keys.to_vec() }
+        Chunk { product: &self.product.id, slot: self.product.home(), batch, keys: keys.to_vec(), stood: Vec::new() }
     }
 
     /// Imports so many fresh keys; gives them back as Redis has them.

@@ -125,6 +125,11 @@ impl Daemon {
         daemon
     }
 
+    /// Where its admin side is.
+    pub fn admin_url(&self) -> String {
+        self.admin.clone()
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()

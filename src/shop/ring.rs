@@ -1,0 +1,96 @@
+//! The key ring while the shop runs: compared with what stands in Redis, and a new key brought into use.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::{IncidentNote, Shop};
+use crate::store::StoreError;
+use crate::vault::key_part;
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// An instance that was not heard for so long does not live; so long others are listened for, too.
+const LIVE: Duration = Duration::from_secs(5);
+/// How often an operator is told that a key waits, in ms.
+const TOLD_AGAIN_MS: u64 = 3_600_000;
+
+impl Shop {
+    /// Whether keys and links may be made and told: the ring is this store's.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn ring_fits(&self) -> Result<(), StoreError> {
+        match &*self.ring_fault.read().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some(why) => Err(StoreError::Unavailable(why.clone())),
+        }
+    }
+
+    /// Looks at the ring until told to stop.
+    pub async fn ring_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let began = Instant::now();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                _ = stop.changed() => return,
+            }
+            // What is not the store that was there says nothing of the ring, and is told nothing.
+            if self.store.places.doubt().is_some() {
+                continue;
+            }
+            match self.look_at_ring(began).await {
+                Ok(()) => self.ring_is(None),
+                Err(StoreError::Ring(why)) => self.ring_is(Some(why)),
+                Err(error) => tracing::trace!(%error, "The key ring has to wait."),
+            }
+        }
+    }
+
+    fn ring_is(&self, fault: Option<String>) {
+        let mut stands = self.ring_fault.write().unwrap_or_else(PoisonError::into_inner);
+        if *stands == fault {
+            return;
+        }
+        let told = fault.clone();
+        *stands = fault;
+        drop(stands);
+        let Some(why) = told else {
+            tracing::info!("The key ring is this store's again.");
+            return;
+        };
+        self.ready.store(false, Ordering::Relaxed);
+        tracing::error!(%why, "The key ring is not this store's: nothing is sold, and callbacks get 503.");
+        let advice = format!("{why}. Until then this daemon sells nothing, and callbacks get 503.");
+        self.incident(IncidentNote { reason: "other_ring", advice: &advice, ..IncidentNote::default() });
+    }
+
+    async fn look_at_ring(&self, began: Instant) -> Result<(), StoreError> {
+        let sealing = self.store.check_ring(&self.vault).await?;
+        let wanted = self.vault.active();
+        if !sealing.announced(wanted) && began.elapsed() > LIVE {
+            let part = key_part(wanted);
+            let lacking = self.telemetry.lacking(&part, self.vault.checks().get(&part), LIVE);
+            if lacking.is_empty() {
+                self.store.announce_key(wanted).await?;
+                tracing::info!(key = wanted, "Every instance holds the new ring key: it is announced.");
+            } else if self.is_news("ring_waits", TOLD_AGAIN_MS) {
+                let names = lacking.join(", ");
+                tracing::warn!(key = wanted, instances = %names, "A new ring key waits: these instances do not hold it.");
+                let advice = format!(
+                    "The active {part} of the ring is sealed under once every daemon of the shop holds it; without it are: {names}. Give them the same ring.json (or KAMID_RING) and start them again."
+                );
+                self.incident(IncidentNote { reason: "ring_waits", advice: &advice, ..IncidentNote::default() });
+            }
+        }
+        if let Some(key) = sealing.key(&self.vault, self.store.now())
+            && key != self.vault.sealing()
+        {
+            self.vault.seal_from_now(key);
+            tracing::info!(key, "Keys are sealed under another ring key from here on.");
+        }
+        Ok(())
+    }
+}
