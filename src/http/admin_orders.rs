@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::trail::Told;
 use crate::domain::order::PaymentRecord;
 use crate::domain::{Operator, Order, OrderId, OrderState, PaymentNo, PaymentState, Role};
-use crate::shop::{Action, Buyer, Created, Note, Pay, ShopError, Wanted};
+use crate::shop::{Action, Buyer, By, Created, Note, Pay, ShopError, Wanted};
 use crate::store::Look;
 
 pub fn routes() -> Router<Arc<Web>> {
@@ -74,14 +74,14 @@ async fn new(
 ) -> Result<Response, Problem> {
     trace.on(&wanted.product);
     let Some(count) = several.count else {
-        let created = web.shop.order(&wanted, Buyer::Operator).await?;
+        let created = web.shop.order(&wanted, Buyer::Operator, By::Asker(None)).await?;
         trace.result(&created.id);
         return Ok((StatusCode::CREATED, Json(with_token(&web.shop, &created)?)).into_response());
     };
     if !(1..=1000).contains(&count) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "count: from 1 to 1000"));
     }
-    let jobs = stream::iter(0..count).map(|_| web.shop.order(&wanted, Buyer::Operator));
+    let jobs = stream::iter(0..count).map(|_| web.shop.order(&wanted, Buyer::Operator, By::Asker(None)));
     let made: Vec<Created> = jobs.buffered(AT_ONCE).try_collect().await?;
     trace.result(&format!("{count} orders"));
     let orders: Result<Vec<Value>, Problem> = made

@@ -9,6 +9,7 @@ mod admin;
 mod admin_orders;
 mod audit;
 mod callback;
+mod find;
 mod incidents;
 pub mod limit;
 mod near;
