@@ -378,7 +378,7 @@ fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant, shell: &str
     };
     let channels: Vec<String> = shop.channels.list().map(|(name, kind)| format!("{name} ({kind})")).collect();
     let next = if shop.test {
-        "product add demo --price 9.90\nkeys import demo keys.txt\norder new demo --contact me@example.com\norder pay <ID>"
+        "product add demo --price 9.90\nkeys import demo keys.txt\norder new demo --contact me@example.com --channel sandbox\norder pay <ID>"
     } else {
         "channel list\nproduct list\nkeys stock\nincident list"
     };

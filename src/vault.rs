@@ -26,6 +26,31 @@ use crate::domain::OrderId;
 pub const NONCE: usize = 12;
 const TAG: usize = 16;
 
+/// Digits of an order's code: 60 bits, tried against a limit.
+const CODE: usize = 12;
+/// Digits that nobody takes for one another.
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A character of a code as it was meant, whatever keyboard it was typed on; `None` for what only parts them.
+fn code_digit(typed: char) -> Option<u8> {
+    let narrow = match typed {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(typed) - 0xfee0).unwrap_or(typed),
+        other => other,
+    };
+    match narrow.to_ascii_uppercase() {
+        'O' => Some(b'0'),
+        'I' | 'L' => Some(b'1'),
+        digit if digit.is_ascii_alphanumeric() => u8::try_from(digit).ok(),
+        part if part.is_whitespace()
+            || part.is_ascii_punctuation()
+            || matches!(part, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{200b}' | '\u{feff}') =>
+        {
+            None
+        }
+        _ => Some(b'?'),
+    }
+}
+
 /// Why the vault cannot work.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -254,6 +279,34 @@ impl Vault {
         constant_time::verify_slices_are_equal(self.token(order).as_bytes(), given.as_bytes()).is_ok()
     }
 
+    /// The code that a person types to see an order from another browser: an HMAC of its number, never stored.
+    #[must_use]
+    pub fn code(&self, order: OrderId) -> String {
+        let digits = self.code_digits(order);
+        let groups: Vec<String> = digits.chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+        groups.join("-")
+    }
+
+    /// Whether what a person typed is the order's code, in constant time once it is read.
+    #[must_use]
+    pub fn is_code(&self, order: OrderId, typed: &str) -> bool {
+        let given: Vec<u8> = typed.chars().filter_map(code_digit).take(CODE + 1).collect();
+        constant_time::verify_slices_are_equal(&self.code_digits(order), &given).is_ok()
+    }
+
+    fn code_digits(&self, order: OrderId) -> [u8; CODE] {
+        let mut context = hmac::Context::with_key(&self.token);
+        // No order's number has this length: a code says nothing of a token.
+        context.update(b"code\0");
+        context.update(order.as_str().as_bytes());
+        let hash = context.sign();
+        let mut digits = [0; CODE];
+        for (digit, byte) in digits.iter_mut().zip(hash.as_ref()) {
+            *digit = DIGITS[usize::from(byte % 32)];
+        }
+        digits
+    }
+
     /// A keyed hash by which a contact, an address or a trade number is indexed: 16 bytes.
     #[must_use]
     pub fn index(&self, kind: &str, text: &str) -> [u8; 16] {
@@ -374,6 +427,31 @@ mod tests {
         assert_eq!(sealed, vault.seal("KEY-一二三".as_bytes()).unwrap());
         assert_ne!(sealed.fingerprint(), vault.seal(b"KEY-2").unwrap().fingerprint());
         assert_eq!(sealed.0.len(), 1 + 12 + "KEY-一二三".len() + 16);
+    }
+
+    #[test]
+    fn a_code_is_read_as_people_type_it_and_opens_no_other_order() {
+        let vault = Vault::ephemeral().unwrap();
+        let (order, other) =
+            (OrderId::new(crate::domain::Slot::new(1), 1, 1), OrderId::new(crate::domain::Slot::new(1), 1, 2));
+        let code = vault.code(order);
+        assert_eq!((code.len(), code.matches('-').count()), (14, 2));
+        let wide: String = code.chars().map(|c| char::from_u32(u32::from(c) + 0xfee0).unwrap()).collect();
+        for typed in [
+            code.clone(),
+            code.to_lowercase(),
+            code.replace('-', ""),
+            code.replace('-', " \u{2014} "),
+            code.replace('0', "o").replace('1', "l"),
+            format!(" {code}\u{200b}\n"),
+            wide,
+        ] {
+            assert!(vault.is_code(order, &typed), "{typed:?}");
+            assert!(!vault.is_code(other, &typed), "{typed:?}");
+        }
+        for wrong in ["", "-", &code[..13], &format!("{code}0"), &format!("{code}口"), &vault.token(order)] {
+            assert!(!vault.is_code(order, wrong), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ use crate::settings::{Problem, Section};
 
 pub use configured::Channels;
 pub use sandbox::new as new_sandbox;
-pub use terms::{Reference, Source, Terms};
+pub use terms::{Opens, Reference, Source, Terms, Wants};
 
 /// What a genuine callback says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub struct Checkout<'a> {
     pub return_url: &'a str,
     /// When it stops being payable.
     pub expires: Millis,
-    /// The buyer's address, as far as it is known.
+    /// The buyer's address; empty where it is not known, which a kind whose gateway must know it never sees.
     pub client_ip: &'a str,
     /// Further parameters of the kind, such as `clientip`.
     pub extra: &'a [(&'a str, &'a str)],
@@ -273,6 +273,9 @@ pub struct Kind {
     pub test_only: bool,
     /// What a payment must name again.
     pub reference: Reference,
+    /// How its attempts are opened: the first row that fits a section holds; with the order where none does. The minutes are
+    /// somewhat less than its gateway keeps what was opened, so that whoever is led there has time to pay.
+    pub opens: &'static [Opens],
     /// Reads its section; problems instead of a channel where it cannot.
     pub build: Build,
     /// What an operator is asked for when one is added.
@@ -286,6 +289,7 @@ pub const KINDS: &[Kind] = &[
         about: "易支付 V1, MD5: submit.php, GET or POST notification, query",
         test_only: false,
         reference: Reference::PayType,
+        opens: &[],
         build: epay::build,
         asks: asks::EPAY_V1,
     },
@@ -294,6 +298,7 @@ pub const KINDS: &[Kind] = &[
         about: "易支付 V2, RSA: cashier page or QR code, query, refund",
         test_only: false,
         reference: Reference::PayType,
+        opens: &[Opens::ONCE.told(Wants::Asker).pay("qr")],
         build: epay_v2::build,
         asks: asks::EPAY_V2,
     },
@@ -302,6 +307,7 @@ pub const KINDS: &[Kind] = &[
         about: "支付宝, RSA2 with public keys or certificates: page, wap or QR code, query, refund",
         test_only: false,
         reference: Reference::Own,
+        opens: &[Opens::minutes(110).pay("qr")],
         build: alipay::build,
         asks: asks::ALIPAY,
     },
@@ -310,6 +316,7 @@ pub const KINDS: &[Kind] = &[
         about: "微信支付 v3: Native (QR code) or H5, query, refund",
         test_only: false,
         reference: Reference::Own,
+        opens: &[Opens::minutes(4).told(Wants::Buyer).pay("h5"), Opens::minutes(110)],
         build: wechat::build,
         asks: asks::WECHAT_V3,
     },
@@ -318,6 +325,7 @@ pub const KINDS: &[Kind] = &[
         about: "中国银联 5.1.0: cashier form or QR code, query, refund",
         test_only: false,
         reference: Reference::Time,
+        opens: &[],
         build: unionpay::build,
         asks: asks::UNIONPAY,
     },
@@ -326,6 +334,7 @@ pub const KINDS: &[Kind] = &[
         about: "Stripe Checkout: hosted page, signed events, query, refund",
         test_only: false,
         reference: Reference::Own,
+        opens: &[],
         build: stripe::build,
         asks: asks::STRIPE,
     },
@@ -334,6 +343,7 @@ pub const KINDS: &[Kind] = &[
         about: "PayPal Orders v2: hosted page, capture, webhooks confirmed by the API, query, refund",
         test_only: false,
         reference: Reference::Own,
+        opens: &[Opens::minutes(170)],
         build: paypal::build,
         asks: asks::PAYPAL,
     },
@@ -342,6 +352,7 @@ pub const KINDS: &[Kind] = &[
         about: "your own page, signed by Standard Webhooks",
         test_only: false,
         reference: Reference::Own,
+        opens: &[],
         build: standard_webhooks::build,
         asks: asks::STANDARD_WEBHOOKS,
     },
@@ -350,6 +361,7 @@ pub const KINDS: &[Kind] = &[
         about: "Coinbase Commerce: charges with a hosted page, HMAC, query",
         test_only: false,
         reference: Reference::Own,
+        opens: &[Opens::minutes(55)],
         build: coinbase_commerce::build,
         asks: asks::COINBASE_COMMERCE,
     },
@@ -358,6 +370,7 @@ pub const KINDS: &[Kind] = &[
         about: "BTCPay Server: invoices, HMAC, each callback confirmed by the server's API",
         test_only: false,
         reference: Reference::Own,
+        opens: &[],
         build: btcpay::build,
         asks: asks::BTCPAY,
     },
@@ -366,6 +379,7 @@ pub const KINDS: &[Kind] = &[
         about: "USDT by epusdt 1, MD5: its cashier, JSON notification",
         test_only: false,
         reference: Reference::Address,
+        opens: &[Opens::minutes(9)],
         build: usdt::build_md5,
         asks: asks::EPUSDT_MD5,
     },
@@ -374,6 +388,7 @@ pub const KINDS: &[Kind] = &[
         about: "USDT by epusdt 2 (GMPay), HMAC-SHA256: its cashier, JSON notification",
         test_only: false,
         reference: Reference::Address,
+        opens: &[Opens::minutes(9)],
         build: usdt::build_gmpay,
         asks: asks::EPUSDT_GMPAY,
     },
@@ -382,6 +397,7 @@ pub const KINDS: &[Kind] = &[
         about: "USDT and other coins by BEpusdt, MD5: its cashier, JSON notification",
         test_only: false,
         reference: Reference::Address,
+        opens: &[],
         build: usdt::build_bepusdt,
         asks: asks::BEPUSDT,
     },
@@ -390,6 +406,7 @@ pub const KINDS: &[Kind] = &[
         about: "USDT and other coins by TokenPay, MD5: its pay page, JSON notification, query",
         test_only: false,
         reference: Reference::Address,
+        opens: &[Opens::minutes(25)],
         build: tokenpay::build,
         asks: asks::TOKENPAY,
     },
@@ -398,6 +415,7 @@ pub const KINDS: &[Kind] = &[
         about: "a gateway of our own to try things with, HMAC",
         test_only: true,
         reference: Reference::Own,
+        opens: &[],
         build: sandbox::build,
         asks: asks::NOTHING,
     },

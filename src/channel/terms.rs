@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Asked, Channel, Kind};
-use crate::domain::{Payment, Rejection};
+use crate::domain::{Millis, Payment, Rejection};
 use crate::settings::{Problem, Section};
 
 /// Settings that a section of any kind may have.
@@ -40,13 +40,22 @@ pub struct Terms {
     pub confirm: Option<i64>,
     /// What its payments must name again.
     pub reference: Reference,
+    /// How its attempts are opened.
+    pub opens: Opens,
     sources: Vec<IpNet>,
     check: Check,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { retired: false, confirm: None, reference: Reference::Own, sources: Vec::new(), check: Check::Off }
+        Self {
+            retired: false,
+            confirm: None,
+            reference: Reference::Own,
+            opens: Opens::ONCE,
+            sources: Vec::new(),
+            check: Check::Off,
+        }
     }
 }
 
@@ -88,6 +97,56 @@ pub enum Reference {
     PayType,
 }
 
+/// Whose address a gateway wants to know when an attempt is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// Nobody's.
+    Nobody,
+    /// Whoever asks for the payment; where nobody does who is known, it is opened by the buyer's click.
+    Asker,
+    /// The buyer's own, who cannot pay from another one: it is opened by the buyer's click.
+    Buyer,
+}
+
+/// How a kind's attempts are opened, and for how long what they lead to can be paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opens {
+    /// Whose address the gateway is told.
+    pub wants: Wants,
+    /// How long it surely leads to a payment, in ms; `None`: as long as the order.
+    pub lives_ms: Option<Millis>,
+    /// The word of the setting `pay` that this holds for; `None`: for any.
+    pay: Option<&'static str>,
+}
+
+impl Opens {
+    /// With the order and for as long.
+    pub const ONCE: Self = Self { wants: Wants::Nobody, lives_ms: None, pay: None };
+
+    /// With the order, for so many minutes.
+    pub(super) const fn minutes(minutes: Millis) -> Self {
+        Self { lives_ms: Some(minutes * 60_000), ..Self::ONCE }
+    }
+
+    /// Told whose address it is for.
+    pub(super) const fn told(self, wants: Wants) -> Self {
+        Self { wants, ..self }
+    }
+
+    /// Where the setting `pay` has that word.
+    pub(super) const fn pay(self, word: &'static str) -> Self {
+        Self { pay: Some(word), ..self }
+    }
+
+    /// What holds for a section: the first row that fits.
+    fn of(kind: &Kind, s: &Section) -> Self {
+        // A value that is no text is told of by the kind.
+        let word = s.text("pay", &mut Vec::new());
+        let fits = |row: &&Self| row.pay.is_none_or(|pay| word.as_deref() == Some(pay));
+        kind.opens.iter().find(fits).copied().unwrap_or(Self::ONCE)
+    }
+}
+
 impl Terms {
     /// Reads a section's terms; its kind reads the rest.
     pub(super) fn read(kind: &Kind, s: &Section, problems: &mut Vec<Problem>) -> Self {
@@ -113,7 +172,7 @@ impl Terms {
         } else {
             s.flag("confirm", problems).filter(|all| *all).map(|_| 0)
         };
-        Self { retired, confirm, reference: kind.reference, sources, check }
+        Self { retired, confirm, reference: kind.reference, opens: Opens::of(kind, s), sources, check }
     }
 
     /// Says what cannot hold for this channel.

@@ -35,7 +35,7 @@ use output::Output;
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Examples:\n  kamid serve\n  kamid product add demo --price 9.90\n  kamid keys import demo keys.txt\n  kamid order new demo --contact me@example.com"
+    after_help = "Examples:\n  kamid serve\n  kamid product add demo --price 9.90\n  kamid keys import demo keys.txt\n  kamid order new demo --contact me@example.com --channel sandbox"
 )]
 struct Cli {
     #[command(flatten)]
@@ -82,7 +82,7 @@ enum Command {
     #[command(subcommand, after_help = "Example:\n  kamid keys import demo keys.txt")]
     Keys(keys::KeysCommand),
     /// Orders: make, pay, list, show, review
-    #[command(subcommand, after_help = "Example:\n  kamid order new demo --contact me@example.com")]
+    #[command(subcommand, after_help = "Example:\n  kamid order new demo --contact me@example.com --channel sandbox")]
     Order(order::OrderCommand),
     /// Payments without an order of their own: extra and orphan ones
     #[command(subcommand, after_help = "Example:\n  kamid orphan list")]
@@ -222,7 +222,7 @@ fn run(cli: Cli) -> Done {
             Command::Clock(command) => clock::run(&context, command).await,
             Command::Trail { limit } => {
                 let trail = context.client()?.get("/v1/trail", &[("limit", limit.to_string())]).await?;
-                context.show(&trail, "trail", &["at", "by", "what", "on", "reason", "result"])
+                context.show(&trail, "trail", &["at", "by", "what", "on", "change", "reason", "result"])
             }
             Command::Notice(command) => notice::run(&context, command).await,
             Command::Store(command) => store::run(&context, command).await,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Web;
 use super::address::{network, plain};
 use super::problem::Problem;
-use super::trail::Told;
+use super::trail::{Told, difference};
 use crate::domain::Operator;
 use crate::shop::{Block, ShopError};
 
@@ -71,7 +71,10 @@ async fn block(
         );
         return Err(ShopError::Conflict(detail).into());
     }
+    let before = web.shop.list_blocks().await.map_err(ShopError::from)?.get(&counted).cloned();
     let block = web.shop.block(counted, wish.minutes, &wish.reason, &operator).await?;
+    let before = before.map_or(Value::Null, |block| json!({"until": block.until}));
+    trace.change(&difference(&before, &json!({"until": block.until})));
     trace.result(&format!("{} minutes", wish.minutes));
     let mut value = told(counted, &block);
     value["advice"] = json!(ADVICE);
@@ -91,6 +94,9 @@ async fn unblock(
 ) -> Result<Json<Value>, Problem> {
     let address = network(address_of(&which.address)?);
     trace.on(&address.to_string());
+    let before = web.shop.list_blocks().await.map_err(ShopError::from)?.get(&address).cloned();
     web.shop.unblock(address).await?;
+    let before = before.map_or(Value::Null, |block| json!({"until": block.until}));
+    trace.change(&difference(&before, &json!({"until": null})));
     Ok(Json(json!({"address": address, "result": "unblocked"})))
 }

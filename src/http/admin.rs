@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::problem::Problem;
-use super::trail::Told;
+use super::trail::{Told, difference};
 use super::{
     Here, Web, addresses, admin_orders, audit, clock, incidents, notices, operators, payments, store, stream, trail,
     unpaid,
@@ -102,6 +102,16 @@ async fn info(State(web): State<Arc<Web>>, Extension(operator): Extension<Operat
     }))
 }
 
+/// What an operator can set of a product, to tell what is different.
+fn settable(product: &Product) -> Value {
+    let mut value = serde_json::to_value(product).unwrap_or_default();
+    value["price"] = json!(format!("{} {}", product.price, product.price.currency));
+    for counted in ["id", "slot", "revision", "created"] {
+        value.as_object_mut().map(|fields| fields.remove(counted));
+    }
+    value
+}
+
 fn with_stock(product: &Product, stock: &Stock) -> Value {
     let mut value = serde_json::to_value(product).unwrap_or_default();
     value["price"] = json!(product.price.to_string());
@@ -140,16 +150,24 @@ async fn add_product(
     Json(new): Json<NewProduct>,
 ) -> Result<Response, Problem> {
     trace.on(&new.id);
+    let asked = new.patch.clone();
     let product = web.shop.add_product(&new.id, &patch_of(new.patch)?).await?;
+    let mut told = settable(&product);
+    if let Some(fields) = told.as_object_mut() {
+        fields.retain(|name, _| asked.get(name).is_some());
+    }
+    trace.change(&difference(&Value::Null, &told));
     Ok((StatusCode::CREATED, Json(with_stock(&product, &Stock::default()))).into_response())
 }
 
 async fn set_product(
     State(web): State<Arc<Web>>,
     Path(id): Path<String>,
+    Extension(trace): Told,
     Json(patch): Json<Value>,
 ) -> Result<Json<Value>, Problem> {
-    web.shop.set_product(&id, &patch_of(patch)?).await?;
+    let (before, after) = web.shop.set_product(&id, &patch_of(patch)?).await?;
+    trace.change(&difference(&settable(&before), &settable(&after)));
     product(State(web), Path(id)).await
 }
 

@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use super::Web;
 use super::orders::{iso, with_token};
 use super::problem::Problem;
-use super::trail::Told;
+use super::trail::{Told, difference};
 use crate::domain::order::PaymentRecord;
 use crate::domain::{Operator, Order, OrderId, OrderState, PaymentNo, PaymentState, Role};
-use crate::shop::{Action, Buyer, Created, Note, Pay, ShopError, Wanted};
+use crate::shop::{Action, Buyer, By, Created, Note, Pay, ShopError, Wanted};
 use crate::store::Look;
 
 pub fn routes() -> Router<Arc<Web>> {
@@ -73,15 +73,17 @@ async fn new(
     Json(wanted): Json<Wanted>,
 ) -> Result<Response, Problem> {
     trace.on(&wanted.product);
+    let channel = wanted.channel.as_deref().map(|channel| format!("; channel {channel}")).unwrap_or_default();
+    trace.change(&format!("quantity {}{channel}", wanted.quantity));
     let Some(count) = several.count else {
-        let created = web.shop.order(&wanted, Buyer::Operator).await?;
+        let created = web.shop.order(&wanted, Buyer::Operator, By::Asker(None)).await?;
         trace.result(&created.id);
         return Ok((StatusCode::CREATED, Json(with_token(&web.shop, &created)?)).into_response());
     };
     if !(1..=1000).contains(&count) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "count: from 1 to 1000"));
     }
-    let jobs = stream::iter(0..count).map(|_| web.shop.order(&wanted, Buyer::Operator));
+    let jobs = stream::iter(0..count).map(|_| web.shop.order(&wanted, Buyer::Operator, By::Asker(None)));
     let made: Vec<Created> = jobs.buffered(AT_ONCE).try_collect().await?;
     trace.result(&format!("{count} orders"));
     let orders: Result<Vec<Value>, Problem> = made
@@ -248,8 +250,17 @@ async fn act(
     let id = order_id(&id)?;
     trace.on(id.as_str());
     trace.reason(&note.reason);
+    // What cannot be read here is told by the act itself.
+    let state = async || web.shop.store.order(id).await.ok().flatten().map(|order| order.state);
+    let before = state().await;
     let result = web.shop.act(id, action, &note, &operator).await?;
     trace.result(&result);
+    let after = state().await;
+    let mut changes = vec![difference(&json!({"state": before}), &json!({"state": after}))];
+    changes.extend(note.trade_no.as_deref().map(|number| format!("trade number {number}")));
+    changes.extend(note.position.map(|position| format!("key {position}")));
+    changes.extend(note.gateway.then(|| "through the gateway".to_owned()));
+    trace.change(&changes.into_iter().filter(|change| !change.is_empty()).collect::<Vec<_>>().join("; "));
     Ok(Json(json!({"id": id.to_string(), "result": result})))
 }
 

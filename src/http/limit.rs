@@ -18,6 +18,9 @@ use crate::config::Limits;
 /// Most addresses remembered at once; past it the oldest knowledge is dropped.
 const ADDRESSES: usize = 65_536;
 
+/// What somebody types to find an order counts as so many look-ups: it may be a guess.
+const FINDS: u32 = 60;
+
 /// What is known of addresses, in two generations. When the young one is full, or a minute old, it becomes the old one,
 /// and what nobody asked for since is forgotten whole: a look-up costs the same however many addresses there are.
 struct Generations<V> {
@@ -125,6 +128,7 @@ const TOLD: usize = 100;
 pub struct Limiter {
     orders: PerMinute,
     lookups: PerMinute,
+    finds: PerMinute,
     rejected: PerMinute,
     blocked: Mutex<Generations<Instant>>,
     told: Mutex<HashMap<IpAddr, Instant>>,
@@ -137,6 +141,7 @@ impl Limiter {
         Self {
             orders: PerMinute::new(limits.orders_per_minute),
             lookups: PerMinute::new(limits.lookups_per_minute),
+            finds: PerMinute::new((limits.lookups_per_minute / FINDS).max(1)),
             rejected: PerMinute::new(limits.rejected_per_minute),
             blocked: Mutex::default(),
             told: Mutex::default(),
@@ -157,6 +162,14 @@ impl Limiter {
     /// How long to wait.
     pub fn lookup(&self, address: IpAddr) -> Result<(), Duration> {
         self.lookups.charge(address)
+    }
+
+    /// Charges a try to find an order.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn find(&self, address: IpAddr) -> Result<(), Duration> {
+        self.finds.charge(address)
     }
 
     /// How long an address is still blocked.
@@ -195,7 +208,7 @@ impl Limiter {
 
     /// Forgets addresses that were not seen for a minute: called once a minute, after which they owe nothing any more.
     pub fn sweep(&self) {
-        for limiter in [&self.orders, &self.lookups, &self.rejected] {
+        for limiter in [&self.orders, &self.lookups, &self.finds, &self.rejected] {
             limiter.turn();
         }
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).turn();

@@ -10,6 +10,7 @@ mod admin_orders;
 mod audit;
 mod callback;
 mod clock;
+mod find;
 mod incidents;
 pub mod limit;
 mod near;

@@ -84,6 +84,7 @@ async fn try_out(
     Json(test): Json<Test>,
 ) -> Result<Json<Value>, Problem> {
     trace.on(&test.notifier);
+    trace.change(&test.to.as_deref().map(|to| format!("to {}", masked(to))).unwrap_or_default());
     match web.notifiers.try_out(&test.notifier, test.to.as_deref()).await {
         Ok(()) => {
             trace.result("sent");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Web;
 use super::problem::Problem;
-use super::trail::Told;
+use super::trail::{Told, difference};
 use crate::domain::{Operator, Role};
 use crate::shop::{KnownOperator, ShopError};
 use crate::vault::same_secret;
@@ -70,13 +70,21 @@ struct New {
 async fn add(State(web): State<Arc<Web>>, Extension(trace): Told, Json(new): Json<New>) -> Result<Response, Problem> {
     trace.on(&new.name);
     let (known, token) = web.shop.add_operator(&new.name, new.role).await?;
+    trace.change(&difference(&Value::Null, &json!({"role": new.role})));
     trace.result(new.role.as_str());
     let mut value = told(&known);
     value["token"] = json!(token.as_str());
     Ok((StatusCode::CREATED, Json(value)).into_response())
 }
 
-async fn remove(State(web): State<Arc<Web>>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+async fn remove(
+    State(web): State<Arc<Web>>,
+    Path(name): Path<String>,
+    Extension(trace): Told,
+) -> Result<Json<Value>, Problem> {
+    let known = web.shop.list_operators().await.map_err(ShopError::from)?;
+    let role = known.iter().find(|known| known.operator.name() == name).map(|known| known.operator.role);
     web.shop.remove_operator(&name).await?;
+    trace.change(&difference(&json!({"role": role}), &json!({"role": null})));
     Ok(Json(json!({"name": name, "result": "removed"})))
 }

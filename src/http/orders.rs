@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use super::address::network;
 use super::problem::Problem;
 use super::{Client, Web};
+use crate::channel::Step;
 use crate::domain::{Millis, Order};
-use crate::shop::{Buyer, Created, Shop, Wanted};
+use crate::shop::{Buyer, By, Created, Shop, Wanted};
 use crate::store::Once;
 
 /// How long an Idempotency-Key is remembered.
@@ -66,7 +67,12 @@ pub fn with_token(shop: &Shop, created: &Created) -> Result<Value, Problem> {
     let token = shop.vault.token(id);
     let mut answer = serde_json::to_value(created).unwrap_or_default();
     answer["page"] = json!(format!("{}/o/{}?token={token}", shop.public_url, created.id));
+    answer["code"] = json!(shop.vault.code(id));
     answer["token"] = json!(token);
+    if created.pay.is_none() {
+        // The buyer's click opens it there, with the buyer's own address.
+        answer["pay"] = json!(Step::Redirect { url: answer["page"].as_str().unwrap_or_default().to_owned() });
+    }
     Ok(answer)
 }
 
@@ -101,14 +107,17 @@ async fn order(
 ) -> Result<Response, Problem> {
     web.limiter.order(client.0).map_err(Problem::limited)?;
     let wanted: Wanted = read_json(&headers, &body)?;
-    let buyer = Buyer::Address(network(client.0));
     let created = match headers.get("idempotency-key") {
-        None => web.shop.order(&wanted, buyer).await.map_err(Problem::for_buyers)?,
+        None => web
+            .shop
+            .order(&wanted, Buyer::Address(network(client.0)), By::Asker(Some(client.0)))
+            .await
+            .map_err(Problem::for_buyers)?,
         Some(key) => {
             let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid", "An Idempotency-Key has 1 to 255 characters.")
             })?;
-            once(&web.shop, key, network(client.0).to_string(), &wanted, buyer).await?
+            once(&web.shop, key, &wanted, client).await?
         }
     };
     let answer = with_token(&web.shop, &created)?;
@@ -125,7 +134,8 @@ pub fn cookie(id: &str, token: &str, secure: bool) -> String {
 }
 
 /// Runs a request once for a key of one address: another buyer's key of the same text is another key.
-async fn once(shop: &Shop, key: &str, address: String, wanted: &Wanted, buyer: Buyer) -> Result<Created, Problem> {
+async fn once(shop: &Shop, key: &str, wanted: &Wanted, client: Client) -> Result<Created, Problem> {
+    let address = network(client.0);
     let name = shop.store.names.hashed("idem", shop.vault.index("idem", &format!("{address}|{key}")));
     let body = serde_json::to_string(wanted).unwrap_or_default();
     let body = HEXLOWER.encode(&shop.vault.index("body", &body));
@@ -141,7 +151,7 @@ async fn once(shop: &Shop, key: &str, address: String, wanted: &Wanted, buyer: B
                 .map_err(|_| conflict(StatusCode::INTERNAL_SERVER_ERROR, "The first answer cannot be read any more."));
         }
     }
-    let created = shop.order(wanted, buyer).await;
+    let created = shop.order(wanted, Buyer::Address(address), By::Asker(Some(client.0))).await;
     let answer = created.as_ref().ok().and_then(|created| serde_json::to_string(created).ok());
     shop.store.once_done(&name, answer.as_deref(), ONCE_MS).await.map_err(crate::shop::ShopError::from)?;
     created.map_err(Problem::for_buyers)
@@ -199,7 +209,8 @@ async fn pay(
 ) -> Result<Response, Problem> {
     let wanted: PayWith = read_json(&headers, &body)?;
     let order = looked_up(&web, client, &id, &headers, &query).await?;
-    let created = web.shop.pay_again(order.id, &wanted.channel).await.map_err(Problem::for_buyers)?;
+    let created =
+        web.shop.pay_again(order.id, &wanted.channel, By::Asker(Some(client.0))).await.map_err(Problem::for_buyers)?;
     let answer = with_token(&web.shop, &created)?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }

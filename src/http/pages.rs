@@ -1,13 +1,13 @@
 //! The buyers' pages: an order's page, the way back from a gateway, the sandbox's pay page.
 //!
-//! Server-rendered; one small script, and without it a reload does. Nothing is cached, no referrer leaves, and the policy
-//! allows this script and style only.
+//! Server-rendered; one small script, and without it a reload does. Nothing is cached, other sites hear the shop's name and
+//! nothing of the address (WeChat Pay wants it), and the policy allows this script and style only.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Form, Json, Router};
@@ -17,22 +17,25 @@ use serde_json::json;
 
 use super::orders::{cookie, iso, looked_up, token_of};
 use super::problem::Problem;
-use super::{Client, Web};
-use crate::channel::Step;
+use super::{Client, Web, find};
+use crate::channel::{Step, Wants};
 use crate::domain::text::printable;
-use crate::domain::{Order, OrderState, PaymentNo};
+use crate::domain::{Order, OrderId, OrderState, PaymentNo};
 use crate::shop::{Pay, ShopError};
 use crate::store::StoreError;
 use crate::vault;
 
+/// What another site hears of the page that led to it: its origin.
+const REFERRER: &str = "strict-origin-when-cross-origin";
 const SCRIPT: &str = include_str!("pages/o.js");
 
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
     for (name, text) in [
         ("layout.html", include_str!("pages/layout.html")),
+        ("state.html", include_str!("pages/state.html")),
         ("order.html", include_str!("pages/order.html")),
-        ("gone.html", include_str!("pages/gone.html")),
+        ("find.html", include_str!("pages/find.html")),
         ("sandbox.html", include_str!("pages/sandbox.html")),
     ] {
         if let Err(error) = templates.add_template(name, text) {
@@ -46,8 +49,10 @@ pub fn routes(web: Arc<Web>) -> Router {
     Router::new()
         .route("/o/{id}", get(page))
         .route("/o/{id}/state", get(state))
-        .route("/o/{id}/pay", post(another_way))
-        .route("/r/{id}", get(back))
+        .route("/o/{id}/pay", post(to_pay))
+        .route("/o/{id}/find", post(find::find))
+        // Some gateways send the buyer back by a form.
+        .route("/r/{id}", get(back).post(back))
         .route("/o.js", get(script))
         .route("/pay/{channel}/checkout/{number}", get(sandbox).post(sandbox_pay))
         .layer(axum::extract::DefaultBodyLimit::max(4096))
@@ -80,11 +85,12 @@ fn is_zh(headers: &HeaderMap) -> bool {
     wanted.trim_start().to_ascii_lowercase().starts_with("zh")
 }
 
-fn render(web: &Web, name: &str, headers: &HeaderMap, status: StatusCode, values: Value) -> Response {
+pub(super) fn render(web: &Web, name: &str, headers: &HeaderMap, status: StatusCode, values: Value) -> Response {
     let nonce = vault::chance().map_or_else(|_| String::new(), |chance| format!("{chance:032x}"));
     let zh = is_zh(headers);
     let lang = if zh { "zh-CN" } else { "en" };
-    let common = context! { nonce => nonce.as_str(), zh, lang, test => web.shop.test, loud => web.shop.loud(), title => "kamid", ..values };
+    let common =
+        context! { nonce => nonce.as_str(), zh, lang, test => web.shop.test, loud => web.shop.loud(), ..values };
     let page = TEMPLATES.get_template(name).and_then(|template| template.render(common.clone()));
     let page = page.unwrap_or_else(|error| {
         tracing::error!(%error, name, "A page could not be rendered.");
@@ -99,7 +105,7 @@ fn render(web: &Web, name: &str, headers: &HeaderMap, status: StatusCode, values
     let set = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy.as_str()),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, REFERRER),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::VARY, "Accept-Language, Cookie"),
@@ -118,16 +124,19 @@ async fn page(
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    web.limiter.lookup(client.0).map_err(Problem::limited)?;
+    if let Err(wait) = web.limiter.lookup(client.0) {
+        return Ok(find::busy(&web, &headers, &id, wait));
+    }
     let token = token_of(&id, &headers, &query);
     let order = match web.shop.order_for(&id, &token).await {
         Ok(order) => order,
         Err(ShopError::NotFound(_)) => {
-            return Ok(render(&web, "gone.html", &headers, StatusCode::NOT_FOUND, context! {}));
+            return Ok(find::asks(&web, &headers, &id, StatusCode::NOT_FOUND, context! {}));
         }
         Err(error) => return Err(error.into()),
     };
-    let mut response = order_page(&web, &order, &headers, None).await?;
+    let shown = Shown { go: query.contains_key("go"), refused: None };
+    let mut response = order_page(&web, &order, &headers, &shown).await?;
     let cookie = cookie(&id, &token, web.shop.public_url.starts_with("https"));
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
@@ -135,35 +144,28 @@ async fn page(
     Ok(response)
 }
 
-/// An order's page; `refused`: the way to pay that was chosen and that does not work.
-async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, refused: Option<&str>) -> Result<Response, Problem> {
+/// How an order's page is come to.
+#[derive(Default)]
+struct Shown<'a> {
+    /// By the click that opened the payment: the page goes there.
+    go: bool,
+    /// The way to pay that was chosen and that does not work.
+    refused: Option<&'a str>,
+}
+
+/// An order's page.
+async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, shown: &Shown<'_>) -> Result<Response, Problem> {
     let (view, copying) = match web.shop.view(order).await {
         Ok(view) => (view, false),
         // Paid and delivered, but not safe to be shown: the page says so, and looks again by itself.
         Err(ShopError::Store(StoreError::TooFewCopies)) => (web.shop.outline(order), true),
         Err(error) => return Err(error.into()),
     };
-    // The newest way that leads anywhere: a gateway may not have opened the one behind it.
-    let newest = order.attempts.iter().rev().find_map(|(attempt, due)| {
-        let way = web.shop.created(order, *attempt).ok()?;
-        Some((way.pay, due.channel.as_str()))
-    });
-    let (pay, tried) = newest.filter(|_| order.state == OrderState::Pending).unzip();
-    let (mut pay_url, mut code, mut form) = (None, None, None);
-    match &pay {
-        Some(Step::Redirect { url }) => pay_url = Some(url.as_str()),
-        Some(Step::Qr { text }) => code = drawn(text),
-        Some(Step::Form { url, fields }) => form = Some((url.as_str(), fields)),
-        None => {}
-    }
-    let form_url = form.map(|(url, _)| url);
-    let fields = form.map(|(_, fields)| Value::from(minijinja::value::Serde(fields)));
-    let expires = iso(order.expires);
-    let others = web.shop.channels_for(order.amount.currency);
-    let others = others.filter(|name| order.state == OrderState::Pending && Some(*name) != tried);
-    let others: Vec<String> = others.map(str::to_owned).collect();
-    let values = context! { others, refused, copying, order => Value::from(minijinja::value::Serde(&view)), pay_url, code, form_url, fields, expires, title => view.name };
-    let status = match (copying, refused) {
+    let values = context! {
+        copying, refused => shown.refused, order => Value::from(minijinja::value::Serde(&view)),
+        expires => iso(order.expires), lookup_code => web.shop.vault.code(order.id), ..ways(web, order, shown.go)
+    };
+    let status = match (copying, shown.refused) {
         (true, _) => StatusCode::SERVICE_UNAVAILABLE,
         (_, Some(_)) => StatusCode::BAD_GATEWAY,
         _ => StatusCode::OK,
@@ -177,25 +179,65 @@ async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, refused: Opti
     Ok(response)
 }
 
+/// How an order can be paid, for its page; `go`: the click was made.
+fn ways(web: &Web, order: &Order, go: bool) -> Value {
+    let (way, tried) = web.shop.way(order).unzip();
+    let ages_ms = way.as_ref().and_then(|way| way.ages_ms);
+    let pay = way.and_then(|way| way.pay);
+    // What is for one address only is reached through us, who look whose the click is.
+    let bound = tried.is_some_and(|channel| web.shop.opens(channel).wants == Wants::Buyer);
+    let through = bound && !go && matches!(pay, Some(Step::Redirect { .. }));
+    let click = tried.filter(|_| pay.is_none() || through);
+    let (mut pay_url, mut code, mut form) = (None, None, None);
+    match &pay {
+        Some(Step::Redirect { url }) if !through => pay_url = Some(url.as_str()),
+        Some(Step::Qr { text }) => code = drawn(text),
+        Some(Step::Form { url, fields }) => form = Some((url.as_str(), fields)),
+        _ => {}
+    }
+    let form_url = form.map(|(url, _)| url);
+    let fields = form.map(|(_, fields)| Value::from(minijinja::value::Serde(fields)));
+    let others = web.shop.channels_for(order.amount.currency);
+    let others = others.filter(|name| order.state == OrderState::Pending && Some(*name) != tried);
+    let others: Vec<String> = others.map(str::to_owned).collect();
+    context! { others, click, go, pay_url, code, form_url, fields, ages_ms }
+}
+
 #[derive(Deserialize)]
 struct Way {
     channel: String,
+    /// The buyer is on the way to pay, not only choosing.
+    go: Option<String>,
 }
 
-/// The buyer chose another channel: the page then leads there.
-async fn another_way(
+/// The buyer goes to pay, or chose another channel: the page then leads there.
+async fn to_pay(
     State(web): State<Arc<Web>>,
     Extension(client): Extension<Client>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Form(way): Form<Way>,
 ) -> Result<Response, Problem> {
+    if let Err(wait) = web.limiter.lookup(client.0) {
+        return Ok(find::busy(&web, &headers, &id, wait));
+    }
     // Never by the query: the cookie is what the browser sends from our own pages alone.
-    let order = looked_up(&web, client, &id, &headers, &HashMap::new()).await?;
-    match web.shop.pay_again(order.id, &way.channel).await {
+    let token = token_of(&id, &headers, &HashMap::new());
+    let order = match web.shop.order_for(&id, &token).await {
+        Ok(order) => order,
+        Err(ShopError::NotFound(_)) => {
+            return Ok(find::asks(&web, &headers, &id, StatusCode::NOT_FOUND, context! {}));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match web.shop.go_and_pay(&order, &way.channel, client.0).await {
         // A page of its own, with the other ways: whoever stands here has money in hand.
         Err(ShopError::Gateway(_) | ShopError::Limited(_)) => {
-            order_page(&web, &order, &headers, Some(&printable(&way.channel, 32))).await
+            let shown = Shown { refused: Some(&printable(&way.channel, 32)), ..Shown::default() };
+            order_page(&web, &order, &headers, &shown).await
+        }
+        Ok(created) if way.go.is_some() && matches!(created.pay, Some(Step::Redirect { .. })) => {
+            Ok(Redirect::to(&format!("/o/{id}?go=1")).into_response())
         }
         // The page says where the order stands now.
         Ok(_) | Err(ShopError::Conflict(_) | ShopError::Invalid { .. }) => {
@@ -217,11 +259,25 @@ async fn state(
 }
 
 /// Where a gateway sends the buyer back to: its address carries nothing but the number; the browser's cookie does the rest.
-async fn back(Path(id): Path<String>) -> Response {
-    if id.parse::<crate::domain::OrderId>().is_err() {
-        return Problem::not_found().into_response();
+/// Another browser is asked for what its reader knows of the order.
+async fn back(
+    State(web): State<Arc<Web>>,
+    Extension(client): Extension<Client>,
+    method: Method,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let order: OrderId = id.parse().map_err(|_| Problem::not_found())?;
+    if let Err(wait) = web.limiter.lookup(client.0) {
+        return Ok(find::busy(&web, &headers, &id, wait));
     }
-    ([(header::REFERRER_POLICY, "no-referrer")], Redirect::to(&format!("/o/{id}"))).into_response()
+    // With a form from another site comes no cookie; the page it leads to gets one.
+    let known = web.shop.vault.is_token(order, &token_of(&id, &headers, &HashMap::new()));
+    if known || method == Method::POST {
+        let to = if known { format!("/o/{id}") } else { format!("/r/{id}") };
+        return Ok(([(header::REFERRER_POLICY, REFERRER)], Redirect::to(&to)).into_response());
+    }
+    Ok(find::asks(&web, &headers, &id, StatusCode::OK, context! { back => true }))
 }
 
 async fn sandbox_page(web: &Web, number: &str, headers: &HeaderMap, answers: Vec<String>) -> Result<Response, Problem> {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Web;
+use super::orders::iso;
 use super::problem::{Code, Problem};
 use crate::domain::Operator;
 use crate::domain::text::printable;
@@ -35,6 +36,11 @@ impl Trace {
         self.deed().on = printable(on, 150);
     }
 
+    /// What is different since.
+    pub fn change(&self, change: &str) {
+        self.deed().change = printable(change, 300);
+    }
+
     /// Why.
     pub fn reason(&self, reason: &str) {
         self.deed().reason = printable(reason.trim(), 200);
@@ -43,6 +49,29 @@ impl Trace {
     /// What came of it.
     pub fn result(&self, result: &str) {
         self.deed().result = printable(result, 150);
+    }
+}
+
+/// What differs between two views of one thing, as `price 9.90 → 8.00`; of a new one its values are told.
+pub fn difference(before: &Value, after: &Value) -> String {
+    let fields = after.as_object().into_iter().flatten().filter(|(name, value)| before[name.as_str()] != **value);
+    let told = fields.map(|(name, value)| match &before[name.as_str()] {
+        Value::Null if before.is_null() => format!("{name} {}", words(name, value)),
+        old => format!("{name} {} → {}", words(name, old), words(name, value)),
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
+/// A value as people read it.
+fn words(name: &str, value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(at) if name.ends_with("_from") || name.ends_with("until") => {
+            at.as_u64().map_or_else(|| at.to_string(), iso)
+        }
+        Value::Object(_) => format!("{} keys in {} hours", value["keys"], value["hours"]),
+        other => other.to_string(),
     }
 }
 
@@ -119,8 +148,8 @@ pub async fn recorded(State(web): State<Arc<Web>>, mut request: Request, next: N
         return response;
     }
     let deed = Deed { by: by.unwrap_or_default(), what, result, ..told };
-    let Deed { by, what, on, reason, result, .. } = &deed;
-    tracing::info!(by, what, on, reason, result, "An operator acts.");
+    let Deed { by, what, on, change, reason, result, .. } = &deed;
+    tracing::info!(by, what, on, change, reason, result, "An operator acts.");
     let write = async move {
         if let Err(error) = web.shop.store.add_deed(&deed).await {
             tracing::error!(%error, by = deed.by, what = deed.what, on = deed.on, "The trail could not be written.");

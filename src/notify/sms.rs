@@ -21,7 +21,7 @@ use crate::vault;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 /// What a template may be filled with.
-const WORDS: [&str; 4] = ["order", "product", "quantity", "page"];
+const WORDS: [&str; 5] = ["order", "product", "quantity", "page", "code"];
 
 pub(super) fn sha256(text: &[u8]) -> String {
     HEXLOWER.encode(digest::digest(&digest::SHA256, text).as_ref())
@@ -128,6 +128,7 @@ impl<P: Provider> Notifier for Sms<P> {
                 "order" => message.order.to_string(),
                 "product" => message.product.clone(),
                 "quantity" => message.quantity.to_string(),
+                "code" => message.code.clone(),
                 _ => message.page.clone(),
             };
             let words: Vec<(String, String)> = self.words.iter().map(|word| (word.clone(), fill(word))).collect();

@@ -39,6 +39,7 @@ pub fn sample(to: &str) -> Message {
         quantity: 1,
         amount: "0.00 CNY".to_owned(),
         page: "https://shop.example/o/TEST".to_owned(),
+        code: "TEST-TEST-TEST".to_owned(),
         keys: vec![Zeroizing::new("TEST-0000-0000".to_owned())],
     }
 }
@@ -79,7 +80,8 @@ impl Template {
         let keys: Vec<String> = shown.iter().map(|key| key.as_str().to_owned()).collect();
         let text = Zeroizing::new(self.engine.get_template("notice")?.render(context! {
             order => message.order.to_string(), product => printable(&message.product, 200),
-            quantity => message.quantity, amount => message.amount.as_str(), page => message.page.as_str(), keys,
+            quantity => message.quantity, amount => message.amount.as_str(), page => message.page.as_str(),
+            code => message.code.as_str(), keys,
         })?);
         let (subject, body) = text.split_once('\n').unwrap_or((text.as_str(), ""));
         Ok(Letter {

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use super::settle::ASKING;
 use super::{IncidentNote, Shop, ShopError};
-use crate::channel::{Begin, Checkout, Reference, Step};
+use crate::channel::{Begin, Checkout, Opens, Reference, Step, Wants};
 use crate::domain::text::printable;
 use crate::domain::{Attempt, Due, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product};
 use crate::store::{NewOrder, Reserved};
@@ -42,6 +43,15 @@ pub enum Buyer {
     Operator,
 }
 
+/// For whom an attempt is opened.
+#[derive(Debug, Clone, Copy)]
+pub enum By {
+    /// Whoever asks for it: at that address, where it is known. It may be a shop's server, or an operator.
+    Asker(Option<IpAddr>),
+    /// The buyer, who clicked at that address to go and pay.
+    Click(IpAddr),
+}
+
 /// An order as it was made. The token and the page's address are added by whoever shows it, never stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Created {
@@ -59,8 +69,11 @@ pub struct Created {
     pub currency: String,
     /// When it stops being payable, ms since the epoch.
     pub expires_at: Millis,
-    /// How to pay.
-    pub pay: Step,
+    /// How to pay; `None`: a click on the order's page opens it, for the buyer's own address, or anew.
+    pub pay: Option<Step>,
+    /// For how long that surely leads to a payment, where it does not live as long as the order; never stored.
+    #[serde(skip)]
+    pub ages_ms: Option<Millis>,
     /// What the attempt was opened with; for operators, no buyer is shown it.
     #[serde(skip)]
     pub reference: String,
@@ -71,7 +84,7 @@ impl Shop {
     ///
     /// # Errors
     /// What is wrong with the wish, which limit is reached, how much is in stock, or why Redis cannot.
-    pub async fn order(&self, wanted: &Wanted, buyer: Buyer) -> Result<Created, ShopError> {
+    pub async fn order(&self, wanted: &Wanted, buyer: Buyer, by: By) -> Result<Created, ShopError> {
         self.guard()?;
         let now = self.store.now();
         let (product, channel, contact) = self.check(wanted, now)?;
@@ -110,7 +123,7 @@ impl Shop {
         self.store.remember_contact(&index, id, now).await?;
         self.telemetry.record(Event::Ordered { product: product.id.as_str() });
         let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
-        match self.begin(order.clone(), Attempt::FIRST, buyer).await {
+        match self.begin(order.clone(), Attempt::FIRST, by).await {
             Ok(created) => Ok(created),
             Err(error) => {
                 // Nobody can pay it: what it reserved is for others.
@@ -201,7 +214,7 @@ impl Shop {
     ///
     /// # Errors
     /// The order is not payable any more, the channel does not exist, or too many were tried.
-    pub async fn pay_again(&self, id: OrderId, channel: &str) -> Result<Created, ShopError> {
+    pub async fn pay_again(&self, id: OrderId, channel: &str, by: By) -> Result<Created, ShopError> {
         for _ in 0..5 {
             let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
             self.channel_for(channel, order.amount.currency)?;
@@ -216,7 +229,7 @@ impl Shop {
             match self.store.attempt(id, Attempt::number(next), &due).await? {
                 Some(true) => {
                     let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
-                    return self.begin(order, Attempt::number(next), Buyer::Operator).await;
+                    return self.begin(order, Attempt::number(next), by).await;
                 }
                 Some(false) => return Err(ShopError::Conflict("this order cannot be paid any more".to_owned())),
                 None => {}
@@ -225,13 +238,60 @@ impl Shop {
         Err(ShopError::Conflict("others change this order: try again".to_owned()))
     }
 
-    /// Opens an attempt: where the gateway has to be asked, its answer is kept with the order.
-    async fn begin(&self, mut order: Order, attempt: Attempt, buyer: Buyer) -> Result<Created, ShopError> {
-        let due = due_of(&order, attempt)?;
-        let mut addresses = self.addresses(&order, &due.channel, attempt);
-        if let Buyer::Address(address) = buyer {
-            addresses.client_ip = address.to_string();
+    /// The newest way to pay a pending order that leads anywhere, with its channel: a gateway may not have opened the one
+    /// behind it.
+    #[must_use]
+    pub fn way<'a>(&self, order: &'a Order) -> Option<(Created, &'a str)> {
+        let mut ways = order.attempts.iter().rev().filter(|_| order.state == OrderState::Pending);
+        ways.find_map(|(attempt, due)| Some((self.created(order, *attempt).ok()?, due.channel.as_str())))
+    }
+
+    /// The buyer goes to pay: by what was opened, while it leads to a payment from that address; else it is opened now.
+    ///
+    /// # Errors
+    /// As [`Shop::pay_again`], or the gateway opens nothing.
+    pub async fn go_and_pay(&self, order: &Order, channel: &str, from: IpAddr) -> Result<Created, ShopError> {
+        let Some((way, _)) = self.way(order).filter(|(_, of)| *of == channel) else {
+            return self.pay_again(order.id, channel, By::Click(from)).await;
+        };
+        let attempt = way.payment_no.parse::<PaymentNo>().map_err(|_| ShopError::NotFound("attempt"))?.attempt;
+        match order.opening(attempt) {
+            _ if way.pay.is_some() && self.is_for(order, attempt, channel, from) => Ok(way),
+            // One that was never opened is no second way to pay.
+            None => self.begin(order.clone(), attempt, By::Click(from)).await,
+            Some(_) => self.pay_again(order.id, channel, By::Click(from)).await,
         }
+    }
+
+    /// Whether what an attempt was opened with can be paid from that address.
+    fn is_for(&self, order: &Order, attempt: Attempt, channel: &str, from: IpAddr) -> bool {
+        let kept = order.opening(attempt).and_then(|opened| Kept::read(&opened.step));
+        self.opens(channel).wants != Wants::Buyer || kept.is_some_and(|kept| kept.from == Some(self.mark(from)))
+    }
+
+    /// By what an address is known again, without being kept.
+    fn mark(&self, address: IpAddr) -> String {
+        HEXLOWER.encode(&self.vault.index("click", &address.to_string())[..8])
+    }
+
+    /// How a channel's attempts are opened.
+    #[must_use]
+    pub fn opens(&self, channel: &str) -> Opens {
+        self.channels.terms(channel).map_or(Opens::ONCE, |terms| terms.opens)
+    }
+
+    /// Opens an attempt: where the gateway has to be asked, its answer is kept with the order. One that is for the buyer's own
+    /// address waits for the click.
+    async fn begin(&self, mut order: Order, attempt: Attempt, by: By) -> Result<Created, ShopError> {
+        let due = due_of(&order, attempt)?;
+        let opens = self.opens(&due.channel);
+        let from = match (by, opens.wants) {
+            (By::Click(address), _) => Some(address),
+            (By::Asker(None), Wants::Asker) | (By::Asker(_), Wants::Buyer) => return self.created(&order, attempt),
+            (By::Asker(address), _) => address,
+        };
+        let mut addresses = self.addresses(&order, &due.channel, attempt);
+        addresses.client_ip = from.map(|address| address.to_string()).unwrap_or_default();
         let (checkout, channel) = (addresses.checkout(&order, due), self.channel(&due.channel)?);
         let mut heard = Vec::new();
         let (step, reference) = loop {
@@ -249,11 +309,14 @@ impl Shop {
         // What asked nobody and is named by nothing of its own is made anew each time it is shown: it may be dated.
         let by_way = self.channels.terms(&due.channel).is_some_and(|terms| terms.reference == Reference::PayType);
         let fresh = heard.is_empty() && by_way;
-        let step = if fresh { String::new() } else { serde_json::to_string(&step).unwrap_or_default() };
+        let until = opens.lives_ms.map(|lives| self.store.now() + lives);
+        let kept = Kept { step, until, from: from.filter(|_| opens.wants == Wants::Buyer).map(|at| self.mark(at)) };
+        let step = if fresh { String::new() } else { serde_json::to_string(&kept).unwrap_or_default() };
         let opened = Opened { reference: reference.unwrap_or_default(), step };
         if !self.store.open(order.id, attempt, &opened).await? {
             return Err(ShopError::Conflict("this order cannot be paid any more".to_owned()));
         }
+        order.opened.retain(|(known, _)| *known != attempt);
         order.opened.push((attempt, opened));
         self.created(&order, attempt)
     }
@@ -279,22 +342,28 @@ impl Shop {
             number: PaymentNo { order: order.id, attempt }.to_string(),
             notify_url: format!("{}/pay/{channel}/notify", self.public_url),
             return_url: format!("{}/r/{}", self.public_url, order.id),
-            client_ip: "127.0.0.1".to_owned(),
+            client_ip: String::new(),
         }
     }
 
     /// How an attempt of an order is paid.
-    pub(crate) fn created(&self, order: &Order, attempt: Attempt) -> Result<Created, ShopError> {
+    fn created(&self, order: &Order, attempt: Attempt) -> Result<Created, ShopError> {
         let due = due_of(order, attempt)?;
         let addresses = self.addresses(order, &due.channel, attempt);
         let opened = order.opening(attempt);
         let kept = opened.filter(|opened| !opened.step.is_empty());
         let unopened = || ShopError::Conflict("the gateway did not open this attempt: try to pay again".to_owned());
+        let mut ages_ms = None;
         let pay = match kept {
-            Some(opened) => serde_json::from_str(&opened.step).map_err(|_| unopened())?,
+            Some(opened) => {
+                let kept = Kept::read(&opened.step).ok_or_else(unopened)?;
+                ages_ms = kept.until.map(|until| until.saturating_sub(self.store.now()));
+                Some(kept.step).filter(|_| ages_ms != Some(0))
+            }
             None => {
                 match self.channel(&due.channel)?.checkout(&addresses.checkout(order, due), &[], self.store.now()) {
-                    Begin::Step(step, _) => step,
+                    Begin::Step(step, _) => Some(step),
+                    Begin::Ask(_) if self.opens(&due.channel).wants != Wants::Nobody => None,
                     Begin::Ask(_) | Begin::Failed(_) => return Err(unopened()),
                 }
             }
@@ -308,8 +377,28 @@ impl Shop {
             currency: due.amount.currency.to_string(),
             expires_at: order.expires,
             pay,
+            ages_ms: ages_ms.filter(|left| *left > 0),
             reference: opened.map(|opened| opened.reference.clone()).unwrap_or_default(),
         })
+    }
+}
+
+/// How an attempt is paid, as it is kept with its order.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    step: Step,
+    /// Until when it surely leads to a payment, where its kind's do not live as long as the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Millis>,
+    /// The mark of the only address that it can be paid from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+}
+
+impl Kept {
+    fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
     }
 }
 

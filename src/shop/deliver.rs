@@ -39,7 +39,33 @@ pub struct OrderView {
     pub keys: Option<Vec<String>>,
 }
 
+/// What somebody sees of an order by what they know of it.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// All, by its code.
+    Whole(Order),
+    /// Its state and amount, by its contact.
+    Standing(Order),
+}
+
 impl Shop {
+    /// The order of that number, by its code or by the contact it was made with. Wrong and missing look alike.
+    ///
+    /// # Errors
+    /// [`ShopError::NotFound`] for both.
+    pub async fn find_order(&self, id: &str, given: &str) -> Result<Found, ShopError> {
+        let id: OrderId = id.parse().map_err(|_| ShopError::NotFound("order"))?;
+        let order = self.store.order(id).await?;
+        // As in `order_for`: both are tried, whether there is an order or not.
+        let code = self.vault.is_code(id, given);
+        let contacts: Vec<_> = self.vault.seals(given.trim().as_bytes()).collect();
+        match order {
+            Some(order) if code => Ok(Found::Whole(order)),
+            Some(order) if contacts.iter().any(|sealed| sealed.0 == order.contact) => Ok(Found::Standing(order)),
+            _ => Err(ShopError::NotFound("order")),
+        }
+    }
+
     /// The order, if the token is its own. A wrong token and a missing order look alike.
     ///
     /// # Errors

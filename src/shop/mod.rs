@@ -42,8 +42,8 @@ use crate::telemetry::incident::{Incident, RawRequest};
 use crate::vault::{Vault, VaultError};
 
 pub use blocks::Block;
-pub use checkout::{Buyer, Created, Wanted};
-pub use deliver::OrderView;
+pub use checkout::{Buyer, By, Created, Wanted};
+pub use deliver::{Found, OrderView};
 pub use lines::{ImportReport, KeyLine, edged, read_lines};
 pub use notices::{Due, Message, Refused, What};
 pub use operators::Known as KnownOperator;

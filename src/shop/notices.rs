@@ -36,6 +36,8 @@ pub struct Message {
     pub amount: String,
     /// The order's page, with its token.
     pub page: String,
+    /// The code that shows it from another browser.
+    pub code: String,
     /// The keys.
     pub keys: Vec<Zeroizing<String>>,
 }
@@ -199,6 +201,7 @@ impl Shop {
             quantity: order.quantity,
             amount: format!("{} {}", order.amount, order.amount.currency),
             page: format!("{}/o/{id}?token={}", self.public_url, self.vault.token(id)),
+            code: self.vault.code(id),
             keys: self.open(&order).await?,
         };
         let (product, paid) = (order.product.to_string(), order.paid);

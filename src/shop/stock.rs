@@ -92,20 +92,21 @@ impl Shop {
         Ok(product)
     }
 
-    /// Changes a product.
+    /// Changes a product: how it was, and how it is.
     ///
     /// # Errors
     /// A field that is wrong, or no such product.
-    pub async fn set_product(&self, id: &str, patch: &ProductPatch) -> Result<Product, ShopError> {
+    pub async fn set_product(&self, id: &str, patch: &ProductPatch) -> Result<(Product, Product), ShopError> {
         if *patch == ProductPatch::default() {
             return Err(invalid("product", "nothing is to be changed"));
         }
         for _ in 0..5 {
             self.refresh_catalog().await?;
-            let product = patched(self.product(id)?, patch)?;
+            let before = self.product(id)?;
+            let product = patched(before.clone(), patch)?;
             if self.store.save_product(&product).await? {
                 self.refresh_catalog().await?;
-                return Ok(product);
+                return Ok((before, product));
             }
         }
         Err(ShopError::Conflict("others change this product: try again".to_owned()))

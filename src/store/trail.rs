@@ -21,6 +21,9 @@ pub struct Deed {
     pub what: String,
     /// To which order, product, address or operator.
     pub on: String,
+    /// What is different since: `price 9.90 → 8.00`.
+    #[serde(default)]
+    pub change: String,
     /// Why, where it was said.
     pub reason: String,
     /// What came of it: a word, or the code of the problem.
@@ -36,6 +39,7 @@ fn read(entry: &Value) -> Option<Deed> {
             "by" => deed.by = text,
             "what" => deed.what = text,
             "on" => deed.on = text,
+            "change" => deed.change = text,
             "reason" => deed.reason = text,
             "result" => deed.result = text,
             _ => {}
@@ -56,6 +60,7 @@ impl Store {
             ("by", &deed.by),
             ("what", &deed.what),
             ("on", &deed.on),
+            ("change", &deed.change),
             ("reason", &deed.reason),
             ("result", &deed.result),
         ] {

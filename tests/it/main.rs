@@ -1,6 +1,7 @@
 //! The integration tests: one binary, against real Redis servers, real daemons of its own, and a real browser.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod bills;
 mod blocks;
 mod browser;

@@ -25,6 +25,15 @@ async fn every_change_stands_in_the_trail_and_nothing_secret() {
     let refused = shop.ask_as(&eyes, Method::POST, "/v1/products/trod/void", Some(&json!({"count": 1}))).await;
     assert_eq!(refused.0, 403);
     shop.json(&["product", "set", "trod", "--price", "8.00"], "");
+    let more = ["--low", "0", "--per-contact", "5/24h", "--sale-from", "2030-01-02T03:04:05Z"];
+    shop.json(&[&["product", "set", "trod"][..], &more].concat(), "");
+    let mut until = Vec::new();
+    for (minutes, why) in [("60", "it forges"), ("120", "it goes on")] {
+        let block = ["address", "block", "203.0.113.7", "--minutes", minutes, "--reason", why];
+        let at = shop.json(&block, "")["until_at"].as_u64().unwrap();
+        until.push(format!("{:.0}", jiff::Timestamp::from_millisecond(at.cast_signed()).unwrap()));
+    }
+    shop.json(&["address", "unblock", "203.0.113.7"], "");
     let keys = json!({"keys": "PLAIN-trod-000000\nPLAIN-trod-000001\n"});
     assert_eq!(shop.ask(Method::POST, "/v1/products/trod/void", Some(&keys)).await.0, 200);
     shop.json(&["keys", "restore", "trod", "--count", "1"], "");
@@ -37,22 +46,31 @@ async fn every_change_stands_in_the_trail_and_nothing_secret() {
         .unwrap()
         .iter()
         .rev()
-        .map(|deed| ["by", "what", "on", "reason", "result"].map(|name| deed[name].as_str().unwrap()).join("|"))
+        .map(|deed| {
+            ["by", "what", "on", "change", "reason", "result"].map(|name| deed[name].as_str().unwrap()).join("|")
+        })
         .collect();
     let expected = [
-        "root|product add|trod||done".to_owned(),
-        "root|keys import|trod||5 imported".to_owned(),
-        "root|token add|anna||operate".to_owned(),
-        "root|token add|eyes||view".to_owned(),
-        format!("root|order new|trod||{id}"),
-        format!("anna|order expire|{id}|the buyer\u{fffd} left|expired"),
-        format!("anna|order approve|{id}|let it be|conflict"),
-        "root|product set|trod||done".to_owned(),
-        "root|keys void|trod||2 voided".to_owned(),
-        "root|keys restore|trod||1 restored".to_owned(),
-        "root|token remove|eyes||done".to_owned(),
+        "root|product add|trod|low 2; price 9.90 CNY||done".to_owned(),
+        "root|keys import|trod|||5 imported".to_owned(),
+        "root|token add|anna|role operate||operate".to_owned(),
+        "root|token add|eyes|role view||view".to_owned(),
+        format!("root|order new|trod|quantity 1; channel pay||{id}"),
+        format!("anna|order expire|{id}|state pending → expired|the buyer\u{fffd} left|expired"),
+        format!("anna|order approve|{id}||let it be|conflict"),
+        "root|product set|trod|price 9.90 CNY → 8.00 CNY||done".to_owned(),
+        "root|product set|trod|low 2 → 0; per_contact none → 5 keys in 24 hours; sale_from none → 2030-01-02T03:04:05Z||done".to_owned(),
+        "root|address block|203.0.113.7|until UNTIL|it forges|60 minutes".to_owned(),
+        "root|address block|203.0.113.7|until UNTIL → LATER|it goes on|120 minutes".to_owned(),
+        "root|address unblock|203.0.113.7|until LATER → none||done".to_owned(),
+        "root|keys void|trod|||2 voided".to_owned(),
+        "root|keys restore|trod|||1 restored".to_owned(),
+        "root|token remove|eyes|role view → none||done".to_owned(),
     ];
+    let expected = expected.map(|line| line.replace("UNTIL", &until[0]).replace("LATER", &until[1]));
     assert_eq!(lines, expected);
+    let shown = String::from_utf8(shop.cli(&["trail"], "").stdout).unwrap();
+    assert!(shown.contains("9.90 CNY → 8.00 CNY"), "{shown}");
     let times: Vec<u64> = trail["trail"].as_array().unwrap().iter().map(|deed| deed["at"].as_u64().unwrap()).collect();
     assert!(times.is_sorted_by(|newer, older| newer >= older) && times[0] > 1_600_000_000_000);
     assert_eq!(shop.admin("/v1/trail?limit=2").await["trail"].as_array().unwrap().len(), 2);

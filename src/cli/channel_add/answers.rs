@@ -4,9 +4,11 @@ use std::path::Path;
 
 use serde_json::{Map, json};
 
+use super::words;
 use crate::channel::asks::{Ask, Form};
 use crate::channel::{Channels, Kind};
 use crate::settings::{Problem, Secret, Section, unreadable};
+use crate::top::Lang;
 
 /// Longest file with a secret or a key.
 const FILE_BYTES: u64 = 1 << 20;
@@ -133,6 +135,11 @@ impl Answers {
         let is = |ask: &&Ask| key.strip_prefix(ask.key).is_some_and(|rest| matches!(rest, "" | "_file" | "_env"));
         let ask = self.kind.asks.settings.iter().find(is)?;
         (self.has(ask.key) && ask.with.is_none_or(|other| self.has(other))).then_some(ask)
+    }
+
+    /// A problem as whoever answers reads it: where, and what is wrong.
+    pub fn told(&self, problem: &Problem, lang: Lang) -> String {
+        format!("{}: {}", problem.path, words::said(self.blamed(problem), &problem.message, lang))
     }
 
     /// Whether a problem is about a setting that nobody asks for.

@@ -9,6 +9,7 @@ use super::super::{Context, Failure, serve};
 use super::answers::Answers;
 use crate::config::{Config, unread};
 use crate::store::embedded::make_private;
+use crate::top::Lang;
 
 /// The configuration that a channel is added to.
 pub struct Target {
@@ -87,10 +88,11 @@ impl Target {
     ///
     /// # Errors
     /// A file cannot be written, or the configuration was changed meanwhile.
-    pub fn write(&self, answers: &Answers, whole: &str) -> Result<Vec<PathBuf>, Failure> {
+    pub fn write(&self, answers: &Answers, whole: &str, lang: Lang) -> Result<Vec<PathBuf>, Failure> {
         let now = std::fs::read_to_string(&self.path).unwrap_or_default();
         if now != self.text {
-            return Err(Failure::new(format!("{} was changed meanwhile: nothing was written", self.path.display())));
+            let changed = lang.say("was changed meanwhile: nothing was written", "刚才被改动,什么都没有写入");
+            return Err(Failure::new(format!("{} {changed}", self.path.display())));
         }
         // The data directory, of a daemon that never ran.
         make_private(self.folder()).map_err(|error| Failure::new(error.to_string()))?;

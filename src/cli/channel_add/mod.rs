@@ -79,7 +79,7 @@ pub async fn run(context: &Context, args: AddArgs) -> Done {
     let mut person = here.map_err(|error| Failure::new(error.to_string()))?;
     let answers = match &mut person {
         Some(person) => wizard(person, &args, &target).await?,
-        None => given(&args, &target)?,
+        None => given(&args, &target, lang)?,
     };
     let section = answers.toml();
     let whole = target.with(&section)?;
@@ -108,28 +108,31 @@ pub async fn run(context: &Context, args: AddArgs) -> Done {
             None => false,
         };
         if !over {
-            return Err(Failure::new(format!("{names}: exists, and nothing was written; --force overwrites it")));
+            let exists = lang
+                .say("exists, and nothing was written; --force overwrites it", "已存在,什么都没有写入;--force 可覆盖");
+            return Err(Failure::new(format!("{names}: {exists}")));
         }
     }
-    let written = target.write(&answers, &whole)?;
+    let written = target.write(&answers, &whole, lang)?;
     report["files"] = written.iter().map(|path| json!(path.display().to_string())).collect();
     report["written"] = json!(true);
     add_what_is_next(&mut report, &answers, &target, lang);
-    let checked = if args.offline { None } else { Some(check(&answers, &target, &channels).await?) };
+    let checked = if args.offline { None } else { Some(check(&answers, &target, &channels, lang).await?) };
     report["gateway"] = json!(checked);
     show(context, lang, &report, checked.as_ref());
     Ok(ExitCode::from(u8::from(checked.is_some_and(|step| step.result == "failed"))))
 }
 
 /// Asks the gateway about a number that it cannot know.
-async fn check(answers: &Answers, target: &Target, channels: &Channels) -> Result<Step, Failure> {
+async fn check(answers: &Answers, target: &Target, channels: &Channels, lang: Lang) -> Result<Step, Failure> {
     let outbound = Outbound::build(&target.config.outbound).map_err(|problem| serve::wrong(&[problem]))?;
     let channel = channels.get(&answers.name).ok_or_else(|| Failure::new("there is no channel"))?;
     let clock = Clock::default();
     tokio::select! {
         step = call_gateway(&outbound, channel.as_ref(), || clock.now()) => Ok(step),
         _ = tokio::signal::ctrl_c() => {
-            Err(Failure { message: "the channel is written; its gateway was not asked".to_owned(), code: 130 })
+            let message = lang.say("the channel is written; its gateway was not asked", "渠道已写入;没有询问网关");
+            Err(Failure { message: message.to_owned(), code: 130 })
         }
     }
 }
@@ -157,12 +160,15 @@ fn bad_name(name: &str, target: &Target, lang: Lang) -> Option<String> {
 }
 
 /// The answers as flags give them.
-fn given(args: &AddArgs, target: &Target) -> Result<Answers, Failure> {
+fn given(args: &AddArgs, target: &Target, lang: Lang) -> Result<Answers, Failure> {
     let (Some(name), Some(word)) = (&args.name, &args.kind) else {
-        return Err(unusable("missing: the channel's NAME and --kind KIND (kamid channel kinds lists them)"));
+        return Err(unusable(lang.say(
+            "missing: the channel's NAME and --kind KIND (kamid channel kinds lists them)",
+            "缺少渠道名称和 --kind 种类(kamid channel kinds 列出种类)",
+        )));
     };
     let kind = kind_of(word)?;
-    if let Some(why) = bad_name(name, target, Lang::En) {
+    if let Some(why) = bad_name(name, target, lang) {
         return Err(unusable(why));
     }
     let (mut answers, mut wrong) = (Answers::new(name, kind), Vec::new());
@@ -170,11 +176,13 @@ fn given(args: &AddArgs, target: &Target) -> Result<Answers, Failure> {
     for (key, text) in &args.set {
         let elsewhere = key.strip_suffix("_file").unwrap_or(key);
         match asked(key).or_else(|| asked(elsewhere)) {
-            Some(ask) if ask.form.is_filed() => wrong.push(format!("{key}: give --secret-file {}=PATH", ask.key)),
+            Some(ask) if ask.form.is_filed() => {
+                wrong.push(format!("{key}: {} --secret-file {}=PATH", lang.say("give", "请用"), ask.key));
+            }
             Some(ask) => match read(ask, text) {
                 Ok(Some(given)) => answers.give(key, given),
                 Ok(None) => {}
-                Err(words) => wrong.push(format!("{key}: one of {words}")),
+                Err(words) => wrong.push(format!("{key}: {} {words}", lang.say("one of", "只能是"))),
             },
             None => answers.give(key, Given::Value(text.parse().unwrap_or_else(|_| text.as_str().into()))),
         }
@@ -184,10 +192,25 @@ fn given(args: &AddArgs, target: &Target) -> Result<Answers, Failure> {
         let key = key.strip_suffix("_file").unwrap_or(key);
         match Given::file(path) {
             Ok(given) => answers.give(key, given),
-            Err(why) => wrong.push(format!("{key}: {why}")),
+            Err(why) => wrong.push(format!("{key}: {}", words::said(asked(key), &why, lang))),
         }
     }
-    for ask in kind.asks.settings {
+    fill_in(&mut answers, &mut wrong, lang);
+    // Of what is missing the kind would say once more that it is.
+    let told = |problem: &&Problem| answers.blamed(problem).is_some() || answers.is_unasked(problem);
+    let problems = answers.problems();
+    wrong.extend(problems.iter().filter(|it| !it.warning).filter(told).map(|problem| answers.told(problem, lang)));
+    if wrong.is_empty() {
+        Ok(answers)
+    } else {
+        let nothing = lang.say("nothing was written:", "什么都没有写入:");
+        Err(unusable(format!("{nothing}\n  {}", wrong.join("\n  "))))
+    }
+}
+
+/// Gives what has a default, and says what is still missing.
+fn fill_in(answers: &mut Answers, wrong: &mut Vec<String>, lang: Lang) {
+    for ask in answers.kind.asks.settings {
         let told = wrong.iter().any(|line| line.starts_with(&format!("{}: ", ask.key)));
         if told || answers.has(ask.key) || !answers.wants(ask) {
             continue;
@@ -198,18 +221,10 @@ fn given(args: &AddArgs, target: &Target) -> Result<Answers, Failure> {
             _ => {
                 let flag = if ask.form.is_filed() { "--secret-file" } else { "--set" };
                 let what = if ask.form.is_filed() { "PATH" } else { "…" };
-                wrong.push(format!("missing: {flag} {}={what} ({})", ask.key, ask.what.0));
+                let (missing, about) = (lang.say("missing:", "缺少:"), lang.say(ask.what.0, ask.what.1));
+                wrong.push(format!("{missing} {flag} {}={what} ({about})", ask.key));
             }
         }
-    }
-    // Of what is missing the kind would say once more that it is.
-    let told = |problem: &&Problem| answers.blamed(problem).is_some() || answers.is_unasked(problem);
-    let problems = answers.problems();
-    wrong.extend(problems.iter().filter(|it| !it.warning).filter(told).map(ToString::to_string));
-    if wrong.is_empty() {
-        Ok(answers)
-    } else {
-        Err(unusable(format!("nothing was written:\n  {}", wrong.join("\n  "))))
     }
 }
 
@@ -250,7 +265,7 @@ async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<
             Err(why) if matches!(ask.form, Form::Choice(_)) => {
                 person.hears(&format!("  {} {why}", lang.say("one of:", "只能是:")));
             }
-            Err(why) => person.hears(&format!("  {}", words::said(ask, &why, lang))),
+            Err(why) => person.hears(&format!("  {}", words::said(Some(ask), &why, lang))),
         }
         if !answers.has(ask.key) {
             continue;
@@ -259,11 +274,11 @@ async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<
         for problem in answers.problems() {
             match answers.blamed(&problem) {
                 Some(wrong) if !problem.warning => {
-                    person.hears(&format!("  {}: {}", wrong.key, words::said(wrong, &problem.message, lang)));
+                    person.hears(&format!("  {}: {}", wrong.key, words::said(Some(wrong), &problem.message, lang)));
                     answers.forget(wrong.key);
                 }
                 Some(other) if other.key == ask.key => {
-                    person.hears(&format!("  {}", words::said(ask, &problem.message, lang)));
+                    person.hears(&format!("  {}", words::said(Some(ask), &problem.message, lang)));
                 }
                 _ => {}
             }
@@ -343,7 +358,8 @@ fn show(context: &Context, lang: Lang, report: &Value, checked: Option<&Step>) {
     out.line(&format!("\n{}", text("section")));
     for warning in list("warnings") {
         let (path, message) = (warning["path"].as_str(), warning["message"].as_str());
-        out.line(&format!("{}: {}", path.unwrap_or_default(), message.unwrap_or_default()));
+        let message = words::said(None, message.unwrap_or_default(), lang);
+        out.line(&format!("{}: {message}", path.unwrap_or_default()));
     }
     if report["written"] != true {
         return out.line(lang.say("nothing was written (--dry-run)", "没有写入(--dry-run)"));

@@ -16,7 +16,7 @@ const THINGS: [(&str, &str); 8] = [
 ];
 
 /// Beginnings of what the settings' readers say, and the same in Chinese.
-const SAYINGS: [(&str, &str); 15] = [
+const SAYINGS: [(&str, &str); 18] = [
     ("is your own key", "这是你自己的公钥(与这里的私钥是一对),此处需要平台的"),
     ("is not the key of", "与证书不是一对"),
     ("is not the certificate of", "与私钥不是一对"),
@@ -32,14 +32,33 @@ const SAYINGS: [(&str, &str); 15] = [
     ("names no file", "没有这个文件:请填文件路径,而不是文件内容"),
     ("names a file that is no text", "不是文本文件:.pfx、.der 请先用 openssl 转成 PEM"),
     ("is not https", "不是 https:途中可能被看到或篡改"),
+    ("is not a setting", "没有这个设置项:kamid channel kinds 列出每个种类的设置"),
+    ("is missing", "缺少"),
+    ("the file is longer than", "文件过大"),
+];
+/// What a value must be, where it is of no kind's own.
+const FORMS: [(&str, &str); 3] = [
+    ("true or false", "true 或 false"),
+    ("a text in quotes", "文本"),
+    ("networks such as", "网段列表,例如 [\"203.0.113.0/24\"]"),
 ];
 
-/// A problem's message, for the setting that was asked for.
-pub fn said(ask: &Ask, message: &str, lang: Lang) -> String {
+/// A problem's message, for the setting that it is about: one that is asked for, or any other.
+pub fn said(ask: Option<&Ask>, message: &str, lang: Lang) -> String {
     if lang == Lang::En {
         return message.to_owned();
     }
-    let wanted = format!("。需要:{}", ask.what.1);
+    if let Some(range) = message.strip_prefix("must be a whole number from ") {
+        return format!("必须是整数,范围 {}", range.replace(" to ", " 到 "));
+    }
+    if let Some((_, close)) = message.split_once("is not a setting; did you mean ") {
+        return format!("没有这个设置项,是不是 {}?", close.trim_end_matches('?'));
+    }
+    let form = message.strip_prefix("must be ").unwrap_or_default();
+    if let Some((_, zh)) = FORMS.iter().find(|(en, _)| form.starts_with(en)) {
+        return format!("必须是 {zh}");
+    }
+    let wanted = ask.map(|ask| format!("。需要:{}", ask.what.1)).unwrap_or_default();
     let thing = message.strip_prefix("is ").filter(|rest| rest.contains("; needed: ")).unwrap_or_default();
     if let Some((_, zh)) = THINGS.iter().find(|(en, _)| thing.starts_with(en)) {
         return format!("{zh}{wanted}");
@@ -64,12 +83,18 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_in_chinese() {
         let key = ask("wechat_v3", "merchant_private_key");
-        let of = |message: &str| said(key, message, Lang::Zh);
+        let of = |message: &str| said(Some(key), message, Lang::Zh);
         assert!(of("is a public key; needed: your own").starts_with("这是公钥。需要:"));
         assert!(of("is no RSA key of 2048 bits or more, or a part of it is missing; needed: x").starts_with("这不是"));
+        assert!(said(None, "is not a setting; known: pid", Lang::Zh).starts_with("没有这个设置项"));
+        assert_eq!(of("must be a whole number from 1 to 9"), "必须是整数,范围 1 到 9");
+        assert_eq!(of("must be true or false"), "必须是 true 或 false");
         assert!(of("does not look like a merchant number").starts_with("看起来不对。需要:"));
         assert!(of("names no file that is there: give the path").starts_with("没有这个文件"));
-        assert_eq!((of("something new"), said(key, "is x", Lang::En)), ("something new".to_owned(), "is x".to_owned()));
+        assert_eq!(
+            (of("something new"), said(None, "is x", Lang::En)),
+            ("something new".to_owned(), "is x".to_owned())
+        );
     }
 
     /// What nobody says any more would stay English unseen.
@@ -86,7 +111,7 @@ mod tests {
                 }
             }
         }
-        for (en, _) in THINGS.iter().chain(&SAYINGS) {
+        for (en, _) in THINGS.iter().chain(&SAYINGS).chain(&FORMS) {
             assert!(sources.contains(&format!("\"{en}")), "{en}");
         }
     }

@@ -30,7 +30,13 @@ fn answer(seat: &mut Seat, asked: &str, text: &str) {
 
 /// The command without a terminal, its words separated by blanks.
 fn add(data: &Path, words: &str) -> (Option<i32>, String, String) {
+    add_in("C.UTF-8", data, words)
+}
+
+/// The same in the language of that locale.
+fn add_in(locale: &str, data: &Path, words: &str) -> (Option<i32>, String, String) {
     let mut command = Command::new(KAMID);
+    command.env("LC_ALL", locale);
     command.args(["channel", "add", "--data"]).arg(data).args(words.split_whitespace()).stdin(Stdio::null());
     let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
@@ -215,6 +221,42 @@ fn everything_that_is_missing_or_wrong_is_told_and_nothing_is_written() {
     assert!(code == Some(0) && shown.contains("key_file = \"pay.key\"") && !shown.contains(SECRET), "{shown}");
     assert_eq!(names(&data), ["config.toml"]);
     assert_eq!(std::fs::read_to_string(folder.config()).unwrap(), BEFORE);
+}
+
+#[test]
+fn flags_are_answered_in_chinese_where_that_is_the_language() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let right = folder.epay("pay", "http://127.0.0.1:1") + " --offline";
+    let mut told = Vec::new();
+    for (words, code, part) in [
+        ("pay", 64, "缺少渠道名称和 --kind"),
+        ("Pay! --kind epay_v1", 64, "不能作名称"),
+        ("old --kind epay_v1", 64, "已有这个名称的渠道"),
+        ("pay --kind epay_v1", 64, "缺少: --set gateway_url=…"),
+        ("pay --kind epay_v1 --set key=PLAIN", 64, "key: 请用 --secret-file key=PATH"),
+        ("pay --kind epay_v1 --secret-file key=/nowhere", 64, "key: 没有这个文件"),
+        ("pay --kind alipay --set pay=coins", 64, "pay: 只能是 page wap qr"),
+        (&format!("{right} --set pidd=1"), 64, "channel.pay.pidd: 没有这个设置项,是不是 pid"),
+        (&format!("{right} --set confirm=perhaps"), 64, "channel.pay.confirm: 必须是 true 或 false"),
+        (&format!("{right} --set max_body_bytes=1"), 64, "channel.pay.max_body_bytes: 必须是整数,范围"),
+        (&format!("{right} --dry-run"), 0, "没有写入"),
+        (&right, 0, "已写入:"),
+    ] {
+        let (status, shown, error) = add_in("zh_CN.UTF-8", &data, words);
+        assert!(status == Some(code) && (shown.clone() + &error).contains(part), "{words}: {shown}{error}");
+        if code == 64 {
+            told.push(error);
+        }
+    }
+    let english = ["nothing was written", "missing", "one of", "give ", "must be", "is not"];
+    let left: Vec<_> = told.iter().filter(|error| english.iter().any(|words| error.contains(words))).collect();
+    assert!(left.is_empty(), "{left:?}");
+    // What is there already is not overwritten, and that is said in Chinese too.
+    std::fs::write(data.join("two.key"), "another").unwrap();
+    let two = folder.epay("two", "http://127.0.0.1:1") + " --offline";
+    let (status, _, error) = add_in("zh_CN.UTF-8", &data, &two);
+    assert!(status == Some(1) && error.contains("已存在,什么都没有写入"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ mod adding;
 mod alipay;
 mod asks;
 mod cases;
+mod clicks;
 mod coins;
 mod epay;
 pub mod gates;

@@ -1,5 +1,6 @@
 //! What tests start and talk to.
 
+pub mod browser;
 pub mod channel;
 pub mod coins;
 pub mod delivery;

@@ -50,6 +50,19 @@ impl Gateway {
         (self.wechat_headers(&body.to_string(), attempt), body.to_string())
     }
 
+    /// The page that a phone's browser is sent to: it refuses whoever does not come from the shop's own pages.
+    fn h5_page(&self, uri: &Uri, headers: &HeaderMap) -> Result<Response, &'static str> {
+        let number = uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("number=")));
+        let referer = headers.get("referer").and_then(|text| text.to_str().ok()).unwrap_or_default();
+        let mut payments = self.payments();
+        let payment = number.and_then(|number| payments.get_mut(number)).ok_or("number")?;
+        payment.extra = format!("{} {referer}", payment.extra);
+        if referer.is_empty() {
+            return Err("商家参数格式有误，请联系商家解决");
+        }
+        Ok(axum::response::Html("<title>WeChat</title><h1>pay here</h1>").into_response())
+    }
+
     pub(super) fn answer_wechat(
         &self,
         method: &Method,
@@ -57,6 +70,9 @@ impl Gateway {
         headers: &HeaderMap,
         body: &str,
     ) -> Result<Response, &'static str> {
+        if uri.path() == "/h5" {
+            return self.h5_page(uri, headers);
+        }
         let head = headers.get("authorization").and_then(|text| text.to_str().ok()).unwrap_or_default();
         let part = |name: &str| {
             head.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default()
@@ -75,6 +91,11 @@ impl Gateway {
             "/v3/pay/transactions/native" => {
                 self.asked(&of("out_trade_no"), &wish["amount"]["total"].to_string(), &of("notify_url"), "");
                 json!({"code_url": format!("weixin://wxpay/bizpayurl?pr={}", of("out_trade_no"))})
+            }
+            "/v3/pay/transactions/h5" => {
+                let from = wish["scene_info"]["payer_client_ip"].as_str().ok_or("payer_client_ip")?;
+                self.asked(&of("out_trade_no"), &wish["amount"]["total"].to_string(), &of("notify_url"), from);
+                json!({"h5_url": format!("{}/h5?number={}", self.url, of("out_trade_no"))})
             }
             "/v3/refund/domestic/refunds" => {
                 let refund = of("out_refund_no");
