@@ -4,6 +4,7 @@
 # make sdks: the channels and the gateways' own SDKs sign for each other.
 .PHONY: run demo test lint bench faults large fuzz sdks setup setup-tests
 
+DENY = target/tools/bin/cargo-deny
 APT = $(shell [ "$$(id -u)" = 0 ] || echo sudo) apt-get
 
 run: setup
@@ -23,6 +24,10 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 	@command -v c++ >/dev/null || ( $(APT) update -qq && $(APT) install -y -qq g++ )
 	cargo check --manifest-path tests/fuzz/Cargo.toml --target-dir target
+	@test -x $(DENY) || cargo install --locked --quiet --root target/tools --target-dir target/tools/build cargo-deny
+	$(DENY) --config .cargo/deny.toml check bans licenses sources
+	@if $(DENY) --config .cargo/deny.toml fetch db >/dev/null 2>&1; then $(DENY) --config .cargo/deny.toml check advisories; \
+		else echo "the advisories cannot be reached: they were not checked"; fi
 
 bench: setup
 	cargo bench --bench table

@@ -14,8 +14,8 @@ use kamid::hammer::{self, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish}
 
 use crate::support::port::held_port;
 use crate::support::proxy::{Line, Proxy, breaks};
-use crate::support::redis::TestRedis;
-use crate::support::shop::{CHANNEL, Daemon, channels};
+use crate::support::redis::{TestRedis, programs};
+use crate::support::shop::{CHANNEL, Daemon, channels, wait_for};
 
 /// Every fault there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +44,30 @@ enum Fault {
     Clock(i8),
     /// The line to Redis breaks, in one of five ways.
     Line(Line),
+    /// The lock files are removed under a running daemon; or it is killed before, and started again.
+    LocksGone { killed: bool },
+    /// Redis' settings are changed so that payments could be lost, and set back after a while.
+    SettingsChanged,
+    /// Redis comes back empty for a while, until its files are brought back.
+    StoreEmptied,
+    /// The clock of Redis jumps by so many hours, and back after a while.
+    RedisClock(i8),
+    /// The replica that must have each payment stands still for a while, on the newest server that can be had.
+    ReplicaSilent,
+    /// Nobody reads the daemon's log for a while.
+    LogBlocked,
 }
 
-/// How long a daemon may take to be ready again after its Redis is.
-const READY: Duration = Duration::from_secs(3);
+impl Fault {
+    /// How long a daemon may take to be ready again after its Redis is.
+    const fn ready(self) -> Duration {
+        match self {
+            // Settings are looked at every three seconds.
+            Self::SettingsChanged => Duration::from_secs(6),
+            _ => Duration::from_secs(3),
+        }
+    }
+}
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -63,7 +83,27 @@ struct Rig {
     clock: PathBuf,
     redis_port: u16,
     _redis: TestRedis,
-    _folder: tempfile::TempDir,
+    copied: Copied,
+    folder: tempfile::TempDir,
+}
+
+/// A daemon whose payments must have a copy.
+struct Copied {
+    shop: Daemon,
+    master: TestRedis,
+    replica: TestRedis,
+}
+
+impl Copied {
+    fn start(limits: &str) -> Self {
+        let (port, program) = (held_port(), programs().pop().unwrap());
+        let master = TestRedis::of(&program, |_| vec!["--port".to_owned(), port.to_string()]);
+        let replica =
+            TestRedis::of(&program, |_| vec!["--replicaof".to_owned(), "127.0.0.1".to_owned(), port.to_string()]);
+        let store = format!("[store]\nurl = \"{}\"\nreplicas = 1\n{limits}{}", master.url(), fixed_ports());
+        let shop = Daemon::quiet(&master.folder().join("d"), &store);
+        Self { shop, master, replica }
+    }
 }
 
 fn fixed_ports() -> String {
@@ -85,19 +125,28 @@ impl Rig {
         let store = format!("[store]\nurl = \"redis://127.0.0.1:{}/0\"\n{limits}{}", proxy.port, fixed_ports());
         let clock = folder.path().join("clock");
         std::fs::write(&clock, "+0").unwrap();
-        let far = Daemon::launched(&folder.path().join("e"), &store, &jumping(&clock));
-        Self { near, far, proxy, room, clock, redis_port: port, _redis: redis, _folder: folder }
+        let launch = format!("{}{}", clocked(&clock), piped(folder.path()));
+        let far = Daemon::launched(&folder.path().join("e"), &store, &launch);
+        let copied = Copied::start(limits);
+        Self { near, far, proxy, room, clock, redis_port: port, _redis: redis, copied, folder }
     }
 
     fn shop(&self, fault: Fault) -> &Daemon {
-        if matches!(fault, Fault::Line(_) | Fault::Clock(_)) { &self.far } else { &self.near }
+        match fault {
+            Fault::Line(_) | Fault::Clock(_) | Fault::RedisClock(_) | Fault::LogBlocked => &self.far,
+            Fault::ReplicaSilent => &self.copied.shop,
+            _ => &self.near,
+        }
     }
 
     /// How long the daemon takes to be ready again once its Redis is.
     async fn ready_again(&self, fault: Fault) -> Duration {
         let shop = self.shop(fault);
         let url = match fault {
-            Fault::Line(_) | Fault::Clock(_) => format!("redis://127.0.0.1:{}/", self.redis_port),
+            Fault::Line(_) | Fault::Clock(_) | Fault::RedisClock(_) | Fault::LogBlocked => {
+                format!("redis://127.0.0.1:{}/", self.redis_port)
+            }
+            Fault::ReplicaSilent => self.copied.master.url(),
             _ => format!("unix://{}", shop.data.join("redis/redis.sock").display()),
         };
         let client = redis::Client::open(url).unwrap();
@@ -187,17 +236,101 @@ impl Rig {
                 tokio::time::sleep(long).await;
                 self.proxy.set(Line::Whole);
             }
+            fault => self.strike_at_trust(fault, long).await,
         }
+    }
+
+    /// What makes a store or a log another than the one that was trusted.
+    async fn strike_at_trust(&mut self, fault: Fault, long: Duration) {
+        match fault {
+            Fault::LocksGone { killed } => {
+                if killed {
+                    self.near.kill();
+                }
+                for lock in ["kamid.lock", "redis/redis.lock"] {
+                    std::fs::remove_file(self.near.data.join(lock)).unwrap();
+                }
+                if killed {
+                    self.near.run();
+                } else {
+                    let second = self.near.cli(&["serve"], "");
+                    assert!(!second.status.success(), "a second daemon was let in");
+                }
+            }
+            Fault::SettingsChanged => {
+                self.near.redis_set("appendfsync", "no");
+                tokio::time::sleep(long).await;
+                self.near.redis_set("appendfsync", "always");
+            }
+            Fault::StoreEmptied => {
+                let (files, aside) =
+                    (self.near.data.join("redis/appendonlydir"), self.near.data.join("redis/brought-back"));
+                self.between_two_servers(|| std::fs::rename(&files, &aside).unwrap());
+                tokio::time::sleep(long * 2).await;
+                self.between_two_servers(|| {
+                    std::fs::remove_dir_all(&files).unwrap();
+                    std::fs::rename(&aside, &files).unwrap();
+                });
+            }
+            Fault::RedisClock(hours) => {
+                self.proxy.set_clock(i64::from(hours) * 3600);
+                tokio::time::sleep(long).await;
+                self.proxy.set_clock(0);
+            }
+            Fault::ReplicaSilent => {
+                self.copied.replica.freeze(true);
+                tokio::time::sleep(long).await;
+                self.copied.replica.freeze(false);
+            }
+            Fault::LogBlocked => {
+                use rustix::process::{Pid, Signal, kill_process};
+                let reader = std::fs::read_to_string(self.folder.path().join("reader")).unwrap();
+                let reader = Pid::from_raw(reader.trim().parse().unwrap()).unwrap();
+                kill_process(reader, Signal::STOP).unwrap();
+                tokio::time::sleep(long).await;
+                kill_process(reader, Signal::CONT).unwrap();
+            }
+            other => unreachable!("{other:?} is struck elsewhere"),
+        }
+    }
+
+    /// Does something to the files of the embedded Redis while none runs on them.
+    fn between_two_servers(&self, act: impl FnOnce()) {
+        let hold = self.room.with_file_name("hold");
+        std::fs::write(&hold, "").unwrap();
+        let pid = self.near.redis_pid();
+        self.near.kill_redis();
+        if let Some(pid) = pid {
+            wait_for("the end of Redis", || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
+        }
+        act();
+        std::fs::remove_file(hold).unwrap();
     }
 }
 
-/// Starts a program whose wall clock follows a file, by a library that stands between it and the system's.
+/// Hands a daemon's log to a reader of its own, through a pipe that holds a page.
+fn piped(folder: &Path) -> String {
+    let (pipe, reader) = (folder.join("log.pipe"), folder.join("reader"));
+    let read = "import fcntl, shutil, sys; pipe = open(sys.argv[1], 'rb', 0); fcntl.fcntl(pipe, 1031, 4096); shutil.copyfileobj(pipe, sys.stderr.buffer.raw, 512)";
+    format!(
+        "mkfifo {pipe}\nLD_PRELOAD= /usr/bin/python3 -c \"{read}\" {pipe} &\necho $! > {reader}\nexec \"$@\" 2> {pipe}\n",
+        pipe = pipe.display(),
+        reader = reader.display()
+    )
+}
+
+/// Starts a program whose wall clock follows a file.
 pub fn jumping(clock: &Path) -> String {
+    format!("{}exec \"$@\"\n", clocked(clock))
+}
+
+/// Lets the wall clock of what a script starts follow a file, by a library that stands between it and the system's.
+fn clocked(clock: &Path) -> String {
     let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
     let library = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
     let library = library.expect("libfaketime is installed: make setup-tests");
     format!(
-        "export LD_PRELOAD={} FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1\nexec \"$@\"\n",
+        "export LD_PRELOAD={} FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1\n",
         library.display(),
         clock.display()
     )
@@ -223,7 +356,7 @@ fn open_files(pid: u32) -> u64 {
 /// One round: a load, a fault in the middle of it, and the audit. Returns what it came to, in a line.
 async fn round(rig: &mut Rig, seed: u64, calls: u64, rate: f64) -> String {
     let mut chance = fastrand::Rng::with_seed(seed);
-    let fault = match chance.u8(0..17) {
+    let fault = match chance.u8(0..24) {
         0 => Fault::KillRedis,
         1 => Fault::KillDaemon,
         2 => Fault::KillBoth,
@@ -235,6 +368,12 @@ async fn round(rig: &mut Rig, seed: u64, calls: u64, rate: f64) -> String {
         8 => Fault::SecondDaemon,
         9 => Fault::FullDisk,
         10 => Fault::Clock(chance.i8(-100..100)),
+        11 => Fault::LocksGone { killed: chance.bool() },
+        12 => Fault::SettingsChanged,
+        13 | 14 => Fault::StoreEmptied,
+        15 => Fault::RedisClock(chance.i8(-100..100)),
+        16 => Fault::ReplicaSilent,
+        17 => Fault::LogBlocked,
         _ => Fault::Line(breaks(&mut chance)),
     };
     strike(rig, fault, seed, calls, rate, &mut chance).await
@@ -260,7 +399,7 @@ async fn strike(rig: &mut Rig, fault: Fault, seed: u64, calls: u64, rate: f64, c
         rig.strike(fault, long, chance).await;
         rig.ready_again(fault).await
     });
-    assert!(ready <= READY, "seed {seed}, {fault:?}: ready {ready:?} after its Redis was");
+    assert!(ready <= fault.ready(), "seed {seed}, {fault:?}: ready {ready:?} after its Redis was");
     if let Some(error) = &report.unaudited {
         let shop = rig.shop(fault);
         let end = |name: &str| {
@@ -335,6 +474,13 @@ async fn every_fault_once_under_a_small_load() {
         Fault::SecondDaemon,
         Fault::FullDisk,
         Fault::Clock(30),
+        Fault::LocksGone { killed: false },
+        Fault::LocksGone { killed: true },
+        Fault::SettingsChanged,
+        Fault::StoreEmptied,
+        Fault::RedisClock(3),
+        Fault::ReplicaSilent,
+        Fault::LogBlocked,
         Fault::Line(Line::CutBeforeSend),
         Fault::Line(Line::CutAfterSend),
         Fault::Line(Line::CutMidReply),
