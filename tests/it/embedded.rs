@@ -107,7 +107,7 @@ async fn no_second_redis_is_started_when_its_lock_is_removed_under_a_running_dae
     // What is gone is started again, and that is said.
     signal(redis, Signal::KILL);
     wait_for("another Redis", || shop.redis_pid().filter(|pid| *pid != redis));
-    assert_eq!(said(&shop, "was gone"), 1);
+    wait_for("a line of the log", || (said(&shop, "was gone") == 1).then_some(()));
     nothing_twice(&shop, &ids).await;
     assert!(shop.stop());
     assert!(servers(&shop.data).is_empty(), "the one that runs is stopped with the daemon");

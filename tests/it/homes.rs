@@ -131,8 +131,10 @@ fn secrets_that_others_may_read_are_refused_with_the_chmod_to_run() {
     let folder = shop.data.join("redis");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     shop.run();
-    let log = std::fs::read_to_string(shop.data.join("log")).unwrap();
-    assert!(log.contains(&format!("chmod 700 {}", folder.display())), "{log}");
+    wait_for("a line of the log", || {
+        let log = std::fs::read_to_string(shop.data.join("log")).unwrap();
+        log.contains(&format!("chmod 700 {}", folder.display())).then_some(())
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
