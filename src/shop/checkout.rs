@@ -74,7 +74,8 @@ impl Shop {
     pub async fn order(&self, wanted: &Wanted, buyer: Buyer) -> Result<Created, ShopError> {
         self.guard()?;
         let now = self.store.now();
-        let (product, channel, contact) = self.check(wanted, now)?;
+        let product = self.product(&wanted.product).await?;
+        let (channel, contact) = self.check(&product, wanted, now)?;
         let amount =
             product.price.times(wanted.quantity).ok_or_else(|| invalid("quantity", "the amount is too large"))?;
         let id = OrderId::new(product.home(), now, vault::chance()?);
@@ -120,8 +121,7 @@ impl Shop {
         }
     }
 
-    fn check(&self, wanted: &Wanted, now: Millis) -> Result<(Product, String, String), ShopError> {
-        let product = self.product(&wanted.product)?;
+    fn check(&self, product: &Product, wanted: &Wanted, now: Millis) -> Result<(String, String), ShopError> {
         if !product.on_sale(now) {
             return Err(ShopError::Conflict("this product is not on sale now".to_owned()));
         }
@@ -143,7 +143,7 @@ impl Shop {
             _ => return Err(invalid("channel", &format!("is missing: one of {}", self.channels.names()))),
         };
         self.channel_for(&channel, product.price.currency)?;
-        Ok((product, channel, contact.to_owned()))
+        Ok((channel, contact.to_owned()))
     }
 
     /// Counts an order against what limits its buyer; takes back what it counted when one limit is reached.

@@ -21,6 +21,7 @@ mod laws;
 mod layers;
 mod life;
 mod limits;
+mod listing;
 mod log;
 mod lua;
 mod million;
