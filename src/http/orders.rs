@@ -13,10 +13,12 @@ use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::address::network;
+use super::address::{network, plain};
+use super::pages::is_zh;
 use super::problem::Problem;
 use super::{Client, Web};
-use crate::domain::{Millis, Order};
+use crate::domain::Order;
+pub use crate::domain::text::iso;
 use crate::shop::{Buyer, Created, Shop, Wanted};
 use crate::store::Once;
 
@@ -101,14 +103,15 @@ async fn order(
 ) -> Result<Response, Problem> {
     web.limiter.order(client.0).map_err(Problem::limited)?;
     let wanted: Wanted = read_json(&headers, &body)?;
-    let buyer = Buyer::Address(network(client.0));
+    let zh = is_zh(&headers);
+    let buyer = Buyer::Address(plain(client.0));
     let created = match headers.get("idempotency-key") {
-        None => web.shop.order(&wanted, buyer).await.map_err(Problem::for_buyers)?,
+        None => web.shop.order(&wanted, buyer).await.map_err(|error| Problem::for_buyers(error, zh))?,
         Some(key) => {
             let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid", "An Idempotency-Key has 1 to 255 characters.")
             })?;
-            once(&web.shop, key, network(client.0).to_string(), &wanted, buyer).await?
+            once(&web.shop, (key, zh), network(client.0).to_string(), &wanted, buyer).await?
         }
     };
     let answer = with_token(&web.shop, &created)?;
@@ -125,7 +128,13 @@ pub fn cookie(id: &str, token: &str, secure: bool) -> String {
 }
 
 /// Runs a request once for a key of one address: another buyer's key of the same text is another key.
-async fn once(shop: &Shop, key: &str, address: String, wanted: &Wanted, buyer: Buyer) -> Result<Created, Problem> {
+async fn once(
+    shop: &Shop,
+    (key, zh): (&str, bool),
+    address: String,
+    wanted: &Wanted,
+    buyer: Buyer,
+) -> Result<Created, Problem> {
     let name = shop.store.names.hashed("idem", shop.vault.index("idem", &format!("{address}|{key}")));
     let body = serde_json::to_string(wanted).unwrap_or_default();
     let body = HEXLOWER.encode(&shop.vault.index("body", &body));
@@ -144,7 +153,7 @@ async fn once(shop: &Shop, key: &str, address: String, wanted: &Wanted, buyer: B
     let created = shop.order(wanted, buyer).await;
     let answer = created.as_ref().ok().and_then(|created| serde_json::to_string(created).ok());
     shop.store.once_done(&name, answer.as_deref(), ONCE_MS).await.map_err(crate::shop::ShopError::from)?;
-    created.map_err(Problem::for_buyers)
+    created.map_err(|error| Problem::for_buyers(error, zh))
 }
 
 /// The token of a request: `Authorization: Bearer`, then `?token=`, then the order's cookie.
@@ -199,12 +208,8 @@ async fn pay(
 ) -> Result<Response, Problem> {
     let wanted: PayWith = read_json(&headers, &body)?;
     let order = looked_up(&web, client, &id, &headers, &query).await?;
-    let created = web.shop.pay_again(order.id, &wanted.channel).await.map_err(Problem::for_buyers)?;
+    let again = web.shop.pay_again(order.id, &wanted.channel).await;
+    let created = again.map_err(|error| Problem::for_buyers(error, is_zh(&headers)))?;
     let answer = with_token(&web.shop, &created)?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
-}
-
-/// A moment as ISO 8601 in UTC.
-pub fn iso(at: Millis) -> String {
-    jiff::Timestamp::from_millisecond(at.cast_signed()).map_or_else(|_| String::new(), |at| format!("{at:.0}"))
 }

@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::{Client, Web};
 use crate::channel::Step;
 use crate::domain::text::printable;
-use crate::domain::{Order, OrderState, PaymentNo};
+use crate::domain::{Order, OrderState, PaymentNo, Reached};
 use crate::shop::{Pay, ShopError};
 use crate::store::StoreError;
 use crate::vault;
@@ -75,7 +75,7 @@ async fn script() -> Response {
 }
 
 /// Whether the reader's first language is Chinese.
-fn is_zh(headers: &HeaderMap) -> bool {
+pub fn is_zh(headers: &HeaderMap) -> bool {
     let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     wanted.trim_start().to_ascii_lowercase().starts_with("zh")
 }
@@ -135,8 +135,21 @@ async fn page(
     Ok(response)
 }
 
-/// An order's page; `refused`: the way to pay that was chosen and that does not work.
-async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, refused: Option<&str>) -> Result<Response, Problem> {
+/// Why the way to pay that was chosen is not taken.
+enum Refused {
+    /// This one does not work now.
+    Channel(String),
+    /// No further one may be tried.
+    Limit(Reached),
+}
+
+/// An order's page; `refused`: with what is said of a way to pay that was not taken.
+async fn order_page(
+    web: &Web,
+    order: &Order,
+    headers: &HeaderMap,
+    refused: Option<Refused>,
+) -> Result<Response, Problem> {
     let (view, copying) = match web.shop.view(order).await {
         Ok(view) => (view, false),
         // Paid and delivered, but not safe to be shown: the page says so, and looks again by itself.
@@ -162,12 +175,15 @@ async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, refused: Opti
     let others = web.shop.channels_for(order.amount.currency);
     let others = others.filter(|name| order.state == OrderState::Pending && Some(*name) != tried);
     let others: Vec<String> = others.map(str::to_owned).collect();
-    let values = context! { others, refused, copying, order => Value::from(minijinja::value::Serde(&view)), pay_url, code, form_url, fields, expires, title => view.name };
-    let status = match (copying, refused) {
-        (true, _) => StatusCode::SERVICE_UNAVAILABLE,
-        (_, Some(_)) => StatusCode::BAD_GATEWAY,
-        _ => StatusCode::OK,
+    let (mut status, refused, limited) = match refused {
+        None => (StatusCode::OK, None, None),
+        Some(Refused::Channel(name)) => (StatusCode::BAD_GATEWAY, Some(name), None),
+        Some(Refused::Limit(reached)) => (StatusCode::TOO_MANY_REQUESTS, None, Some(reached.says(is_zh(headers)))),
     };
+    if copying {
+        status = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let values = context! { others, refused, limited, copying, order => Value::from(minijinja::value::Serde(&view)), pay_url, code, form_url, fields, expires, title => view.name };
     let mut response = render(web, "order.html", headers, status, values);
     if copying {
         let again = HeaderValue::from_static("2");
@@ -194,9 +210,10 @@ async fn another_way(
     let order = looked_up(&web, client, &id, &headers, &HashMap::new()).await?;
     match web.shop.pay_again(order.id, &way.channel).await {
         // A page of its own, with the other ways: whoever stands here has money in hand.
-        Err(ShopError::Gateway(_) | ShopError::Limited(_)) => {
-            order_page(&web, &order, &headers, Some(&printable(&way.channel, 32))).await
+        Err(ShopError::Gateway(_)) => {
+            order_page(&web, &order, &headers, Some(Refused::Channel(printable(&way.channel, 32)))).await
         }
+        Err(ShopError::Limited(reached)) => order_page(&web, &order, &headers, Some(Refused::Limit(reached))).await,
         // The page says where the order stands now.
         Ok(_) | Err(ShopError::Conflict(_) | ShopError::Invalid { .. }) => {
             Ok(Redirect::to(&format!("/o/{id}")).into_response())

@@ -8,6 +8,8 @@ pub mod board;
 mod checkout;
 mod clock;
 mod deliver;
+mod held;
+mod limits;
 mod lines;
 mod lost;
 mod news;
@@ -32,14 +34,14 @@ use tokio::sync::Notify;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Currency, Health, Millis, OrderId, Product, ProductId, Reach};
+use crate::domain::{Currency, Health, Millis, OrderId, Product, ProductId, Reach, Reached};
 use crate::outbound::Outbound;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::incident::{Incident, RawRequest};
 use crate::vault::{Vault, VaultError};
 
-pub use blocks::Block;
+pub use blocks::{Block, Blocking};
 pub use checkout::{Buyer, Created, Wanted};
 pub use deliver::OrderView;
 pub use lines::{ImportReport, read_lines};
@@ -61,7 +63,7 @@ pub enum ShopError {
     #[error("not enough in stock: {0} free")]
     Short(u64),
     #[error("{0}")]
-    Limited(String),
+    Limited(Reached),
     #[error("{0}")]
     Conflict(String),
     #[error("no new orders or keys for now: {0}; payments go on")]

@@ -136,15 +136,19 @@ impl Shop {
             .filter(frees)
             .filter_map(|event| Some((event.order.parse::<OrderId>().ok()?, event.kind.as_str())));
         let (ids, kinds): (Vec<OrderId>, Vec<&str>) = orders.unzip();
-        let mut gone: Vec<(String, String)> = Vec::new();
-        for ((id, (quantity, caps, quotas)), kind) in ids.iter().zip(self.store.limits_of(&ids).await?).zip(kinds) {
-            gone.extend(caps.into_iter().map(|name| (name, format!("{id}|1"))));
+        let (mut gone, mut old) = (Vec::new(), Vec::new());
+        for ((id, limits), kind) in ids.iter().zip(self.store.limits_of(&ids).await?).zip(kinds) {
+            let [caps, quotas] = limits.old;
+            gone.extend(limits.unpaid.into_iter().map(|name| (name, *id)));
+            old.extend(caps);
             // What was bought goes on counting in its period; what expired was not bought.
             if kind == "expired" {
-                gone.extend(quotas.into_iter().map(|name| (name, format!("{id}|{quantity}"))));
+                gone.extend(limits.bought.into_iter().map(|name| (name, *id)));
+                old.extend(quotas);
             }
         }
-        self.store.uncount_members(&gone).await?;
+        self.store.uncount(&gone).await?;
+        self.store.uncount_old(&old).await?;
         Ok(())
     }
 
@@ -170,6 +174,7 @@ impl Shop {
                 stopped_s: self.stopped_s.load(Ordering::Relaxed),
                 outbox_behind: self.behind.load(Ordering::Relaxed),
                 waiting: self.store.waiting().await.unwrap_or_default(),
+                holder: self.biggest_holder().await.unwrap_or_default(),
                 memory_bytes: memory_bytes(),
                 channels: self.telemetry.channels(now, self.channels.list()),
                 redis: self.health(),

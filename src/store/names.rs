@@ -121,6 +121,16 @@ impl Names {
         self.at(Slot::new(hash[0]), &format!("{kind}:{}", HEXLOWER.encode(&hash)))
     }
 
+    /// When what a count holds stops counting, by that count's name.
+    pub fn ends(count: &str) -> String {
+        count.replacen(":count:", ":ends:", 1)
+    }
+
+    /// Networks that hold much unpaid.
+    pub fn holders(self) -> String {
+        format!("{}:{{catalog}}:holders", self.0)
+    }
+
     pub fn products(self) -> String {
         format!("{}:{{catalog}}:products", self.0)
     }

@@ -64,7 +64,7 @@ async fn a_product_added_elsewhere_is_known_at_once_and_strangers_cannot_make_a_
         let (status, refused) = other.post("/v1/orders", &wish).await;
         assert_eq!((status, refused["code"].as_str()), (409, Some("out_of_stock")), "{refused}");
     }
-    let before = shop.redis_calls("get");
+    let before = shop.redis_calls("mget");
     let probes: Vec<_> = (0..400)
         .map(|n| {
             let (http, url) = (shop.http.clone(), format!("{}/v1/orders", shop.public));
@@ -75,6 +75,6 @@ async fn a_product_added_elsewhere_is_known_at_once_and_strangers_cannot_make_a_
     for probe in probes {
         assert_eq!(probe.await.unwrap(), 404);
     }
-    let asked = shop.redis_calls("get") - before;
+    let asked = shop.redis_calls("mget") - before;
     assert!(asked < 300, "400 strangers made Redis answer {asked} times");
 }

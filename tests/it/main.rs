@@ -41,4 +41,5 @@ mod support;
 mod top;
 mod tour;
 mod trail;
+mod unpaid;
 mod upgrade;

@@ -14,9 +14,9 @@ use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, p
 
 /// Commands that only read: the only ones before `-- Write.`.
 const READS: &str =
-    "EXISTS GET HGET HGETALL HLEN HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER XLEN ZCARD ZRANGE ZSCORE";
+    "EXISTS GET HEXISTS HGET HGETALL HLEN HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER XLEN ZCARD ZRANGE ZSCORE";
 /// What our names are made of.
-const KINDS: &str = "burned claims dead due fence idem marks news notices order outbox owed pay pool quota review seen staged staging \
+const KINDS: &str = "burned claims count dead due ends fence idem marks news notices order outbox owed pay pool quota review seen staged staging \
                      stock voided";
 
 /// Texts of the Lua files of a folder, by name without `.lua`.
@@ -136,6 +136,7 @@ macro_rules! fails_whole {
     };
 }
 
+mod count;
 mod settle;
 mod whole;
 
@@ -442,15 +443,11 @@ async fn void_and_restore_leave_reserved_keys_alone() {
 }
 
 #[tokio::test]
-async fn catalog_quota_and_once_take_the_first() {
+async fn catalog_and_once_take_the_first() {
     let bench = Bench::new(Take::Order, 0).await;
     let (store, n) = (&bench.store, bench.store.names);
     twice!(bench, store.save_product(&bench.product), true, false);
     assert_eq!(store.versions().await.unwrap(), (1, 1));
-
-    let (name, id, other, until) = (n.hashed("quota", [1; 16]), bench.id(), bench.id(), store.now() + EXPIRES_MS);
-    twice!(bench, store.count(&name, id, 2, 3, until), true, true);
-    twice!(bench, store.count(&name, other, 2, 3, until), false, false);
 
     let name = n.hashed("idem", [2; 16]);
     twice!(bench, store.once(&name, "body", EXPIRES_MS), Once::Run, Once::Running);
