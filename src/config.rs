@@ -504,7 +504,7 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         memory_percent: number("memory_percent", 10..=99) as u64,
         disk_free_bytes: number("disk_free_bytes", 0..=i64::MAX) as u64,
         keep_expired_hours: number("keep_expired_hours", 25..=8760) as u64,
-        keep_expired_orders: number("keep_expired_orders", 1000..=1_000_000_000) as u64,
+        keep_expired_orders: number("keep_expired_orders", 100..=1_000_000_000) as u64,
         outbox_hours: number("outbox_hours", 1..=720) as u64,
         incidents: number("incidents", 1..=100_000),
         incident_file_bytes: number("incident_file_bytes", 65_536..=i64::MAX) as u64,

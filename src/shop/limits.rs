@@ -88,9 +88,11 @@ impl Shop {
             let counted = came.iter().zip(&rules).filter(|(came, _)| matches!(came, Counted::Done(_)));
             let counted: Vec<_> = counted.map(|(_, rule)| (rule.name.clone(), wish.id)).collect();
             self.store.uncount(&counted).await?;
-            if !std::mem::take(&mut again) || !self.free_ended(full.iter().map(|(bound, _)| *bound)).await? {
+            if !std::mem::take(&mut again) {
                 return Err(ShopError::Limited(*reached));
             }
+            // Counted once more, whoever gave back what has ended: this, or the outbox meanwhile.
+            self.free_ended(full.iter().map(|(bound, _)| *bound)).await?;
         }
         let (bought, unpaid): (Vec<_>, Vec<_>) = bounds.into_iter().partition(|bound| bound.bought);
         let names = |bounds: Vec<Bound>| bounds.into_iter().map(|bound| bound.rule.name).collect();
@@ -169,8 +171,8 @@ impl Shop {
     }
 
     /// Gives back what orders count that are not unpaid any more, where the outbox did not come to it yet: nobody is refused
-    /// for what he has just paid. Says whether there were any.
-    async fn free_ended(&self, full: impl Iterator<Item = &Bound>) -> Result<bool, StoreError> {
+    /// for what he has just paid.
+    async fn free_ended(&self, full: impl Iterator<Item = &Bound>) -> Result<(), StoreError> {
         let mut ended = Vec::new();
         for Bound { rule, bought, .. } in full {
             let (ids, _) = self.store.counted(&rule.name, LOOKED_AT).await?;
@@ -180,8 +182,7 @@ impl Shop {
             let gone = ids.iter().zip(states).filter(|(_, state)| state.is_some_and(over));
             ended.extend(gone.map(|(id, _)| (rule.name.clone(), *id)));
         }
-        self.store.uncount(&ended).await?;
-        Ok(!ended.is_empty())
+        self.store.uncount(&ended).await
     }
 }
 

@@ -16,6 +16,8 @@ use crate::telemetry::snapshot::Surroundings;
 const EVENTS: usize = 128;
 /// Trade numbers claimed in one write: callbacks wait no longer than that takes.
 const TRADES: usize = 256;
+/// Expired orders forgotten in one step.
+const FORGOTTEN: u64 = 256;
 /// Pause after a wake-up, so that a burst of payments is handled in a few large turns instead of many small ones.
 const GATHER: Duration = Duration::from_millis(200);
 /// Pause between turns: in a flash sale the callbacks come first, the index a little later.
@@ -70,6 +72,7 @@ impl Shop {
             let events: Vec<&Event> = unread.iter().flat_map(|(_, events)| events).collect();
             self.index_trades(&events).await?;
             self.free_limits(&events).await?;
+            self.forget_beyond(&events).await?;
             self.queue_notices(&events).await?;
             self.queue_news_of(&events).await?;
             self.heard_expired(&events);
@@ -149,6 +152,32 @@ impl Shop {
         }
         self.store.uncount(&gone).await?;
         self.store.uncount_old(&old).await?;
+        Ok(())
+    }
+
+    /// Keeps no more expired orders than there may be: of more, those that expired first are forgotten. A payment that comes
+    /// after that is an orphan.
+    async fn forget_beyond(&self, events: &[&Event]) -> Result<(), ShopError> {
+        let expired = events.iter().filter(|event| event.kind == "expired");
+        let expired: Vec<(OrderId, Millis)> =
+            expired.filter_map(|it| Some((it.order.parse().ok()?, it.at()))).collect();
+        if expired.is_empty() {
+            return Ok(());
+        }
+        let past = self.store.now().saturating_sub(self.limits.keep_expired_hours * 3_600_000);
+        self.store.keep(&expired, past).await?;
+        let mut beyond = self.store.kept().await?.saturating_sub(self.limits.keep_expired_orders);
+        if beyond > 0 && self.is_news("expired orders forgotten", 3_600_000) {
+            tracing::warn!(
+                beyond,
+                "More expired orders than limits.keep_expired_orders: the oldest are forgotten earlier."
+            );
+        }
+        while beyond > 0 {
+            let part = self.store.forget_oldest(beyond.min(FORGOTTEN) as usize).await? as u64;
+            metrics::counter!("kamid_orders_forgotten_total").increment(part);
+            beyond = if part == 0 { 0 } else { beyond.saturating_sub(part) };
+        }
         Ok(())
     }
 

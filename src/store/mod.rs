@@ -12,6 +12,7 @@ mod count;
 pub mod embedded;
 mod error;
 mod index;
+mod kept;
 mod link;
 mod look;
 mod names;

@@ -68,6 +68,11 @@ impl Names {
         self.at(slot, "due")
     }
 
+    /// Orders that expired, by when.
+    pub fn kept(self, slot: Slot) -> String {
+        self.at(slot, "kept")
+    }
+
     pub fn outbox(self, slot: Slot) -> String {
         self.at(slot, "outbox")
     }

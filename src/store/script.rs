@@ -80,6 +80,7 @@ scripts! {
     CATALOG "catalog" false,
     COUNT "count" false,
     UNCOUNT "uncount" false,
+    FORGET "forget" true,
     ONCE "once" false,
     PROVE "prove" false,
     NOTICE "notice" false,

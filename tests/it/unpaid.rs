@@ -319,3 +319,49 @@ async fn a_page_says_which_limit_is_reached() {
         assert!(status == 429 && page.contains(words), "{status} {page}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expired_orders_are_kept_up_to_a_number_and_no_payment_is_lost_for_it() {
+    let shop = shop("keep_expired_orders = 100\n");
+    shop.product("kept", &["--take", "payment"], 5);
+    let wish = json!({"product": "kept", "contact": "k@example.test", "channel": "pay"});
+    let mut ids = Vec::new();
+    for count in [40, 90] {
+        let (_, made) = shop.ask(Method::POST, &format!("/v1/orders?count={count}"), Some(&wish)).await;
+        let made = made["orders"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
+        let made: Vec<String> = made.collect();
+        for id in &made {
+            let (status, said) =
+                shop.ask(Method::POST, &format!("/v1/orders/{id}/act/expire"), Some(&json!({"reason": "x"}))).await;
+            assert_eq!(status, 200, "{said}");
+        }
+        ids.extend(made);
+    }
+    let began = std::time::Instant::now();
+    let (first, last) = ids.split_at(40);
+    loop {
+        let (_, unpaid) = shop.ask(Method::GET, "/v1/orders/unpaid?from=0", None).await;
+        let left = unpaid["orders"].as_array().unwrap();
+        let old = left.iter().filter(|order| first.iter().any(|id| order["id"] == **id)).count();
+        assert_eq!(left.len() - old, 90, "the newest stay");
+        if left.len() == 100 {
+            break;
+        }
+        assert!(left.len() > 100 && began.elapsed().as_secs() < 20, "{} are kept", left.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // Paid very late: what is kept is delivered; what was forgotten is money in a person's lane.
+    assert_eq!(shop.pay(&last[0], "L1", 990).await.0, 200);
+    assert_eq!(shop.state(&last[0]).await, "delivered");
+    let mut gone = None;
+    for id in first {
+        if shop.state(id).await == "missing" {
+            gone = Some(id);
+            break;
+        }
+    }
+    assert_eq!(shop.pay(gone.unwrap(), "L2", 990).await, (400, "fail".to_owned()));
+    let waiting = shop.admin("/v1/orphans").await["payments"].clone();
+    assert_eq!((waiting.as_array().unwrap().len(), waiting[0]["kind"].as_str()), (1, Some("orphan")), "{waiting}");
+    shop.audit();
+}
