@@ -2,12 +2,16 @@
 //!
 //! Knows no module's insides: a channel's section is handed on as it is.
 
+mod share;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
 use crate::settings::{Problem, Secret, Section};
+
+pub use share::Share;
 
 /// The complete, commented default configuration.
 pub const DEFAULT: &str = include_str!("../config.toml");
@@ -129,40 +133,6 @@ pub struct Top {
 impl Default for Top {
     fn default() -> Self {
         Self { rejected_per_minute: 10, empty_minutes: 60, slow_ms: 1000, lost_seconds: 5, products: 200 }
-    }
-}
-
-/// How many keys of a pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
-    /// So many.
-    Keys(u64),
-    /// A part of it.
-    Percent(u64),
-}
-
-impl Share {
-    /// Of a pool of that size.
-    #[must_use]
-    pub fn of(self, pool: u64) -> u64 {
-        match self {
-            Self::Keys(keys) => keys,
-            Self::Percent(percent) => pool.saturating_mul(percent).div_ceil(100),
-        }
-    }
-}
-
-impl std::str::FromStr for Share {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let number = |text: &str| text.trim().parse::<u32>().map(u64::from).map_err(|_| ());
-        match text.strip_suffix('%') {
-            Some(percent) => {
-                number(percent).ok().filter(|percent| (1..=100).contains(percent)).map(Self::Percent).ok_or(())
-            }
-            None => number(text).map(Self::Keys),
-        }
     }
 }
 
