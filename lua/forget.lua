@@ -5,9 +5,11 @@
 -- ARGV[1] id     order id
 -- returns forgotten | stays
 local order, kept, id = KEYS[1], KEYS[2], ARGV[1]
-local state = redis.call('HGET', order, 'state')
+local state, known = redis.call('HGET', order, 'state'), redis.call('ZSCORE', kept, id)
 -- Write.
-redis.call('ZREM', kept, id)
+if known then
+  redis.call('ZREM', kept, id)
+end
 if state ~= 'expired' then
   return {'stays'}
 end

@@ -5,6 +5,7 @@
 -- ARGV[1] id     what counts no more; up to 1,000 of them
 -- returns given ids
 local count, ends, sums, gone = KEYS[1], KEYS[2], {}, {}
+local ending = redis.call('ZCARD', ends) > 0
 for n, text in ipairs(redis.call('HMGET', count, unpack(ARGV))) do
   local weight, group = string.match(text or '', '^(%d+)|(.*)$')
   if weight and not gone[ARGV[n]] then
@@ -22,7 +23,9 @@ end
 -- Write.
 if #gone > 0 then
   redis.call('HDEL', count, unpack(gone))
-  redis.call('ZREM', ends, unpack(gone))
+  if ending then
+    redis.call('ZREM', ends, unpack(gone))
+  end
 end
 for name, left in pairs(sums) do
   if left == 0 then

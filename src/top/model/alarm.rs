@@ -90,7 +90,8 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
 /// Its place among alarms of one level: what costs buyers most comes first.
 fn harm(id: &str) -> usize {
     const ORDER: [&str; 12] = [
-        "link", "doubt", "careless", "redis", "write", "failed", "owed", "relaxed", "full", "holder", "rejected", "empty",
+        "link", "doubt", "careless", "redis", "write", "failed", "owed", "relaxed", "full", "holder", "rejected",
+        "empty",
     ];
     let kind = id.split(' ').next().unwrap_or_default();
     ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len())
