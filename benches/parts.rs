@@ -151,8 +151,8 @@ async fn orders(store: &Store, product: &Product, vault: &Vault, count: usize) -
             contact: &contact,
             created: now,
             expires: now + 36_000_000,
-            quotas: &[],
-            caps: &[],
+            unpaid: &[],
+            bought: &[],
         };
         store.reserve(&new).await.unwrap();
         payments.push(paid(id));

@@ -2,12 +2,16 @@
 //!
 //! Knows no module's insides: a channel's section is handed on as it is.
 
+mod share;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
 use crate::settings::{Problem, Secret, Section};
+
+pub use share::Share;
 
 /// The complete, commented default configuration.
 pub const DEFAULT: &str = include_str!("../config.toml");
@@ -147,6 +151,13 @@ pub struct Limits {
     pub rejected_per_minute: u32,
     pub unpaid_per_address: u32,
     pub unpaid_per_contact: u32,
+    pub unpaid_keys_per_contact: u32,
+    pub unpaid_keys_per_address: Share,
+    pub unpaid_keys_per_64: Share,
+    pub unpaid_keys_per_48: Share,
+    pub unpaid_alarm_keys: u64,
+    /// Networks that no limit on unpaid orders concerns.
+    pub bulk_from: Vec<IpNet>,
     pub order_quantity: u32,
     pub order_attempts: u16,
     pub contact_bytes: usize,
@@ -155,6 +166,7 @@ pub struct Limits {
     pub memory_percent: u64,
     pub disk_free_bytes: u64,
     pub keep_expired_hours: u64,
+    pub keep_expired_orders: u64,
     pub outbox_hours: u64,
     pub incidents: usize,
     pub incident_file_bytes: u64,
@@ -410,7 +422,7 @@ fn read_top(s: &Section, problems: &mut Vec<Problem>) -> Option<Top> {
 }
 
 fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
-    const KNOWN: [&str; 25] = [
+    const KNOWN: [&str; 32] = [
         "connections",
         "connections_per_address",
         "body_bytes",
@@ -422,6 +434,12 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         "rejected_per_minute",
         "unpaid_per_address",
         "unpaid_per_contact",
+        "unpaid_keys_per_contact",
+        "unpaid_keys_per_address",
+        "unpaid_keys_per_64",
+        "unpaid_keys_per_48",
+        "unpaid_alarm_keys",
+        "bulk_from",
         "order_quantity",
         "order_attempts",
         "contact_bytes",
@@ -430,6 +448,7 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         "memory_percent",
         "disk_free_bytes",
         "keep_expired_hours",
+        "keep_expired_orders",
         "outbox_hours",
         "incidents",
         "incident_file_bytes",
@@ -437,6 +456,11 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         "stream_clients",
         "asks_per_second",
     ];
+    let mut share = |key: &str| {
+        s.parsed(key, "a number of keys, or a share of the pool such as \"20%\"", problems).unwrap_or(Share::Keys(0))
+    };
+    let shares = [share("unpaid_keys_per_address"), share("unpaid_keys_per_64"), share("unpaid_keys_per_48")];
+    let bulk_from = s.parsed_list("bulk_from", "networks such as \"203.0.113.0/24\"", problems);
     // Zero stands in for what could not be read, so that the other problems are found too; the configuration is refused.
     let mut number =
         |key: &str, range| s.whole::<i64>(key, range, problems).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
@@ -452,6 +476,12 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         rejected_per_minute: number("rejected_per_minute", 1..=1_000_000) as u32,
         unpaid_per_address: number("unpaid_per_address", 1..=1_000_000) as u32,
         unpaid_per_contact: number("unpaid_per_contact", 1..=1_000_000) as u32,
+        unpaid_keys_per_contact: number("unpaid_keys_per_contact", 1..=1_000_000) as u32,
+        unpaid_keys_per_address: shares[0],
+        unpaid_keys_per_64: shares[1],
+        unpaid_keys_per_48: shares[2],
+        unpaid_alarm_keys: number("unpaid_alarm_keys", 1..=1_000_000_000) as u64,
+        bulk_from,
         order_quantity: number("order_quantity", 1..=100_000) as u32,
         order_attempts: number("order_attempts", 1..=1_000) as u16,
         contact_bytes: number("contact_bytes", 8..=1024),
@@ -460,6 +490,7 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         memory_percent: number("memory_percent", 10..=99) as u64,
         disk_free_bytes: number("disk_free_bytes", 0..=i64::MAX) as u64,
         keep_expired_hours: number("keep_expired_hours", 25..=8760) as u64,
+        keep_expired_orders: number("keep_expired_orders", 100..=1_000_000_000) as u64,
         outbox_hours: number("outbox_hours", 1..=720) as u64,
         incidents: number("incidents", 1..=100_000),
         incident_file_bytes: number("incident_file_bytes", 65_536..=i64::MAX) as u64,

@@ -97,8 +97,8 @@ impl Rig {
                     contact,
                     created: now,
                     expires: now + 36_000_000,
-                    quotas: &[],
-                    caps: &[],
+                    unpaid: &[],
+                    bought: &[],
                 };
                 store.reserve(&new).await.unwrap();
                 id

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
+use super::address::expire_all;
 use super::{Context, Done, Failure, lost, output};
 use crate::client::{Client, part};
 
@@ -119,11 +120,12 @@ pub enum OrderCommand {
         after_help = "Example:\n  kamid order reject 07MIBQ3K2XZ0A1B2C3D4 --reason \"half the price\"\nPay back at the gateway, then: kamid order refund."
     )]
     Reject(Act),
-    /// Let an unpaid order expire now; a payment that comes later is still delivered if there is stock
+    /// Let an unpaid order expire now, or all of an address; a payment that comes later is still delivered if there is stock
     #[command(
-        after_help = "Example:\n  kamid order expire 07MIBQ3K2XZ0A1B2C3D4 --reason \"the buyer changed his mind\""
+        after_help = "Examples:\n  kamid order expire 07MIBQ3K2XZ0A1B2C3D4 --reason \"the buyer changed his mind\"\n  kamid order expire --address 203.0.113.9 --all --reason \"orders and never pays\"",
+        override_usage = "kamid order expire <ID> --reason <WHY>\n       kamid order expire --address <ADDRESS> --all --reason <WHY>"
     )]
-    Expire(Act),
+    Expire(Expire),
     /// Ask the gateway whether an order was paid, and settle it if it was
     #[command(after_help = "Example:\n  kamid order query 07MIBQ3K2XZ0A1B2C3D4")]
     Query {
@@ -143,6 +145,22 @@ pub struct Act {
     /// Order or payment number
     id: String,
     /// Why: it stands in the order's history
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Expire {
+    /// Order or payment number
+    #[arg(required_unless_present = "address", conflicts_with = "address")]
+    id: Option<String>,
+    /// All unpaid orders of this address; of an IPv6 one its whole /64, or the /64 or /48 that is given
+    #[arg(long, requires = "all")]
+    address: Option<String>,
+    /// All of them
+    #[arg(long, requires = "address")]
+    all: bool,
+    /// Why: it stands in each order's history
     #[arg(long)]
     reason: String,
 }
@@ -242,7 +260,12 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
             act(id, "refund", json!({"reason": reason, "gateway": gateway})).await?
         }
         OrderCommand::Approve(Act { id, reason }) => act(id, "approve", json!({"reason": reason})).await?,
-        OrderCommand::Expire(Act { id, reason }) => act(id, "expire", json!({"reason": reason})).await?,
+        OrderCommand::Expire(Expire { id: Some(id), reason, .. }) => {
+            act(id, "expire", json!({"reason": reason})).await?
+        }
+        OrderCommand::Expire(Expire { address, reason, .. }) => {
+            expire_all(&client, &address.unwrap_or_default(), &reason).await?
+        }
         OrderCommand::Reject(Act { id, reason }) => act(id, "reject", json!({"reason": reason})).await?,
     };
     context.out.fields(&done);

@@ -4,11 +4,14 @@
 //! Invariant: a value that exists is valid (an [`OrderId`] has 20 characters of its alphabet, [`Money`] is an integer).
 
 pub mod callback;
+pub mod contact;
 pub mod danger;
 pub mod doubt;
 pub mod health;
 pub mod ids;
+pub mod limit;
 pub mod money;
+pub mod network;
 pub mod notice;
 pub mod operator;
 pub mod order;
@@ -21,6 +24,7 @@ pub use danger::{Danger, Level, danger, worst};
 pub use doubt::{Cause, Doubt, Missing};
 pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
+pub use limit::{Limit, Reached};
 pub use money::{Currency, Money};
 pub use notice::{News, NewsId, Notice, NoticeId, NoticeState, Reach, Topic};
 pub use operator::{Operator, Role};

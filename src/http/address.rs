@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use hyper::HeaderMap;
-use ipnet::{IpNet, Ipv6Net};
+use ipnet::IpNet;
 
 use super::{Client, Web};
+pub use crate::domain::network::{network, plain};
 use crate::shop::IncidentNote;
 
 /// Peers whose `X-Forwarded-For` is believed.
@@ -90,20 +91,6 @@ fn is_private(address: IpAddr) -> bool {
 fn is_shared(v4: std::net::Ipv4Addr) -> bool {
     let [first, second, ..] = v4.octets();
     first == 100 && second & 0xc0 == 64
-}
-
-/// IPv4 in IPv6's clothes is IPv4.
-pub(super) fn plain(address: IpAddr) -> IpAddr {
-    address.to_canonical()
-}
-
-/// The network that limits count by: an IPv4 address, or the /64 of an IPv6 one.
-#[must_use]
-pub fn network(address: IpAddr) -> IpAddr {
-    match plain(address) {
-        IpAddr::V6(v6) => Ipv6Net::new(v6, 64).map_or(IpAddr::V6(v6), |net| IpAddr::V6(net.network())),
-        v4 => v4,
-    }
 }
 
 impl Web {
@@ -205,12 +192,5 @@ mod tests {
         let value = hyper::header::HeaderValue::from_bytes(b"\xe9, 2.2.2.2").unwrap();
         headers.append("x-forwarded-for", value);
         assert_eq!(proxies.client("127.0.0.1".parse().unwrap(), &headers).to_string(), "2.2.2.2");
-    }
-
-    #[test]
-    fn a_v6_network_counts_as_one() {
-        let net = |text: &str| network(text.parse().unwrap()).to_string();
-        assert_eq!(net("2001:db8:1:2:3::4"), "2001:db8:1:2::");
-        assert_eq!(net("::ffff:1.2.3.4"), "1.2.3.4");
     }
 }

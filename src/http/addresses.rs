@@ -14,8 +14,11 @@ use super::address::{network, plain};
 use super::problem::Problem;
 use super::trail::{Told, difference};
 use crate::domain::Operator;
-use crate::shop::{Block, ShopError};
+use crate::domain::network::named;
+use crate::shop::{Block, Blocking, ShopError};
 
+/// Orders that one request lets expire.
+const AT_ONCE: usize = 500;
 /// What whoever blocks an address should know.
 const ADVICE: &str = "All callbacks from this address hear 429 until then, genuine ones too: a gateway behind it is blocked as well, and its payments settle only when it repeats them after the block.";
 
@@ -23,12 +26,13 @@ pub fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/v1/addresses", get(list))
         .route("/v1/addresses/block", post(block))
+        .route("/v1/addresses/expire", post(expire))
         .route("/v1/addresses/unblock", post(unblock))
 }
 
 fn told(address: IpAddr, block: &Block) -> Value {
     json!({
-        "address": address, "until_at": block.until, "since": block.since, "by": block.by, "reason": block.reason,
+        "address": address, "until_at": block.until, "since": block.since, "by": block.by, "reason": block.reason, "orders": block.orders,
     })
 }
 
@@ -38,9 +42,12 @@ async fn list(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"addresses": list})))
 }
 
+fn wrong_address() -> ShopError {
+    ShopError::Invalid { field: "address", message: "an IPv4 or IPv6 address".to_owned() }
+}
+
 fn address_of(text: &str) -> Result<IpAddr, ShopError> {
-    let wrong = || ShopError::Invalid { field: "address", message: "an IPv4 or IPv6 address".to_owned() };
-    Ok(plain(text.trim().parse().map_err(|_| wrong())?))
+    Ok(plain(text.trim().parse().map_err(|_| wrong_address())?))
 }
 
 #[derive(Deserialize)]
@@ -51,6 +58,9 @@ struct Wish {
     reason: String,
     #[serde(default)]
     force: bool,
+    /// Refuse its orders too, and let the unpaid ones expire.
+    #[serde(default)]
+    orders: bool,
 }
 
 async fn block(
@@ -72,13 +82,44 @@ async fn block(
         return Err(ShopError::Conflict(detail).into());
     }
     let before = web.shop.list_blocks().await.map_err(ShopError::from)?.get(&counted).cloned();
-    let block = web.shop.block(counted, wish.minutes, &wish.reason, &operator).await?;
+    let how = Blocking { minutes: wish.minutes, reason: &wish.reason, orders: wish.orders };
+    let block = web.shop.block(counted, &how, &operator).await?;
     let before = before.map_or(Value::Null, |block| json!({"until": block.until}));
     trace.change(&difference(&before, &json!({"until": block.until})));
     trace.result(&format!("{} minutes", wish.minutes));
     let mut value = told(counted, &block);
     value["advice"] = json!(ADVICE);
+    if wish.orders {
+        let net = named(&counted.to_string()).ok_or_else(wrong_address)?;
+        let (expired, left) = web.shop.expire_of(&net, &wish.reason, &operator, AT_ONCE).await?;
+        (value["expired"], value["left"]) = (json!(expired), json!(left));
+    }
     Ok(Json(value))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whose {
+    address: String,
+    reason: String,
+}
+
+/// Lets the unpaid orders of an address or its network expire, as many as one request may; `left` says whether to ask again.
+async fn expire(
+    State(web): State<Arc<Web>>,
+    Extension(operator): Extension<Operator>,
+    Extension(trace): Told,
+    Json(whose): Json<Whose>,
+) -> Result<Json<Value>, Problem> {
+    let net = named(&whose.address).ok_or_else(|| ShopError::Invalid {
+        field: "address",
+        message: "an IPv4 or IPv6 address, or the /64 or /48 of an IPv6 one".to_owned(),
+    })?;
+    trace.on(&net.to_string());
+    trace.reason(&whose.reason);
+    let (expired, left) = web.shop.expire_of(&net, &whose.reason, &operator, AT_ONCE).await?;
+    trace.result(&format!("{expired} expired"));
+    Ok(Json(json!({"address": net.to_string(), "expired": expired, "left": left})))
 }
 
 #[derive(Deserialize)]

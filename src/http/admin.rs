@@ -128,7 +128,7 @@ async fn products(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
 }
 
 async fn product(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    let product = web.shop.product(&id)?;
+    let product = web.shop.product(&id).await?;
     let stock = web.shop.store.stock(&product).await.map_err(crate::shop::ShopError::from)?;
     Ok(Json(with_stock(&product, &stock)))
 }

@@ -13,11 +13,13 @@ use hyper::body::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::address::network;
+use super::address::{network, plain};
+use super::pages::is_zh;
 use super::problem::Problem;
 use super::{Client, Web};
 use crate::channel::Step;
-use crate::domain::{Millis, Order};
+use crate::domain::Order;
+pub use crate::domain::text::iso;
 use crate::shop::{Buyer, By, Created, Shop, Wanted};
 use crate::store::Once;
 
@@ -107,17 +109,14 @@ async fn order(
 ) -> Result<Response, Problem> {
     web.limiter.order(client.0).map_err(Problem::limited)?;
     let wanted: Wanted = read_json(&headers, &body)?;
+    let zh = is_zh(&headers);
     let created = match headers.get("idempotency-key") {
-        None => web
-            .shop
-            .order(&wanted, Buyer::Address(network(client.0)), By::Asker(Some(client.0)))
-            .await
-            .map_err(Problem::for_buyers)?,
+        None => made(&web.shop, &wanted, client).await.map_err(|error| Problem::for_buyers(error, zh))?,
         Some(key) => {
             let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid", "An Idempotency-Key has 1 to 255 characters.")
             })?;
-            once(&web.shop, key, &wanted, client).await?
+            once(&web.shop, (key, zh), &wanted, client).await?
         }
     };
     let answer = with_token(&web.shop, &created)?;
@@ -133,8 +132,13 @@ pub fn cookie(id: &str, token: &str, secure: bool) -> String {
     format!("o_{id}={token}; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax{secure}")
 }
 
+/// Makes an order for whoever asks from an address: the whole one counts, and is what a gateway is told.
+async fn made(shop: &Shop, wanted: &Wanted, client: Client) -> Result<Created, crate::shop::ShopError> {
+    shop.order(wanted, Buyer::Address(plain(client.0)), By::Asker(Some(client.0))).await
+}
+
 /// Runs a request once for a key of one address: another buyer's key of the same text is another key.
-async fn once(shop: &Shop, key: &str, wanted: &Wanted, client: Client) -> Result<Created, Problem> {
+async fn once(shop: &Shop, (key, zh): (&str, bool), wanted: &Wanted, client: Client) -> Result<Created, Problem> {
     let address = network(client.0);
     let name = shop.store.names.hashed("idem", shop.vault.index("idem", &format!("{address}|{key}")));
     let body = serde_json::to_string(wanted).unwrap_or_default();
@@ -151,10 +155,10 @@ async fn once(shop: &Shop, key: &str, wanted: &Wanted, client: Client) -> Result
                 .map_err(|_| conflict(StatusCode::INTERNAL_SERVER_ERROR, "The first answer cannot be read any more."));
         }
     }
-    let created = shop.order(wanted, Buyer::Address(address), By::Asker(Some(client.0))).await;
+    let created = made(shop, wanted, client).await;
     let answer = created.as_ref().ok().and_then(|created| serde_json::to_string(created).ok());
     shop.store.once_done(&name, answer.as_deref(), ONCE_MS).await.map_err(crate::shop::ShopError::from)?;
-    created.map_err(Problem::for_buyers)
+    created.map_err(|error| Problem::for_buyers(error, zh))
 }
 
 /// The token of a request: `Authorization: Bearer`, then `?token=`, then the order's cookie.
@@ -209,13 +213,8 @@ async fn pay(
 ) -> Result<Response, Problem> {
     let wanted: PayWith = read_json(&headers, &body)?;
     let order = looked_up(&web, client, &id, &headers, &query).await?;
-    let created =
-        web.shop.pay_again(order.id, &wanted.channel, By::Asker(Some(client.0))).await.map_err(Problem::for_buyers)?;
+    let again = web.shop.pay_again(order.id, &wanted.channel, By::Asker(Some(client.0))).await;
+    let created = again.map_err(|error| Problem::for_buyers(error, is_zh(&headers)))?;
     let answer = with_token(&web.shop, &created)?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
-}
-
-/// A moment as ISO 8601 in UTC.
-pub fn iso(at: Millis) -> String {
-    jiff::Timestamp::from_millisecond(at.cast_signed()).map_or_else(|_| String::new(), |at| format!("{at:.0}"))
 }

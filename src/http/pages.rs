@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::{Client, Web, find};
 use crate::channel::{Step, Wants};
 use crate::domain::text::printable;
-use crate::domain::{Order, OrderId, OrderState, PaymentNo};
+use crate::domain::{Order, OrderId, OrderState, PaymentNo, Reached};
 use crate::shop::{Pay, ShopError};
 use crate::store::StoreError;
 use crate::vault;
@@ -80,7 +80,7 @@ async fn script() -> Response {
 }
 
 /// Whether the reader's first language is Chinese.
-fn is_zh(headers: &HeaderMap) -> bool {
+pub fn is_zh(headers: &HeaderMap) -> bool {
     let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     wanted.trim_start().to_ascii_lowercase().starts_with("zh")
 }
@@ -136,7 +136,7 @@ async fn page(
         Err(error) => return Err(error.into()),
     };
     let shown = Shown { go: query.contains_key("go"), refused: None };
-    let mut response = order_page(&web, &order, &headers, &shown).await?;
+    let mut response = order_page(&web, &order, &headers, shown).await?;
     let cookie = cookie(&id, &token, web.shop.public_url.starts_with("https"));
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
@@ -144,31 +144,40 @@ async fn page(
     Ok(response)
 }
 
+/// Why the way to pay that was chosen is not taken.
+enum Refused {
+    /// This one does not work now.
+    Channel(String),
+    /// No further one may be tried.
+    Limit(Reached),
+}
+
 /// How an order's page is come to.
 #[derive(Default)]
-struct Shown<'a> {
+struct Shown {
     /// By the click that opened the payment: the page goes there.
     go: bool,
-    /// The way to pay that was chosen and that does not work.
-    refused: Option<&'a str>,
+    /// With a way to pay that was not taken.
+    refused: Option<Refused>,
 }
 
 /// An order's page.
-async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, shown: &Shown<'_>) -> Result<Response, Problem> {
+async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, shown: Shown) -> Result<Response, Problem> {
     let (view, copying) = match web.shop.view(order).await {
         Ok(view) => (view, false),
         // Paid and delivered, but not safe to be shown: the page says so, and looks again by itself.
         Err(ShopError::Store(StoreError::TooFewCopies)) => (web.shop.outline(order), true),
         Err(error) => return Err(error.into()),
     };
-    let values = context! {
-        copying, refused => shown.refused, order => Value::from(minijinja::value::Serde(&view)),
-        expires => iso(order.expires), lookup_code => web.shop.vault.code(order.id), ..ways(web, order, shown.go)
+    let (status, refused, limited) = match shown.refused {
+        None => (StatusCode::OK, None, None),
+        Some(Refused::Channel(name)) => (StatusCode::BAD_GATEWAY, Some(name), None),
+        Some(Refused::Limit(reached)) => (StatusCode::TOO_MANY_REQUESTS, None, Some(reached.says(is_zh(headers)))),
     };
-    let status = match (copying, shown.refused) {
-        (true, _) => StatusCode::SERVICE_UNAVAILABLE,
-        (_, Some(_)) => StatusCode::BAD_GATEWAY,
-        _ => StatusCode::OK,
+    let status = if copying { StatusCode::SERVICE_UNAVAILABLE } else { status };
+    let values = context! {
+        copying, refused, limited, order => Value::from(minijinja::value::Serde(&view)),
+        expires => iso(order.expires), lookup_code => web.shop.vault.code(order.id), ..ways(web, order, shown.go)
     };
     let mut response = render(web, "order.html", headers, status, values);
     if copying {
@@ -232,9 +241,13 @@ async fn to_pay(
     };
     match web.shop.go_and_pay(&order, &way.channel, client.0).await {
         // A page of its own, with the other ways: whoever stands here has money in hand.
-        Err(ShopError::Gateway(_) | ShopError::Limited(_)) => {
-            let shown = Shown { refused: Some(&printable(&way.channel, 32)), ..Shown::default() };
-            order_page(&web, &order, &headers, &shown).await
+        Err(ShopError::Gateway(_)) => {
+            let refused = Some(Refused::Channel(printable(&way.channel, 32)));
+            order_page(&web, &order, &headers, Shown { refused, go: false }).await
+        }
+        Err(ShopError::Limited(reached)) => {
+            let refused = Some(Refused::Limit(reached));
+            order_page(&web, &order, &headers, Shown { refused, go: false }).await
         }
         Ok(created) if way.go.is_some() && matches!(created.pay, Some(Step::Redirect { .. })) => {
             Ok(Redirect::to(&format!("/o/{id}?go=1")).into_response())

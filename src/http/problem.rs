@@ -5,8 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::domain::Rejection;
 use crate::domain::text::printable;
+use crate::domain::{Reached, Rejection};
 use crate::shop::ShopError;
 use crate::store::StoreError;
 
@@ -24,13 +24,13 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     retry_seconds: Option<u64>,
-    more: Option<Box<(&'static str, Value)>>,
+    more: Vec<(&'static str, Value)>,
 }
 
 impl Problem {
     /// A problem with its HTTP status, its word and what to tell.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_seconds: None, more: None }
+        Self { status, code, detail: detail.into(), retry_seconds: None, more: Vec::new() }
     }
 
     /// Nothing there, or not for this token: both look the same.
@@ -39,8 +39,10 @@ impl Problem {
     }
 
     /// What a stranger is told where a gateway does not do its part: not what it said, and not where it is.
-    pub fn for_buyers(error: ShopError) -> Self {
+    /// A limit is told in the buyer's language.
+    pub fn for_buyers(error: ShopError, zh: bool) -> Self {
         match error {
+            ShopError::Limited(reached) => Self { detail: reached.says(zh), ..reached.into() },
             ShopError::Gateway(_) => Self::new(
                 StatusCode::BAD_GATEWAY,
                 "gateway",
@@ -85,7 +87,19 @@ impl Problem {
     pub fn limited(wait: std::time::Duration) -> Self {
         let problem =
             Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests from your address.");
-        Self { retry_seconds: Some(wait.as_secs() + 1), ..problem }
+        let seconds = wait.as_secs() + 1;
+        Self { retry_seconds: Some(seconds), more: vec![("retry_after", json!(seconds))], ..problem }
+    }
+}
+
+impl From<Reached> for Problem {
+    fn from(reached: Reached) -> Self {
+        let mut more = vec![("limit", json!(reached.word()))];
+        if let (Some(until), Some(seconds)) = (reached.until, reached.retry_seconds()) {
+            more.extend([("until", json!(until)), ("retry_after", json!(seconds))]);
+        }
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "limit_reached", reached.to_string());
+        Self { retry_seconds: reached.retry_seconds(), more, ..problem }
     }
 }
 
@@ -113,15 +127,14 @@ impl From<ShopError> for Problem {
         let text = error.to_string();
         match error {
             ShopError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", text),
-            ShopError::Invalid { field, .. } => Self {
-                more: Some(Box::new(("field", json!(field)))),
-                ..Self::new(StatusCode::BAD_REQUEST, "invalid", text)
-            },
+            ShopError::Invalid { field, .. } => {
+                Self { more: vec![("field", json!(field))], ..Self::new(StatusCode::BAD_REQUEST, "invalid", text) }
+            }
             ShopError::Short(available) => Self {
-                more: Some(Box::new(("available", json!(available)))),
+                more: vec![("available", json!(available))],
                 ..Self::new(StatusCode::CONFLICT, "out_of_stock", text)
             },
-            ShopError::Limited(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "limit_reached", text),
+            ShopError::Limited(reached) => reached.into(),
             ShopError::Conflict(_) => Self::new(StatusCode::CONFLICT, "conflict", text),
             ShopError::Full(_) => {
                 Self { retry_seconds: Some(30), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "full", text) }
@@ -137,7 +150,7 @@ impl From<ShopError> for Problem {
             }
             ShopError::Gateway(_) => Self::new(StatusCode::BAD_GATEWAY, "gateway", text),
             ShopError::NotKeys(_) => Self {
-                more: Some(Box::new(("imported", json!(0)))),
+                more: vec![("imported", json!(0))],
                 ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_keys", text)
             },
             ShopError::Store(_) | ShopError::Vault(_) => {
@@ -158,7 +171,7 @@ impl IntoResponse for Problem {
         let mut body = json!({
             "type": "about:blank", "title": title, "status": self.status.as_u16(), "code": self.code, "detail": self.detail,
         });
-        if let Some((name, value)) = self.more.map(|more| *more) {
+        for (name, value) in self.more {
             body[name] = value;
         }
         let mut response = Response::new(Body::from(body.to_string()));

@@ -99,6 +99,7 @@ fn deed_of(method: &Method, route: &str, path: &str) -> Option<String> {
         "/v1/addresses/unblock" => "address unblock",
         "/v1/store/accept" => "store accept",
         "/v1/clock/accept" => "clock accept",
+        "/v1/addresses/expire" => "order expire",
         "/v1/notices/test" => "notice test",
         "/v1/notices/{id}/resend" => "notice resend",
         "/v1/tokens" => "token add",

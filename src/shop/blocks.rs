@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
 use super::{Shop, ShopError};
+use crate::domain::network::network;
 use crate::domain::text::printable;
 use crate::domain::{Millis, Operator};
 use crate::store::StoreError;
@@ -13,6 +14,17 @@ use crate::store::StoreError;
 const MOST: usize = 1000;
 /// The longest block: a week.
 const MINUTES: u64 = 10_080;
+
+/// How an address is to be blocked.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocking<'a> {
+    /// For how long.
+    pub minutes: u64,
+    /// Why.
+    pub reason: &'a str,
+    /// Whether its orders are refused too.
+    pub orders: bool,
+}
 
 /// A blocked address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +37,18 @@ pub struct Block {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// Whether its orders are refused too.
+    pub orders: bool,
 }
+
+/// An address' second record, under this before its name, says that its orders are refused too.
+const ORDERS: &str = "orders ";
 
 impl Block {
     fn read(record: &str) -> Option<Self> {
         let mut parts = record.splitn(4, '|');
         let (until, since) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-        Some(Self { until, since, by: parts.next()?.to_owned(), reason: parts.next()?.to_owned() })
+        Some(Self { until, since, by: parts.next()?.to_owned(), reason: parts.next()?.to_owned(), orders: false })
     }
 
     fn record(&self) -> String {
@@ -47,6 +64,13 @@ impl Shop {
         blocks.get(&address).is_some_and(|block| block.until > self.store.now())
     }
 
+    /// Until when orders from an address are refused, if they are.
+    pub(super) fn refuses_orders(&self, address: IpAddr) -> Option<Millis> {
+        let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
+        let block = blocks.get(&network(address)).filter(|block| block.orders && block.until > self.store.now());
+        block.map(|block| block.until)
+    }
+
     /// Addresses that are blocked now.
     ///
     /// # Errors
@@ -56,18 +80,27 @@ impl Shop {
         let _alone = self.sharing.lock().await;
         let now = self.store.now();
         let records = self.store.blocks().await?;
-        let read = |(address, record): (String, String)| Some((address.parse().ok()?, Block::read(&record)?));
-        let blocks = records.into_iter().filter_map(read).filter(|(_, block)| block.until > now).collect();
+        let standing = |record: &str| Block::read(record).filter(|block| block.until > now);
+        let read = |(address, record): &(String, String)| Some((address.parse().ok()?, standing(record)?));
+        let mut blocks: BTreeMap<IpAddr, Block> = records.iter().filter_map(read).collect();
+        for (name, record) in &records {
+            let address = name.strip_prefix(ORDERS).and_then(|address| address.parse().ok());
+            let block = address.and_then(|address: IpAddr| blocks.get_mut(&address));
+            if let Some(block) = block.filter(|_| standing(record).is_some()) {
+                block.orders = true;
+            }
+        }
         let blocks = Arc::new(blocks);
         *self.blocks.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&blocks);
         Ok(blocks)
     }
 
-    /// Blocks an address, or sets for how long and why it is.
+    /// Blocks an address, or sets for how long and why it is; `orders`: its orders too.
     ///
     /// # Errors
     /// Not so many minutes, no reason, or too many addresses.
-    pub async fn block(&self, address: IpAddr, minutes: u64, reason: &str, by: &Operator) -> Result<Block, ShopError> {
+    pub async fn block(&self, address: IpAddr, wish: &Blocking<'_>, by: &Operator) -> Result<Block, ShopError> {
+        let Blocking { minutes, reason, orders } = *wish;
         if !(1..=MINUTES).contains(&minutes) {
             return Err(ShopError::Invalid { field: "minutes", message: format!("from 1 to {MINUTES}") });
         }
@@ -79,6 +112,7 @@ impl Shop {
         let over = |record: &str| Block::read(record).is_none_or(|block| block.until <= now);
         let past: Vec<String> = records.iter().filter(|(_, r)| over(r)).map(|(address, _)| address.clone()).collect();
         let known = records.iter().any(|(other, _)| *other == address.to_string());
+        let records: Vec<_> = records.into_iter().filter(|(name, _)| !name.starts_with(ORDERS)).collect();
         if !known && records.len() - past.len() >= MOST {
             return Err(ShopError::Conflict(format!("{MOST} addresses are blocked: unblock some")));
         }
@@ -87,8 +121,14 @@ impl Shop {
             self.store.remove_blocks(&past).await?;
         }
         let reason = printable(reason.trim(), 200);
-        let block = Block { until: now + minutes * 60_000, since: now, by: by.name().to_owned(), reason };
-        self.store.put_block(&address.to_string(), &block.record()).await?;
+        let block = Block { until: now + minutes * 60_000, since: now, by: by.name().to_owned(), reason, orders };
+        let (name, second) = (address.to_string(), format!("{ORDERS}{address}"));
+        self.store.put_block(&name, &block.record()).await?;
+        if orders {
+            self.store.put_block(&second, &block.record()).await?;
+        } else {
+            self.store.remove_blocks(&[second]).await?;
+        }
         self.list_blocks().await?;
         Ok(block)
     }
@@ -99,7 +139,7 @@ impl Shop {
     /// It is not blocked by hand.
     pub async fn unblock(&self, address: IpAddr) -> Result<(), ShopError> {
         let stood = self.list_blocks().await?.contains_key(&address);
-        self.store.remove_blocks(&[address.to_string()]).await?;
+        self.store.remove_blocks(&[address.to_string(), format!("{ORDERS}{address}")]).await?;
         self.list_blocks().await?;
         if stood { Ok(()) } else { Err(ShopError::NotFound("block of that address")) }
     }

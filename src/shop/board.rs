@@ -23,10 +23,12 @@ type Catalog = BTreeMap<ProductId, Product>;
 /// What is known of one product.
 #[derive(Default)]
 struct Entry {
-    /// When it was read; 0: not yet.
+    /// When it was asked for; 0: not yet.
     read: Millis,
     stock: Stock,
     pace: Pace,
+    /// When this instance changed it last; 0: not yet.
+    changed: Millis,
 }
 
 #[derive(Default)]
@@ -112,13 +114,19 @@ impl State {
         chosen.into_iter().collect()
     }
 
-    fn put(&mut self, read: Vec<(usize, Stock)>, now: Millis) {
-        for (at, stock) in read {
-            let Some(entry) = self.entries.get_mut(at) else { continue };
+    /// Takes in numbers, in the catalogue's order. By id: the catalogue may have become another since they were asked for.
+    fn note(&mut self, read: Vec<(ProductId, Stock)>, now: Millis) {
+        let mut read = read.into_iter().peekable();
+        for (id, entry) in self.catalog.keys().zip(&mut self.entries) {
+            while read.next_if(|(other, _)| other < id).is_some() {}
+            let Some((_, stock)) = read.next_if(|(other, _)| other == id) else { continue };
             entry.pace.read(now, &entry.stock, &stock, entry.read == 0);
-            entry.stock = stock;
-            entry.read = now;
+            (entry.stock, entry.read) = (stock, now);
         }
+    }
+
+    fn put(&mut self, read: Vec<(ProductId, Stock)>, now: Millis) {
+        self.note(read, now);
         self.at = now;
         let places: Vec<usize> = worst(self.ranked(now), MOST).into_iter().map(|(_, at)| at).collect();
         self.worst = Arc::new(self.rows(&places));
@@ -170,17 +178,42 @@ impl Board {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner).worst)
     }
 
-    /// Which products to read next, with their places.
-    fn choose(&self, catalog: &Arc<Catalog>, now: Millis) -> Vec<(usize, Product)> {
+    /// Which products to read next, in the catalogue's order.
+    fn choose(&self, catalog: &Arc<Catalog>, now: Millis) -> Vec<Product> {
         let mut state = self.write();
         state.align(catalog);
         let places: BTreeSet<usize> = state.choose(now).into_iter().collect();
         let chosen = catalog.values().enumerate().filter(|(at, _)| places.contains(at));
-        chosen.map(|(at, product)| (at, product.clone())).collect()
+        chosen.map(|(_, product)| product.clone()).collect()
+    }
+
+    /// Every product with its numbers as they were read last, and those whose numbers are not known, or were changed here
+    /// since they were asked for.
+    fn all(&self, catalog: &Arc<Catalog>) -> (Vec<(Product, Stock)>, Vec<Product>) {
+        let mut state = self.write();
+        state.align(catalog);
+        let old = |entry: &Entry| entry.read == 0 || entry.changed >= entry.read;
+        let unknown = catalog.values().zip(&state.entries).filter(|(_, entry)| old(entry));
+        let unknown = unknown.map(|(product, _)| product.clone()).collect();
+        (catalog.values().cloned().zip(state.entries.iter().map(|entry| entry.stock)).collect(), unknown)
+    }
+
+    /// A product's numbers were changed here: whoever wants them next reads them first.
+    pub(super) fn changed(&self, product: &ProductId, now: Millis) {
+        let mut state = self.write();
+        let State { catalog, entries, .. } = &mut *state;
+        if let Some(entry) = catalog.keys().zip(entries).find_map(|(id, entry)| (id == product).then_some(entry)) {
+            entry.changed = now;
+        }
+    }
+
+    /// Takes in numbers beside the turns.
+    fn note(&self, read: Vec<(ProductId, Stock)>, now: Millis) {
+        self.write().note(read, now);
     }
 
     /// Takes in what was read, and says which are the worst now.
-    fn put(&self, read: Vec<(usize, Stock)>, now: Millis) -> Arc<Vec<StockRow>> {
+    fn put(&self, read: Vec<(ProductId, Stock)>, now: Millis) -> Arc<Vec<StockRow>> {
         let mut state = self.write();
         state.put(read, now);
         Arc::clone(&state.worst)
@@ -246,17 +279,42 @@ impl Shop {
         // Off the threads that answer callbacks: a pass over a million products takes some ten milliseconds.
         let bug = |error: tokio::task::JoinError| ShopError::Store(StoreError::Bug(error.to_string()));
         let chosen = tokio::task::spawn_blocking(move || board.choose(&catalog, now)).await.map_err(bug)?;
-        let mut read = Vec::with_capacity(chosen.len());
-        for part in chosen.chunks(PART) {
-            let products: Vec<&Product> = part.iter().map(|(_, product)| product).collect();
-            let stocks = self.store.stocks(&products).await?;
-            read.extend(part.iter().map(|(at, _)| *at).zip(stocks));
-        }
-        let (board, now) = (Arc::clone(&self.board), self.store.now());
+        let read = self.read_stocks(&chosen).await?;
+        let board = Arc::clone(&self.board);
         let worst = tokio::task::spawn_blocking(move || board.put(read, now)).await.map_err(bug)?;
         self.telemetry.stock(worst);
         self.board.turns.send_modify(|turns| *turns += 1);
         Ok(())
+    }
+
+    async fn read_stocks(&self, products: &[Product]) -> Result<Vec<(ProductId, Stock)>, StoreError> {
+        let mut read = Vec::with_capacity(products.len());
+        for part in products.chunks(PART) {
+            let stocks = self.store.stocks(&part.iter().collect::<Vec<_>>()).await?;
+            read.extend(part.iter().map(|product| product.id.clone()).zip(stocks));
+        }
+        Ok(read)
+    }
+
+    /// Every product's numbers, from memory: as they were within the last second, or in a catalogue of more than [`MOST`]
+    /// at their last turn. Redis is asked only about products that this instance has not read yet or has just changed, by one
+    /// for all who ask at the same time.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn stock(&self) -> Result<Vec<(Product, Stock)>, ShopError> {
+        let (all, unknown) = self.board.all(&self.catalog());
+        if unknown.is_empty() {
+            return Ok(all);
+        }
+        let _alone = self.reading.lock().await;
+        let (all, unknown) = self.board.all(&self.catalog());
+        if unknown.is_empty() {
+            return Ok(all);
+        }
+        let now = self.store.now();
+        self.board.note(self.read_stocks(&unknown).await?, now);
+        Ok(self.board.all(&self.catalog()).0)
     }
 }
 
@@ -291,9 +349,11 @@ mod tests {
 
     /// One second of a shop whose every product has these numbers.
     fn second(board: &Board, catalog: &Arc<Catalog>, now: Millis, stock: impl Fn(usize) -> Stock) -> Vec<usize> {
-        let read: Vec<(usize, Stock)> = board.choose(catalog, now).into_iter().map(|(at, _)| (at, stock(at))).collect();
-        let places = read.iter().map(|(at, _)| *at).collect();
-        board.put(read, now);
+        let chosen = board.choose(catalog, now);
+        let places: BTreeSet<&ProductId> = chosen.iter().map(|product| &product.id).collect();
+        let places = catalog.keys().enumerate().filter(|(_, id)| places.contains(id)).map(|(at, _)| at);
+        let places: Vec<usize> = places.collect();
+        board.put(chosen.iter().zip(&places).map(|(product, at)| (product.id.clone(), stock(*at))).collect(), now);
         places
     }
 

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
+use super::limits::{Counts, Wish};
 use super::settle::ASKING;
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Begin, Checkout, Opens, Reference, Step, Wants};
 use crate::domain::text::printable;
-use crate::domain::{Attempt, Due, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product};
+use crate::domain::{Attempt, Due, Limit, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product, Reached};
 use crate::store::{NewOrder, Reserved};
 use crate::telemetry::Event;
 use crate::vault;
@@ -37,7 +38,7 @@ fn one() -> u32 {
 /// Who orders.
 #[derive(Debug, Clone, Copy)]
 pub enum Buyer {
-    /// Somebody at an address (already cut to its network).
+    /// Somebody at an address.
     Address(IpAddr),
     /// The operator, whom no buyer's limit concerns.
     Operator,
@@ -86,15 +87,25 @@ impl Shop {
     /// What is wrong with the wish, which limit is reached, how much is in stock, or why Redis cannot.
     pub async fn order(&self, wanted: &Wanted, buyer: Buyer, by: By) -> Result<Created, ShopError> {
         self.guard()?;
+        if let Buyer::Address(address) = buyer
+            && let Some(until) = self.refuses_orders(address)
+        {
+            let (limit, at) = (Limit::AddressBlocked, self.store.now());
+            return Err(ShopError::Limited(Reached { limit, most: 0, until: Some(until), at }));
+        }
         let now = self.store.now();
-        let (product, channel, contact) = self.check(wanted, now)?;
+        let product = self.product(&wanted.product).await?;
+        let (channel, contact) = self.check(&product, wanted, now)?;
         let amount =
             product.price.times(wanted.quantity).ok_or_else(|| invalid("quantity", "the amount is too large"))?;
         let id = OrderId::new(product.home(), now, vault::chance()?);
         let expires = now + u64::from(product.expires_minutes) * 60_000;
         let counted = match buyer {
-            Buyer::Address(address) => self.count(&product, wanted.quantity, id, &address, &contact, expires).await?,
-            Buyer::Operator => Counted::default(),
+            Buyer::Address(address) => {
+                let (product, contact) = (&product, contact.as_str());
+                self.count(&Wish { id, product, quantity: wanted.quantity, address, contact, expires }).await?
+            }
+            Buyer::Operator => Counts::default(),
         };
         let sealed = self.vault.seal(contact.as_bytes())?;
         let new = NewOrder {
@@ -107,15 +118,15 @@ impl Shop {
             contact: &sealed,
             created: now,
             expires,
-            quotas: &counted.quotas,
-            caps: &counted.caps,
+            unpaid: &counted.unpaid,
+            bought: &counted.bought,
         };
         let result = self.store.reserve(&new).await;
         match result? {
             // Its number comes from 100 bits of chance: one that stands is ours, made by a call whose answer was lost.
             Reserved::Created | Reserved::Exists => {}
             Reserved::Short(available) => {
-                self.store.uncount(&counted.weights(wanted.quantity), id).await?;
+                self.store.uncount(&counted.of(id)).await?;
                 return Err(ShopError::Short(available));
             }
         }
@@ -126,15 +137,16 @@ impl Shop {
         match self.begin(order.clone(), Attempt::FIRST, by).await {
             Ok(created) => Ok(created),
             Err(error) => {
-                // Nobody can pay it: what it reserved is for others.
-                let _past = self.expire_now(&order, "").await;
+                // Nobody can pay it: what it reserved is for others, and counts against nobody.
+                if self.expire_now(&order, "").await.is_ok() {
+                    self.store.uncount(&counted.of(id)).await?;
+                }
                 Err(error)
             }
         }
     }
 
-    fn check(&self, wanted: &Wanted, now: Millis) -> Result<(Product, String, String), ShopError> {
-        let product = self.product(&wanted.product)?;
+    fn check(&self, product: &Product, wanted: &Wanted, now: Millis) -> Result<(String, String), ShopError> {
         if !product.on_sale(now) {
             return Err(ShopError::Conflict("this product is not on sale now".to_owned()));
         }
@@ -156,58 +168,7 @@ impl Shop {
             _ => return Err(invalid("channel", &format!("is missing: one of {}", self.channels.names()))),
         };
         self.channel_for(&channel, product.price.currency)?;
-        Ok((product, channel, contact.to_owned()))
-    }
-
-    /// Counts an order against what limits its buyer; takes back what it counted when one limit is reached.
-    async fn count(
-        &self,
-        product: &Product,
-        quantity: u32,
-        id: OrderId,
-        address: &IpAddr,
-        contact: &str,
-        expires: Millis,
-    ) -> Result<Counted, ShopError> {
-        let name = |kind: &str, text: &str| self.store.names.hashed("quota", self.vault.index(kind, text));
-        let address = address.to_string();
-        let now = self.store.now();
-        let mut rules = vec![
-            (
-                "unpaid orders for this address",
-                name("unpaid address", &address),
-                1,
-                self.limits.unpaid_per_address,
-                expires,
-            ),
-            (
-                "unpaid orders for this contact",
-                name("unpaid contact", contact),
-                1,
-                self.limits.unpaid_per_contact,
-                expires,
-            ),
-        ];
-        let unpaid = rules.len();
-        for (what, text, allowance) in [
-            ("keys for this address", address.as_str(), product.per_address),
-            ("keys for this contact", contact, product.per_contact),
-        ] {
-            if let Some(allowance) = allowance {
-                let name = name(&format!("{what} of {}", product.id), text);
-                rules.push((what, name, quantity, allowance.keys, now + u64::from(allowance.hours) * 3_600_000));
-            }
-        }
-        let mut counted = Counted::default();
-        for (at, (what, name, weight, limit, until)) in rules.into_iter().enumerate() {
-            if !self.store.count(&name, id, weight, limit, until).await? {
-                self.store.uncount(&counted.weights(quantity), id).await?;
-                return Err(ShopError::Limited(format!("too many {what}: at most {limit}")));
-            }
-            let list = if at < unpaid { &mut counted.caps } else { &mut counted.quotas };
-            list.push(name);
-        }
-        Ok(counted)
+        Ok((channel, contact.to_owned()))
     }
 
     /// One more way to pay a pending order.
@@ -220,10 +181,9 @@ impl Shop {
             self.channel_for(channel, order.amount.currency)?;
             let next = order.attempts.len() as u16 + 1;
             if next > self.limits.order_attempts {
-                return Err(ShopError::Limited(format!(
-                    "at most {} ways to pay one order",
-                    self.limits.order_attempts
-                )));
+                let most = self.limits.order_attempts.into();
+                let at = self.store.now();
+                return Err(ShopError::Limited(Reached { limit: Limit::WaysToPay, most, until: None, at }));
             }
             let due = Due { channel: channel.to_owned(), amount: order.amount };
             match self.store.attempt(id, Attempt::number(next), &due).await? {
@@ -427,20 +387,6 @@ impl Addresses {
             client_ip: &self.client_ip,
             extra: &[],
         }
-    }
-}
-
-/// Names of the limits an order was counted against.
-#[derive(Debug, Default)]
-struct Counted {
-    caps: Vec<String>,
-    quotas: Vec<String>,
-}
-
-impl Counted {
-    fn weights(&self, quantity: u32) -> Vec<(String, u32)> {
-        let caps = self.caps.iter().map(|name| (name.clone(), 1));
-        caps.chain(self.quotas.iter().map(|name| (name.clone(), quantity))).collect()
     }
 }
 

@@ -8,6 +8,8 @@ pub mod board;
 mod checkout;
 mod clock;
 mod deliver;
+mod held;
+mod limits;
 mod lines;
 mod lost;
 mod news;
@@ -34,14 +36,14 @@ use tokio::sync::Notify;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Currency, Health, Millis, OrderId, Product, ProductId, Reach};
+use crate::domain::{Currency, Health, Millis, OrderId, Product, ProductId, Reach, Reached};
 use crate::outbound::Outbound;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::telemetry::incident::{Incident, RawRequest};
 use crate::vault::{Vault, VaultError};
 
-pub use blocks::Block;
+pub use blocks::{Block, Blocking};
 pub use checkout::{Buyer, By, Created, Wanted};
 pub use deliver::{Found, OrderView};
 pub use lines::{ImportReport, KeyLine, edged, read_lines};
@@ -63,7 +65,7 @@ pub enum ShopError {
     #[error("not enough in stock: {0} free")]
     Short(u64),
     #[error("{0}")]
-    Limited(String),
+    Limited(Reached),
     #[error("{0}")]
     Conflict(String),
     #[error("no new orders or keys for now: {0}; payments go on")]
@@ -113,6 +115,10 @@ pub struct Shop {
     catalog: RwLock<Arc<BTreeMap<ProductId, Product>>>,
     catalog_version: AtomicU64,
     refreshing: tokio::sync::Mutex<()>,
+    /// When somebody last looked for a product that was not known, and what came of it.
+    looked: tokio::sync::Mutex<Option<(tokio::time::Instant, Result<(), StoreError>)>>,
+    /// Held by whoever reads what the board does not know yet.
+    reading: tokio::sync::Mutex<()>,
     operators: RwLock<Arc<Vec<KnownOperator>>>,
     blocks: RwLock<Arc<BTreeMap<IpAddr, Block>>>,
     sharing: tokio::sync::Mutex<()>,
@@ -164,6 +170,8 @@ impl Shop {
             catalog: RwLock::default(),
             catalog_version: AtomicU64::new(u64::MAX),
             refreshing: tokio::sync::Mutex::default(),
+            looked: tokio::sync::Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
             operators: RwLock::default(),
             blocks: RwLock::default(),
             sharing: tokio::sync::Mutex::default(),
@@ -204,12 +212,16 @@ impl Shop {
         Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// One product.
+    /// One product. Before it says that there is none, it looks whether another instance has added it meanwhile.
     ///
     /// # Errors
-    /// There is none of that id.
-    pub fn product(&self, id: &str) -> Result<Product, ShopError> {
+    /// There is none of that id, or Redis does not answer.
+    pub async fn product(&self, id: &str) -> Result<Product, ShopError> {
         let id: ProductId = id.parse().map_err(|_| ShopError::NotFound("product"))?;
+        if let Some(known) = self.catalog().get(&id) {
+            return Ok(known.clone());
+        }
+        self.look_again().await?;
         self.catalog().get(&id).cloned().ok_or(ShopError::NotFound("product"))
     }
 

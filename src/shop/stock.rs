@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::{ImportReport, KeyLine, name_line, named_lines, read_lines};
 use super::{Shop, ShopError};
-use crate::domain::{Allowance, Currency, Millis, Money, Product, ProductId, Slot, Stock, Take};
+use crate::domain::{Allowance, Currency, Millis, Money, Product, ProductId, Slot, Take};
 use crate::store::Chunk;
 use crate::vault;
 
@@ -102,7 +102,7 @@ impl Shop {
         }
         for _ in 0..5 {
             self.refresh_catalog().await?;
-            let before = self.product(id)?;
+            let before = self.product(id).await?;
             let product = patched(before.clone(), patch)?;
             if self.store.save_product(&product).await? {
                 self.refresh_catalog().await?;
@@ -118,7 +118,7 @@ impl Shop {
     /// No such product, or Redis cannot: what was staged by then is finished by the sweep.
     pub async fn import(&self, id: &str, body: &[u8], first: u64) -> Result<ImportReport, ShopError> {
         self.guard()?;
-        let product = self.product(id)?;
+        let product = self.product(id).await?;
         let mut report = ImportReport::default();
         let keys = read_lines(body, first, self.limits.key_bytes, &mut report);
         let (batch, home) = (format!("{:032x}", vault::chance()?), product.home());
@@ -144,6 +144,7 @@ impl Shop {
         }
         metrics::counter!("kamid_keys_imported_total").increment(report.imported);
         self.restock(product.home(), &product.id).await?;
+        self.board.changed(&product.id, self.store.now());
         Ok(report)
     }
 
@@ -168,23 +169,12 @@ impl Shop {
         Ok(settled)
     }
 
-    /// Every product's numbers.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn stock(&self) -> Result<Vec<(Product, Stock)>, ShopError> {
-        let catalog = self.catalog();
-        let products: Vec<&Product> = catalog.values().collect();
-        let stocks = self.store.stocks(&products).await?;
-        Ok(products.into_iter().cloned().zip(stocks).collect())
-    }
-
     /// Takes keys out of sale: the oldest `count`, or those in `named`, one a line. Says how many, of how many named.
     ///
     /// # Errors
     /// No such product, or Redis cannot.
     pub async fn void(&self, id: &str, count: u32, named: &[u8]) -> Result<(u64, Option<u64>), ShopError> {
-        let product = self.product(id)?;
+        let product = self.product(id).await?;
         let mut left = count;
         let mut voided = 0;
         while left > 0 {
@@ -198,6 +188,7 @@ impl Shop {
             let sealed: Vec<_> = texts.flat_map(|text| self.vault.seals(text.as_bytes())).collect();
             voided += self.store.void(&product, 0, &sealed).await?;
         }
+        self.board.changed(&product.id, self.store.now());
         Ok((voided, (!named.is_empty()).then_some(keys.len() as u64)))
     }
 
@@ -206,7 +197,7 @@ impl Shop {
     /// # Errors
     /// No such product, or Redis cannot.
     pub async fn restore(&self, id: &str, count: u32) -> Result<u64, ShopError> {
-        let product = self.product(id)?;
+        let product = self.product(id).await?;
         let mut restored = 0;
         while restored < u64::from(count) {
             let part = self.store.restore(&product, (u64::from(count) - restored).min(1000) as u32).await?;
@@ -216,6 +207,7 @@ impl Shop {
             restored += part;
         }
         self.restock(product.home(), &product.id).await?;
+        self.board.changed(&product.id, self.store.now());
         Ok(restored)
     }
 }

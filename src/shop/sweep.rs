@@ -15,6 +15,8 @@ use crate::telemetry::Event;
 
 /// A staged chunk older than this was left by a killed importer.
 const STAGED_MS: u64 = 10_000;
+/// Between two looks for products that are not known.
+const LOOK: Duration = Duration::from_millis(20);
 /// Expired orders handled in one turn, from each slot.
 const EXPIRED_A_TURN: usize = 100;
 
@@ -95,6 +97,28 @@ impl Shop {
         *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(products);
         self.catalog_version.store(version, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Looks whether the catalogue has changed, for whoever asks for a product that is not known. Those who ask at the same
+    /// time share one look, and looks are [`LOOK`] apart: strangers who ask for what is not there cost no more than that.
+    pub(super) async fn look_again(&self) -> Result<(), StoreError> {
+        let asked = tokio::time::Instant::now();
+        let mut looked = self.looked.lock().await;
+        match &*looked {
+            Some((at, came)) if *at > asked => return came.clone(),
+            Some((at, _)) => tokio::time::sleep_until(*at + LOOK).await,
+            None => {}
+        }
+        let began = tokio::time::Instant::now();
+        let came = async {
+            if self.store.versions().await?.0 != self.catalog_version.load(Ordering::Relaxed) {
+                self.refresh_catalog().await?;
+            }
+            Ok(())
+        };
+        let came: Result<(), StoreError> = came.await;
+        *looked = Some((began, came.clone()));
+        came
     }
 
     /// Tells that payments wait for a replica.

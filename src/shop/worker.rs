@@ -16,6 +16,8 @@ use crate::telemetry::snapshot::Surroundings;
 const EVENTS: usize = 128;
 /// Trade numbers claimed in one write: callbacks wait no longer than that takes.
 const TRADES: usize = 256;
+/// Expired orders forgotten in one step.
+const FORGOTTEN: u64 = 256;
 /// Pause after a wake-up, so that a burst of payments is handled in a few large turns instead of many small ones.
 const GATHER: Duration = Duration::from_millis(200);
 /// Pause between turns: in a flash sale the callbacks come first, the index a little later.
@@ -70,6 +72,7 @@ impl Shop {
             let events: Vec<&Event> = unread.iter().flat_map(|(_, events)| events).collect();
             self.index_trades(&events).await?;
             self.free_limits(&events).await?;
+            self.forget_beyond(&events).await?;
             self.queue_notices(&events).await?;
             self.queue_news_of(&events).await?;
             self.heard_expired(&events);
@@ -136,15 +139,45 @@ impl Shop {
             .filter(frees)
             .filter_map(|event| Some((event.order.parse::<OrderId>().ok()?, event.kind.as_str())));
         let (ids, kinds): (Vec<OrderId>, Vec<&str>) = orders.unzip();
-        let mut gone: Vec<(String, String)> = Vec::new();
-        for ((id, (quantity, caps, quotas)), kind) in ids.iter().zip(self.store.limits_of(&ids).await?).zip(kinds) {
-            gone.extend(caps.into_iter().map(|name| (name, format!("{id}|1"))));
+        let (mut gone, mut old) = (Vec::new(), Vec::new());
+        for ((id, limits), kind) in ids.iter().zip(self.store.limits_of(&ids).await?).zip(kinds) {
+            let [caps, quotas] = limits.old;
+            gone.extend(limits.unpaid.into_iter().map(|name| (name, *id)));
+            old.extend(caps);
             // What was bought goes on counting in its period; what expired was not bought.
             if kind == "expired" {
-                gone.extend(quotas.into_iter().map(|name| (name, format!("{id}|{quantity}"))));
+                gone.extend(limits.bought.into_iter().map(|name| (name, *id)));
+                old.extend(quotas);
             }
         }
-        self.store.uncount_members(&gone).await?;
+        self.store.uncount(&gone).await?;
+        self.store.uncount_old(&old).await?;
+        Ok(())
+    }
+
+    /// Keeps no more expired orders than there may be: of more, those that expired first are forgotten. A payment that comes
+    /// after that is an orphan.
+    async fn forget_beyond(&self, events: &[&Event]) -> Result<(), ShopError> {
+        let expired = events.iter().filter(|event| event.kind == "expired");
+        let expired: Vec<(OrderId, Millis)> =
+            expired.filter_map(|it| Some((it.order.parse().ok()?, it.at()))).collect();
+        if expired.is_empty() {
+            return Ok(());
+        }
+        let past = self.store.now().saturating_sub(self.limits.keep_expired_hours * 3_600_000);
+        self.store.keep(&expired, past).await?;
+        let mut beyond = self.store.kept().await?.saturating_sub(self.limits.keep_expired_orders);
+        if beyond > 0 && self.is_news("expired orders forgotten", 3_600_000) {
+            tracing::warn!(
+                beyond,
+                "More expired orders than limits.keep_expired_orders: the oldest are forgotten earlier."
+            );
+        }
+        while beyond > 0 {
+            let part = self.store.forget_oldest(beyond.min(FORGOTTEN) as usize).await? as u64;
+            metrics::counter!("kamid_orders_forgotten_total").increment(part);
+            beyond = if part == 0 { 0 } else { beyond.saturating_sub(part) };
+        }
         Ok(())
     }
 
@@ -170,6 +203,7 @@ impl Shop {
                 stopped_s: self.stopped_s.load(Ordering::Relaxed),
                 outbox_behind: self.behind.load(Ordering::Relaxed),
                 waiting: self.store.waiting().await.unwrap_or_default(),
+                holder: self.biggest_holder().await.unwrap_or_default(),
                 memory_bytes: memory_bytes(),
                 channels: self.telemetry.channels(now, self.channels.list()),
                 redis: self.health(),

@@ -1,4 +1,4 @@
-//! What is found by a hash of itself: limits of an address or contact, idempotency keys, contacts, trade numbers.
+//! What is found by a hash of itself: idempotency keys, contacts, trade numbers.
 //!
 //! Each lives in the slot of that hash, apart from its order; the scripts that move money never touch it.
 
@@ -22,50 +22,6 @@ pub enum Once {
 }
 
 impl Store {
-    /// Counts `weight` for an order against a limit until `until`. `false`: the limit is reached.
-    ///
-    /// # Errors
-    /// Redis cannot do it.
-    pub async fn count(
-        &self,
-        name: &str,
-        order: OrderId,
-        weight: u32,
-        limit: u32,
-        until: Millis,
-    ) -> Result<bool, StoreError> {
-        let (now, until) = (self.now().to_string(), until.to_string());
-        let (member, weight, limit) = (format!("{order}|{weight}"), weight.to_string(), limit.to_string());
-        let args = [now.as_bytes(), until.as_bytes(), member.as_bytes(), weight.as_bytes(), limit.as_bytes()];
-        let reply = self.run(&script::QUOTA, &[name], &args).await?;
-        match reply.tag.as_str() {
-            "counted" => Ok(true),
-            "full" => Ok(false),
-            _ => Err(reply.unknown()),
-        }
-    }
-
-    /// Takes an order out of limits; `weights` are what it counted.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn uncount(&self, names: &[(String, u32)], order: OrderId) -> Result<(), StoreError> {
-        let members: Vec<_> = names.iter().map(|(name, weight)| (name.clone(), format!("{order}|{weight}"))).collect();
-        self.uncount_members(&members).await
-    }
-
-    /// Takes members, each `order|weight`, out of their limits.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn uncount_members(&self, members: &[(String, String)]) -> Result<(), StoreError> {
-        let mut pipe = redis::pipe();
-        for (name, member) in members {
-            pipe.cmd("ZREM").arg(name).arg(member);
-        }
-        self.ask_all(&pipe).await.map(drop)
-    }
-
     /// Begins a request under an Idempotency-Key.
     ///
     /// # Errors

@@ -68,6 +68,11 @@ impl Names {
         self.at(slot, "due")
     }
 
+    /// Orders that expired, by when.
+    pub fn kept(self, slot: Slot) -> String {
+        self.at(slot, "kept")
+    }
+
     pub fn outbox(self, slot: Slot) -> String {
         self.at(slot, "outbox")
     }
@@ -119,6 +124,16 @@ impl Names {
     /// Of a keyed hash: the slot is its first byte.
     pub fn hashed(self, kind: &str, hash: [u8; 16]) -> String {
         self.at(Slot::new(hash[0]), &format!("{kind}:{}", HEXLOWER.encode(&hash)))
+    }
+
+    /// When what a count holds stops counting, by that count's name.
+    pub fn ends(count: &str) -> String {
+        count.replacen(":count:", ":ends:", 1)
+    }
+
+    /// Networks that hold much unpaid.
+    pub fn holders(self) -> String {
+        format!("{}:{{catalog}}:holders", self.0)
     }
 
     pub fn products(self) -> String {

@@ -29,10 +29,10 @@ pub struct NewOrder<'a> {
     pub created: Millis,
     /// When it stops being payable.
     pub expires: Millis,
-    /// Names of the limits it counts against, and those only while unpaid.
-    pub quotas: &'a [String],
-    /// See `quotas`.
-    pub caps: &'a [String],
+    /// Names of the counts it is in until it is paid or expires.
+    pub unpaid: &'a [String],
+    /// Names of the counts it leaves only when it expires.
+    pub bought: &'a [String],
 }
 
 /// What became of a new order.
@@ -77,7 +77,7 @@ impl Store {
         let due = Due { channel: new.channel.to_owned(), amount: new.amount }.to_string();
         let (quantity, expires) = (new.quantity.to_string(), new.expires.to_string());
         let (minor, created) = (new.amount.minor.to_string(), new.created.to_string());
-        let (quotas, caps) = (new.quotas.join(" "), new.caps.join(" "));
+        let (unpaid, bought) = (new.unpaid.join(" "), new.bought.join(" "));
         let fields: Vec<(&[u8], &[u8])> = [
             (&b"product"[..], product.as_str().as_bytes()),
             (b"quantity", quantity.as_bytes()),
@@ -86,8 +86,8 @@ impl Store {
             (b"created", created.as_bytes()),
             (b"expires", expires.as_bytes()),
             (b"contact", &new.contact.0),
-            (b"quotas", quotas.as_bytes()),
-            (b"caps", caps.as_bytes()),
+            (b"unpaid", unpaid.as_bytes()),
+            (b"bought", bought.as_bytes()),
             (attempt.as_bytes(), due.as_bytes()),
         ]
         .into_iter()
@@ -169,27 +169,6 @@ impl Store {
         }
         let answers = self.ask_all(&pipe).await?;
         ids.iter().zip(&answers).map(|(id, value)| read_order(*id, value)).collect()
-    }
-
-    /// The limits that orders count against: for each its quantity, `caps` and `quotas`; a forgotten order counts nothing.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn limits_of(&self, ids: &[OrderId]) -> Result<Vec<(u32, Vec<String>, Vec<String>)>, StoreError> {
-        let mut answers = Vec::with_capacity(ids.len());
-        for part in ids.chunks(250) {
-            let mut pipe = redis::pipe();
-            for id in part {
-                pipe.cmd("HMGET").arg(self.names.order(*id)).arg(&["quantity", "caps", "quotas"]);
-            }
-            answers.extend(self.ask_all(&pipe).await?);
-        }
-        let read = |answer: &Value| {
-            let text = |at: usize| items_of(answer).get(at).and_then(text_of).unwrap_or_default();
-            let list = |at: usize| text(at).split_whitespace().map(str::to_owned).collect();
-            (text(0).parse().unwrap_or(0), list(1), list(2))
-        };
-        Ok(answers.iter().map(read).collect())
     }
 
     /// Writes what an attempt was opened with. Says whether the order is still to be paid.

@@ -114,6 +114,18 @@ pub struct StockLine {
     pub gone: Vec<String>,
 }
 
+/// A network that holds many keys in unpaid orders.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Holder {
+    /// An address, or the /64 of an IPv6 one.
+    pub network: String,
+    /// Keys.
+    pub keys: u64,
+    /// Orders.
+    pub orders: u64,
+}
+
 /// What one channel's callbacks are like, beside their counts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(default)]
@@ -158,6 +170,9 @@ pub struct Surroundings {
     pub outbox_behind: u64,
     /// Held orders, extra and orphan payments that wait for a person.
     pub waiting: u64,
+    /// The network that holds most keys unpaid, where it holds as many as an operator is to be told of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
     /// The daemon's own memory, bytes.
     pub memory_bytes: u64,
     /// Every configured channel.

@@ -56,6 +56,8 @@ pub enum Ask {
         minutes: u64,
         /// Why.
         reason: String,
+        /// Its orders too, and the unpaid ones taken back.
+        orders: bool,
     },
 }
 
@@ -117,8 +119,8 @@ impl Ask {
                 let verb = if order.is_some() { "adopt" } else { "refund" };
                 vec![Request::Post(format!("/v1/orphans/{verb}"), which)]
             }
-            Self::Block { address, minutes, reason } => {
-                let wish = json!({"address": address, "minutes": minutes, "reason": reason});
+            Self::Block { address, minutes, reason, orders } => {
+                let wish = json!({"address": address, "minutes": minutes, "reason": reason, "orders": orders});
                 vec![Request::Post("/v1/addresses/block".to_owned(), wish)]
             }
         }

@@ -231,7 +231,7 @@ pub const BINDINGS: &[Binding] = &[
         "export the capture to a file",
         "导出抓包到文件",
     ),
-    act(&[Char('b')], "b", Command::Block, Place::On(&[Tab::Failed]), "block the address", "封锁该地址"),
+    act(&[Char('b')], "b", Command::Block, Place::On(&[Tab::Stock, Tab::Failed]), "block the address", "封锁该地址"),
     act(&[Char('d')], "d", Command::Redeliver, Place::On(&[Tab::Orders, Tab::Review]), "deliver again", "重新发货"),
     act(&[Char('m')], "m", Command::MarkPaid, Place::On(&[Tab::Orders]), "mark as paid", "标记为已付款"),
     act(&[Char('r')], "r", Command::Replace, Place::On(&[Tab::Orders]), "replace a bad key", "更换坏卡密"),

@@ -72,6 +72,7 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
     judge.callbacks();
     judge.stock();
     judge.waiting();
+    judge.holder();
     judge.notices();
     let mut found = judge.found;
     for alarm in &mut found {
@@ -88,8 +89,10 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
 
 /// Its place among alarms of one level: what costs buyers most comes first.
 fn harm(id: &str) -> usize {
-    const ORDER: [&str; 11] =
-        ["link", "doubt", "careless", "redis", "write", "failed", "owed", "relaxed", "full", "rejected", "empty"];
+    const ORDER: [&str; 12] = [
+        "link", "doubt", "careless", "redis", "write", "failed", "owed", "relaxed", "full", "holder", "rejected",
+        "empty",
+    ];
     let kind = id.split(' ').next().unwrap_or_default();
     ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len())
 }
@@ -321,6 +324,15 @@ impl Judge<'_> {
             let zh = format!("{dead} 条通知已放弃:对方未收到");
             self.add("dead", Level::Warning, Tab::Notices, en, zh);
         }
+    }
+
+    /// Somebody holds much and does not pay.
+    fn holder(&mut self) {
+        let Some(holder) = self.model.fleet.holder() else { return };
+        let (keys, orders, who) = (holder.keys, holder.orders, clean(&holder.network, 40));
+        let en = format!("{keys} keys held unpaid by {who} in {orders} orders; b there blocks it and takes them back");
+        let zh = format!("{who} 占着 {keys} 个未付款的卡密({orders} 个订单);在该页按 b 封锁并收回");
+        self.add("holder", Level::Alarm, Tab::Stock, en, zh);
     }
 
     fn waiting(&mut self) {

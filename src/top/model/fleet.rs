@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::spread::Spread;
 use crate::domain::Millis;
-use crate::telemetry::snapshot::{HISTORY_SECONDS, NoticeCounts, Snapshot};
+use crate::telemetry::snapshot::{HISTORY_SECONDS, Holder, NoticeCounts, Snapshot};
 use crate::top::lang::Lang;
 
 /// Seconds remembered.
@@ -259,6 +259,12 @@ impl Fleet {
     pub fn waiting(&self) -> Option<NoticeCounts> {
         let counted = |it: &&Instance| it.last.notices_waiting.is_some();
         self.instances.values().filter(counted).max_by_key(|it| it.last.at)?.last.notices_waiting
+    }
+
+    /// Who holds most keys unpaid, if it is much, as the freshest instance has it.
+    #[must_use]
+    pub fn holder(&self) -> Option<&Holder> {
+        self.instances.values().max_by_key(|it| it.last.at)?.last.surroundings.holder.as_ref()
     }
 
     /// Snapshots missed, of all instances.

@@ -299,9 +299,19 @@ impl Model {
 
     fn block(&mut self) {
         let row = self.ui.place().row;
-        let address = self.failed_rows().get(row).map(|row| row.brief.address.clone());
+        // Elsewhere than among the callbacks it is about who holds much and does not pay.
+        let orders = self.ui.tab != Tab::Failed;
+        let address = if orders {
+            self.fleet.holder().map(|holder| holder.network.clone())
+        } else {
+            self.failed_rows().get(row).map(|row| row.brief.address.clone())
+        };
+        if orders && address.is_none() {
+            let what = self.lang.say("nobody holds many keys unpaid", "没有人占着大量未付款的卡密");
+            return self.note(what, Level::Warning);
+        }
         if let Some(address) = address.filter(|address| !address.is_empty()) {
-            let deed = Deed::Block(printable(&address, 64));
+            let deed = Deed::Block(printable(&address, 64), orders);
             self.ui.dialog = Some(Dialog::new(deed, &[(Name::Minutes, "60", false), (Name::Reason, "", false)]));
         }
     }

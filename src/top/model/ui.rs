@@ -86,8 +86,8 @@ pub enum Deed {
     Order(&'static str, String),
     /// Refund (or, with an order, use) a payment: its number, its trade.
     Payment(String, String, bool),
-    /// Block an address.
-    Block(String),
+    /// Block an address; its orders too, with those that are unpaid.
+    Block(String, bool),
 }
 
 /// An action that is being asked about: first its fields, then whether to do it.
@@ -177,7 +177,8 @@ impl Dialog {
             Deed::Payment(id, payment, _) => {
                 Ask::Payment { id: id.clone(), payment: payment.clone(), order: some(Name::Order) }
             }
-            Deed::Block(address) => Ask::Block {
+            Deed::Block(address, orders) => Ask::Block {
+                orders: *orders,
                 address: address.clone(),
                 minutes: self.text(Name::Minutes).parse().unwrap_or(60),
                 reason: self.text(Name::Reason),

@@ -88,7 +88,16 @@ fn says(dialog: &Dialog, view: &View<'_>) -> String {
             };
             format!("{what}: {} {}", clean(id, 32), clean(payment, 48))
         }
-        Deed::Block(address) => format!(
+        Deed::Block(address, true) => format!(
+            "{} {}; {}",
+            view.say(
+                "Refuse every order and callback from, and take its unpaid orders back:",
+                "拒绝来自此地址的所有订单和回调,并收回其未付款订单:"
+            ),
+            clean(address, 48),
+            view.say("a gateway behind it is refused too", "其后的网关也会被拒绝"),
+        ),
+        Deed::Block(address, false) => format!(
             "{} {}; {}",
             view.say("Refuse every callback from", "拒绝来自此地址的所有回调:"),
             clean(address, 48),

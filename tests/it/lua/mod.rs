@@ -14,9 +14,9 @@ use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, p
 
 /// Commands that only read: the only ones before `-- Write.`.
 const READS: &str =
-    "EXISTS GET HGET HGETALL HLEN HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER XLEN ZCARD ZRANGE ZSCORE";
+    "EXISTS GET HEXISTS HGET HGETALL HLEN HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER XLEN ZCARD ZRANGE ZSCORE";
 /// What our names are made of.
-const KINDS: &str = "burned claims dead due fence idem marks news notices order outbox owed pay pool quota review seen staged staging \
+const KINDS: &str = "burned claims count dead due ends fence idem kept marks news notices order outbox owed pay pool quota review seen staged staging \
                      stock voided";
 
 /// Texts of the Lua files of a folder, by name without `.lua`.
@@ -136,6 +136,7 @@ macro_rules! fails_whole {
     };
 }
 
+mod count;
 mod settle;
 mod whole;
 
@@ -159,6 +160,36 @@ async fn release_gives_a_reservation_back_once() {
     twice!(bench, bench.store.release(id, expires, EXPIRES_MS, ""), Released::Expired, Released::Past);
     assert_eq!((bench.state(id).await, bench.stock().await.reserved), (OrderState::Expired, 0));
     twice!(bench, bench.store.release(paid, expires + EXPIRES_MS, EXPIRES_MS, ""), Released::Past, Released::Past);
+}
+
+#[tokio::test]
+async fn forget_takes_expired_orders_alone() {
+    let bench = Bench::new(Take::Payment, 3).await;
+    let (open, paid) = (bench.order(1).await, bench.order(1).await);
+    let expired = [bench.order(1).await, bench.order(1).await, bench.order(1).await];
+    let expires = bench.read(open).await.expires;
+    for id in [&expired[..], &[paid]].concat() {
+        assert_eq!(bench.store.release(id, expires + 100, EXPIRES_MS, "").await.unwrap(), Released::Expired);
+    }
+    for (at, id) in [(10, paid), (20, expired[1]), (30, expired[0]), (40, expired[2])] {
+        bench.store.keep(&[(id, at)], 0).await.unwrap();
+    }
+    assert_eq!(bench.settle(&payment(paid, "T1", cny(PRICE))).await.unwrap(), "delivered");
+    twice!(bench, bench.store.forget(open), false, false);
+    assert_eq!(bench.store.kept().await.unwrap(), 4);
+    // Those that expired first; one that was paid late stays, and is kept track of no more.
+    assert_eq!(bench.store.forget_oldest(2).await.unwrap(), 2);
+    assert_eq!(
+        bench.store.states(&[open, paid]).await.unwrap(),
+        [Some(OrderState::Pending), Some(OrderState::Delivered)]
+    );
+    let left = bench.store.states(&expired).await.unwrap();
+    assert_eq!(left, [Some(OrderState::Expired), None, Some(OrderState::Expired)]);
+    twice!(bench, bench.store.forget(expired[0]), true, false);
+    assert_eq!(bench.settle(&payment(expired[0], "T2", cny(PRICE))).await.unwrap(), "orphan order_unknown");
+    // What was forgotten by itself needs no keeping.
+    bench.store.keep(&[(expired[2], 50)], 60).await.unwrap();
+    assert_eq!(bench.store.kept().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -442,15 +473,11 @@ async fn void_and_restore_leave_reserved_keys_alone() {
 }
 
 #[tokio::test]
-async fn catalog_quota_and_once_take_the_first() {
+async fn catalog_and_once_take_the_first() {
     let bench = Bench::new(Take::Order, 0).await;
     let (store, n) = (&bench.store, bench.store.names);
     twice!(bench, store.save_product(&bench.product), true, false);
     assert_eq!(store.versions().await.unwrap(), (1, 1));
-
-    let (name, id, other, until) = (n.hashed("quota", [1; 16]), bench.id(), bench.id(), store.now() + EXPIRES_MS);
-    twice!(bench, store.count(&name, id, 2, 3, until), true, true);
-    twice!(bench, store.count(&name, other, 2, 3, until), false, false);
 
     let name = n.hashed("idem", [2; 16]);
     twice!(bench, store.once(&name, "body", EXPIRES_MS), Once::Run, Once::Running);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use kamid::domain::{Attempt, Due, NewsId, Notice, NoticeId, Opened, Take};
-use kamid::store::script;
+use kamid::store::{Rule, script};
 
 use super::{bytes, files};
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, cny, payment};
@@ -154,8 +154,24 @@ async fn of_the_rest(tried: &mut BTreeSet<&'static str>) {
     let bench = Bench::new(Take::Order, 1).await;
     let (store, n) = (&bench.store, bench.store.names);
     whole!(bench, tried, "catalog", store.save_product(&bench.product));
-    let (quota, id, until) = (n.hashed("quota", [1; 16]), bench.id(), store.now() + EXPIRES_MS);
-    whole!(bench, tried, "quota", store.count(&quota, id, 2, 3, until));
+    let (name, id) = (n.hashed("count", [1; 16]), bench.id());
+    let rule = Rule {
+        name: name.clone(),
+        group: "game".to_owned(),
+        weight: 2,
+        most: 9,
+        limit: 9,
+        first: true,
+        until: store.now() + EXPIRES_MS,
+    };
+    whole!(bench, tried, "count", store.count(id, std::slice::from_ref(&rule)));
+    whole!(bench, tried, "count", store.count(bench.id(), std::slice::from_ref(&rule)));
+    whole!(bench, tried, "uncount", store.uncount(&[(name.clone(), id)]));
+    let late = bench.order(1).await;
+    let expires = bench.read(late).await.expires;
+    store.release(late, expires, EXPIRES_MS, "").await.unwrap();
+    store.keep(&[(late, expires)], 0).await.unwrap();
+    whole!(bench, tried, "forget", store.forget(late));
     let once = n.hashed("idem", [2; 16]);
     whole!(bench, tried, "once", store.once(&once, "body", EXPIRES_MS));
     let (buyer, notice) = (NoticeId::Buyer(bench.paid(1, 0).await), Notice::new(5, false));

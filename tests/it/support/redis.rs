@@ -279,8 +279,8 @@ pub fn draft<'a>(product: &'a Product, contact: &'a Sealed, id: OrderId, quantit
         contact,
         created: now,
         expires: now + EXPIRES_MS,
-        quotas: &[],
-        caps: &[],
+        unpaid: &[],
+        bought: &[],
     }
 }
 

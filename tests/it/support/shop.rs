@@ -188,6 +188,16 @@ impl Daemon {
         info.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok())
     }
 
+    /// How often its embedded Redis was asked so.
+    pub fn redis_calls(&self, command: &str) -> u64 {
+        let client = redis::Client::open(format!("unix://{}", self.data.join("redis/redis.sock").display())).unwrap();
+        let mut link = client.get_connection_with_timeout(Duration::from_secs(5)).unwrap();
+        let info: String = redis::cmd("INFO").arg("commandstats").query(&mut link).unwrap();
+        let start = format!("cmdstat_{command}:calls=");
+        let line = info.lines().find_map(|line| line.strip_prefix(start.as_str()));
+        line.and_then(|rest| rest.split(',').next()?.parse().ok()).unwrap_or(0)
+    }
+
     /// Changes a setting of its embedded Redis, if it answers.
     pub fn redis_set(&self, name: &str, value: &str) {
         let client = redis::Client::open(format!("unix://{}", self.data.join("redis/redis.sock").display())).unwrap();

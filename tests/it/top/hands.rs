@@ -1,8 +1,10 @@
 //! Every key does what the help says, tested from the table that draws the help.
 
+use kamid::telemetry::snapshot::Holder;
 use kamid::top::Lang;
 use kamid::top::ask::{Ask, Request};
 use kamid::top::keys::{BINDINGS, Command, Place, TABS, Tab, command};
+use kamid::top::model::alarm;
 use kamid::top::model::ui::Deed;
 use kamid::top::model::{Effect, Message, Model};
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
@@ -45,7 +47,7 @@ fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool
         Command::FindOrder => after.ui.tab == Tab::Orders && matches!(asked(effects)[..], [Ask::Search(_)]),
         Command::ReplayIncident => matches!(asked(effects)[..], [Ask::Replay(_)]),
         Command::Export => matches!(asked(effects)[..], [Ask::Capture(_)]),
-        Command::Block => matches!(dialog(after), Some(Deed::Block(_))),
+        Command::Block => matches!(dialog(after), Some(Deed::Block(..))),
         Command::Redeliver => order("redeliver"),
         Command::MarkPaid => order("mark-paid"),
         Command::Replace => order("replace"),
@@ -59,9 +61,40 @@ fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool
     }
 }
 
+/// Somebody holds much and does not pay.
+fn hold(model: &mut Model, network: &str) {
+    let holder = Holder { network: network.to_owned(), keys: 1200, orders: 12 };
+    for instance in model.fleet.instances.values_mut() {
+        instance.last.surroundings.holder = Some(holder.clone());
+    }
+}
+
+#[test]
+fn whoever_holds_much_unpaid_is_blocked_with_his_orders() {
+    let mut model = scenes::normal(Lang::En);
+    press(&mut model, KeyCode::Char('2'));
+    assert!(press(&mut model, KeyCode::Char('b')).is_empty() && model.ui.dialog.is_none(), "nobody does");
+    hold(&mut model, "203.0.113.9");
+    let told = |model: &Model| alarm::judge(model).into_iter().find(|alarm| alarm.id == "holder");
+    let alarm = told(&model).unwrap();
+    assert_eq!((alarm.tab, alarm.level), (Tab::Stock, alarm::Level::Alarm));
+    assert!(alarm.en.contains("1200 keys held unpaid by 203.0.113.9") && alarm.zh.contains("1200"), "{alarm:?}");
+    press(&mut model, KeyCode::Char('b'));
+    press(&mut model, KeyCode::Enter);
+    for c in "never pays".chars() {
+        press(&mut model, KeyCode::Char(c));
+    }
+    press(&mut model, KeyCode::Enter);
+    let effects = press(&mut model, KeyCode::Char('y'));
+    let [ask] = asked(&effects)[..] else { panic!("{effects:?}") };
+    let wish = serde_json::json!({"address": "203.0.113.9", "minutes": 60, "reason": "never pays", "orders": true});
+    assert_eq!(ask.requests(), [Request::Post("/v1/addresses/block".to_owned(), wish)]);
+}
+
 #[test]
 fn every_key_does_what_the_help_says() {
-    let scene = scenes::alarm(Lang::En);
+    let mut scene = scenes::alarm(Lang::En);
+    hold(&mut scene, "203.0.113.9");
     for tab in TABS {
         for binding in BINDINGS {
             for code in binding.codes {
