@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::domain::text::bare;
+
 /// Why the daemon did not do it.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -123,7 +125,7 @@ impl Client {
         let http = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build();
         let http = http.map_err(|error| ClientError::Answer(error.to_string()))?;
         let data = admin.is_none().then(|| data.to_owned());
-        Ok(Self { base, token: Zeroizing::new(token.trim().to_owned()), http, data })
+        Ok(Self { base, token: Zeroizing::new(bare(&token).to_owned()), http, data })
     }
 
     /// The daemon that serves the same data directory now: after a restart it may listen elsewhere.
