@@ -27,6 +27,7 @@ mod paypal;
 mod sandbox;
 mod sign;
 mod standard_webhooks;
+mod step;
 mod stripe;
 mod terms;
 mod tokenpay;
@@ -34,16 +35,14 @@ mod unionpay;
 mod usdt;
 mod wechat;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use serde::Serialize;
 
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
 pub use configured::Channels;
 pub use sandbox::new as new_sandbox;
+pub use step::Step;
 pub use terms::{Reference, Source, Terms};
 
 /// What a genuine callback says.
@@ -116,6 +115,17 @@ pub enum Begin {
     Failed(String),
 }
 
+impl Begin {
+    /// The same, or a failure where a buyer may not be sent to where it leads.
+    #[must_use]
+    pub fn checked(self) -> Self {
+        match &self {
+            Self::Step(step, _) => step.refused().map_or(self, Self::Failed),
+            _ => self,
+        }
+    }
+}
+
 impl From<Result<(Step, Option<String>), String>> for Begin {
     fn from(opened: Result<(Step, Option<String>), String>) -> Self {
         opened.map_or_else(Self::Failed, |(step, reference)| Self::Step(step, reference))
@@ -173,29 +183,6 @@ pub enum Refunded {
     /// As [`Refunded::Ask`], and the moment is kept before the call is made: the gateway knows a refund by its time too, and
     /// after a lost answer only so can it be asked about it.
     Dated(Call),
-}
-
-/// How the buyer pays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Step {
-    /// Go to this address.
-    Redirect {
-        /// Where.
-        url: String,
-    },
-    /// Show this text as a QR code.
-    Qr {
-        /// What the code holds.
-        text: String,
-    },
-    /// Post these fields to this address.
-    Form {
-        /// Where.
-        url: String,
-        /// The fields.
-        fields: BTreeMap<String, String>,
-    },
 }
 
 /// What a gateway answered when asked about a payment.

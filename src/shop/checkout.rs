@@ -235,7 +235,7 @@ impl Shop {
         let (checkout, channel) = (addresses.checkout(&order, due), self.channel(&due.channel)?);
         let mut heard = Vec::new();
         let (step, reference) = loop {
-            let failed = match channel.checkout(&checkout, &heard, self.store.now()) {
+            let failed = match channel.checkout(&checkout, &heard, self.store.now()).checked() {
                 Begin::Step(_, None) if heard.is_empty() => return self.created(&order, attempt),
                 Begin::Step(step, reference) => break (step, reference),
                 Begin::Ask(call) => match self.ask(&mut heard, &call, ASKING).await {
@@ -291,7 +291,10 @@ impl Shop {
         let kept = opened.filter(|opened| !opened.step.is_empty());
         let unopened = || ShopError::Conflict("the gateway did not open this attempt: try to pay again".to_owned());
         let pay = match kept {
-            Some(opened) => serde_json::from_str(&opened.step).map_err(|_| unopened())?,
+            Some(opened) => {
+                let step: Option<Step> = serde_json::from_str(&opened.step).ok();
+                step.filter(|step| step.refused().is_none()).ok_or_else(unopened)?
+            }
             None => {
                 match self.channel(&due.channel)?.checkout(&addresses.checkout(order, due), &[], self.store.now()) {
                     Begin::Step(step, _) => step,

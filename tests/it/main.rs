@@ -9,6 +9,7 @@ mod clocks;
 mod config;
 mod crowds;
 mod disk;
+mod edges;
 mod embedded;
 mod faults;
 mod floods;
