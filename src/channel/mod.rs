@@ -5,6 +5,7 @@
 //! forgets one does not compile. Invariant: nothing unsigned is believed, and the key, the algorithm and the account
 //! come from the configuration, never from the message.
 
+mod account;
 mod alipay;
 pub mod asks;
 pub mod bill;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
+use account::{Known, Part};
 pub use configured::Channels;
 pub use sandbox::new as new_sandbox;
 pub use step::Step;
@@ -260,6 +262,8 @@ pub struct Kind {
     pub test_only: bool,
     /// What a payment must name again.
     pub reference: Reference,
+    /// What its accounts are known by.
+    pub account: Known,
     /// Reads its section; problems instead of a channel where it cannot.
     pub build: Build,
     /// What an operator is asked for when one is added.
@@ -273,6 +277,7 @@ pub const KINDS: &[Kind] = &[
         about: "易支付 V1, MD5: submit.php, GET or POST notification, query",
         test_only: false,
         reference: Reference::PayType,
+        account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: Some("key") },
         build: epay::build,
         asks: asks::EPAY_V1,
     },
@@ -281,6 +286,7 @@ pub const KINDS: &[Kind] = &[
         about: "易支付 V2, RSA: cashier page or QR code, query, refund",
         test_only: false,
         reference: Reference::PayType,
+        account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: None },
         build: epay_v2::build,
         asks: asks::EPAY_V2,
     },
@@ -289,6 +295,7 @@ pub const KINDS: &[Kind] = &[
         about: "支付宝, RSA2 with public keys or certificates: page, wap or QR code, query, refund",
         test_only: false,
         reference: Reference::Own,
+        account: Known { family: "alipay", parts: &[Part::Text("app_id")], key: None },
         build: alipay::build,
         asks: asks::ALIPAY,
     },
@@ -297,6 +304,7 @@ pub const KINDS: &[Kind] = &[
         about: "微信支付 v3: Native (QR code) or H5, query, refund",
         test_only: false,
         reference: Reference::Own,
+        account: Known { family: "wechat", parts: &[Part::Text("mchid")], key: None },
         build: wechat::build,
         asks: asks::WECHAT_V3,
     },
@@ -305,6 +313,7 @@ pub const KINDS: &[Kind] = &[
         about: "中国银联 5.1.0: cashier form or QR code, query, refund",
         test_only: false,
         reference: Reference::Time,
+        account: Known { family: "unionpay", parts: &[Part::Text("mer_id")], key: None },
         build: unionpay::build,
         asks: asks::UNIONPAY,
     },
@@ -313,6 +322,7 @@ pub const KINDS: &[Kind] = &[
         about: "Stripe Checkout: hosted page, signed events, query, refund",
         test_only: false,
         reference: Reference::Own,
+        account: Known { family: "stripe", parts: &[Part::StripeKey("api_key")], key: None },
         build: stripe::build,
         asks: asks::STRIPE,
     },
@@ -321,6 +331,7 @@ pub const KINDS: &[Kind] = &[
         about: "PayPal Orders v2: hosted page, capture, webhooks confirmed by the API, query, refund",
         test_only: false,
         reference: Reference::Own,
+        account: Known { family: "paypal", parts: &[Part::Text("client_id")], key: None },
         build: paypal::build,
         asks: asks::PAYPAL,
     },
@@ -329,6 +340,7 @@ pub const KINDS: &[Kind] = &[
         about: "your own page, signed by Standard Webhooks",
         test_only: false,
         reference: Reference::Own,
+        account: Known { family: "standard_webhooks", parts: &[Part::Secrets("secrets")], key: None },
         build: standard_webhooks::build,
         asks: asks::STANDARD_WEBHOOKS,
     },
@@ -337,6 +349,7 @@ pub const KINDS: &[Kind] = &[
         about: "Coinbase Commerce: charges with a hosted page, HMAC, query",
         test_only: false,
         reference: Reference::Own,
+        account: Known { family: "coinbase_commerce", parts: &[Part::Secret("api_key")], key: None },
         build: coinbase_commerce::build,
         asks: asks::COINBASE_COMMERCE,
     },
@@ -345,6 +358,7 @@ pub const KINDS: &[Kind] = &[
         about: "BTCPay Server: invoices, HMAC, each callback confirmed by the server's API",
         test_only: false,
         reference: Reference::Own,
+        account: Known { family: "btcpay", parts: &[Part::Text("store_id")], key: None },
         build: btcpay::build,
         asks: asks::BTCPAY,
     },
@@ -353,6 +367,7 @@ pub const KINDS: &[Kind] = &[
         about: "USDT by epusdt 1, MD5: its cashier, JSON notification",
         test_only: false,
         reference: Reference::Address,
+        account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         build: usdt::build_md5,
         asks: asks::EPUSDT_MD5,
     },
@@ -361,6 +376,11 @@ pub const KINDS: &[Kind] = &[
         about: "USDT by epusdt 2 (GMPay), HMAC-SHA256: its cashier, JSON notification",
         test_only: false,
         reference: Reference::Address,
+        account: Known {
+            family: "epusdt",
+            parts: &[Part::Host("gateway_url"), Part::Text("pid")],
+            key: Some("secret_key"),
+        },
         build: usdt::build_gmpay,
         asks: asks::EPUSDT_GMPAY,
     },
@@ -369,6 +389,7 @@ pub const KINDS: &[Kind] = &[
         about: "USDT and other coins by BEpusdt, MD5: its cashier, JSON notification",
         test_only: false,
         reference: Reference::Address,
+        account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         build: usdt::build_bepusdt,
         asks: asks::BEPUSDT,
     },
@@ -377,6 +398,7 @@ pub const KINDS: &[Kind] = &[
         about: "USDT and other coins by TokenPay, MD5: its pay page, JSON notification, query",
         test_only: false,
         reference: Reference::Address,
+        account: Known { family: "tokenpay", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         build: tokenpay::build,
         asks: asks::TOKENPAY,
     },
@@ -385,6 +407,7 @@ pub const KINDS: &[Kind] = &[
         about: "a gateway of our own to try things with, HMAC",
         test_only: true,
         reference: Reference::Own,
+        account: Known { family: "sandbox", parts: &[], key: None },
         build: sandbox::build,
         asks: asks::NOTHING,
     },

@@ -33,10 +33,10 @@ use std::time::Duration;
 use redis::Cmd;
 
 use crate::config::{Durability, StoreConfig, StoreUrl};
-use crate::domain::Millis;
+use crate::domain::{Accounts, Millis};
 use clock::Clock;
 pub use error::StoreError;
-pub use index::Once;
+pub use index::{Once, TradeClaim};
 pub use look::Look;
 pub use names::Names;
 pub use notices::Listed;
@@ -44,7 +44,7 @@ pub use orders::{NewOrder, Released, Reserved};
 pub use outbox::{Event, Lease};
 use places::Places;
 pub use preflight::Drift;
-pub use review::{Changed, ReviewItem, Reviewed};
+pub use review::{Changed, Finish, Finished, ReviewItem, Reviewed};
 pub use schema::SCHEMA;
 use script::{Reply, Script};
 pub use shared::Added;
@@ -58,6 +58,8 @@ pub struct Store {
     client: redis::Client,
     /// Names of this shop's data.
     pub names: Names,
+    /// Which channels are one account.
+    pub accounts: Arc<Accounts>,
     /// The time scripts are given.
     pub clock: Arc<Clock>,
     copies: Arc<copies::Copies>,
@@ -137,6 +139,7 @@ impl Store {
             pool,
             client,
             names,
+            accounts: Arc::default(),
             clock: Arc::new(Clock::default()),
             copies: Arc::new(copies::Copies::new(config)),
             durability: config.durability,
@@ -152,6 +155,12 @@ impl Store {
             );
         }
         Ok(store)
+    }
+
+    /// The same store, told which channels are one account.
+    #[must_use]
+    pub fn of_accounts(self, accounts: Accounts) -> Self {
+        Self { accounts: Arc::new(accounts), ..self }
     }
 
     /// Milliseconds since the epoch, by Redis' clock.

@@ -30,6 +30,7 @@ mod money;
 mod news;
 mod notices;
 mod operators;
+mod orphans;
 mod places;
 mod power;
 mod refused;
