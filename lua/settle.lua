@@ -8,13 +8,14 @@
 -- KEYS[4] marks   {P}:marks
 -- KEYS[5] order   {P}:order:<id>, then its {P}:pay:<id>; one such pair for each payment
 -- ARGV[1] now       ms since the epoch, by the store's clock
--- ARGV[2] id        order id, or the whole number where it is not of our form; from here seven for each payment
+-- ARGV[2] id        order id, or the whole number where it is not of our form; from here eight for each payment
 -- ARGV[3] attempt   two characters
 -- ARGV[4] payment   <channel>|<trade number>
 -- ARGV[5] due       <channel>|<amount in minor units>|<currency>, what the attempt must say, as text
 -- ARGV[6] number    the payment number as it came
 -- ARGV[7] log       a line for the order's history, or empty
 -- ARGV[8] reference what the attempt must have been opened with, where it says; or empty
+-- ARGV[9] twins     the other channels of the same account, a blank between them; or empty
 -- returns delivered | owed | held reason | extra | orphan reason | replayed state | (then) product quantity created, of each
 local call = redis.call
 local due, outbox, review, marks, now = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
@@ -58,17 +59,15 @@ local function judge(order, state, reserved, product, quantity, expected, paid, 
 end
 for n = 1, (#KEYS - 4) / 2 do
   local order, pay = KEYS[2 * n + 3], KEYS[2 * n + 4]
-  local id, attempt, payment, paid, number, log, reference = unpack(ARGV, 7 * n - 5, 7 * n + 1)
-  -- A gateway that was asked and did not tell its own number of the payment: it stands under ours until it does.
-  local ours = string.match(payment, '^[^|]*|') .. number
-  local known = call('HMGET', pay, payment, ours)
-  local was = known[1] and string.match(known[1], '^%a+')
+  local id, attempt, payment, paid, number, log, reference, twins = unpack(ARGV, 8 * n - 6, 8 * n + 1)
   local amount = string.match(paid, '|(.*)$')
-  if was and was ~= 'orphan' then
-    replies[n] = {'replayed', was}
-  elseif known[2] and string.match(known[2], '^settled|[^|]*|([^|]*|[^|]*)|') == amount then
-    replies[n] = {'replayed', 'settled'}
-    named[#named + 1] = {id = id, pay = pay, payment = payment, ours = ours, record = known[2], was = was}
+  local known, renamed, waits = look(pay, payment, number, amount, twins)
+  local was = #waits > 0
+  if known then
+    replies[n] = {'replayed', known}
+    if renamed or was then
+      named[#named + 1] = {id = id, pay = pay, payment = payment, renamed = renamed, waits = waits}
+    end
   else
     local o = call('HMGET', order, 'state', 'reserved', 'product', 'quantity', 'created', 'a:' .. attempt,
       'r:' .. attempt)
@@ -88,7 +87,7 @@ for n = 1, (#KEYS - 4) / 2 do
     if verdict ~= 'orphan' or not was then
       local history = log ~= '' and (call('HGET', order, 'log') or '') .. log
       plans[#plans + 1] = {order = order, pay = pay, id = id, attempt = attempt, payment = payment, number = number,
-        amount = amount, was = was, state = state, product = product, quantity = quantity,
+        amount = amount, waits = waits, state = state, product = product, quantity = quantity,
         verdict = verdict, reason = reason, history = history}
     end
   end
@@ -105,11 +104,18 @@ for _, shelf in pairs(shelves) do
   shelf.keys, shelf.at = take(shelf.pool, shelf.drawn), 0
 end
 local settled, events = {}, {}
+-- An orphan whose payment is known leaves the lane: nobody may count it once more.
+local function forget(p)
+  for _, orphan in ipairs(p.waits) do
+    call('HDEL', p.pay, orphan)
+    call('ZREM', review, 'orphan:' .. p.id .. ':' .. orphan)
+  end
+end
 for _, p in ipairs(named) do
-  call('HSET', p.pay, p.payment, p.record)
-  call('HDEL', p.pay, p.ours)
-  if p.was then
-    call('ZREM', review, 'orphan:' .. p.id .. ':' .. p.payment)
+  forget(p)
+  if p.renamed then
+    call('HSET', p.pay, p.renamed.name, p.renamed.record)
+    call('HDEL', p.pay, p.renamed.ours)
   end
   local at = #events
   events[at + 1], events[at + 2], events[at + 3] = 'event', 'named', 'order'
@@ -117,6 +123,7 @@ for _, p in ipairs(named) do
 end
 for _, p in ipairs(plans) do
   local order, verdict, payment = p.order, p.verdict, p.payment
+  forget(p)
   local paystate = (verdict == 'delivered' or verdict == 'owed') and 'settled' or verdict
   call('HSET', p.pay, payment, paystate .. '|' .. p.attempt .. '|' .. p.amount .. '|' .. now .. '|' .. p.number)
   if p.history and verdict ~= 'orphan' then
@@ -124,9 +131,6 @@ for _, p in ipairs(plans) do
   end
   if verdict == 'orphan' or verdict == 'extra' then
     call('ZADD', review, now, verdict .. ':' .. p.id .. ':' .. payment)
-  end
-  if p.was and verdict ~= 'orphan' then
-    call('ZREM', review, 'orphan:' .. p.id .. ':' .. payment)
   end
   if verdict ~= 'orphan' and verdict ~= 'extra' then
     if p.state == 'pending' then

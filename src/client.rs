@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::domain::text::bare;
 use crate::vault;
 
 /// Why the daemon did not do it.
@@ -146,7 +147,7 @@ impl Client {
                 source,
             })?),
         };
-        let secret = |text: &str| Zeroizing::new(text.trim().to_owned());
+        let secret = |text: &str| Zeroizing::new(bare(text).to_owned());
         let knows = own.as_deref().map(secret);
         let token = named.as_deref().map(secret).or_else(|| knows.clone()).unwrap_or_default();
         let http = reqwest::Client::builder()

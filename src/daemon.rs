@@ -119,7 +119,7 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     let relaxed = config.store.durability == Durability::Relaxed;
     let places = Arc::new(Places::load(data, Names::new(config.test).prefix(), relaxed)?);
     let store = tokio::select! {
-        store = connect(&config, embedded.as_ref(), places) => store?,
+        store = connect(&config, embedded.as_ref(), places) => store?.of_accounts(channels.accounts()),
         () = signals.next() => {
             tracing::info!("Stopped while waiting for Redis, which is left as it is.");
             return Ok(());

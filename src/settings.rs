@@ -3,11 +3,12 @@
 //! Every problem is collected with its path and line instead of stopping at the first; a setting that nobody read is
 //! one too. A secret's text never enters a problem.
 
+mod secret;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -231,74 +232,6 @@ impl Section {
             Value::Flag(flag) => Some(flag),
             _ => self.wrong(key, "true or false", problems),
         }
-    }
-
-    /// A secret called `key`, out of `<key>_file`, the environment variable that `<key>_env` names, or, with a warning,
-    /// the settings themselves.
-    pub fn secret(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
-        let (file, env) = (format!("{key}_file"), format!("{key}_env"));
-        let secret = if let Some(path) = self.text(&file, problems) {
-            let whole = self.base.join(&path);
-            if std::fs::metadata(&whole).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
-                self.warn(&file, format!("others on this machine can read {path}: chmod 600 {path}"), problems);
-            }
-            match std::fs::read_to_string(&whole) {
-                Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
-                Err(error) => {
-                    self.reject(&file, unreadable(&error), problems);
-                    return None;
-                }
-            }
-        } else if let Some(name) = self.text(&env, problems) {
-            match std::env::var(&name) {
-                Ok(text) => Some(Secret::new(text)),
-                Err(_) => {
-                    return self.wrong(&env, &format!("the name of a variable that is set ({name} is not)"), problems);
-                }
-            }
-        } else {
-            let inline = match self.find(key).map(|entry| &entry.value) {
-                Some(Value::Text(text)) => Some(text.clone()),
-                Some(_) => return self.wrong(key, "a text in quotes", problems),
-                None => None,
-            };
-            if inline.is_some() {
-                self.warn_of_inline(key, problems);
-            }
-            inline
-        };
-        if secret.as_ref().is_some_and(|secret| secret.reveal().trim().is_empty()) {
-            problems.push(self.problem(key, EMPTY));
-            return None;
-        }
-        secret
-    }
-
-    /// Secrets called `key`, all of them good, as while one is exchanged for another: a list in the settings, or what
-    /// [`Section::secret`] reads, one on each line.
-    pub fn secrets(&self, key: &str, problems: &mut Vec<Problem>) -> Vec<Secret> {
-        let elsewhere = self.has(&format!("{key}_file")) || self.has(&format!("{key}_env"));
-        let items = match self.find(key).map(|entry| &entry.value) {
-            Some(Value::List(items)) if !elsewhere => items,
-            _ => {
-                let whole = self.secret(key, problems);
-                let lines = whole.iter().flat_map(|whole| whole.reveal().lines());
-                return lines.filter(|line| !line.trim().is_empty()).map(|line| Secret::new(line.to_owned())).collect();
-            }
-        };
-        self.warn_of_inline(key, problems);
-        let text = |item: &Value| match item {
-            Value::Text(text) => Some(text.clone()),
-            _ => None,
-        };
-        let Some(secrets) = items.iter().map(text).collect::<Option<Vec<_>>>() else {
-            return self.wrong(key, "a list of texts in quotes", problems).unwrap_or_default();
-        };
-        if secrets.iter().any(|secret| secret.reveal().trim().is_empty()) {
-            problems.push(self.problem(key, EMPTY));
-            return Vec::new();
-        }
-        secrets
     }
 
     fn warn_of_inline(&self, key: &str, problems: &mut Vec<Problem>) {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::domain::OrderId;
+use crate::domain::text::bare;
 
 /// Bytes of a nonce, which is a fingerprint.
 pub const NONCE: usize = 12;
@@ -142,7 +143,7 @@ impl Vault {
 
     fn read(text: &str, name: &str) -> Result<Self, VaultError> {
         let damaged = || VaultError::Damaged(name.to_owned());
-        let file: RingFile = serde_json::from_str(text).map_err(|_| damaged())?;
+        let file: RingFile = serde_json::from_str(bare(text)).map_err(|_| damaged())?;
         let secret = |text: &str| {
             BASE64
                 .decode(text.as_bytes())
@@ -367,7 +368,7 @@ pub fn chance() -> Result<u128, VaultError> {
 pub fn load_token(path: &Path) -> Result<Zeroizing<String>, VaultError> {
     let fail = |source| VaultError::File { path: path.display().to_string(), source };
     match guard::read(path) {
-        Ok(text) if text.trim().len() >= 20 => Ok(Zeroizing::new(text.trim().to_owned())),
+        Ok(text) if bare(&text).len() >= 20 => Ok(Zeroizing::new(bare(&text).to_owned())),
         Ok(_) => Err(VaultError::Damaged(path.display().to_string())),
         Err(error) if error.is_missing() => {
             let token = new_token()?;

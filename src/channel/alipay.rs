@@ -14,6 +14,7 @@ use super::{
     keys::{self, PrivateKey, PublicKey},
     params::{self, Params, RawParams},
 };
+use crate::domain::text::bare_json;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
@@ -261,7 +262,7 @@ impl Alipay {
     fn believed(&self, answer: &Response, method: &str) -> Result<Map<String, Value>, String> {
         let unreadable = || format!("it answered {}, unreadable", answer.status);
         let outer: std::collections::BTreeMap<&str, &RawValue> =
-            serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
+            serde_json::from_slice(bare_json(&answer.body)).map_err(|_| unreadable())?;
         let inner = outer.get(format!("{}_response", method.replace('.', "_")).as_str());
         let Some(inner) = inner else {
             let error = outer.get("error_response").and_then(|raw| json::object(raw.get().as_bytes()).ok());

@@ -40,6 +40,9 @@ pub struct CapturedOrder {
     pub amount_minor: i64,
     /// In what.
     pub currency: String,
+    /// The channel that it was to be paid through; absent: the one that it is verified with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     /// What it was opened with, as we keep it: what that is depends on its kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -119,6 +122,12 @@ impl Capture {
     #[must_use]
     pub fn at(&self) -> Option<Millis> {
         self.now.map(|seconds| seconds.saturating_mul(1000))
+    }
+
+    /// The name of the channel that a payment came through; settings that the capture brings are those of its own channel.
+    fn channel_of<'a>(&'a self, payment: &'a Payment) -> &'a str {
+        let own = self.channel_name.as_deref().filter(|_| self.config.is_some() && payment.channel == self.channel);
+        own.unwrap_or(&payment.channel)
     }
 
     /// What the gateway's API answered to that call when this was captured: what is not among its answers was not found.
@@ -272,7 +281,9 @@ pub fn replay(
                 Some(order) if order.order_no == payment.number => {
                     let differs =
                         |given: &String| order.opened_with(terms.reference).is_some_and(|known| known != given);
-                    if payment.reference.as_ref().is_some_and(differs) {
+                    if order.channel.as_deref().is_some_and(|named| named != capture.channel_of(&payment)) {
+                        ("reject", Some(Rejection::ChannelMismatch.as_str()))
+                    } else if payment.reference.as_ref().is_some_and(differs) {
                         ("reject", Some(terms.mismatch().as_str()))
                     } else if order.currency != currency {
                         ("hold", Some(Rejection::CurrencyMismatch.as_str()))

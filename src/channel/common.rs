@@ -53,7 +53,7 @@ pub fn gateway_url(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
 
 /// A secret that must be there: without it anybody could sign, or nobody is let in.
 pub fn secret(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
-    let secret = s.secret(key, problems);
+    let secret = s.token(key, problems);
     if secret.is_none() {
         s.require(key, &format!("{key}_file names a file with {what} (or {key}_env)"), problems);
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::account::{self, Marks};
 use super::{Channel, KINDS, Terms, older};
+use crate::domain::Accounts;
 use crate::settings::{Problem, Section};
 
 /// One channel as it is configured.
@@ -12,6 +14,8 @@ struct Configured {
     kind: &'static str,
     channel: Arc<dyn Channel>,
     terms: Terms,
+    /// What its account is known by.
+    marks: Marks,
 }
 
 /// The configured channels, by name.
@@ -48,9 +52,10 @@ impl Channels {
                 section.warn("kind", message, &mut problems);
             }
             let terms = Terms::read(kind, section, &mut problems);
+            let marks = Marks::read(kind, section, &mut problems);
             if let Some(channel) = older::build(name, kind, section, &mut problems) {
                 terms.check(section, channel.as_ref(), &mut problems);
-                channels.all.insert(name.clone(), Configured { kind: kind.name, channel, terms });
+                channels.all.insert(name.clone(), Configured { kind: kind.name, channel, terms, marks });
             }
         }
         if problems.iter().all(|problem| problem.warning) {
@@ -62,8 +67,8 @@ impl Channels {
 
     /// Adds one more.
     pub fn insert(&mut self, name: &str, kind: &'static str, channel: Arc<dyn Channel>) {
-        let terms = Terms::default();
-        self.all.insert(name.to_owned(), Configured { kind, channel, terms });
+        let (terms, marks) = (Terms::default(), Marks::default());
+        self.all.insert(name.to_owned(), Configured { kind, channel, terms, marks });
     }
 
     /// The channel of that name.
@@ -76,6 +81,12 @@ impl Channels {
     #[must_use]
     pub fn terms(&self, name: &str) -> Option<&Terms> {
         self.all.get(name).map(|it| &it.terms)
+    }
+
+    /// Which of them are one account.
+    #[must_use]
+    pub fn accounts(&self) -> Accounts {
+        account::join(&self.all.iter().map(|(name, it)| (name.as_str(), &it.marks)).collect())
     }
 
     /// Names and kinds.

@@ -10,6 +10,7 @@ use aws_lc_rs::hmac;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{Checkout, Request, Step, canonical, common, is_number, is_trade_no, json, sign};
+use crate::domain::text::bare_json;
 use crate::domain::{Call, Callback, Money, Rejection};
 use crate::settings::Secret;
 
@@ -71,7 +72,8 @@ impl Flat {
         let object = json::object(body)?;
         // Digits are read from the bytes: the JSON library's own reading of a long number can be one step off, and then
         // the text of it is another.
-        let raw: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(|_| Rejection::Malformed)?;
+        let raw: BTreeMap<String, &RawValue> =
+            serde_json::from_slice(bare_json(body)).map_err(|_| Rejection::Malformed)?;
         let mut fields = Vec::with_capacity(object.len());
         for (name, value) in object {
             let (value, signed) = match value {

@@ -7,6 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 
 use crate::domain::Rejection;
+use crate::domain::text::bare_json;
 
 /// Marks a repeated name in an error.
 const TWICE: &str = "a name came twice";
@@ -90,7 +91,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 /// # Errors
 /// [`Rejection::NonUtf8`], [`Rejection::DuplicateParameter`] or [`Rejection::Malformed`].
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Rejection> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Rejection::NonUtf8)?;
+    let text = std::str::from_utf8(bare_json(bytes)).map_err(|_| Rejection::NonUtf8)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let left = Cell::new(VALUES + bytes.len() / BYTES_A_VALUE);
     let value = Strict(&left).deserialize(&mut deserializer).map_err(|error| {

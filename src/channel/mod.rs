@@ -5,6 +5,7 @@
 //! forgets one does not compile. Invariant: nothing unsigned is believed, and the key, the algorithm and the account
 //! come from the configuration, never from the message.
 
+mod account;
 mod alipay;
 pub mod asks;
 pub mod bill;
@@ -27,6 +28,7 @@ mod paypal;
 mod sandbox;
 mod sign;
 mod standard_webhooks;
+mod step;
 mod stripe;
 mod terms;
 mod tokenpay;
@@ -34,16 +36,15 @@ mod unionpay;
 mod usdt;
 mod wechat;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use serde::Serialize;
 
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
+use account::{Known, Part};
 pub use configured::Channels;
 pub use sandbox::new as new_sandbox;
+pub use step::Step;
 pub use terms::{Opens, Reference, Source, Terms, Wants};
 
 /// What a genuine callback says.
@@ -116,6 +117,17 @@ pub enum Begin {
     Failed(String),
 }
 
+impl Begin {
+    /// The same, or a failure where a buyer may not be sent to where it leads.
+    #[must_use]
+    pub fn checked(self) -> Self {
+        match &self {
+            Self::Step(step, _) => step.refused().map_or(self, Self::Failed),
+            _ => self,
+        }
+    }
+}
+
 impl From<Result<(Step, Option<String>), String>> for Begin {
     fn from(opened: Result<(Step, Option<String>), String>) -> Self {
         opened.map_or_else(Self::Failed, |(step, reference)| Self::Step(step, reference))
@@ -173,29 +185,6 @@ pub enum Refunded {
     /// As [`Refunded::Ask`], and the moment is kept before the call is made: the gateway knows a refund by its time too, and
     /// after a lost answer only so can it be asked about it.
     Dated(Call),
-}
-
-/// How the buyer pays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Step {
-    /// Go to this address.
-    Redirect {
-        /// Where.
-        url: String,
-    },
-    /// Show this text as a QR code.
-    Qr {
-        /// What the code holds.
-        text: String,
-    },
-    /// Post these fields to this address.
-    Form {
-        /// Where.
-        url: String,
-        /// The fields.
-        fields: BTreeMap<String, String>,
-    },
 }
 
 /// What a gateway answered when asked about a payment.
@@ -276,6 +265,8 @@ pub struct Kind {
     /// How its attempts are opened: the first row that fits a section holds; with the order where none does. The minutes are
     /// somewhat less than its gateway keeps what was opened, so that whoever is led there has time to pay.
     pub opens: &'static [Opens],
+    /// What its accounts are known by.
+    pub account: Known,
     /// Reads its section; problems instead of a channel where it cannot.
     pub build: Build,
     /// What an operator is asked for when one is added.
@@ -290,6 +281,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::PayType,
         opens: &[],
+        account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: Some("key") },
         build: epay::build,
         asks: asks::EPAY_V1,
     },
@@ -299,6 +291,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::PayType,
         opens: &[Opens::ONCE.told(Wants::Asker).pay("qr")],
+        account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: None },
         build: epay_v2::build,
         asks: asks::EPAY_V2,
     },
@@ -308,6 +301,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(110).pay("qr")],
+        account: Known { family: "alipay", parts: &[Part::Text("app_id")], key: None },
         build: alipay::build,
         asks: asks::ALIPAY,
     },
@@ -317,6 +311,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(4).told(Wants::Buyer).pay("h5"), Opens::minutes(110)],
+        account: Known { family: "wechat", parts: &[Part::Text("mchid")], key: None },
         build: wechat::build,
         asks: asks::WECHAT_V3,
     },
@@ -326,6 +321,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Time,
         opens: &[],
+        account: Known { family: "unionpay", parts: &[Part::Text("mer_id")], key: None },
         build: unionpay::build,
         asks: asks::UNIONPAY,
     },
@@ -335,6 +331,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[],
+        account: Known { family: "stripe", parts: &[Part::StripeKey("api_key")], key: None },
         build: stripe::build,
         asks: asks::STRIPE,
     },
@@ -344,6 +341,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(170)],
+        account: Known { family: "paypal", parts: &[Part::Text("client_id")], key: None },
         build: paypal::build,
         asks: asks::PAYPAL,
     },
@@ -353,6 +351,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[],
+        account: Known { family: "standard_webhooks", parts: &[Part::Secrets("secrets")], key: None },
         build: standard_webhooks::build,
         asks: asks::STANDARD_WEBHOOKS,
     },
@@ -362,6 +361,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(55)],
+        account: Known { family: "coinbase_commerce", parts: &[Part::Secret("api_key")], key: None },
         build: coinbase_commerce::build,
         asks: asks::COINBASE_COMMERCE,
     },
@@ -371,6 +371,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[],
+        account: Known { family: "btcpay", parts: &[Part::Text("store_id")], key: None },
         build: btcpay::build,
         asks: asks::BTCPAY,
     },
@@ -380,6 +381,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[Opens::minutes(9)],
+        account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         build: usdt::build_md5,
         asks: asks::EPUSDT_MD5,
     },
@@ -389,6 +391,11 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[Opens::minutes(9)],
+        account: Known {
+            family: "epusdt",
+            parts: &[Part::Host("gateway_url"), Part::Text("pid")],
+            key: Some("secret_key"),
+        },
         build: usdt::build_gmpay,
         asks: asks::EPUSDT_GMPAY,
     },
@@ -398,6 +405,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[],
+        account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         build: usdt::build_bepusdt,
         asks: asks::BEPUSDT,
     },
@@ -407,6 +415,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[Opens::minutes(25)],
+        account: Known { family: "tokenpay", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         build: tokenpay::build,
         asks: asks::TOKENPAY,
     },
@@ -416,6 +425,7 @@ pub const KINDS: &[Kind] = &[
         test_only: true,
         reference: Reference::Own,
         opens: &[],
+        account: Known { family: "sandbox", parts: &[], key: None },
         build: sandbox::build,
         asks: asks::NOTHING,
     },

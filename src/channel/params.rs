@@ -19,12 +19,12 @@ pub struct RawParams<'a>(Vec<(Bytes<'a>, Bytes<'a>)>);
 type Bytes<'a> = Cow<'a, [u8]>;
 
 impl<'a> RawParams<'a> {
-    /// Adds those of a query or a form.
+    /// Adds those of a form.
     ///
     /// # Errors
     /// A repeated name, an invalid escape, a name with a bracket, a NUL, too many parameters.
     pub fn read(&mut self, text: &'a [u8]) -> Result<(), Rejection> {
-        self.take(text.split(|b| *b == b'&'))
+        self.take(form(text).split(|b| *b == b'&'))
     }
 
     /// Adds those of a query, whose separators may be broken: a gateway that escapes its links as HTML writes `&amp;`, and
@@ -126,6 +126,13 @@ impl<'a> Params<'a> {
     }
 }
 
+/// A form without the line ends behind it that some senders count in. Encoded, a value has none; and what is signed is
+/// checked without them, so that they change nothing that could be meant.
+fn form(body: &[u8]) -> &[u8] {
+    let end = body.iter().rposition(|b| !matches!(b, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    &body[..end]
+}
+
 /// One name or value: `+` is a space, `%XX` a byte.
 fn decode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
     if bytes.iter().all(|b| !matches!(b, b'+' | b'%' | 0)) {
@@ -186,6 +193,20 @@ mod tests {
             assert_eq!(read(query), Err(reason), "{query}");
         }
         assert!(read(&"a=1&".repeat(2)).is_err());
+    }
+
+    #[test]
+    fn line_ends_behind_a_form_are_no_part_of_it() {
+        for end in ["\r\n", "\n", "\r\n\r\n", "\n\n\r"] {
+            let body = format!("a=1&b=x%0A{end}");
+            let callback = Callback { method: "POST", path: "/", query: "", headers: &[], body: body.as_bytes() };
+            let params = Params::of(&callback).unwrap();
+            assert_eq!((params.get("a"), params.get("b")), (Some("1"), Some("x\n")), "{end:?}: encoded ones are");
+        }
+        let inside = Callback { method: "POST", path: "/", query: "", headers: &[], body: b"a=1\r\n&b=2" };
+        assert_eq!(Params::of(&inside).unwrap().get("a"), Some("1\r\n"), "only at the end");
+        let query = Callback { method: "GET", path: "/", query: "a=1\n", headers: &[], body: b"" };
+        assert_eq!(Params::of(&query).unwrap().get("a"), Some("1\n"), "only of a form");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn new(name: &str, secret: &[u8]) -> Arc<dyn Channel> {
 }
 
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let key = s.secret("key", problems);
+    let key = s.token("key", problems);
     if key.is_none() {
         s.require("key", "key_file names a file with the sandbox's secret (or key_env)", problems);
     }

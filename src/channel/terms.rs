@@ -10,7 +10,8 @@ use crate::domain::{Millis, Payment, Rejection};
 use crate::settings::{Problem, Section};
 
 /// Settings that a section of any kind may have.
-pub const SETTINGS: [&str; 6] = ["retired", "confirm", "confirm_from", "sources", "source_check", "older_keys"];
+pub const SETTINGS: [&str; 7] =
+    ["account", "retired", "confirm", "confirm_from", "sources", "source_check", "older_keys"];
 
 /// What is done about a callback from an address that is not listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

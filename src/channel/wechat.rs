@@ -89,7 +89,7 @@ fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
     let mchid = common::number(s, "mchid", "a merchant number (商户号), 8 to 10 digits", of_shop, problems);
     let of_app = |text: &str| text.starts_with("wx") && text.len() == 18;
     let appid = common::number(s, "appid", "an application's number, such as wx0123456789abcdef", of_app, problems);
-    let secret = s.secret("apiv3_key", problems);
+    let secret = s.token("apiv3_key", problems);
     if secret.is_none() {
         s.require("apiv3_key", "apiv3_key_file names a file with the APIv3 key (32 characters)", problems);
     }

@@ -120,7 +120,7 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Done {
         ChannelCommand::List => context.show(
             &context.client()?.get("/v1/channels", &[]).await?,
             "channels",
-            &["name", "kind", "notify_url"],
+            &["name", "kind", "account", "notify_url"],
         ),
         ChannelCommand::Kinds => {
             let kinds: Vec<_> = KINDS.iter().map(|kind| json!({"kind": kind.name, "about": kind.about})).collect();

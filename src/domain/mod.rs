@@ -3,6 +3,7 @@
 //! Pure: no clock, no I/O, no async. Everything else may use this room; this room uses none.
 //! Invariant: a value that exists is valid (an [`OrderId`] has 20 characters of its alphabet, [`Money`] is an integer).
 
+pub mod account;
 pub mod callback;
 pub mod contact;
 pub mod danger;
@@ -19,6 +20,7 @@ pub mod payment;
 pub mod product;
 pub mod text;
 
+pub use account::{Account, Accounts};
 pub use callback::{Call, Callback, Reply, Response, TOKEN};
 pub use danger::{Danger, Level, danger, worst};
 pub use doubt::{Cause, Doubt, Missing};

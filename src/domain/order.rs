@@ -143,6 +143,8 @@ pub struct PaymentRecord {
     pub at: Millis,
     /// The number it was paid under.
     pub number: String,
+    /// The payment number, or the order, that a person counted it for.
+    pub counts_for: Option<String>,
 }
 
 impl PaymentRecord {

@@ -1,4 +1,7 @@
-//! Foreign text, made safe to show.
+//! Foreign text, made safe to show, and without what nobody sees at its edges.
+
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 
 /// `text` without control, escape and bidirectional characters, cut to `most` characters: what a terminal or a log
 /// may be given of what a buyer or a gateway sent.
@@ -37,9 +40,44 @@ pub fn masked(text: &str) -> String {
     }
 }
 
+/// Whether a character is not seen: Unicode's `Default_Ignorable_Code_Point`, which a byte-order mark is one of.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
+/// JSON without the byte-order marks and blanks before it, which some servers put there: one of their files has them. It is
+/// forbidden to send them and allowed to leave them out.
+#[must_use]
+pub fn bare_json(mut bytes: &[u8]) -> &[u8] {
+    loop {
+        bytes = match bytes.trim_ascii_start().strip_prefix(b"\xef\xbb\xbf") {
+            Some(rest) => rest,
+            None => return bytes.trim_ascii_start(),
+        };
+    }
+}
+
+/// `text` without what editors, consoles and mails leave at the edges of what is copied from them: white space, line ends,
+/// byte-order marks and other characters that are not seen.
+#[must_use]
+pub fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_seen_is_no_part_of_a_text() {
+        let around = ["\u{feff}", " ", "\u{a0}", "\u{200b}", "\r\n", "\u{3000}", "\u{2060}\u{feff}\n", "\u{ad}"];
+        for edge in around {
+            assert_eq!(bare(&format!("{edge}a b{edge}")), "a b", "{edge:?}");
+            assert_eq!(bare(edge), "");
+        }
+        assert_eq!(bare("a\u{200b}b"), "a\u{200b}b", "inside, it is not ours to take");
+    }
 
     #[test]
     fn escapes_do_not_reach_a_terminal() {

@@ -262,7 +262,12 @@ async fn channels(State(web): State<Arc<Web>>) -> Json<Value> {
         .shop
         .channels
         .list()
-        .map(|(name, kind)| json!({"name": name, "kind": kind, "notify_url": format!("{}/pay/{name}/notify", web.shop.public_url)}))
+        .map(|(name, kind)| {
+            json!({
+                "name": name, "kind": kind, "notify_url": format!("{}/pay/{name}/notify", web.shop.public_url),
+                "account": web.shop.store.accounts.name(name),
+            })
+        })
         .collect();
     Json(json!({"channels": list}))
 }

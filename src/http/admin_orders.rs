@@ -127,6 +127,8 @@ struct Search {
     state: Option<OrderState>,
     contact: Option<String>,
     trade_no: Option<String>,
+    /// Any of these, or an order's or a payment's number: gateways' numbers may look like ours.
+    find: Option<String>,
     #[serde(default = "fifty")]
     limit: usize,
 }
@@ -153,20 +155,33 @@ async fn list(State(web): State<Arc<Web>>, Query(search): Query<Search>) -> Resu
     Ok(Json(json!({"orders": list})))
 }
 
+async fn of_contact(web: &Web, contact: &str) -> Result<Vec<OrderId>, ShopError> {
+    let name = web.shop.store.names.hashed("contact", web.shop.vault.index("contact", contact.trim()));
+    Ok(web.shop.store.orders_of_contact(&name).await?)
+}
+
+/// The orders that a text means, in whatever way it can be read: a number of ours, one of a gateway's, a contact.
+async fn meant(web: &Web, text: &str) -> Result<Vec<OrderId>, ShopError> {
+    let mut ids: Vec<OrderId> = order_id(text).into_iter().collect();
+    for id in [web.shop.orders_of_trade(text).await?, of_contact(web, text).await?].concat() {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
 async fn find(web: &Web, search: &Search, limit: usize) -> Result<Vec<OrderId>, ShopError> {
     let shop = &web.shop;
     let store = &shop.store;
+    if let Some(text) = &search.find {
+        return meant(web, text.trim()).await;
+    }
     if let Some(contact) = &search.contact {
-        let name = store.names.hashed("contact", shop.vault.index("contact", contact.trim()));
-        return Ok(store.orders_of_contact(&name).await?);
+        return of_contact(web, contact).await;
     }
     if let Some(trade_no) = &search.trade_no {
-        let channels = shop.channels.list().map(|(name, _)| name).chain(["manual"]);
-        let mut ids = Vec::new();
-        for channel in channels {
-            ids.extend(shop.order_of_trade(channel, trade_no).await?);
-        }
-        return Ok(ids);
+        return shop.orders_of_trade(trade_no).await;
     }
     match search.state {
         Some(OrderState::Pending) => Ok(store.due(u64::MAX >> 12, limit).await?),

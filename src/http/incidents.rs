@@ -112,6 +112,7 @@ async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
             order_no: no.to_string(),
             amount_minor: due.amount.minor,
             currency: due.amount.currency.to_string(),
+            channel: Some(due.channel.clone()),
             reference: order.opening(no.attempt).map(|opened| opened.reference.clone()).filter(|text| !text.is_empty()),
             references: References::default(),
             status: order.state.to_string(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::sms::{Provider, endpoint, mac, sha256, way, words};
 use super::{Way, Wish, need, secret, stamp};
+use crate::domain::text::bare_json;
 use crate::domain::{Call, Millis, Response};
 use crate::settings::{Problem, Secret};
 use crate::shop::Refused;
@@ -117,7 +118,7 @@ impl Provider for Aliyun {
     }
 
     fn taken(&self, answer: &Response) -> Result<(), Refused> {
-        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said: Value = serde_json::from_slice(bare_json(&answer.body)).unwrap_or_default();
         let (code, message) = (said["Code"].as_str().unwrap_or_default(), said["Message"].as_str().unwrap_or_default());
         let words = format!("{code} {message} ({})", answer.status);
         match code {

@@ -237,7 +237,7 @@ fn need(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Opti
 
 /// A secret that must be there.
 fn secret(s: &Section, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
-    let secret = s.secret(key, problems);
+    let secret = s.token(key, problems);
     if secret.is_none() {
         s.require(key, &format!("{key}_file names a file with it (or {key}_env)"), problems);
     }

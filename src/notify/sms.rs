@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::{Notifier, Way, Wish, need, now, secret, stamp};
+use crate::domain::text::bare_json;
 use crate::domain::{Call, Millis, Reach, Response};
 use crate::outbound::Outbound;
 use crate::settings::{Problem, Secret, Section};
@@ -90,7 +91,7 @@ impl Provider for Tencent {
     }
 
     fn taken(&self, answer: &Response) -> Result<(), Refused> {
-        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said: Value = serde_json::from_slice(bare_json(&answer.body)).unwrap_or_default();
         let (said, status) = (&said["Response"], &said["Response"]["SendStatusSet"][0]);
         let of = |name: &str| status[name].as_str().or_else(|| said["Error"][name].as_str()).unwrap_or_default();
         let (code, words) = (of("Code"), format!("{} {} ({})", of("Code"), of("Message"), answer.status));

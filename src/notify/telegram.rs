@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::{Herald, Way, Wish, need, secret, stamp, topics};
-use crate::domain::text::printable;
+use crate::domain::text::{bare_json, printable};
 use crate::domain::{Call, News, NewsId, Response, Topic};
 use crate::outbound::Outbound;
 use crate::settings::{Problem, Secret};
@@ -129,7 +129,7 @@ fn message(chat: &str, text: &str) -> String {
 
 /// What an answer means.
 fn taken(answer: &Response) -> Result<(), Refused> {
-    let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let said: Value = serde_json::from_slice(bare_json(&answer.body)).unwrap_or_default();
     let why = format!("{} ({})", said["description"].as_str().unwrap_or("no description"), answer.status);
     match answer.status {
         200..=299 if said["ok"] == true => Ok(()),

@@ -80,7 +80,7 @@ pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way>
         .as_ref()
         .and_then(|url| wish.outbound.to(url, allow_private).map_err(|why| s.reject("url", why, problems)).ok());
     let signing = secret(s, "secret", problems).and_then(|secret| key(s, "secret", &secret, problems));
-    let previous = s.secret("previous_secret", problems);
+    let previous = s.token("previous_secret", problems);
     let previous = previous.and_then(|secret| key(s, "previous_secret", &secret, problems));
     let topics = topics(s, &[Topic::Delivered, Topic::Held, Topic::StockLow], problems);
     s.finish(&SETTINGS, problems);

@@ -14,6 +14,7 @@ use std::time::Duration;
 use reqwest::{Certificate, NoProxy, Proxy, redirect};
 
 pub use crate::config::OutboundConfig;
+use crate::domain::text::bare_json;
 use crate::domain::{Call, Response, TOKEN};
 use crate::settings::Problem;
 use kept::Kept;
@@ -151,7 +152,9 @@ impl Outbound {
 
     /// An access token, of RFC 6749's answer: `access_token` and `expires_in`, in seconds.
     async fn token(&self, giver: &Call, timeout: Duration) -> Result<String, String> {
-        let read = |answer: &Response| serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap_or_default();
+        let read = |answer: &Response| {
+            serde_json::from_slice::<serde_json::Value>(bare_json(&answer.body)).unwrap_or_default()
+        };
         let lasts = |answer: &Response| {
             let said = read(answer);
             said["access_token"].as_str().filter(|_| (200..300).contains(&answer.status))?;

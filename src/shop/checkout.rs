@@ -255,7 +255,7 @@ impl Shop {
         let (checkout, channel) = (addresses.checkout(&order, due), self.channel(&due.channel)?);
         let mut heard = Vec::new();
         let (step, reference) = loop {
-            let failed = match channel.checkout(&checkout, &heard, self.store.now()) {
+            let failed = match channel.checkout(&checkout, &heard, self.store.now()).checked() {
                 Begin::Step(_, None) if heard.is_empty() => return self.created(&order, attempt),
                 Begin::Step(step, reference) => break (step, reference),
                 Begin::Ask(call) => match self.ask(&mut heard, &call, ASKING).await {
@@ -316,7 +316,8 @@ impl Shop {
         let mut ages_ms = None;
         let pay = match kept {
             Some(opened) => {
-                let kept = Kept::read(&opened.step).ok_or_else(unopened)?;
+                let kept =
+                    Kept::read(&opened.step).filter(|kept| kept.step.refused().is_none()).ok_or_else(unopened)?;
                 ages_ms = kept.until.map(|until| until.saturating_sub(self.store.now()));
                 Some(kept.step).filter(|_| ages_ms != Some(0))
             }

@@ -138,6 +138,10 @@ impl Shop {
             }
         }
         for event in events.iter().filter(|event| event.kind == "orphan") {
+            // Its own channel may have brought it meanwhile, or it is known under another number: then nobody need look.
+            if !self.waits_for_a_person(&event.order, &event.payment).await? {
+                continue;
+            }
             let (channel, _) = event.payment.split_once('|').unwrap_or_default();
             let about = self.vault.index("news", &format!("orphan|{}|{}", event.order, event.payment));
             let advice = "Paid under a number that is no order's here: `kamid orphan list`, then adopt or refund.";

@@ -1,4 +1,4 @@
-//! What a person does: accept, refuse, give back, replace, state a payment, use an orphan.
+//! What a person does to an order: accept, refuse, give back, replace, state a payment.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +7,8 @@ use super::{Shop, ShopError};
 use crate::channel::{Refund, Refunded, is_trade_no};
 use crate::domain::order::PaymentRecord;
 use crate::domain::text::printable;
-use crate::domain::{Money, Operator, Order, OrderId, Payment, PaymentState};
-use crate::store::{Changed, Released, ReviewItem, Reviewed};
+use crate::domain::{Operator, Order, OrderId, Payment, PaymentState};
+use crate::store::{Changed, Released, Reviewed};
 
 /// Longest history of one order, in bytes.
 const LOG_BYTES: usize = 8192;
@@ -103,9 +103,7 @@ impl Shop {
             }
             None => ("manual".to_owned(), order.id.to_string()),
         };
-        let name = self.trade_name(&channel, &trade_no);
-        let holder = self.store.claim_trades(&[(name, order.id.to_string())]).await?.pop().flatten();
-        if let Some(holder) = holder {
+        if let Some(holder) = self.claim_trade(&format!("{channel}|{trade_no}"), order.id).await? {
             return Err(ShopError::Conflict(format!("this trade number stands with {holder} already")));
         }
         let number = payment_no(order.id, attempt);
@@ -115,11 +113,6 @@ impl Shop {
         let outcome = self.store.settle_as(&payment, &due.channel, log).await?;
         self.after(&number, &outcome, began);
         Ok(outcome.as_str().to_owned())
-    }
-
-    /// The name under which a trade number is claimed.
-    pub(super) fn trade_name(&self, channel: &str, trade_no: &str) -> String {
-        self.store.names.hashed("trade", self.vault.index("trade", &format!("{channel}|{trade_no}")))
     }
 
     /// Gives the money back through the gateway, if that is asked for, and marks the order.
@@ -208,51 +201,6 @@ impl Shop {
             Released::Waiting | Released::Past => Err(wrong_state(order.state.as_str())),
         }
     }
-
-    /// An extra or orphan payment that waits for a person.
-    async fn waiting(&self, id: &str, payment: &str) -> Result<ReviewItem, ShopError> {
-        let items = self.store.review(10_000).await?;
-        let fits = |item: &ReviewItem| item.kind != "held" && item.id == id && item.payment == payment;
-        items.into_iter().find(fits).ok_or(ShopError::NotFound("payment"))
-    }
-
-    /// Marks an extra or orphan payment as paid back.
-    ///
-    /// # Errors
-    /// It waits no more.
-    pub async fn refund_payment(&self, id: &str, payment: &str) -> Result<String, ShopError> {
-        let item = self.waiting(id, payment).await?;
-        match self.store.finish_payment(&item, "refunded").await? {
-            None => Ok("refunded".to_owned()),
-            Some(state) => Err(wrong_state(&state)),
-        }
-    }
-
-    /// Counts an extra or orphan payment for an order. First the order, then the mark: a kill in between leaves both
-    /// visible, and the same call again finishes.
-    ///
-    /// # Errors
-    /// It waits no more, or the order is unknown.
-    pub async fn adopt(&self, id: &str, payment: &str, order: OrderId, by: &Operator) -> Result<String, ShopError> {
-        let item = self.waiting(id, payment).await?;
-        let records = self.store.payments(id).await?;
-        let record = records.into_iter().find(|record| format!("{}|{}", record.channel, record.trade_no) == payment);
-        let record = record.ok_or(ShopError::NotFound("payment"))?;
-        let order = self.store.order(order).await?.ok_or(ShopError::NotFound("order"))?;
-        if order.id.as_str() == id {
-            return Err(ShopError::Conflict("it stands with this very order already".to_owned()));
-        }
-        let (attempt, due) = latest(&order)?;
-        let number = payment_no(order.id, attempt);
-        let payment = Payment { number: number.clone(), ..record.payment() };
-        self.store.move_trade(&self.trade_name(&payment.channel, &payment.trade_no), order.id).await?;
-        let log = format!("{}|{}|adopt|{} of {}\n", self.store.now(), by.name(), payment.paid, printable(id, 150));
-        let began = std::time::Instant::now();
-        let outcome = self.store.settle_as(&payment, &due.channel, &log).await?;
-        self.after(&number, &outcome, began);
-        self.store.finish_payment(&item, "adopted").await?;
-        Ok(outcome.as_str().to_owned())
-    }
 }
 
 fn reviewed(done: Reviewed) -> Result<String, ShopError> {
@@ -265,51 +213,11 @@ fn reviewed(done: Reviewed) -> Result<String, ShopError> {
     }
 }
 
-fn wrong_state(state: &str) -> ShopError {
+pub(super) fn wrong_state(state: &str) -> ShopError {
     ShopError::Conflict(format!("it is {state}: this cannot be done to it"))
 }
 
-/// A payment that waits for a person, as the operator sees it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Waiting {
-    /// `held`, `extra` or `orphan`.
-    pub kind: String,
-    /// Order or payment number.
-    pub id: String,
-    /// `channel|trade number`.
-    pub payment: String,
-    /// Since when, ms.
-    pub since: u64,
-    /// How much.
-    pub paid: Option<Money>,
-}
-
 impl Shop {
-    /// Extra and orphan payments.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn orphans(&self) -> Result<Vec<Waiting>, ShopError> {
-        let mut found = Vec::new();
-        for item in self.store.review(1000).await?.into_iter().filter(|item| item.kind != "held") {
-            let records = self.store.payments(&item.id).await?;
-            let record =
-                records.iter().find(|record| format!("{}|{}", record.channel, record.trade_no) == item.payment);
-            let ReviewItem { kind, id, payment, since } = item;
-            found.push(Waiting { kind, id, payment, since, paid: record.map(|record| record.paid) });
-        }
-        Ok(found)
-    }
-
-    /// The order that a trade number stands with.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn order_of_trade(&self, channel: &str, trade_no: &str) -> Result<Option<OrderId>, ShopError> {
-        let holder = self.store.order_of_trade(&self.trade_name(channel, trade_no)).await?;
-        Ok(holder.and_then(|id| id.parse().ok()))
-    }
-
     /// Orders that wait for stock, oldest first in each product, at most `most` of each.
     ///
     /// # Errors

@@ -186,7 +186,7 @@ impl Shop {
         };
         let mut heard = Vec::new();
         loop {
-            let way = match channel.checkout(&checkout, &heard, self.store.now()) {
+            let way = match channel.checkout(&checkout, &heard, self.store.now()).checked() {
                 Begin::Ask(call) => {
                     if let Err(error) = ask(&self.outbound, &mut heard, &call, PATIENCE).await {
                         return Ok(Step::new("payment", "failed", unreached(&error.to_string(), GATEWAY)));

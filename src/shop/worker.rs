@@ -7,15 +7,13 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
-use super::{IncidentNote, Shop, ShopError};
+use super::{Shop, ShopError};
 use crate::domain::{Millis, OrderId};
 use crate::store::{Event, Lease};
 use crate::telemetry::snapshot::Surroundings;
 
 /// Entries read from one slot at once; payments that were settled together share one.
 const EVENTS: usize = 128;
-/// Trade numbers claimed in one write: callbacks wait no longer than that takes.
-const TRADES: usize = 256;
 /// Expired orders forgotten in one step.
 const FORGOTTEN: u64 = 256;
 /// Pause after a wake-up, so that a burst of payments is handled in a few large turns instead of many small ones.
@@ -70,6 +68,7 @@ impl Shop {
                 return Ok(());
             }
             let events: Vec<&Event> = unread.iter().flat_map(|(_, events)| events).collect();
+            self.finish_adopted(&events).await?;
             self.index_trades(&events).await?;
             self.free_limits(&events).await?;
             self.forget_beyond(&events).await?;
@@ -83,50 +82,6 @@ impl Shop {
             let keep = self.limits.outbox_hours * 3_600_000;
             self.store.handled(&last, self.store.now().saturating_sub(keep)).await?;
             tokio::time::sleep(PACE).await;
-        }
-        Ok(())
-    }
-
-    /// One trade number at two orders cannot be seen by a script, which sees one slot: this index finds it.
-    async fn index_trades(&self, events: &[&Event]) -> Result<(), ShopError> {
-        let paid: Vec<&&Event> = events.iter().filter(|event| !event.payment.is_empty()).collect();
-        let names: Vec<(String, String)> = paid
-            .iter()
-            .filter_map(|event| {
-                let (channel, trade_no) = event.payment.split_once('|')?;
-                Some((self.trade_name(channel, trade_no), event.order.clone()))
-            })
-            .collect();
-        let mut holders = Vec::with_capacity(names.len());
-        for part in names.chunks(TRADES) {
-            holders.extend(self.store.claim_trades(part).await?);
-        }
-        for (event, holder) in paid.iter().zip(holders) {
-            let (channel, _) = event.payment.split_once('|').unwrap_or_default();
-            let note = |reason, advice: &str| {
-                self.incident(IncidentNote {
-                    channel,
-                    reason,
-                    advice,
-                    number: &event.order,
-                    status: 200,
-                    ..IncidentNote::default()
-                });
-            };
-            if let Some(holder) = holder.filter(|_| event.kind != "adopted" && event.kind != "refunded") {
-                let advice = format!(
-                    "This trade number stands with {holder} too: one payment may have bought twice. Look at it in the gateway's console."
-                );
-                note("trade_twice", &advice);
-            }
-            match event.kind.as_str() {
-                "extra" => note(
-                    "extra_payment",
-                    "A second payment for an order that has its own: give it back (`kamid orphan refund`) or use it for another (`kamid orphan adopt`).",
-                ),
-                "held" => note("held", "Paid, but not what was due: `kamid order approve`, `reject` or `refund`."),
-                _ => {}
-            }
         }
         Ok(())
     }

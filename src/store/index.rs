@@ -2,11 +2,24 @@
 //!
 //! Each lives in the slot of that hash, apart from its order; the scripts that move money never touch it.
 
+use std::collections::BTreeSet;
+
 use super::{Store, StoreError, script};
 use crate::domain::{Millis, OrderId};
 
 /// Most orders remembered for one contact.
 const CONTACT_ORDERS: i64 = 200;
+
+/// A trade number that is claimed for an order.
+#[derive(Debug, Clone)]
+pub struct TradeClaim {
+    /// The names under which it is to stand.
+    pub own: Vec<String>,
+    /// Names under which it may stand already.
+    pub others: Vec<String>,
+    /// Order id, or the whole number where it is not of our form.
+    pub order: String,
+}
 
 /// How a request under an Idempotency-Key stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,36 +89,53 @@ impl Store {
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
-    /// Claims trade numbers for orders, each `(name, order)`; for each that stands with another order already, that one.
+    /// Claims trade numbers for orders; for each, what else it stands with already.
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn claim_trades(&self, trades: &[(String, String)]) -> Result<Vec<Option<String>>, StoreError> {
+    pub async fn claim_trades(&self, claims: &[TradeClaim]) -> Result<Vec<Vec<String>>, StoreError> {
         let mut pipe = redis::pipe();
-        for (name, order) in trades {
-            pipe.cmd("SET").arg(name).arg(order).arg("NX").arg("GET");
+        for TradeClaim { own, others, order } in claims {
+            for name in own {
+                pipe.cmd("SET").arg(name).arg(order).arg("NX").arg("GET");
+            }
+            for name in others {
+                pipe.cmd("GET").arg(name);
+            }
         }
-        let answers = self.ask_all(&pipe).await?;
-        let other = |(value, (_, order)): (&redis::Value, &(String, String))| {
-            script::text_of(value).filter(|holder| holder != order)
+        let mut answers = self.ask_all(&pipe).await?.into_iter();
+        let holders = |claim: &TradeClaim| {
+            let of = answers.by_ref().take(claim.own.len() + claim.others.len());
+            let all: BTreeSet<String> = of.filter_map(|answer| script::text_of(&answer)).collect();
+            all.into_iter().filter(|holder| *holder != claim.order).collect()
         };
-        Ok(answers.iter().zip(trades).map(other).collect())
+        Ok(claims.iter().map(holders).collect())
     }
 
-    /// The number that a trade number stands with.
+    /// The numbers that a trade number stands with, under each of these names.
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn order_of_trade(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.ask(redis::cmd("GET").arg(name)).await
+    pub async fn trade_holders(&self, names: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+        let mut pipe = redis::pipe();
+        for name in names {
+            pipe.cmd("GET").arg(name);
+        }
+        Ok(self.ask_all(&pipe).await?.iter().map(script::text_of).collect())
     }
 
-    /// Gives a trade number to another order: a person used the payment for it.
+    /// Gives a trade number to another number, unless somebody did meanwhile; `seen` is what it stood with. Says whether
+    /// it did.
     ///
     /// # Errors
-    /// Redis does not answer.
-    pub async fn move_trade(&self, name: &str, order: OrderId) -> Result<(), StoreError> {
-        let _: String = self.ask(redis::cmd("SET").arg(name).arg(order.as_str())).await?;
-        Ok(())
+    /// Redis cannot do it.
+    pub async fn move_trade(&self, name: &str, seen: Option<&str>, to: &str) -> Result<bool, StoreError> {
+        let args = [seen.unwrap_or_default(), to].map(str::as_bytes);
+        let reply = self.run(&script::TRADE, &[name], &args).await?;
+        match reply.tag.as_str() {
+            "moved" => Ok(true),
+            "other" => Ok(false),
+            _ => Err(reply.unknown()),
+        }
     }
 }

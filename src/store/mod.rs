@@ -36,11 +36,11 @@ use std::time::Duration;
 use redis::Cmd;
 
 use crate::config::{Durability, StoreConfig, StoreUrl};
-use crate::domain::Millis;
+use crate::domain::{Accounts, Millis};
 use clock::Clock;
 pub use count::{Counted, Held, Limits, Rule};
 pub use error::StoreError;
-pub use index::Once;
+pub use index::{Once, TradeClaim};
 pub use look::Look;
 pub use names::Names;
 pub use notices::Listed;
@@ -48,7 +48,7 @@ pub use orders::{NewOrder, Released, Reserved};
 pub use outbox::{Event, Lease};
 use places::Places;
 pub use preflight::Drift;
-pub use review::{Changed, ReviewItem, Reviewed};
+pub use review::{Changed, Finish, Finished, ReviewItem, Reviewed};
 pub use ring::Sealing;
 pub use schema::SCHEMA;
 use script::{Reply, Script};
@@ -63,6 +63,8 @@ pub struct Store {
     client: redis::Client,
     /// Names of this shop's data.
     pub names: Names,
+    /// Which channels are one account.
+    pub accounts: Arc<Accounts>,
     /// The time scripts are given.
     pub clock: Arc<Clock>,
     copies: Arc<copies::Copies>,
@@ -142,6 +144,7 @@ impl Store {
             pool,
             client,
             names,
+            accounts: Arc::default(),
             clock: Arc::new(Clock::default()),
             copies: Arc::new(copies::Copies::new(config)),
             durability: config.durability,
@@ -157,6 +160,12 @@ impl Store {
             );
         }
         Ok(store)
+    }
+
+    /// The same store, told which channels are one account.
+    #[must_use]
+    pub fn of_accounts(self, accounts: Accounts) -> Self {
+        Self { accounts: Arc::new(accounts), ..self }
     }
 
     /// Milliseconds since the epoch, by Redis' clock.

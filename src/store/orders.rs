@@ -288,13 +288,14 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
     }))
 }
 
-/// A payment record: `state|attempt|amount|currency|at|number` under `channel|trade number`.
+/// A payment record: `state|attempt|amount|currency|at|number` under `channel|trade number`; of an adopted one, the number
+/// that it is counted for stands in the attempt's place.
 pub(super) fn read_payment(name: &str, value: &Value) -> Result<PaymentRecord, StoreError> {
     let text = text_of(value).unwrap_or_default();
     let wrong = || damaged(&format!("payment {name}"));
     let (channel, trade_no) = name.split_once('|').ok_or_else(wrong)?;
     let parts: Vec<&str> = text.splitn(6, '|').collect();
-    let [state, _attempt, minor, currency, at, number] = parts[..] else {
+    let [state, place, minor, currency, at, number] = parts[..] else {
         return Err(wrong());
     };
     Ok(PaymentRecord {
@@ -304,5 +305,7 @@ pub(super) fn read_payment(name: &str, value: &Value) -> Result<PaymentRecord, S
         paid: Money { minor: minor.parse().map_err(|_| wrong())?, currency: currency.parse().map_err(|_| wrong())? },
         at: at.parse().map_err(|_| wrong())?,
         number: number.to_owned(),
+        // Before orders were named there, an attempt stood in this place.
+        counts_for: Some(place).filter(|place| state == "adopted" && place.len() > 2).map(str::to_owned),
     })
 }

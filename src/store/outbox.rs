@@ -17,7 +17,7 @@ const PAGE: usize = 200;
 const PAGES: usize = 100;
 
 /// One change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
     /// Its entry's id in the stream: `<ms>-<n>`.
     pub id: String,
@@ -27,6 +27,13 @@ pub struct Event {
     pub order: String,
     /// `channel|trade number`, for payments.
     pub payment: String,
+    /// Of one that a person finished: the payment number that it is counted for, what it was, and a line for the history
+    /// of the order that it is counted for.
+    pub target: String,
+    /// See `target`.
+    pub was: String,
+    /// See `target`.
+    pub log: String,
 }
 
 impl Event {
@@ -50,11 +57,14 @@ pub(super) fn events(value: &Value) -> Vec<Event> {
         for (name, value) in orders::fields(pairs) {
             let text = text_of(value).unwrap_or_default();
             if name == "event" {
-                all.push(Event { id: id.clone(), kind: text, order: String::new(), payment: String::new() });
+                all.push(Event { id: id.clone(), kind: text, ..Event::default() });
             } else if let Some(event) = all.last_mut() {
                 match name.as_str() {
                     "order" => event.order = text,
                     "payment" => event.payment = text,
+                    "for" => event.target = text,
+                    "was" => event.was = text,
+                    "log" => event.log = text,
                     _ => {}
                 }
             }
@@ -126,6 +136,46 @@ impl Store {
             .map(|(slot, answer)| (slot, events(answer)))
             .filter(|(_, events)| !events.is_empty())
             .collect())
+    }
+
+    /// Numbers that payments with that trade number stand with, as events tell that nobody has handled yet; `same` says
+    /// whether a channel is of the payment's account.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn unread_of_trade(
+        &self,
+        trade_no: &str,
+        same: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut pipe = redis::pipe();
+        for slot in Slot::all() {
+            pipe.cmd("GET").arg(self.names.cursor(slot));
+        }
+        let from = |cursor: &Value| text_of(cursor).map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let mut open: Vec<(Slot, String)> = Slot::all().zip(self.ask_all(&pipe).await?.iter().map(from)).collect();
+        let mut found = Vec::new();
+        while !open.is_empty() {
+            let mut pipe = redis::pipe();
+            for (slot, from) in &open {
+                pipe.cmd("XRANGE").arg(self.names.outbox(*slot)).arg(from).arg("+").arg("COUNT").arg(PAGE);
+            }
+            let mut next = Vec::new();
+            for ((slot, _), answer) in open.iter().zip(&self.ask_all(&pipe).await?) {
+                let events = events(answer);
+                if items_of(answer).len() >= PAGE
+                    && let Some(last) = events.last()
+                {
+                    next.push((*slot, format!("({}", last.id)));
+                }
+                let ours = |event: &Event| {
+                    event.payment.split_once('|').is_some_and(|(channel, trade)| trade == trade_no && same(channel))
+                };
+                found.extend(events.into_iter().filter(ours).map(|event| event.order));
+            }
+            open = next;
+        }
+        Ok(found)
     }
 
     /// Moves cursors to the last handled events and trims what is handled and older than `before`.

@@ -45,6 +45,43 @@ pub struct ReviewItem {
     pub since: u64,
 }
 
+/// How an extra or orphan payment is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish<'a> {
+    /// It was paid back.
+    Refunded,
+    /// It is counted for an order's attempt; what that brings is still to be done.
+    Adopted {
+        /// The payment number that it is counted for.
+        target: &'a str,
+        /// A line for that order's history.
+        log: &'a str,
+    },
+    /// It is known as a payment of that order already, and waits for nothing.
+    Known {
+        /// What its record says now, where that is not what the lane says.
+        from: Option<&'a str>,
+        /// Order id, or the whole number where it is not of our form.
+        holder: &'a str,
+    },
+    /// It goes back into the lane: it cannot be what its record says.
+    Returned {
+        /// What its record says now.
+        from: &'a str,
+    },
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finished {
+    /// It is done, now or before.
+    Done,
+    /// Another channel of its account brought the same payment under this number; the word says where that stands.
+    Known(String),
+    /// It stands elsewhere by now: the word, and the payment number that it is counted for where it is.
+    WrongState(String, String),
+}
+
 fn reviewed(reply: &Reply) -> Result<Reviewed, StoreError> {
     match reply.tag.as_str() {
         "delivered" => Ok(Reviewed::Delivered),
@@ -123,18 +160,28 @@ impl Store {
         }
     }
 
-    /// Finishes an extra or orphan payment: `to` is `refunded` or `adopted`. Says where it stands when it is neither.
+    /// Finishes an extra or orphan payment.
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn finish_payment(&self, item: &ReviewItem, to: &str) -> Result<Option<String>, StoreError> {
+    pub async fn finish_payment(&self, item: &ReviewItem, how: Finish<'_>) -> Result<Finished, StoreError> {
         let (slot, n) = (Slot::of_number(&item.id), self.names);
         let keys = [n.pay(&item.id), n.review(slot), n.outbox(slot)];
-        let args = [item.payment.as_bytes(), item.kind.as_bytes(), to.as_bytes(), item.id.as_bytes()];
+        let kind = item.kind.as_str();
+        let (from, to, target, event, log) = match how {
+            Finish::Refunded => (kind, "refunded", "", "refunded", ""),
+            Finish::Adopted { target, log } => (kind, "adopted", target, "adopted", log),
+            Finish::Known { from, holder } => (from.unwrap_or(kind), "adopted", holder, "known", ""),
+            Finish::Returned { from } => (from, kind, "", "returned", ""),
+        };
+        let (channel, _) = item.payment.split_once('|').unwrap_or_default();
+        let (now, twins) = (self.now().to_string(), self.accounts.twins(channel).join(" "));
+        let args = [&item.payment, from, to, &item.id, target, event, log, &now, &twins].map(str::as_bytes);
         let reply = self.run(&script::PAYMENT, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
-            "done" => Ok(None),
-            "wrong_state" => Ok(Some(reply.text(0)?)),
+            "done" => Ok(Finished::Done),
+            "known" => Ok(Finished::Known(reply.text(0)?)),
+            "wrong_state" => Ok(Finished::WrongState(reply.text(0)?, reply.text(1)?)),
             _ => Err(reply.unknown()),
         }
     }

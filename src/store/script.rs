@@ -6,7 +6,11 @@ use redis::{Cmd, Value};
 
 use super::StoreError;
 
-const DRAW: &str = include_str!("../../lua/include/draw.lua");
+/// Functions that scripts share: their text, and what a script calls of them.
+const SHARED: [(&str, &[&str]); 2] = [
+    (include_str!("../../lua/include/draw.lua"), &["names(", "free(", "take("]),
+    (include_str!("../../lua/include/look.lua"), &["look("]),
+];
 
 /// One script: its text as Redis gets it and the hash Redis knows it by.
 pub struct Script {
@@ -22,7 +26,8 @@ pub struct Script {
 impl Script {
     fn new(name: &'static str, draws: bool, source: &'static str) -> Self {
         let (shebang, rest) = source.split_once('\n').unwrap_or((source, ""));
-        let shared = if ["names(", "free(", "take("].iter().any(|used| rest.contains(used)) { DRAW } else { "" };
+        let used = |calls: &[&str]| calls.iter().any(|call| rest.contains(call));
+        let shared: String = SHARED.iter().filter(|(_, calls)| used(calls)).map(|(text, _)| *text).collect();
         let text = format!("{shebang}\n{shared}{rest}");
         let sha = redis::Script::new(&text).get_hash().to_owned();
         Self { name, text, draws, sha }
@@ -86,6 +91,7 @@ scripts! {
     NOTICE "notice" false,
     OPEN "open" true,
     FENCE "fence" false,
+    TRADE "trade" true,
 }
 
 /// A script's reply, taken apart.

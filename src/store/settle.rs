@@ -30,6 +30,8 @@ struct Asked {
     log: String,
     /// What the attempt must have been opened with; empty where the payment does not say.
     reference: String,
+    /// The other channels of the same account, a blank between them.
+    twins: String,
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
 }
 
@@ -108,6 +110,7 @@ impl Store {
             number: payment.number.clone(),
             log: log.to_owned(),
             reference: payment.reference.clone().unwrap_or_default(),
+            twins: self.accounts.twins(&payment.channel).join(" "),
             answer,
         };
         if self.lanes.put(slot, asked) {
@@ -154,8 +157,8 @@ impl Store {
         keys.extend(batch.iter().flat_map(|asked| [n.order_of(&asked.id), n.pay(&asked.id)]));
         let now = self.now().to_string();
         let mut args: Vec<&[u8]> = vec![now.as_bytes()];
-        for Asked { id, attempt, field, due, number, log, reference, .. } in batch {
-            args.extend([id, attempt, field, due, number, log, reference].map(|text| text.as_bytes()));
+        for Asked { id, attempt, field, due, number, log, reference, twins, .. } in batch {
+            args.extend([id, attempt, field, due, number, log, reference, twins].map(|text| text.as_bytes()));
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let answer = self.run_for_value(&script::SETTLE, &keys, &args).await?;

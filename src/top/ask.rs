@@ -80,10 +80,9 @@ impl Ask {
         let get = |path: &str| Request::Get(path.to_owned(), Vec::new());
         match self {
             Self::Info => vec![get("/v1/info")],
-            Self::Search(text) if is_number(text) => vec![get(&format!("/v1/orders/{text}"))],
-            Self::Search(text) => ["contact", "trade_no"]
-                .map(|by| Request::Get("/v1/orders".to_owned(), vec![(by, text.clone()), ("limit", ROWS.to_owned())]))
-                .to_vec(),
+            Self::Search(text) => {
+                vec![Request::Get("/v1/orders".to_owned(), vec![("find", text.clone()), ("limit", ROWS.to_owned())])]
+            }
             Self::Order(id) => vec![get(&format!("/v1/orders/{id}"))],
             Self::Review => {
                 let of = |state: &str| {
@@ -131,11 +130,6 @@ impl Ask {
     pub fn acts(&self) -> bool {
         matches!(self, Self::Act { .. } | Self::Payment { .. } | Self::Block { .. })
     }
-}
-
-/// Whether a text can be the number of an order or of one of its payments.
-fn is_number(text: &str) -> bool {
-    matches!(text.len(), 20 | 22) && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
 }
 
 /// An order, or a payment without one, as a list shows it. All text is foreign until it is drawn.

@@ -16,7 +16,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 /// Each room with the rooms it may use; what stands lower knows nothing of what stands higher.
 const ROOMS: [(&str, &[&str]); 18] = [
     ("domain", &["domain"]),
-    ("settings", &[]),
+    ("settings", &["domain"]),
     ("config", &["settings"]),
     ("channel", &["channel", "domain", "settings"]),
     ("vault", &["domain"]),
@@ -24,7 +24,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("telemetry", &["config", "domain", "telemetry"]),
     ("outbound", &["config", "domain", "outbound", "settings"]),
     // Only to write a query, by the one encoder there is, and to check that a listener knows the token.
-    ("client", &["channel", "vault"]),
+    ("client", &["channel", "domain", "vault"]),
     ("shop", &["channel", "config", "domain", "outbound", "shop", "store", "telemetry", "vault"]),
     ("notify", &["domain", "notify", "outbound", "settings", "shop", "vault"]),
     ("http", &["channel", "config", "domain", "http", "notify", "shop", "store", "telemetry", "vault"]),

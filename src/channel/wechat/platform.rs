@@ -18,6 +18,9 @@ use super::{SCHEME, unseal};
 use crate::domain::{Millis, Rejection, Response};
 use crate::settings::{Problem, Section};
 
+/// How the ids of public keys begin: no certificate has such a number.
+const PUBLIC_KEY: &str = "PUB_KEY_ID_";
+
 /// By serial number, upper case; a certificate brings the time it is good for.
 pub type Keys = BTreeMap<String, (PublicKey, Option<Cert>)>;
 
@@ -67,9 +70,11 @@ impl Platform {
             let _said = table.text("serial", problems);
             table.finish(&["serial", "pem", "pem_file"], problems);
         }
+        let named = !certs.is_empty() || s.has("platform_cert") || s.has("platform_cert_file");
         known.extend(certs.into_iter().filter_map(keyed));
-        // Who chose certificates and names none has them fetched.
-        let certs = s.text("mode", problems).is_some_and(|mode| mode == "platform_cert") && known.is_empty();
+        // Who chose certificates and names none has them fetched, whether or not the public key is there already: while an
+        // account changes over, either signs.
+        let certs = s.text("mode", problems).is_some_and(|mode| mode == "platform_cert") && !named;
         let fetch = s.flag("fetch_platform_certs", problems).unwrap_or(certs);
         if known.is_empty() && !fetch && !s.has("platform_public_key_id") {
             s.require(
@@ -100,7 +105,7 @@ impl Platform {
         need("wechatpay-nonce")?;
         if self.known.contains_key(&serial) {
             signed(&self.known, &header, body, now)?;
-        } else if self.fetch {
+        } else if self.fetch && !serial.starts_with(PUBLIC_KEY) {
             let fetched = seen.iter().filter_map(|answer| self.certificates(answer, seal, now));
             let mut fetched: Vec<_> = fetched.collect();
             if fetched.is_empty() && !seen.is_empty() {

@@ -7,6 +7,7 @@ use serde_json::{Map, json};
 use super::words;
 use crate::channel::asks::{Ask, Form};
 use crate::channel::{Channels, Kind};
+use crate::domain::text::bare;
 use crate::settings::{Problem, Secret, Section, unreadable};
 use crate::top::Lang;
 
@@ -23,6 +24,11 @@ pub enum Given {
 }
 
 impl Given {
+    /// A secret as it was typed or pasted, without what is not seen at its edges.
+    pub fn secret(text: &str) -> Self {
+        Self::Filed(Secret::new(bare(text).to_owned()))
+    }
+
     /// The text of a file, as [`Given::Filed`].
     ///
     /// # Errors
@@ -31,12 +37,11 @@ impl Given {
         let home = path.strip_prefix("~/").and_then(|rest| Some(dirs::home_dir()?.join(rest)));
         let whole = home.unwrap_or_else(|| Path::new(path).to_owned());
         // What was typed may be the key itself: it is not shown.
-        let mut text = match std::fs::metadata(&whole) {
+        let text = match std::fs::metadata(&whole) {
             Ok(meta) if meta.len() > FILE_BYTES => Err(format!("the file is longer than {FILE_BYTES} bytes")),
             _ => std::fs::read_to_string(&whole).map_err(|error| unreadable(&error)),
         }?;
-        text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        Ok(Self::Filed(Secret::new(text)))
+        Ok(Self::secret(&text))
     }
 }
 
@@ -162,7 +167,7 @@ pub fn read(ask: &Ask, text: &str) -> Result<Option<Given>, String> {
         Form::Text => Ok(Some(Given::Value(text.into()))),
         Form::Choice(words) if words.contains(&text) => Ok(Some(Given::Value(text.into()))),
         Form::Choice(words) => Err(words.join(" ")),
-        Form::Secret => Ok(Some(Given::Filed(Secret::new(text.to_owned())))),
+        Form::Secret => Ok(Some(Given::secret(text))),
         Form::PrivateFile | Form::PublicFile => Given::file(text).map(Some),
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::{Context, Failure, serve};
 use super::answers::Answers;
 use crate::config::{Config, unread};
+use crate::domain::text::bare;
 use crate::store::embedded::make_private;
 use crate::top::Lang;
 
@@ -77,7 +78,7 @@ impl Target {
         let other = |(file, secret): &(String, &crate::settings::Secret)| {
             let text = std::fs::read_to_string(self.folder().join(file));
             match text {
-                Ok(text) => text.trim_end_matches(['\r', '\n']) != secret.reveal(),
+                Ok(text) => bare(&text) != secret.reveal(),
                 Err(error) => error.kind() != io::ErrorKind::NotFound,
             }
         };

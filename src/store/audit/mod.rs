@@ -6,6 +6,7 @@
 
 mod facts;
 mod keys;
+mod payments;
 mod slot;
 
 use serde::Serialize;
@@ -21,7 +22,7 @@ const LISTED: usize = 1000;
 /// One thing that does not add up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// `key_twice`, `unreadable`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`, `store`.
+    /// `key_twice`, `trade_twice`, `unreadable`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`, `store`.
     pub kind: &'static str,
     /// Of what: an order, a product.
     pub what: String,
@@ -65,7 +66,7 @@ const UNREADABLE: &str = "holds a sealed key that does not open: its file was ch
 pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
 
 impl Store {
-    /// Counts everything again and lists what does not add up. Memory: some 55 bytes an order, 8 a key up to 12 million.
+    /// Counts everything again and lists what does not add up. Memory: some 55 bytes an order, 8 a payment, 8 a key up to 12 million.
     ///
     /// # Errors
     /// Redis does not answer, or holds what cannot be read.
@@ -97,7 +98,7 @@ impl Store {
             let here: Vec<&Product> = catalog.values().filter(|product| product.home() == slot).collect();
             self.audit_slot(slot, from, &here, &mut facts, &mut report).await?;
         }
-        self.audit_orphans(&mut report).await?;
+        self.audit_payments(&mut report).await?;
         self.each_burned(&products, &mut |name, sealed| {
             facts.prints.meet(sealed);
             if !sound(sealed) {
@@ -121,32 +122,5 @@ impl Store {
         }
         self.audit_twice(&products, &twice, progress, &mut report).await?;
         Ok(report)
-    }
-
-    /// Payments for numbers we do not know must wait for a person, or have been finished by one.
-    async fn audit_orphans(&self, report: &mut Report) -> Result<(), StoreError> {
-        let pattern = self.names.every("pay");
-        let mut cursor = 0u64;
-        loop {
-            let (next, names) = self.scan(cursor, &pattern).await?;
-            for name in names {
-                let Some(id) = name.rsplit(':').next() else { continue };
-                for record in self.payments(id).await? {
-                    if record.state == crate::domain::PaymentState::Orphan {
-                        let member = format!("orphan:{id}:{}|{}", record.channel, record.trade_no);
-                        let review = self.names.review(Slot::of_number(id));
-                        let waits: Option<f64> = self.ask(redis::cmd("ZSCORE").arg(review).arg(&member)).await?;
-                        let still = self.payments(id).await?.contains(&record);
-                        if waits.is_none() && still {
-                            report.add("review", id, "an orphan payment that nobody is shown");
-                        }
-                    }
-                }
-            }
-            cursor = next;
-            if cursor == 0 {
-                return Ok(());
-            }
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Requests of the epay kinds, as the gateways' own SDKs make them.
 
 use kamid::channel::{Answer, Asked, Begin, Refund, Step};
-use kamid::domain::{Money, Payment};
+use kamid::domain::{Callback, Money, Payment, Rejection};
 use serde_json::Value;
 
 use super::whole::settings;
@@ -44,6 +44,55 @@ fn broken_separators_of_a_genuine_callback_are_mended() {
             let more = format!("{query}{separator}money=0.01").replace("&amp;", "&");
             assert!(said(&more).is_err(), "{kind}: another amount behind it");
         }
+    }
+}
+
+/// Some servers leave `sign_type` out: then the configured one applies. It never was part of what is signed.
+#[test]
+fn a_v2_callback_without_a_signature_type_is_judged_by_the_configured_one() {
+    let page = vector("epay_v2", "a01");
+    let pay = channel("epay_v2", &page["config"], &[]);
+    let (_, query) = text(&page["request"], "target").split_once('?').unwrap();
+    let at = now(&page);
+    let said = |query: &str| {
+        pay.verify(&Callback { method: "GET", path: "/", query, headers: &[], body: b"" }, &[], at).map(|claim| {
+            assert!(matches!(claim, kamid::channel::Claim::Paid(_)), "{claim:?}");
+        })
+    };
+    for (query, wanted) in [
+        (query.replace("sign_type=RSA&", ""), Ok(())),
+        (query.replace("sign_type=RSA&", "sign_type=&"), Ok(())),
+        (query.replace("sign_type=RSA&", "sign_type=MD5&"), Err(Rejection::SignTypeMismatch)),
+        (query.replace("sign_type=RSA&", "").replace("money=1&", "money=2&"), Err(Rejection::BadSignature)),
+    ] {
+        assert_eq!(said(&query), wanted, "{query}");
+    }
+}
+
+/// A capture tells which channel its order was to be paid through: another one's callback is no payment of it.
+#[test]
+fn a_captured_order_is_judged_by_the_channel_that_it_names() {
+    let page = vector("epay_v1", "a01");
+    for (named, name, verdict) in [
+        (None, None, "accept"),
+        (Some("epay_v1"), None, "accept"),
+        (Some("alipay"), None, "reject"),
+        (Some("shop"), Some("shop"), "accept"),
+        (Some("epay_v1"), Some("shop"), "reject"),
+    ] {
+        let mut page = page.clone();
+        page["order"]["channel"] = named.into();
+        page["channel_name"] = name.into();
+        let capture: kamid::channel::capture::Capture = serde_json::from_value(page.clone()).unwrap();
+        let mut settings = page["config"].as_object().unwrap().clone();
+        settings.insert("kind".to_owned(), "epay_v1".into());
+        let section = kamid::settings::Section::from_json("config", &settings);
+        let own = kamid::channel::Channels::build(&[("epay_v1".to_owned(), section)], true).unwrap();
+        let (pay, terms) = (own.get("epay_v1").unwrap(), own.terms("epay_v1").unwrap());
+        let report =
+            kamid::channel::capture::replay(&capture, pay.as_ref(), terms, capture.at().unwrap(), false).unwrap();
+        assert_eq!(report.verdict, verdict, "{named:?} {name:?}: {report:?}");
+        assert_eq!(report.reason, (verdict == "reject").then_some("channel_mismatch"));
     }
 }
 

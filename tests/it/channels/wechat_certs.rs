@@ -18,6 +18,8 @@ use crate::support::shop::Daemon;
 struct Platform {
     /// Keys with their certificates' serial numbers, the one it signs with last.
     keys: Mutex<Vec<(u64, Pair)>>,
+    /// The public key that signs instead, by its id.
+    named: Mutex<Option<(String, Pair)>>,
     /// How often its certificates were asked for.
     asked: Mutex<usize>,
     /// The key that its certificates are sealed with.
@@ -34,14 +36,15 @@ impl Platform {
     }
 
     fn signed(&self, body: &str) -> Vec<(&'static str, String)> {
-        let keys = self.keys.lock().unwrap();
-        let (serial, key) = keys.last().unwrap();
+        let (keys, named) = (self.keys.lock().unwrap(), self.named.lock().unwrap());
+        let of_cert = || keys.last().map(|(serial, key)| (format!("{serial:X}"), key)).unwrap();
+        let (serial, key) = named.as_ref().map_or_else(of_cert, |(id, key)| (id.clone(), key));
         let at = jiff::Timestamp::now().as_second();
         vec![
             ("wechatpay-timestamp", at.to_string()),
             ("wechatpay-nonce", "n".to_owned()),
             ("wechatpay-signature", key.sign(&format!("{at}\nn\n{body}\n"))),
-            ("wechatpay-serial", format!("{serial:X}")),
+            ("wechatpay-serial", serial),
         ]
     }
 
@@ -94,10 +97,62 @@ async fn told(platform: &Platform, shop: &Daemon, number: &str) {
     panic!("it is never taken");
 }
 
+/// While an account changes over from certificates to the public key, either signs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_that_are_fetched_and_the_public_key_are_believed_side_by_side() {
+    let (cert, public) = (Pair::new(), Pair::new());
+    let keys = Mutex::new(vec![(0xA1, cert)]);
+    let platform = Arc::new(Platform {
+        keys,
+        named: Mutex::default(),
+        asked: Mutex::default(),
+        seal: Mutex::new(SECRET.to_owned()),
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, axum::Router::new().fallback(take).with_state(Arc::clone(&platform))));
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let data = folder.path().join("d");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("merchant.key"), Pair::new().private()).unwrap();
+    std::fs::write(data.join("platform.pub"), public.public()).unwrap();
+    std::fs::write(data.join("secret"), SECRET).unwrap();
+    let shop = Daemon::at(
+        &data,
+        &format!(
+            "[channel.gate]\nkind = \"wechat_v3\"\napi_url = \"http://{at}\"\nmchid = \"19\"\nappid = \"wx1\"\n\
+             apiv3_key_file = \"secret\"\nmerchant_serial = \"AB\"\nmerchant_private_key_file = \"merchant.key\"\n\
+             mode = \"platform_cert\"\nplatform_public_key_id = \"PUB_KEY_ID_0119\"\n\
+             platform_public_key_file = \"platform.pub\"\n"
+        ),
+    );
+    shop.product("card", &[], 5);
+    let first = shop.order_through("gate", "card", 1).await;
+    told(&platform, &shop, &format!("{first}01")).await;
+    assert_eq!(shop.state(&first).await, "delivered");
+    // From now on the public key signs.
+    let second = shop.order_through("gate", "card", 1).await;
+    let asked = platform.asked();
+    *platform.named.lock().unwrap() = Some(("PUB_KEY_ID_0119".to_owned(), public));
+    assert_eq!(tell(&platform, &shop, &format!("{second}01")).await, 200);
+    assert_eq!(shop.state(&second).await, "delivered");
+    // A public key that is not configured is no certificate: none is fetched for it.
+    let stranger = Some(("PUB_KEY_ID_0220".to_owned(), Pair::new()));
+    *platform.named.lock().unwrap() = stranger;
+    assert_eq!(tell(&platform, &shop, &format!("{second}01")).await, 400);
+    shop.incidents("key_unknown", 1).await;
+    assert_eq!(platform.asked(), asked);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn they_are_fetched_once_and_again_when_they_change() {
     let keys = Mutex::new(vec![(0xA1, Pair::new())]);
-    let platform = Arc::new(Platform { keys, asked: Mutex::default(), seal: Mutex::new(SECRET.to_owned()) });
+    let platform = Arc::new(Platform {
+        keys,
+        named: Mutex::default(),
+        asked: Mutex::default(),
+        seal: Mutex::new(SECRET.to_owned()),
+    });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, axum::Router::new().fallback(take).with_state(Arc::clone(&platform))));

@@ -8,7 +8,9 @@ use kamid::domain::{
     Attempt, Due, News, NewsId, Notice, NoticeId, NoticeState, Opened, OrderState, Payment, PaymentState, Take,
 };
 use kamid::store::script;
-use kamid::store::{Changed, Chunk, ChunkReport, NewOrder, Once, Released, Reserved, ReviewItem, Reviewed};
+use kamid::store::{
+    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Once, Released, Reserved, ReviewItem, Reviewed,
+};
 
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, payment, product};
 
@@ -17,7 +19,7 @@ const READS: &str =
     "EXISTS GET HEXISTS HGET HGETALL HLEN HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER XLEN ZCARD ZRANGE ZSCORE";
 /// What our names are made of.
 const KINDS: &str = "burned claims count dead due ends fence idem kept marks news notices order outbox owed pay pool quota review seen staged staging \
-                     stock voided";
+                     stock trade voided";
 
 /// Texts of the Lua files of a folder, by name without `.lua`.
 fn files(folder: &str) -> BTreeMap<String, String> {
@@ -137,6 +139,7 @@ macro_rules! fails_whole {
 }
 
 mod count;
+mod orphans;
 mod settle;
 mod whole;
 
@@ -401,12 +404,12 @@ async fn payment_finishes_an_extra_payment_once() {
     let id = bench.paid(1, 0).await;
     assert_eq!(bench.settle(&payment(id, "T2", cny(PRICE))).await.unwrap(), "extra");
     let item = bench.store.review(10).await.unwrap().remove(0);
-    let refunded = || Some("refunded".to_owned());
-    twice!(bench, bench.store.finish_payment(&item, "refunded"), None, refunded());
+    let state = |word: &str, number: &str| Finished::WrongState(word.to_owned(), number.to_owned());
+    let finish = async |item: &ReviewItem, how| bench.store.finish_payment(item, how).await;
+    twice!(bench, finish(&item, Finish::Refunded), Finished::Done, state("refunded", "01"));
     assert!(bench.lane().await.is_empty());
     let missing = ReviewItem { payment: format!("{CHANNEL}|T3"), ..item };
-    let nowhere = || Some("missing".to_owned());
-    twice!(bench, bench.store.finish_payment(&missing, "refunded"), nowhere(), nowhere());
+    twice!(bench, finish(&missing, Finish::Refunded), state("missing", ""), state("missing", ""));
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! `settle.lua`: one payment, several together, and what comes of each.
 
-use kamid::domain::{Attempt, Money, Opened, OrderState, Payment, PaymentState, Take};
+use kamid::domain::{Account, Accounts, Attempt, Money, Opened, OrderState, Payment, PaymentState, Take};
 use kamid::store::{Reserved, script};
 
-use crate::support::redis::{Bench, EXPIRES_MS, PRICE, cny, payment};
+use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, cny, payment};
 
 #[tokio::test]
 async fn settle_delivers_the_oldest_keys_once() {
@@ -102,19 +102,82 @@ async fn settle_learns_the_gateways_number_of_a_payment() {
     twice!(bench, bench.settle(&payment(id, "T3", cny(PRICE + 1))), "extra", "replayed extra");
 }
 
+/// What one channel of an account is paid with, the others hear of too, and whoever replays it there gains nothing.
+#[tokio::test]
+async fn settle_counts_a_payment_once_for_all_channels_of_its_account() {
+    let mut bench = Bench::new(Take::Order, 9).await;
+    let account = |twin: &str| Account { name: "a".to_owned(), twins: vec![twin.to_owned()] };
+    let accounts = [(CHANNEL.to_owned(), account("twin")), ("twin".to_owned(), account(CHANNEL))];
+    bench.store = bench.store.clone().of_accounts(Accounts::new(accounts.into()));
+    let twin = |payment: &Payment| Payment { channel: "twin".to_owned(), ..payment.clone() };
+    // Settled, then replayed.
+    let paid = payment(bench.order(1).await, "T1", cny(PRICE));
+    twice!(bench, bench.settle(&paid), "delivered", "replayed settled");
+    twice!(bench, bench.settle(&twin(&paid)), "replayed settled", "replayed settled");
+    assert!(bench.lane().await.is_empty());
+    // Replayed first: an orphan, until its own channel brings it.
+    let paid = payment(bench.order(1).await, "T2", cny(PRICE));
+    twice!(bench, bench.settle(&twin(&paid)), "orphan channel_mismatch", "orphan channel_mismatch");
+    assert_eq!(bench.lane().await, ["orphan"]);
+    twice!(bench, bench.settle(&paid), "delivered", "replayed settled");
+    twice!(bench, bench.settle(&twin(&paid)), "replayed settled", "replayed settled");
+    assert!(bench.lane().await.is_empty());
+    // For no order, through both: it waits once.
+    let paid = payment(bench.id(), "T3", cny(PRICE));
+    assert_eq!(bench.settle(&paid).await.unwrap(), "orphan order_unknown");
+    twice!(bench, bench.settle(&twin(&paid)), "orphan order_unknown", "orphan order_unknown");
+    assert_eq!(bench.lane().await, ["orphan"]);
+    // Found by asking, under our number; its twin's callback knows the gateway's.
+    let id = bench.order(1).await;
+    assert_eq!(bench.settle(&payment(id, &format!("{id}01"), cny(PRICE))).await.unwrap(), "delivered");
+    twice!(bench, bench.settle(&twin(&payment(id, "T4", cny(PRICE)))), "replayed settled", "replayed settled");
+    let known: Vec<String> = bench
+        .store
+        .payments(id.as_str())
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|it| format!("{}|{}", it.channel, it.trade_no))
+        .collect();
+    assert_eq!(known, [format!("{CHANNEL}|T4")]);
+    // Another account's is another payment.
+    let other = Payment { channel: "other".to_owned(), ..paid };
+    assert_eq!(bench.settle(&other).await.unwrap(), "orphan order_unknown");
+    assert_eq!(bench.lane().await.len(), 2);
+}
+
+/// The callback told the gateway's number; who asks about it hears ours alone, and it is no second payment.
+#[tokio::test]
+async fn settle_knows_a_payment_again_that_is_asked_about_after_its_callback() {
+    let bench = Bench::new(Take::Order, 3).await;
+    let id = bench.order(1).await;
+    let asked = payment(id, &format!("{id}01"), cny(PRICE));
+    twice!(bench, bench.settle(&payment(id, "T1", cny(PRICE))), "delivered", "replayed settled");
+    twice!(bench, bench.settle(&asked), "replayed settled", "replayed settled");
+    let another = Payment { paid: cny(PRICE + 1), ..asked };
+    twice!(bench, bench.settle(&another), "extra", "replayed extra");
+    // An orphan of the same number and amount is the same payment: it leaves the lane.
+    let late = bench.id();
+    assert_eq!(bench.settle(&payment(late, "T2", cny(PRICE))).await.unwrap(), "orphan order_unknown");
+    assert_eq!(bench.store.reserve(&bench.draft(late, 1)).await.unwrap(), Reserved::Created);
+    let asked = payment(late, &format!("{late}01"), cny(PRICE));
+    twice!(bench, bench.settle(&asked), "delivered", "replayed settled");
+    assert_eq!(bench.lane().await, ["extra"]);
+}
+
 /// A payment of a batch, as arguments of the script.
-fn asked(payment: &Payment) -> [String; 7] {
+fn asked(payment: &Payment) -> [String; 8] {
     let (id, attempt) = payment.number.split_at(payment.number.len().saturating_sub(2).max(1));
     let Money { minor, currency } = payment.paid;
     let field = format!("{}|{}", payment.channel, payment.trade_no);
     let due = format!("{}|{minor}|{currency}", payment.channel);
-    [id.to_owned(), attempt.to_owned(), field, due, payment.number.clone(), String::new(), String::new()]
+    [id.to_owned(), attempt.to_owned(), field, due, payment.number.clone(), String::new(), String::new(), String::new()]
 }
 
 /// Settles several payments in one call; each one's reply in words.
 async fn together(bench: &Bench, payments: &[Payment]) -> Vec<String> {
     let (slot, n) = (bench.product.home(), bench.store.names);
-    let asked: Vec<[String; 7]> = payments.iter().map(asked).collect();
+    let asked: Vec<[String; 8]> = payments.iter().map(asked).collect();
     let mut names = vec![n.due(slot), n.outbox(slot), n.review(slot), n.marks(slot)];
     names.extend(asked.iter().flat_map(|one| [n.order_of(&one[0]), n.pay(&one[0])]));
     let mut args = vec![bench.store.now().to_string()];
@@ -141,11 +204,11 @@ async fn crowd(bench: &Bench, seed: u64) -> Vec<Payment> {
                 let expires = bench.read(id).await.expires;
                 bench.store.release(id, expires, EXPIRES_MS, "").await.unwrap();
             } else if chance.u8(..).is_multiple_of(4) {
-                bench.settle(&payment(id, "T0", cny(1))).await.unwrap();
+                bench.settle(&payment(id, &format!("{id}-0"), cny(1))).await.unwrap();
             }
         }
         let short = i64::from(chance.u8(..).is_multiple_of(5));
-        let mut paid = payment(id, "T1", cny(PRICE * i64::from(quantity) - short));
+        let mut paid = payment(id, &format!("{id}-1"), cny(PRICE * i64::from(quantity) - short));
         if chance.u8(..).is_multiple_of(8) {
             paid.channel = "other".to_owned();
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use kamid::domain::{Attempt, Due, NewsId, Notice, NoticeId, Opened, Take};
-use kamid::store::{Rule, script};
+use kamid::store::{Finish, Rule, script};
 
 use super::{bytes, files};
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, cny, payment};
@@ -32,7 +32,7 @@ fn names(part: &str) -> BTreeSet<String> {
                 _ => drop(found.insert(last_word(call[1]))),
             }
         }
-        for helper in ["give(", "take("] {
+        for helper in ["give(", "take(", "look("] {
             found.extend(arguments(line, helper).iter().map(|call| last_word(call[0])));
         }
         found.extend(arguments(line, "free(").iter().flat_map(|call| call[..3].iter().map(|name| last_word(name))));
@@ -104,7 +104,7 @@ async fn of_payments(tried: &mut BTreeSet<&'static str>) {
     whole!(bench, tried, "release", bench.store.release(ordered.id, expires, EXPIRES_MS, "log"));
     whole!(bench, tried, "settle", bench.settle(&payment(ordered.id, "T4", cny(PRICE))));
     let extra = bench.store.review(10).await.unwrap().into_iter().find(|item| item.kind == "extra").unwrap();
-    whole!(bench, tried, "payment", bench.store.finish_payment(&extra, "refunded"));
+    whole!(bench, tried, "payment", bench.store.finish_payment(&extra, Finish::Refunded));
 }
 
 async fn of_persons(tried: &mut BTreeSet<&'static str>) {
@@ -172,6 +172,8 @@ async fn of_the_rest(tried: &mut BTreeSet<&'static str>) {
     store.release(late, expires, EXPIRES_MS, "").await.unwrap();
     store.keep(&[(late, expires)], 0).await.unwrap();
     whole!(bench, tried, "forget", store.forget(late));
+    let trade = n.hashed("trade", [3; 16]);
+    whole!(bench, tried, "trade", store.move_trade(&trade, None, "A"));
     let once = n.hashed("idem", [2; 16]);
     whole!(bench, tried, "once", store.once(&once, "body", EXPIRES_MS));
     let (buyer, notice) = (NoticeId::Buyer(bench.paid(1, 0).await), Notice::new(5, false));

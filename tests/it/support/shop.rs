@@ -111,16 +111,25 @@ impl Daemon {
 
     /// Another daemon of the same shop: its own data directory, this one's Redis and key ring.
     pub fn second(&self) -> Self {
-        self.second_on(&format!("unix://{}", self.data.join("redis/redis.sock").display()))
+        self.second_with("")
+    }
+
+    /// The same with these further settings.
+    pub fn second_with(&self, settings: &str) -> Self {
+        self.second_of(&format!("unix://{}", self.data.join("redis/redis.sock").display()), settings)
     }
 
     /// The same, where Redis is not the embedded one.
     pub fn second_on(&self, url: &str) -> Self {
+        self.second_of(url, "")
+    }
+
+    fn second_of(&self, url: &str, settings: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
         let data = folder.path().join("d");
         std::fs::create_dir(&data).unwrap();
         std::fs::copy(self.data.join("ring.json"), data.join("ring.json")).unwrap();
-        let mut daemon = Self::at(&data, &format!("[store]\nurl = \"{url}\"\n"));
+        let mut daemon = Self::at(&data, &format!("[store]\nurl = \"{url}\"\n{settings}"));
         daemon.keep = Some(folder);
         daemon
     }
@@ -257,6 +266,11 @@ impl Daemon {
     pub fn import(&self, id: &str, from: u32, count: u32) -> Value {
         let text: String = (from..from + count).map(|n| format!("PLAIN-{id}-{n:06}\n")).collect();
         self.json(&["keys", "import", id, "-"], &text)
+    }
+
+    /// An address of the admin side, and the token for it.
+    pub fn admin_at(&self, path: &str) -> (String, &str) {
+        (format!("{}{path}", self.admin), self.token.trim())
     }
 
     /// Asks the admin side.

@@ -1,0 +1,150 @@
+//! What a channel's account at its gateway is. Two channels of one account hear of the same payments, and one may believe
+//! what was signed for the other: a payment must count once for both.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Kind, sign};
+use crate::domain::{self, Accounts};
+use crate::settings::{Problem, Section};
+
+/// A setting that an account is known by.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    /// The host of an address.
+    Host(&'static str),
+    /// A text.
+    Text(&'static str),
+    /// A secret: its hash stands for it.
+    Secret(&'static str),
+    /// The first of several secrets.
+    Secrets(&'static str),
+    /// A key of Stripe's, whose beginning names the account.
+    StripeKey(&'static str),
+}
+
+/// What the accounts of a kind are known by.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// One word for all kinds that lead to the same accounts.
+    pub family: &'static str,
+    /// What tells one account from another; nothing where each channel is an account of its own.
+    pub parts: &'static [Part],
+    /// The secret that callbacks are signed with, where a channel with another address and the same secret and numbers
+    /// believes them too: gateways have several addresses.
+    pub key: Option<&'static str>,
+}
+
+/// What a channel is known by: whatever two channels have in common of it makes them one account.
+#[derive(Clone, Default)]
+pub(super) struct Marks {
+    name: String,
+    key: Option<String>,
+}
+
+fn hash(secret: &str) -> String {
+    sign::sha256_hex(secret.as_bytes()).chars().take(16).collect()
+}
+
+/// The host of an address, with its port where there is one.
+fn host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    rest.split('/').next().filter(|host| !host.is_empty()).map(str::to_ascii_lowercase)
+}
+
+/// The part of a Stripe key that all keys of an account share, or the hash of a key of another form.
+fn stripe(key: &str) -> String {
+    let of_account = key.splitn(3, '_').nth(2).filter(|rest| rest.starts_with("51") && rest.len() > 32);
+    of_account.and_then(|rest| rest.get(..16)).map_or_else(|| hash(key), str::to_owned)
+}
+
+impl Part {
+    fn read(self, s: &Section) -> Option<String> {
+        // What is wrong with a setting, its own reader says.
+        let mut unheard = Vec::new();
+        match self {
+            Self::Host(key) => s.text(key, &mut unheard).and_then(|url| host(&url)),
+            Self::Text(key) => s.text(key, &mut unheard),
+            Self::Secret(key) => s.secret(key, &mut unheard).map(|secret| hash(secret.reveal())),
+            Self::Secrets(key) => s.secrets(key, &mut unheard).first().map(|secret| hash(secret.reveal())),
+            Self::StripeKey(key) => s.secret(key, &mut unheard).map(|secret| stripe(secret.reveal())),
+        }
+    }
+}
+
+impl Marks {
+    /// Of a section: what its `account` says, or what its kind is known by.
+    pub(super) fn read(kind: &Kind, s: &Section, problems: &mut Vec<Problem>) -> Self {
+        let Known { family, parts, key } = kind.account;
+        if let Some(name) = s.text("account", problems) {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
+            if !(1..=128).contains(&name.len()) || !name.bytes().all(fits) {
+                s.reject("account", "must be 1 to 128 of 0-9 A-Z a-z . _ : -", problems);
+            }
+            return Self { name, key: None };
+        }
+        let texts: Option<Vec<String>> = parts.iter().map(|part| part.read(s)).collect();
+        let Some(texts) = texts.filter(|texts| !texts.is_empty()) else { return Self::default() };
+        let key = key.and_then(|key| Part::Secret(key).read(s)).map(|key| {
+            let numbers = parts.iter().filter(|part| !matches!(part, Part::Host(_))).filter_map(|part| part.read(s));
+            [family.to_owned(), key].into_iter().chain(numbers).collect::<Vec<_>>().join(":")
+        });
+        Self { name: [&[family.to_owned()], texts.as_slice()].concat().join(":"), key }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        (!self.name.is_empty() && self.name == other.name) || (self.key.is_some() && self.key == other.key)
+    }
+}
+
+/// The accounts of channels that are known by so much: channels that have one mark in common are one account, and so are
+/// those that a third one joins.
+pub(super) fn join(marks: &BTreeMap<&str, &Marks>) -> Accounts {
+    let group = |name: &str| {
+        let (mut group, mut open) = (BTreeSet::from([name.to_owned()]), vec![name.to_owned()]);
+        while let Some(next) = open.pop() {
+            let Some(of_next) = marks.get(next.as_str()) else { continue };
+            for (other, _) in marks.iter().filter(|(_, other)| of_next.meets(other)) {
+                if group.insert((*other).to_owned()) {
+                    open.push((*other).to_owned());
+                }
+            }
+        }
+        group.remove(name);
+        group.into_iter().collect()
+    };
+    let account = |(name, marks): (&&str, &&Marks)| {
+        ((*name).to_owned(), domain::Account { name: marks.name.clone(), twins: group(name) })
+    };
+    Accounts::new(marks.iter().map(account).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_one_stripe_account_share_their_beginning() {
+        let (one, other) = (
+            format!("sk_live_51Habcdefghijklm{}", "x".repeat(40)),
+            format!("rk_live_51Habcdefghijklm{}", "y".repeat(60)),
+        );
+        assert_eq!(stripe(&one), stripe(&other));
+        assert_ne!(
+            stripe("sk_test_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1"),
+            stripe("sk_test_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2")
+        );
+    }
+
+    #[test]
+    fn channels_that_a_third_one_joins_are_one_account() {
+        let marks = |name: &str, key: Option<&str>| Marks { name: name.to_owned(), key: key.map(str::to_owned) };
+        let (a, b, c) = (marks("a:1", None), marks("a:1", Some("k")), marks("a:2", Some("k")));
+        let (alone, other) = (marks("", None), marks("", None));
+        let all = BTreeMap::from([("one", &a), ("two", &b), ("three", &c), ("four", &alone), ("five", &other)]);
+        let accounts = join(&all);
+        assert_eq!(accounts.twins("one"), ["three", "two"]);
+        assert_eq!(accounts.twins("three"), ["one", "two"]);
+        assert!(accounts.twins("four").is_empty());
+        assert!(["one", "two", "three"].iter().all(|name| accounts.first(name) == "one"));
+    }
+}

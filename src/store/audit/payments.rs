@@ -1,0 +1,106 @@
+//! Whether every payment is where a person finds it, and bought once.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use super::Report;
+use crate::domain::order::PaymentRecord;
+use crate::domain::{PaymentState, Slot};
+use crate::store::orders::{fields, read_payment};
+use crate::store::{Store, StoreError};
+
+/// Numbers whose payments are read at once.
+const BATCH: usize = 250;
+
+/// A payment as its gateway knows it: one of the channels of its account, always the same one, and the trade number.
+type Trade = (String, String);
+
+fn print(trade: &Trade) -> u64 {
+    let mut hash = DefaultHasher::new();
+    trade.hash(&mut hash);
+    hash.finish()
+}
+
+impl Store {
+    fn trade(&self, record: &PaymentRecord) -> Trade {
+        (self.accounts.first(&record.channel).to_owned(), record.trade_no.clone())
+    }
+
+    /// Payments for numbers we do not know must wait for a person, or have been finished by one; and no payment may stand as
+    /// settled with two orders, through whatever channels of its account it came.
+    pub(super) async fn audit_payments(&self, report: &mut Report) -> Result<(), StoreError> {
+        let (mut orphans, mut met) = (Vec::new(), Vec::new());
+        self.each_payment(&mut |id, record| match record.state {
+            PaymentState::Orphan => orphans.push((id.to_owned(), record)),
+            PaymentState::Settled => met.push(print(&self.trade(&record))),
+            _ => {}
+        })
+        .await?;
+        for (id, record) in orphans {
+            let member = format!("orphan:{id}:{}|{}", record.channel, record.trade_no);
+            let review = self.names.review(Slot::of_number(&id));
+            let waits: Option<f64> = self.ask(redis::cmd("ZSCORE").arg(review).arg(&member)).await?;
+            if waits.is_none() && self.payments(&id).await?.contains(&record) {
+                report.add("review", &id, "an orphan payment that nobody is shown");
+            }
+        }
+        met.sort_unstable();
+        let twice: HashSet<u64> = met.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        drop(met);
+        self.audit_trades(&twice, report).await
+    }
+
+    /// Looks again for payments that were met twice, and reports those that bought twice.
+    async fn audit_trades(&self, twice: &HashSet<u64>, report: &mut Report) -> Result<(), StoreError> {
+        if twice.is_empty() {
+            return Ok(());
+        }
+        let mut found: BTreeMap<Trade, BTreeSet<String>> = BTreeMap::new();
+        self.each_payment(&mut |id, record| {
+            let trade = self.trade(&record);
+            if record.state == PaymentState::Settled && twice.contains(&print(&trade)) {
+                found.entry(trade).or_default().insert(id.to_owned());
+            }
+        })
+        .await?;
+        for (trade, ids) in found.iter().filter(|(_, ids)| ids.len() > 1) {
+            let mut stand = Vec::new();
+            for id in ids {
+                let records = self.payments(id).await?;
+                if records.iter().any(|it| it.state == PaymentState::Settled && self.trade(it) == *trade) {
+                    stand.push(id.as_str());
+                }
+            }
+            if stand.len() > 1 {
+                let detail = format!("one payment is settled with {}", stand.join(" and "));
+                report.add("trade_twice", format!("{}|{}", trade.0, trade.1), detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands every payment there is to `take`, with the number it stands with; some of them twice.
+    async fn each_payment(&self, take: &mut (dyn FnMut(&str, PaymentRecord) + Send)) -> Result<(), StoreError> {
+        let pattern = self.names.every("pay");
+        let mut cursor = 0u64;
+        loop {
+            let (next, names) = self.scan(cursor, &pattern).await?;
+            for batch in names.chunks(BATCH) {
+                let mut pipe = redis::pipe();
+                for name in batch {
+                    pipe.cmd("HGETALL").arg(name);
+                }
+                for (name, answer) in batch.iter().zip(self.ask_all(&pipe).await?) {
+                    let Some(id) = name.rsplit(':').next() else { continue };
+                    for (field, value) in fields(&answer) {
+                        take(id, read_payment(&field, value)?);
+                    }
+                }
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
