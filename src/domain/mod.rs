@@ -17,7 +17,7 @@ pub mod product;
 pub mod text;
 
 pub use callback::{Call, Callback, Reply, Response, TOKEN};
-pub use danger::{Danger, Level, danger, worst};
+pub use danger::{Danger, Level, Trouble, danger, worst};
 pub use doubt::{Cause, Doubt, Missing};
 pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
