@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kamid::domain::Trouble;
+use kamid::domain::{Cause, Doubt, Trouble};
 use kamid::telemetry::snapshot::{NoticeCounts, StockRow, Surroundings};
 use kamid::top::Lang;
 use kamid::top::labels::label;
@@ -36,14 +36,16 @@ fn reasons() -> Vec<String> {
         // Tests of a room name reasons of their own.
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         let raises = text.contains("IncidentNote");
-        for before in ["reason: \"", "note(\"", "let reason = if gone { \"", "} else { \"notice_"] {
-            for part in text.split(before).skip(1).filter(|_| raises) {
-                let word = part.split('"').next().unwrap_or_default();
-                let word = if before.ends_with("notice_") { format!("notice_{word}") } else { word.to_owned() };
-                let fits = !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-                found.extend(Some(word).filter(|_| fits));
-            }
+        let fits = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let mut words: Vec<&str> = Vec::new();
+        for before in ["reason: \"", "note(\""] {
+            words.extend(text.split(before).skip(1).filter_map(|part| part.split('"').next()));
         }
+        // One of two.
+        for line in text.lines().filter(|line| line.trim_start().starts_with("let reason = if ")) {
+            words.extend(line.split('"').skip(1).step_by(2));
+        }
+        found.extend(words.into_iter().filter(fits).filter(|_| raises).map(str::to_owned));
     }
     found
 }
@@ -51,7 +53,9 @@ fn reasons() -> Vec<String> {
 #[test]
 fn every_incident_is_told_in_chinese_with_what_to_do() {
     let found = reasons();
-    for known in ["untrusted_proxy", "notice_given_up", "notifier_gone", "held", "clock_skew", "no_such_channel"] {
+    for known in
+        ["untrusted_proxy", "notice_given_up", "notifier_gone", "held", "clock_skew", "no_such_channel", "store_gone"]
+    {
         assert!(found.iter().any(|reason| reason == known), "{known} is raised somewhere: {found:?}");
     }
     for reason in &found {
@@ -86,7 +90,12 @@ async fn every_field_of_a_detail_has_a_chinese_label() {
     let row = StockRow { low: 1, retired: true, ..StockRow::default() };
     let channel = json!({"kind": "", "last_callback": 0, "addresses": 0, "refused_by_reason_in_a_minute": {},
         "counted_since_first_heard": {}});
-    let surroundings = Surroundings { full: Some(String::new()), ..Surroundings::default() };
+    let surroundings = Surroundings {
+        full: Some(String::new()),
+        careless: Some(String::new()),
+        doubt: Some(Doubt { cause: Cause::Gone, since: 0, run: String::new(), missing: Vec::new() }),
+        ..Surroundings::default()
+    };
     let mut found = Vec::new();
     for value in [incident, order, json!(row), json!(surroundings), channel, json!(NoticeCounts::default())] {
         fields(&value, &mut found);
