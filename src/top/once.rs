@@ -21,7 +21,7 @@ use super::theme::Theme;
 use super::view::draw;
 
 /// How long a second of now may take.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Clocks of two machines, where a daemon does not tell its own.
 const SKEW_MS: u64 = 3000;
 /// One character of an SVG.

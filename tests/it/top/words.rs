@@ -53,8 +53,7 @@ fn reasons() -> Vec<String> {
 #[test]
 fn every_incident_is_told_in_chinese_with_what_to_do() {
     let found = reasons();
-    for known in
-        ["untrusted_proxy", "notice_given_up", "notifier_gone", "held", "clock_skew", "no_such_channel", "store_gone"]
+    for known in ["untrusted_proxy", "notice_given_up", "notifier_gone", "held", "clock_skew", "crowded", "store_gone"]
     {
         assert!(found.iter().any(|reason| reason == known), "{known} is raised somewhere: {found:?}");
     }
