@@ -292,7 +292,7 @@ impl Running {
         }
         workers.spawn(Arc::clone(&shop).snapshot_forever(started, working.clone()));
         workers.spawn(Arc::clone(&shop).follow_forever(working.clone()));
-        workers.spawn(Arc::clone(&shop).board_forever(working.clone()));
+        workers.spawn(Arc::clone(&shop).board_forever(config.top.empty_minutes, working.clone()));
         workers.spawn(Arc::clone(&shop).share_forever(working.clone()));
         workers.spawn(Arc::clone(&shop).ring_forever(working.clone()));
         workers.spawn(forget_addresses(Arc::clone(&web), working));

@@ -14,7 +14,7 @@ use ratatui::crossterm::{cursor, event, execute, terminal};
 /// Where the screen is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
-    /// Standard output, with the mouse.
+    /// Standard output, with the mouse and with what is pasted told apart from what is typed.
     Out = 1,
     /// Standard error, without.
     Error = 2,
@@ -57,7 +57,7 @@ fn enter(stream: Stream) -> io::Result<Tty> {
     let mut writer = stream.writer();
     execute!(writer, terminal::EnterAlternateScreen, cursor::Hide)?;
     if stream == Stream::Out {
-        execute!(writer, event::EnableMouseCapture)?;
+        execute!(writer, event::EnableMouseCapture, event::EnableBracketedPaste)?;
     }
     Terminal::new(CrosstermBackend::new(BufWriter::new(writer)))
 }
@@ -77,7 +77,7 @@ pub fn give_back() {
     let mut writer = stream.writer();
     // Whatever fails here, there is nobody left to tell.
     if stream == Stream::Out {
-        let _gone = execute!(writer, event::DisableMouseCapture);
+        let _gone = execute!(writer, event::DisableMouseCapture, event::DisableBracketedPaste);
     }
     let _gone = execute!(writer, terminal::LeaveAlternateScreen, cursor::Show);
     let _gone = terminal::disable_raw_mode();

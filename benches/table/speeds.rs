@@ -160,7 +160,7 @@ pub async fn hammer(small: &Shop, rig: &Rig, peak: f64) -> Row {
             let pace = Pace::Closed(Duration::from_secs(60));
             let load = Load { visits: visits.clone(), pace, connections: CONNECTIONS, think: Duration::ZERO, seed: 1 };
             let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
-            let report = runtime.block_on(hammer::run(&target, &load, &stats, &stop, false));
+            let report = runtime.block_on(hammer::run(&target, &load, &stats, &stop, hammer::Audited::No));
             offers.push(report.totals.rate() / peak);
         }
         offers

@@ -22,6 +22,7 @@ mod store;
 mod token;
 mod top;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,7 +30,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::client::{Client, ClientError};
-use output::Output;
+use crate::top::lang::utf8_environment;
+use output::{Output, Signs};
 
 /// Delivers digital keys (卡密) by itself: a signed payment callback becomes a delivered key, exactly once.
 #[derive(Debug, Parser)]
@@ -62,6 +64,25 @@ struct Global {
     /// Print JSON instead of tables
     #[arg(long, global = true)]
     json: bool,
+    /// Plain characters alone, for terminals without UTF-8; auto: as the locale says (LC_ALL, LC_CTYPE, LANG)
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "auto",
+        default_missing_value = "always"
+    )]
+    ascii: When,
+}
+
+/// When something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -175,6 +196,15 @@ impl Context {
         Ok(Client::find(&self.data, self.global.admin.as_deref(), self.global.token_file.as_deref())?)
     }
 
+    /// Whether screens are drawn with plain characters alone.
+    fn ascii(&self) -> bool {
+        match self.global.ascii {
+            When::Auto => !utf8_environment(),
+            When::Always => true,
+            When::Never => false,
+        }
+    }
+
     fn show(&self, value: &Value, list: &str, columns: &[&str]) -> Done {
         self.out.list(value, list, columns);
         Ok(ExitCode::SUCCESS)
@@ -185,14 +215,27 @@ impl Context {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let json = cli.global.json;
+    let out = output_of(&cli.global);
     match run(cli) {
         Ok(code) => code,
         Err(failure) => {
-            Output { json }.error(&failure.message);
+            out.error(&failure.message);
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// How a command shows what it found. Foreign text is only replaced where it would be garbage: on a terminal that cannot show
+/// it, or where that is asked for; what a pipe is given stays whole.
+fn output_of(global: &Global) -> Output {
+    let signs = match global.ascii {
+        When::Never => Signs::All,
+        When::Always => Signs::Plain,
+        When::Auto if utf8_environment() => Signs::All,
+        When::Auto if std::io::stdout().is_terminal() => Signs::Plain,
+        When::Auto => Signs::Own,
+    };
+    Output { json: global.json, signs }
 }
 
 fn run(cli: Cli) -> Done {
@@ -204,7 +247,7 @@ fn run(cli: Cli) -> Done {
             .ok_or_else(|| Failure::new("there is no home for a data directory here: name one with --data"))?
             .join("kamid"),
     };
-    let context = Context { out: Output { json: global.json }, global, data };
+    let context = Context { out: output_of(&global), global, data };
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::new(error.to_string()))?;
     let done = runtime.block_on(async {
         match command {

@@ -6,13 +6,46 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::domain::text::printable;
+use crate::domain::text::{ascii, printable};
+use crate::top::lang::utf8_environment;
+
+/// Which characters are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// All there are.
+    All,
+    /// Our own signs as plain characters; foreign text as it is.
+    Own,
+    /// Plain characters alone.
+    Plain,
+}
+
+impl Signs {
+    /// Our own text.
+    fn own(self, text: &str) -> String {
+        let of = |c: char| {
+            if matches!(c, '·' | '…' | '–' | '—' | '→' | '≤' | '≥' | '×') { ascii(c) } else { c }
+        };
+        match self {
+            Self::All => text.to_owned(),
+            Self::Own => text.chars().map(of).collect(),
+            Self::Plain => text.chars().map(ascii).collect(),
+        }
+    }
+
+    /// Foreign text.
+    fn foreign(self, text: String) -> String {
+        if self == Self::Plain { text.chars().map(ascii).collect() } else { text }
+    }
+}
 
 /// How a command shows what it found.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     /// JSON instead of tables.
     pub json: bool,
+    /// Which characters.
+    pub signs: Signs,
 }
 
 fn say(text: &str) {
@@ -34,29 +67,41 @@ fn moment(ms: i64, short: bool) -> Option<String> {
     Some(at.strftime(if short { "%F %T" } else { "%F %T %z" }).to_string())
 }
 
-/// Text of a value; `short` for a table's cell.
-fn cell(name: &str, value: &Value, short: bool) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => printable(text, if short { 200 } else { 8192 }),
-        Value::Array(items) => items.iter().map(|item| cell("", item, short)).collect::<Vec<_>>().join(", "),
-        Value::Object(fields) => {
-            let shown =
-                fields.iter().filter(|(name, value)| !value.is_null() && !FOR_PROGRAMS.contains(&name.as_str()));
-            shown.map(|(name, value)| format!("{name} {}", cell(name, value, short))).collect::<Vec<_>>().join(" · ")
-        }
-        Value::Number(number) if is_moment(name) => {
-            number.as_i64().and_then(|ms| moment(ms, short)).unwrap_or_else(|| number.to_string())
-        }
-        other => other.to_string(),
-    }
+/// A column or field whose values are keys: sold as they are, and so shown.
+fn is_key(name: &str) -> bool {
+    matches!(name, "key" | "keys")
 }
 
 impl Output {
+    /// Text of a value; `short` for a table's cell.
+    fn cell(self, name: &str, value: &Value, short: bool) -> String {
+        match value {
+            Value::Null => String::new(),
+            Value::String(text) if is_key(name) => printable(text, 8192),
+            Value::String(text) => {
+                let most = if short { 200 } else { 8192 };
+                let shown = self.signs.foreign(printable(text, most));
+                let cut = self.signs != Signs::All && text.chars().nth(most).is_some();
+                if cut { shown.trim_end_matches('…').to_owned() + "..." } else { shown }
+            }
+            Value::Array(items) => items.iter().map(|item| self.cell(name, item, short)).collect::<Vec<_>>().join(", "),
+            Value::Object(fields) => {
+                let shown =
+                    fields.iter().filter(|(name, value)| !value.is_null() && !FOR_PROGRAMS.contains(&name.as_str()));
+                let each = shown.map(|(name, value)| format!("{name} {}", self.cell(name, value, short)));
+                each.collect::<Vec<_>>().join(&self.signs.own(" · "))
+            }
+            Value::Number(number) if is_moment(name) => {
+                number.as_i64().and_then(|ms| moment(ms, short)).unwrap_or_else(|| number.to_string())
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// One line for a person.
     pub fn line(self, text: &str) {
         if !self.json {
-            say(text);
+            say(&self.signs.own(text));
         }
     }
 
@@ -83,7 +128,7 @@ impl Output {
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(columns.iter().map(|column| column.rsplit('.').next().unwrap_or(column).replace('_', " ")));
         for row in rows {
-            let of = |column: &&str| cell(column, column.split('.').fold(row, |value, part| &value[part]), true);
+            let of = |column: &&str| self.cell(column, column.split('.').fold(row, |value, part| &value[part]), true);
             table.add_row(columns.iter().map(of));
         }
         say(&table.trim_fmt());
@@ -95,11 +140,11 @@ impl Output {
             return self.value(value);
         }
         let rows = value[name].as_array().map(Vec::as_slice).unwrap_or_default();
-        let width = |of: &str| rows.iter().map(|row| cell(of, &row[of], true).chars().count()).max().unwrap_or(0);
+        let width = |of: &str| rows.iter().map(|row| self.cell(of, &row[of], true).chars().count()).max().unwrap_or(0);
         let (first, second) = (width(word), width(what));
         for row in rows {
-            let (word, what) = (cell(word, &row[word], true), cell(what, &row[what], true));
-            say(&format!("{word:first$}  {what:second$}  {}", cell(says, &row[says], false)));
+            let (word, what) = (self.cell(word, &row[word], true), self.cell(what, &row[what], true));
+            say(&format!("{word:first$}  {what:second$}  {}", self.cell(says, &row[says], false)));
         }
     }
 
@@ -119,14 +164,18 @@ impl Output {
                 one => std::slice::from_ref(one),
             };
             for line in lines {
-                say(&format!("{name:width$}  {}", cell(name, line, false)));
+                say(&format!("{name:width$}  {}", self.cell(name, line, false)));
             }
         }
     }
 
     /// An error, on standard error.
     pub fn error(self, message: &str) {
-        let text = if self.json { json!({"error": message}).to_string() } else { format!("kamid: {message}") };
+        let text = if self.json {
+            json!({"error": message}).to_string()
+        } else {
+            self.signs.own(&format!("kamid: {message}"))
+        };
         let _gone = writeln!(std::io::stderr(), "{text}");
     }
 }
@@ -137,6 +186,9 @@ pub fn spinner(what: &'static str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new_spinner().with_message(what);
+    if !utf8_environment() {
+        bar.set_style(ProgressStyle::default_spinner().tick_chars("-\\|/ "));
+    }
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
     bar
 }
@@ -148,5 +200,6 @@ pub fn bar(length: u64, bytes: bool) -> ProgressBar {
     }
     let template = if bytes { "{bar:30} {bytes}/{total_bytes} {eta}" } else { "{bar:30} {pos}/{len} {per_sec} {eta}" };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = if utf8_environment() { style } else { style.progress_chars("#>-") };
     ProgressBar::new(length).with_style(style)
 }

@@ -3,13 +3,15 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Context, Done, Failure, serve};
+use super::{Context, Done, Failure, When, serve};
 use crate::client::Client;
 use crate::top::keys::{TABS, Tab};
-use crate::top::{FILTER_BYTES, Form, Lang, Options, Theme, once, run, terminal_size};
+use crate::top::model::{Fault, Lost};
+use crate::top::{FILTER_BYTES, Form, Lang, Options, Shows, Theme, once, run, terminal_size};
 
 pub const EXAMPLES: &str = "Examples:
   kamid top
@@ -61,7 +63,7 @@ pub struct TopArgs {
     /// How quickly it is played
     #[arg(long, default_value_t = 1.0, requires = "replay", value_parser = speed)]
     speed: f64,
-    /// Language; without it the locale's
+    /// Language; without it the locale's, and English where the terminal is not one of UTF-8
     #[arg(long)]
     lang: Option<LangArg>,
     /// Colours; NO_COLOR means mono
@@ -104,9 +106,18 @@ pub async fn execute(context: &Context, args: TopArgs) -> Done {
         None if set("NO_COLOR") => Theme::Mono,
         None => Theme::Dark,
     };
+    // Who asks for Chinese has a terminal for it, whatever the locale says; a picture of its own needs none.
+    let ascii = match (context.global.ascii, args.lang) {
+        (When::Always, Some(LangArg::Zh)) => {
+            return Err(Failure { message: "--lang zh cannot be shown with --ascii".to_owned(), code: 2 });
+        }
+        (When::Auto, Some(LangArg::Zh)) => false,
+        _ => context.ascii() && !args.svg,
+    };
     let lang = match args.lang {
         Some(LangArg::En) => Lang::En,
         Some(LangArg::Zh) => Lang::Zh,
+        None if ascii => Lang::En,
         None => Lang::of_environment(),
     };
     let clients = match (&args.replay, args.addresses.as_slice()) {
@@ -128,6 +139,7 @@ pub async fn execute(context: &Context, args: TopArgs) -> Done {
         thresholds: serve::configuration(context)?.top,
         tab: args.tab.unwrap_or_default(),
         filter: args.filter,
+        ascii,
     };
     if context.out.json {
         return lines(&options, args.once).await;
@@ -135,9 +147,8 @@ pub async fn execute(context: &Context, args: TopArgs) -> Done {
     if args.once {
         let size = args.size.or_else(terminal_size);
         let form = if args.svg { Form::Svg } else { Form::Text };
-        let (text, heard) = once(&options, size.unwrap_or((120, 40)), form).await.map_err(failure)?;
-        put(&text);
-        return Ok(if heard { ExitCode::SUCCESS } else { ExitCode::from(69) });
+        let (text, shows) = once(&options, size.unwrap_or((120, 40)), form).await.map_err(failure)?;
+        return picture(&text, shows);
     }
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(Failure {
@@ -153,10 +164,37 @@ fn failure(error: std::io::Error) -> Failure {
     Failure::new(error.to_string())
 }
 
+/// Prints a picture of what stands now; of what does not, why there is none.
+fn picture(text: &str, shows: Shows) -> Done {
+    match shows {
+        Shows::Now => {
+            put(text);
+            Ok(ExitCode::SUCCESS)
+        }
+        Shows::Nobody(Lost { fault: Fault::Away, why, .. }) => {
+            put(text);
+            Err(Failure { message: why, code: 69 })
+        }
+        Shows::Nobody(Lost { fault: Fault::Token, why, .. }) => {
+            Err(Failure::new(format!("the token is not accepted: {why}")))
+        }
+        Shows::Nobody(Lost { why, .. }) => Err(Failure::new(why)),
+        Shows::Past(newest) => {
+            let newest = newest.map_or_else(String::new, |at| format!("; the newest is of {at}"));
+            let message =
+                format!("the daemon told nothing of now within some seconds{newest}: is its Redis slow or away?");
+            Err(Failure { message, code: 69 })
+        }
+    }
+}
+
 fn put(text: &str) {
     // A reader that went away wants no more.
     let _gone = std::io::stdout().write_all(text.as_bytes());
 }
+
+/// A daemon tells something each second.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// The stream as it comes: snapshots and stock, a JSON line each; once, until one of each was there.
 async fn lines(options: &Options, once: bool) -> Done {
@@ -169,7 +207,12 @@ async fn lines(options: &Options, once: bool) -> Done {
     }
     let mut lines = client.follow("/v1/stream", &query).await?;
     let (mut snapshot, mut stock) = (false, false);
-    while let Some(line) = lines.next().await? {
+    loop {
+        let line = match tokio::time::timeout(SILENCE, lines.next()).await {
+            Ok(line) => line?,
+            Err(_) => return Err(Failure { message: "the daemon was silent for 10 s".to_owned(), code: 69 }),
+        };
+        let Some(line) = line else { break };
         if std::io::stdout().write_all(format!("{line}\n").as_bytes()).is_err() {
             break;
         }

@@ -10,18 +10,56 @@ use super::Stock;
 pub enum Level {
     /// Retired, and nobody waits for it: there is nothing to do.
     Retired,
-    /// Enough, as far as anybody said what is enough.
+    /// Enough, as far as anybody said what is enough, and nobody buys it.
     Fine,
+    /// It never had a key: it is not ready, and nobody misses it.
+    Unstocked,
+    /// Enough, and it sells.
+    Selling,
     /// Fewer available keys than its `low`.
     Low,
+    /// Every key there is is held by unpaid orders: it comes back unless they pay.
+    Reserved,
     /// Nothing to sell.
     Empty,
     /// Somebody paid and waits.
     Owed,
 }
 
+/// What an operator is told of a product's stock, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trouble {
+    /// Somebody paid and waits.
+    Owed,
+    /// Sold out.
+    Empty,
+    /// All of it is held by unpaid orders.
+    Reserved,
+    /// Fewer than its low-water mark.
+    Low,
+    /// Empty soon, at this rate.
+    Soon,
+}
+
+impl Trouble {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 5] = [Self::Owed, Self::Empty, Self::Reserved, Self::Low, Self::Soon];
+
+    /// The word that the stream and metrics use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owed => "owed",
+            Self::Empty => "empty",
+            Self::Reserved => "reserved",
+            Self::Low => "low",
+            Self::Soon => "soon",
+        }
+    }
+}
+
 /// How endangered a product's stock is; the greatest is the worst. Compared by its level, then by how many wait, how
-/// soon it is empty, and how little is left.
+/// soon it is empty, how quickly it sells, and how little is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Danger {
     /// What is the matter.
@@ -32,13 +70,30 @@ pub struct Danger {
     pub empties_in_seconds: Option<u64>,
     /// Orders that wait.
     pub owed: u64,
+    /// Keys sold an hour.
+    pub hourly: u64,
+}
+
+impl Danger {
+    /// What there is to tell of it, where a stock that is empty within so many seconds counts.
+    #[must_use]
+    pub fn trouble(&self, soon_seconds: u64) -> Option<Trouble> {
+        match self.level {
+            Level::Owed => Some(Trouble::Owed),
+            Level::Empty => Some(Trouble::Empty),
+            Level::Reserved => Some(Trouble::Reserved),
+            Level::Low => Some(Trouble::Low),
+            Level::Selling => self.empties_in_seconds.filter(|left| *left < soon_seconds).map(|_| Trouble::Soon),
+            Level::Retired | Level::Fine | Level::Unstocked => None,
+        }
+    }
 }
 
 impl Ord for Danger {
     fn cmp(&self, other: &Self) -> Ordering {
         let key = |danger: &Self| {
             let time = danger.empties_in_seconds.unwrap_or(u64::MAX);
-            (danger.level, danger.owed, u64::MAX - time, u64::MAX - danger.available)
+            (danger.level, danger.owed, u64::MAX - time, danger.hourly, u64::MAX - danger.available)
         };
         key(self).cmp(&key(other))
     }
@@ -59,9 +114,15 @@ pub fn danger(stock: &Stock, low: u64, hourly: u64, retired: bool) -> Danger {
     } else if retired {
         Level::Retired
     } else if available == 0 {
-        Level::Empty
+        match stock {
+            Stock { pool: 1.., .. } => Level::Reserved,
+            Stock { imported: 0, .. } => Level::Unstocked,
+            _ => Level::Empty,
+        }
     } else if available < low {
         Level::Low
+    } else if hourly > 0 {
+        Level::Selling
     } else {
         Level::Fine
     };
@@ -70,7 +131,7 @@ pub fn danger(stock: &Stock, low: u64, hourly: u64, retired: bool) -> Danger {
         0 => Some(0),
         _ => seconds.map(|seconds| u64::try_from(seconds).unwrap_or(u64::MAX)),
     };
-    Danger { level, available, empties_in_seconds, owed: stock.owed }
+    Danger { level, available, empties_in_seconds, owed: stock.owed, hourly }
 }
 
 /// The `most` worst of any number, worst first; equals in their own order. One pass, and memory for `most`.
@@ -95,7 +156,12 @@ mod tests {
     use super::*;
 
     fn of(pool: u64, owed: u64, low: u64, hourly: u64, retired: bool) -> Danger {
-        danger(&Stock { pool, owed, ..Stock::default() }, low, hourly, retired)
+        danger(
+            &Stock { pool, owed, imported: pool.saturating_add(10), given: 10, ..Stock::default() },
+            low,
+            hourly,
+            retired,
+        )
     }
 
     #[test]
@@ -104,12 +170,15 @@ mod tests {
             of(0, 9, 0, 0, true),
             of(0, 2, 0, 0, false),
             of(500, 1, 0, 0, false),
+            of(0, 0, 0, 5, false),
             of(0, 0, 0, 0, false),
+            danger(&Stock { pool: 7, reserved: 7, imported: 7, ..Stock::default() }, 0, 0, false),
             of(4, 0, 5, 60, false),
             of(3, 0, 5, 0, false),
             of(4, 0, 5, 0, false),
             of(1000, 0, 5, 60_000, false),
             of(100, 0, 5, 60, false),
+            danger(&Stock::default(), 5, 0, false),
             of(7, 0, 5, 0, false),
             of(8, 0, 0, 0, false),
             of(0, 0, 5, 0, true),
@@ -119,6 +188,17 @@ mod tests {
         sorted.sort_by_key(|danger| std::cmp::Reverse(*danger));
         assert_eq!(sorted.map(|d| (d.level, d.available)), worst_first.map(|d| (d.level, d.available)));
         assert!(worst_first.windows(2).all(|pair| pair[0] >= pair[1]), "{worst_first:?}");
+    }
+
+    #[test]
+    fn what_never_had_a_key_is_no_trouble_and_what_unpaid_orders_hold_is_not_sold_out() {
+        let soon = |danger: Danger| danger.trouble(3600);
+        assert_eq!(soon(danger(&Stock::default(), 5, 0, false)), None);
+        let held = Stock { pool: 7, reserved: 7, imported: 9, given: 2, ..Stock::default() };
+        assert_eq!(soon(danger(&held, 5, 9, false)), Some(Trouble::Reserved));
+        assert_eq!(soon(of(0, 0, 0, 0, false)), Some(Trouble::Empty));
+        assert_eq!([soon(of(30, 0, 0, 60, false)), soon(of(90, 0, 0, 60, false))], [Some(Trouble::Soon), None]);
+        assert_eq!(danger(&held, 5, 9, false).trouble(0), Some(Trouble::Reserved));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub mod text;
 
 pub use account::{Account, Accounts};
 pub use callback::{Call, Callback, Reply, Response, TOKEN};
-pub use danger::{Danger, Level, danger, worst};
+pub use danger::{Danger, Level, Trouble, danger, worst};
 pub use doubt::{Cause, Doubt, Missing};
 pub use health::Health;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};

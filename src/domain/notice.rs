@@ -29,8 +29,10 @@ impl Reach {
                 && !domain.ends_with('.')
                 && domain.chars().all(fits)
         };
-        if contact.rsplit_once('@').is_some_and(is_mail) {
-            return Some(Self::Mail);
+        if let Some((_, domain)) = contact.rsplit_once('@').filter(|parts| is_mail(*parts)) {
+            // RFC 2606 keeps this one for addresses that nobody has: load testers' buyers, and examples.
+            let nobody = domain.rsplit('.').next().is_some_and(|top| top.eq_ignore_ascii_case("invalid"));
+            return (!nobody).then_some(Self::Mail);
         }
         let digits = contact.strip_prefix("+86").unwrap_or(contact);
         let fits = digits.len() == 11 && digits.starts_with('1') && digits.bytes().all(|b| b.is_ascii_digit());

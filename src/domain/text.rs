@@ -14,6 +14,39 @@ pub fn printable(text: &str, most: usize) -> String {
     shown
 }
 
+/// Each character as one that every terminal shows, in as many columns but for wide ones, which lose one: frames, bars and
+/// signs as what is nearest to them, all else as `?`.
+#[must_use]
+pub const fn ascii(c: char) -> char {
+    match c {
+        '\0'..='\u{7f}' => c,
+        '│' | '┃' | '▏' | '▎' | '║' | '‖' => '|',
+        '─' | '━' | '–' | '—' | '▁' => '-',
+        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '┆' | '╌' | '═' | '╞' | '╪' | '╡' => {
+            '+'
+        }
+        '█' | '▇' | '▉' | '■' | '▊' => '#',
+        '▓' | '▆' | '▋' => '%',
+        '▒' | '▅' | '▌' | '▄' => '=',
+        '▃' | '▍' => ':',
+        '░' | '▂' | '·' | '…' | '⋯' => '.',
+        '→' | '›' | '»' => '>',
+        '←' | '‹' | '«' => '<',
+        '↑' => '^',
+        '↓' => 'v',
+        '✗' | '×' => 'x',
+        '✓' => '*',
+        '≤' => '<',
+        '≥' => '>',
+        'µ' => 'u',
+        '\u{a0}' | '\u{2800}' => ' ',
+        '\u{2801}'..='\u{28ff}' => '*',
+        '‘' | '’' => '\'',
+        '“' | '”' => '"',
+        _ => '?',
+    }
+}
+
 fn is_hostile(c: char) -> bool {
     (c.is_control() && c != '\t')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -11,7 +11,7 @@ use super::engine::Sent;
 use super::mix::{Request, Ticket};
 use super::stats::Heard;
 use super::target::Target;
-use crate::domain::{OrderState, PaymentState};
+use crate::domain::{OrderState, PaymentState, Stock};
 
 /// Most violations listed; the count goes on.
 const LISTED: usize = 1000;
@@ -41,6 +41,8 @@ pub struct Audit {
     pub acknowledged: u64,
     /// Orders for which the sender heard nothing certain.
     pub uncertain: u64,
+    /// Whether every order and key of the shop was counted too, not the run's alone.
+    pub whole_shop: bool,
     /// Violations in all.
     pub count: u64,
     /// The first thousand of them.
@@ -119,6 +121,25 @@ impl Audit {
         }
     }
 
+    /// The run's product: its orders hold what it gave, no more than there was, and its keys add up.
+    async fn product(&mut self, target: &Target, given: u64) -> Result<(), HammerError> {
+        let product = target.client.get(&format!("/v1/products/{}", target.product), &[]).await?;
+        let stock: Stock = serde_json::from_value(product["stock"].clone())
+            .map_err(|error| HammerError::Wrong(format!("the daemon's stock cannot be read: {error}")))?;
+        if stock.given != given {
+            self.add("stock", &target.product, format!("given {}, and orders hold {given}", stock.given));
+        }
+        if given > target.keys {
+            self.add("oversold", &target.product, format!("{given} keys sold of {}", target.keys));
+        }
+        let Stock { pool, voided, imported, reserved, .. } = stock;
+        if imported != target.keys || imported != pool + stock.given + voided || reserved > pool {
+            let detail = format!("{} imported, and stock is {stock:?}", target.keys);
+            self.add("stock", &target.product, detail);
+        }
+        Ok(())
+    }
+
     /// No two buyers were shown the same key.
     fn keys_shown(&mut self, target: &Target, sent: &Sent) {
         let mut known = HashSet::new();
@@ -160,7 +181,7 @@ impl Audit {
     }
 }
 
-/// Looks up every order of a run and counts the shop again.
+/// Looks up every order of a run and counts its product, which nobody else sells.
 ///
 /// # Errors
 /// The daemon is not ready within `patience`, or its answers cannot be read.
@@ -190,20 +211,23 @@ pub async fn audit(target: &Target, sent: &Sent, patience: Duration) -> Result<A
             }
         }
     }
-    let stock = target.client.get(&format!("/v1/products/{}", target.product), &[]).await?;
-    if stock["stock"]["given"] != given {
-        audit.add("stock", &target.product, format!("given {}, and orders hold {given}", stock["stock"]["given"]));
-    }
-    if given > target.keys {
-        audit.add("oversold", &target.product, format!("{given} keys sold of {}", target.keys));
-    }
     audit.keys_shown(target, sent);
+    audit.product(target, given).await?;
+    Ok(audit)
+}
+
+/// Counts the whole shop too: what was wrong there before the run is listed as well.
+///
+/// # Errors
+/// The daemon does not answer.
+pub async fn shop(target: &Target, audit: &mut Audit) -> Result<(), HammerError> {
     let whole = target.client.get("/v1/audit", &[]).await?;
+    audit.whole_shop = true;
     for violation in whole["violations"].as_array().into_iter().flatten() {
         let text = |name: &str| violation[name].as_str().unwrap_or_default().to_owned();
         audit.add(&text("kind"), &text("what"), text("detail"));
     }
-    Ok(audit)
+    Ok(())
 }
 
 async fn wait_until_ready(target: &Target, patience: Duration) -> Result<(), HammerError> {

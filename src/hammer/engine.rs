@@ -181,8 +181,8 @@ pub async fn run(target: &Target, load: &Load, stats: Arc<Stats>, stop: Arc<Atom
     let next = Arc::new(AtomicUsize::new(0));
     let clock = match load.pace {
         Pace::Open(schedule) => {
-            let (count, stop) = (run.list.len(), Arc::clone(&stop));
-            Some(std::thread::spawn(move || tick(schedule, count, started, &dues, &stop)))
+            let run = Arc::clone(&run);
+            Some(std::thread::spawn(move || tick(schedule, &run, &dues)))
         }
         Pace::Closed(_) => None,
     };
@@ -202,11 +202,7 @@ pub async fn run(target: &Target, load: &Load, stats: Arc<Stats>, stop: Arc<Atom
         let _ended = clock.join();
     }
     let threads = tokio::runtime::Handle::current().metrics().num_workers().max(1);
-    let span = match load.pace {
-        Pace::Open(schedule) => schedule.lasts.min(started.elapsed()),
-        Pace::Closed(_) => Duration::ZERO,
-    };
-    stats.end(worked().saturating_sub(before).as_secs_f64() / started.elapsed().as_secs_f64() / threads as f64, span);
+    stats.end(worked().saturating_sub(before).as_secs_f64() / started.elapsed().as_secs_f64() / threads as f64);
     sent
 }
 
@@ -216,21 +212,24 @@ fn worked() -> Duration {
     (0..metrics.num_workers()).map(|worker| metrics.worker_total_busy_duration(worker)).sum()
 }
 
-/// Hands each request over at its instant.
-fn tick(schedule: Schedule, count: usize, started: Instant, dues: &async_channel::Sender<Due>, stop: &AtomicBool) {
-    for (at, due) in schedule.dues().take(count).enumerate() {
-        let due = started + due;
+/// Hands each request over at its instant, and says how far it has followed the schedule.
+fn tick(schedule: Schedule, run: &Run, dues: &async_channel::Sender<Due>) {
+    let mut instants = schedule.dues().peekable();
+    for at in 0..run.list.len() {
+        let Some(instant) = instants.next() else { return };
+        let due = run.started + instant;
         loop {
             let left = due.saturating_duration_since(Instant::now());
-            if left.is_zero() || stop.load(Ordering::Relaxed) {
+            if left.is_zero() || run.stopped() {
                 break;
             }
             // In parts, so that a stop is seen during a long gap.
             std::thread::sleep(left.min(Duration::from_millis(100)));
         }
-        if stop.load(Ordering::Relaxed) || dues.send_blocking(Due { at, due, handed: Instant::now() }).is_err() {
+        if run.stopped() || dues.send_blocking(Due { at, due, handed: Instant::now() }).is_err() {
             return;
         }
+        run.stats.followed(at as u64 + 1, instants.peek().copied().unwrap_or(schedule.lasts));
     }
 }
 

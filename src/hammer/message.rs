@@ -45,11 +45,12 @@ impl Target {
         }
     }
 
-    /// A buyer's order. Each has a contact of his own, as buyers do: the daemon counts unpaid orders by it.
+    /// A buyer's order. Each has a contact of his own, as buyers do: the daemon counts unpaid orders by it. None
+    /// is ever mailed (RFC 2606).
     fn wish(&self, visit: u32) -> Vec<u8> {
         let wish = json!({
             "product": self.product, "quantity": self.quantity, "channel": &*self.channel,
-            "contact": format!("{visit}@hammer-{}.test", self.run),
+            "contact": format!("{visit}@hammer-{}.invalid", self.run),
         });
         let body = wish.to_string();
         format!(

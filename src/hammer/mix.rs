@@ -193,6 +193,12 @@ impl Mix {
         Self(vec![(Kind::Buyer, 100 - unpaid), (Kind::Unpaid, unpaid)])
     }
 
+    /// Whether visits of that kind are among them.
+    #[must_use]
+    pub fn has(&self, kind: Kind) -> bool {
+        self.0.iter().any(|(known, share)| *known == kind && *share > 0)
+    }
+
     /// Kinds of `visits` visits: exact shares, in a random order that the seed decides.
     #[must_use]
     pub fn visits(&self, visits: usize, seed: u64) -> Vec<Kind> {

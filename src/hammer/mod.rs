@@ -53,12 +53,36 @@ pub enum HammerError {
     Wrong(String),
 }
 
+/// What is counted again after a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audited {
+    /// Nothing.
+    No,
+    /// What the run made: its orders and its product.
+    Run,
+    /// The whole shop too.
+    Shop,
+}
+
+/// How long an audit waits for a daemon that is not ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Runs a load against a prepared target and audits what became of it; then the run's product is not for sale any more.
 /// A daemon that cannot be audited is told in the report: what was measured is not lost with it.
-pub async fn run(target: &Target, load: &Load, stats: &Arc<Stats>, stop: &Arc<AtomicBool>, audited: bool) -> Report {
+pub async fn run(target: &Target, load: &Load, stats: &Arc<Stats>, stop: &Arc<AtomicBool>, audited: Audited) -> Report {
     let sent = engine::run(target, load, Arc::clone(stats), Arc::clone(stop)).await;
     let interrupted = stop.load(Ordering::Relaxed);
-    let audit = if audited { Some(audit::audit(target, &sent, Duration::from_secs(60)).await) } else { None };
-    target.retire().await;
-    Report::new(target, load, stats, audit, interrupted)
+    let audit = match audited {
+        Audited::No => None,
+        Audited::Run => Some(audit::audit(target, &sent, PATIENCE).await),
+        Audited::Shop => Some(whole(target, &sent).await),
+    };
+    let off_sale = target.retire().await;
+    Report::new(target, load, stats, audit, [interrupted, off_sale])
+}
+
+async fn whole(target: &Target, sent: &engine::Sent) -> Result<Audit, HammerError> {
+    let mut audit = audit::audit(target, sent, PATIENCE).await?;
+    audit::shop(target, &mut audit).await?;
+    Ok(audit)
 }

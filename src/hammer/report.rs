@@ -28,6 +28,8 @@ pub struct Report {
     pub unaudited: Option<String>,
     /// Whether its user ended it early.
     pub interrupted: bool,
+    /// Whether its product is off sale again.
+    pub off_sale: bool,
     product: String,
     offered: Option<f64>,
     channel: String,
@@ -58,12 +60,23 @@ fn told(audit: &Audit, text: &mut String) {
     for violation in audit.violations.iter().take(50) {
         let _ = writeln!(text, "  {} {}: {}", violation.kind, violation.what, violation.detail);
     }
+    let scope = if audit.whole_shop { "the whole shop" } else { "this run alone; --audit-shop counts the whole shop" };
     let verdict = if audit.count == 0 {
-        "nothing was lost, nothing was sold twice".to_owned()
+        format!("nothing was lost, nothing was sold twice ({scope})")
     } else {
         format!("{} VIOLATIONS", audit.count)
     };
     let _ = writeln!(text, "{verdict}");
+}
+
+/// What became of the run's product.
+#[must_use]
+pub fn off_sale(product: &str, is: bool) -> String {
+    if is {
+        format!("its product {product} is off sale")
+    } else {
+        format!("its product {product} COULD NOT BE TAKEN OFF SALE: kamid product retire {product}")
+    }
 }
 
 impl Report {
@@ -72,7 +85,7 @@ impl Report {
         load: &Load,
         stats: &Stats,
         audit: Option<Result<Audit, HammerError>>,
-        interrupted: bool,
+        [interrupted, off_sale]: [bool; 2],
     ) -> Self {
         let (audit, unaudited) = match audit {
             Some(Ok(audit)) => (Some(audit), None),
@@ -85,10 +98,17 @@ impl Report {
             unaudited,
             interrupted,
             product: target.product.clone(),
-            offered: load.pace.offered(),
+            offered: load.pace.offered().map(|_| stats.totals().offered()),
+            off_sale,
             channel: target.channel.to_string(),
             seed: load.seed,
         }
+    }
+
+    /// Requests a second that were due; `None` in a closed loop.
+    #[must_use]
+    pub fn offered(&self) -> Option<f64> {
+        self.offered
     }
 
     /// Whether nothing was found that must not be, and it could be looked for.
@@ -145,7 +165,7 @@ impl Report {
         json!({
             "channel": self.channel, "seed": self.seed, "offered_per_second": self.offered,
             "achieved_per_second": self.totals.rate(), "answered": self.totals.answered,
-            "unanswered": self.totals.unanswered, "interrupted": self.interrupted, "product": self.product,
+            "unanswered": self.totals.unanswered, "interrupted": self.interrupted, "product": self.product, "product_off_sale": self.off_sale,
             "scheduled": self.totals.scheduled, "latency_ms": percentiles(&self.totals.latency), "steps_ms": steps,
             "own_lateness_ms": percentiles(&self.totals.lag),
             "load_busy": self.totals.busy, "load_was_the_bottleneck": self.bottleneck(), "heard": heard, "seconds": seconds, "audit": self.audit,
@@ -208,6 +228,7 @@ impl Report {
         if let Some(audit) = &self.audit {
             told(audit, &mut text);
         }
+        let _ = writeln!(text, "{}", off_sale(&self.product, self.off_sale));
         text
     }
 

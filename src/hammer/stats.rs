@@ -1,6 +1,7 @@
 //! What a run measured: latencies in histograms that are merged, never averaged; answers by kind; seconds one by one.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -150,7 +151,9 @@ pub struct Totals {
     pub scheduled: u64,
     /// From the start to the last answer to one of the schedule's that was not slow on purpose.
     pub took: Duration,
-    /// How long the schedule was followed; known at the end.
+    /// Requests that the schedule had handed over.
+    pub handed: u64,
+    /// How long the schedule has been followed: until the next request was due, or to its end.
     pub span: Duration,
     /// The share of the time that the load's threads worked; known at the end.
     pub busy: f64,
@@ -159,7 +162,12 @@ pub struct Totals {
 }
 
 /// The figures of a run, shared by its connections and its screen.
-pub struct Stats(Mutex<Totals>);
+pub struct Stats {
+    totals: Mutex<Totals>,
+    /// Counted apart: the clock's thread waits for nobody.
+    handed: AtomicU64,
+    span_us: AtomicU64,
+}
 
 fn histogram(digits: u8) -> Histogram<u64> {
     // The bounds are fixed and valid.
@@ -183,7 +191,7 @@ pub fn millis(histogram: &Histogram<u64>, percentile: f64) -> f64 {
 
 impl Default for Stats {
     fn default() -> Self {
-        Self(Mutex::new(Totals {
+        let totals = Mutex::new(Totals {
             heard: BTreeMap::new(),
             latency: histogram(3),
             steps: [histogram(3), histogram(3), histogram(3)],
@@ -193,10 +201,12 @@ impl Default for Stats {
             unanswered: 0,
             scheduled: 0,
             took: Duration::ZERO,
+            handed: 0,
             span: Duration::ZERO,
             busy: 0.0,
             ended: false,
-        }))
+        });
+        Self { totals, handed: AtomicU64::new(0), span_us: AtomicU64::new(0) }
     }
 }
 
@@ -206,7 +216,16 @@ fn micros(time: Duration) -> u64 {
 
 impl Stats {
     pub(super) fn locked(&self) -> std::sync::MutexGuard<'_, Totals> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.handed = self.handed.load(Ordering::Relaxed);
+        totals.span = Duration::from_micros(self.span_us.load(Ordering::Relaxed));
+        totals
+    }
+
+    /// The schedule has handed over so many requests; the next one is due then, counted from the start.
+    pub(super) fn followed(&self, handed: u64, until: Duration) {
+        self.handed.store(handed, Ordering::Relaxed);
+        self.span_us.store(micros(until), Ordering::Relaxed);
     }
 
     /// Takes one request's figures in.
@@ -237,10 +256,10 @@ impl Stats {
         totals.seconds[second].success += u64::from(sample.heard.good());
     }
 
-    /// All is sent and answered; the load's threads worked for this share of the time, and the schedule was followed so long.
-    pub fn end(&self, busy: f64, span: Duration) {
+    /// All is sent and answered; the load's threads worked for this share of the time.
+    pub fn end(&self, busy: f64) {
         let mut totals = self.locked();
-        (totals.busy, totals.ended, totals.span) = (busy, true, span);
+        (totals.busy, totals.ended) = (busy, true);
     }
 
     /// Everything so far.
@@ -262,6 +281,13 @@ impl Totals {
     pub fn rate(&self) -> f64 {
         let seconds = self.took.max(self.span).as_secs_f64();
         if seconds > 0.0 { self.scheduled as f64 / seconds } else { 0.0 }
+    }
+
+    /// Requests a second that were due, over the time that the schedule was followed: never less than were answered of them.
+    #[must_use]
+    pub fn offered(&self) -> f64 {
+        let seconds = self.span.as_secs_f64();
+        if seconds > 0.0 { self.handed as f64 / seconds } else { 0.0 }
     }
 
     /// Whether there is more than one step to tell apart.

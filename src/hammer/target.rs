@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
@@ -21,6 +21,9 @@ const BATCHES: usize = 4;
 /// Keys in one import request.
 const KEYS: u64 = 5_000;
 
+/// How long after a run its product goes off sale by itself: longer than orders take to be made ready.
+const AFTER: Duration = Duration::from_secs(7200);
+
 /// What the user allows and wants.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
@@ -36,6 +39,10 @@ pub struct Wish {
     pub remote: bool,
     /// What chance begins with.
     pub seed: u64,
+    /// How long the run is to last: its product goes off sale by itself some time later, whatever becomes of the run.
+    pub lasts: Duration,
+    /// The run's product, as soon as there may be one: whoever ends a preparation takes it off sale.
+    pub made: Arc<OnceLock<String>>,
 }
 
 /// An order of the run, as far as paying it and looking at it goes.
@@ -158,32 +165,40 @@ impl Target {
             run: run.into(),
             orders: Arc::new(Vec::new()),
         };
-        if let Err(error) = target.fill(made, visits, progress).await {
+        let _first = wish.made.set(target.product.clone());
+        if let Err(error) = target.fill(made, visits, wish.lasts, progress).await {
             target.retire().await;
             return Err(error);
         }
         Ok(target)
     }
 
-    async fn fill(&mut self, made: u64, visits: &[Kind], progress: Progress<'_>) -> Result<(), HammerError> {
-        self.stock(made, progress).await?;
+    async fn fill(
+        &mut self,
+        made: u64,
+        visits: &[Kind],
+        lasts: Duration,
+        progress: Progress<'_>,
+    ) -> Result<(), HammerError> {
+        self.stock(made, lasts, progress).await?;
         self.orders = Arc::new(self.make_orders(visits, progress).await?);
         self.expire(visits, progress).await
     }
 
-    /// The run's product is not for sale any more. A daemon that does not answer keeps it: nothing else depends on it.
-    pub(super) async fn retire(&self) {
-        let _kept = self.client.patch(&format!("/v1/products/{}", self.product), &json!({"retired": true})).await;
+    /// The run's product is not for sale any more, if the daemon answers; says whether.
+    pub(super) async fn retire(&self) -> bool {
+        retire(&self.client, &self.product).await
     }
 
     /// A product whose orders outlive the run, and its keys. With fewer keys than orders that are made beforehand, it
     /// reserves nothing; a buyer's order reserves, or hears that there is not enough.
-    async fn stock(&self, orders: u64, progress: Progress<'_>) -> Result<(), HammerError> {
+    async fn stock(&self, orders: u64, lasts: Duration, progress: Progress<'_>) -> Result<(), HammerError> {
         let keys = self.keys;
         let take = if keys < orders * u64::from(self.quantity) { "payment" } else { "order" };
         let product = json!({
             "id": self.product, "price": "9.90", "take": take, "per_order": self.quantity.max(1),
             "expires_minutes": 1440, "name": "kamid hammer",
+            "sale_until": now() + (lasts + AFTER).as_millis() as Millis,
         });
         self.client.post("/v1/products", &product).await?;
         let path = format!("/v1/products/{}/keys", self.product);
@@ -297,6 +312,11 @@ async fn public_address(public: &str, admin: &str) -> Result<SocketAddr, HammerE
         return Ok(told);
     }
     Ok(SocketAddr::new(admin.ip(), told.port()))
+}
+
+/// Takes a run's product off sale, if the daemon answers; says whether.
+pub async fn retire(client: &Client, product: &str) -> bool {
+    client.patch(&format!("/v1/products/{product}"), &json!({"retired": true})).await.is_ok()
 }
 
 fn count(visits: &[Kind], which: impl Fn(Kind) -> bool) -> u64 {

@@ -99,6 +99,7 @@ async fn info(State(web): State<Arc<Web>>, Extension(operator): Extension<Operat
         "kamid": env!("CARGO_PKG_VERSION"), "instance": web.shop.telemetry.instance, "test": web.shop.test,
         "public": web.shop.own_url.get(), "public_url": web.shop.public_url, "ready": web.shop.ready(),
         "full": web.shop.full(), "redis": web.shop.health(), "import_bytes": web.shop.limits.import_bytes,
+        "now": web.shop.store.now(),
     }))
 }
 

@@ -23,14 +23,17 @@ use crate::telemetry::incident::{NO_CHANNEL, RawRequest};
 /// How one callback ended.
 struct Ending {
     outcome: &'static str,
+    /// Why it was refused: an incident.
     reason: Option<Rejection>,
+    /// Why what was believed is held: only counted, since it stands with its order.
+    held: Option<Rejection>,
     verdict: Verdict,
     number: String,
 }
 
 impl Ending {
     fn new(outcome: &'static str, verdict: Verdict) -> Self {
-        Self { outcome, reason: None, verdict, number: String::new() }
+        Self { outcome, reason: None, held: None, verdict, number: String::new() }
     }
 
     fn rejected(reason: Rejection) -> Self {
@@ -38,13 +41,21 @@ impl Ending {
     }
 }
 
+/// Whether an address is not listened to, in the word that is counted: what an operator shut out is no news to him.
+fn shut_out(web: &Web, client: Client) -> Option<&'static str> {
+    if web.shop.is_blocked(network(client.0)) {
+        return Some("blocked");
+    }
+    web.limiter.blocked(client.0).map(|_| "limited")
+}
+
 /// Answers one callback.
 pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: Client) -> Response {
     let started = Instant::now();
-    if web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0)) {
+    if let Some(outcome) = shut_out(web, client) {
         web.shop.telemetry.record(Event::Callback {
             channel: "",
-            outcome: "limited",
+            outcome,
             reason: None,
             took: started.elapsed(),
             address: client.0,
@@ -98,7 +109,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
         note(web, name, &callback, client, &ending, reason, reply_data.status);
     }
     let took = started.elapsed();
-    let (outcome, reason) = (ending.outcome, ending.reason);
+    let (outcome, reason) = (ending.outcome, ending.reason.or(ending.held));
     web.shop.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
     let mut response = reply(&reply_data);
     if cut.is_some() {
@@ -207,7 +218,10 @@ async fn settle(web: &Web, channel: &dyn Channel, terms: Option<&Terms>, callbac
             let reason = terms.filter(|_| reason == Rejection::OrderMismatch).map_or(reason, Terms::mismatch);
             Ending { reason: Some(reason), number: payment.number, ..Ending::new("orphan", Verdict::Refused) }
         }
-        Ok(outcome) => Ending::new(outcome.as_str(), Verdict::Received),
+        Ok(outcome) => {
+            let held = if let Outcome::Held(reason, _) = outcome { Some(reason) } else { None };
+            Ending { held, ..Ending::new(outcome.as_str(), Verdict::Received) }
+        }
         Err(error) => {
             let outcome = match error {
                 StoreError::Timeout => "timeout",

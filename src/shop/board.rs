@@ -11,7 +11,7 @@ use super::pace::Pace;
 use super::{Shop, ShopError};
 use crate::domain::{Danger, Level, Millis, Product, ProductId, Stock, danger, worst};
 use crate::store::StoreError;
-use crate::telemetry::snapshot::{StockLine, StockRow};
+use crate::telemetry::snapshot::{StockAlarms, StockLine, StockRow};
 
 /// Products read each second, and the most that one reader may see.
 pub const MOST: usize = 1000;
@@ -40,6 +40,7 @@ struct State {
     /// Where the turn of those without a hurry goes on.
     turn: usize,
     worst: Arc<Vec<StockRow>>,
+    alarms: StockAlarms,
 }
 
 /// The board.
@@ -125,11 +126,22 @@ impl State {
         }
     }
 
-    fn put(&mut self, read: Vec<(ProductId, Stock)>, now: Millis) {
+    /// Takes in what was read; what is told to Prometheus now. A product that never had a key comes last there, since its
+    /// numbers are all nothing.
+    fn put(&mut self, read: Vec<(ProductId, Stock)>, now: Millis, soon_seconds: u64) -> Vec<StockRow> {
         self.note(read, now);
         self.at = now;
         let places: Vec<usize> = worst(self.ranked(now), MOST).into_iter().map(|(_, at)| at).collect();
         self.worst = Arc::new(self.rows(&places));
+        let products: Vec<&ProductId> = self.catalog.keys().collect();
+        let told = self.ranked(now).map(|(danger, at)| (danger, &self.entries[at].stock, products[at].as_str()));
+        self.alarms = StockAlarms::of(told, soon_seconds);
+        let stocked = self.ranked(now).map(|(danger, at)| match danger.level {
+            Level::Unstocked => (Danger { level: Level::Retired, ..danger }, at),
+            _ => (danger, at),
+        });
+        let places: Vec<usize> = worst(stocked, MOST).into_iter().map(|(_, at)| at).collect();
+        self.rows(&places)
     }
 
     /// The rows at these places, in their order.
@@ -212,11 +224,11 @@ impl Board {
         self.write().note(read, now);
     }
 
-    /// Takes in what was read, and says which are the worst now.
-    fn put(&self, read: Vec<(ProductId, Stock)>, now: Millis) -> Arc<Vec<StockRow>> {
+    /// Takes in what was read, and says what to tell to Prometheus now.
+    fn put(&self, read: Vec<(ProductId, Stock)>, now: Millis, soon_seconds: u64) -> (Vec<StockRow>, StockAlarms) {
         let mut state = self.write();
-        state.put(read, now);
-        Arc::clone(&state.worst)
+        let rows = state.put(read, now, soon_seconds);
+        (rows, state.alarms.clone())
     }
 }
 
@@ -242,7 +254,7 @@ impl StockReader {
             return None;
         }
         let (matching, rows) = state.search(&self.needle, self.most);
-        let (at, products) = (state.at, state.catalog.len() as u64);
+        let (at, products, alarms) = (state.at, state.catalog.len() as u64, Some(state.alarms.clone()));
         drop(state);
         let mut left = std::mem::take(&mut self.told);
         let mut changed = Vec::new();
@@ -252,16 +264,16 @@ impl StockReader {
             }
             self.told.insert(row.product.clone(), row);
         }
-        Some(StockLine { at, products, matching, rows: changed, gone: left.into_keys().collect() })
+        Some(StockLine { at, products, matching, rows: changed, gone: left.into_keys().collect(), alarms })
     }
 }
 
 impl Shop {
-    /// Reads the board again each second until told to stop.
-    pub async fn board_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    /// Reads the board again each second until told to stop; a stock that is empty within `soon_minutes` is told of.
+    pub async fn board_forever(self: Arc<Self>, soon_minutes: u64, mut stop: watch::Receiver<bool>) {
         loop {
             // A Redis that is away leaves the board as it was.
-            if let Err(error) = self.refresh_board().await {
+            if let Err(error) = self.refresh_board(soon_minutes * 60).await {
                 tracing::trace!(%error, "The stock board has to wait.");
             }
             tokio::select! {
@@ -271,7 +283,7 @@ impl Shop {
         }
     }
 
-    async fn refresh_board(&self) -> Result<(), ShopError> {
+    async fn refresh_board(&self, soon_seconds: u64) -> Result<(), ShopError> {
         if self.catalog_version.load(std::sync::atomic::Ordering::Relaxed) == u64::MAX {
             return Ok(());
         }
@@ -281,8 +293,8 @@ impl Shop {
         let chosen = tokio::task::spawn_blocking(move || board.choose(&catalog, now)).await.map_err(bug)?;
         let read = self.read_stocks(&chosen).await?;
         let board = Arc::clone(&self.board);
-        let worst = tokio::task::spawn_blocking(move || board.put(read, now)).await.map_err(bug)?;
-        self.telemetry.stock(worst);
+        let told = tokio::task::spawn_blocking(move || board.put(read, now, soon_seconds)).await.map_err(bug)?;
+        self.telemetry.stock(told.0, told.1);
         self.board.turns.send_modify(|turns| *turns += 1);
         Ok(())
     }
@@ -353,7 +365,11 @@ mod tests {
         let places: BTreeSet<&ProductId> = chosen.iter().map(|product| &product.id).collect();
         let places = catalog.keys().enumerate().filter(|(_, id)| places.contains(id)).map(|(at, _)| at);
         let places: Vec<usize> = places.collect();
-        board.put(chosen.iter().zip(&places).map(|(product, at)| (product.id.clone(), stock(*at))).collect(), now);
+        board.put(
+            chosen.iter().zip(&places).map(|(product, at)| (product.id.clone(), stock(*at))).collect(),
+            now,
+            3600,
+        );
         places
     }
 
@@ -384,6 +400,41 @@ mod tests {
     }
 
     #[test]
+    fn what_never_had_a_key_hides_neither_alarm_nor_gauge() {
+        let (board, all) = (Board::default(), catalog(0..3000));
+        let owed = Stock { owed: 2, imported: 5, given: 5, ..full(0) };
+        let stock = |at: usize| match at {
+            2999 => owed,
+            2998 => Stock { imported: 40, given: 40, ..full(0) },
+            2997 => Stock { reserved: 6, ..full(6) },
+            2996 => full(3),
+            2000..2990 => full(500),
+            _ => Stock::default(),
+        };
+        for n in 1..10 {
+            second(&board, &all, n * 1000, stock);
+        }
+        let (gauges, _) = board.put(Vec::new(), 10_000, 3600);
+        assert_eq!(gauges.iter().filter(|row| row.stock.imported > 0).count(), 994);
+        // Whatever a reader asked to see, it hears what is wrong anywhere.
+        for (most, filter) in [(0, ""), (5, "p-0000001")] {
+            let told = StockReader::new(most, filter).next(&board).unwrap().alarms.unwrap().0;
+            let told: Vec<(&str, u64, &str, u64)> =
+                told.iter().map(|(word, it)| (word.as_str(), it.products, it.product.as_str(), it.figure)).collect();
+            let expected = [
+                ("empty", 1, "p-0002998", 0),
+                ("low", 1, "p-0002996", 3),
+                ("owed", 1, "p-0002999", 2),
+                ("reserved", 1, "p-0002997", 6),
+            ];
+            assert_eq!(told, expected, "{most} {filter}");
+        }
+        let first: Vec<String> =
+            StockReader::new(4, "").next(&board).unwrap().rows.into_iter().map(|r| r.product).collect();
+        assert_eq!(first, ["p-0002999", "p-0002998", "p-0002997", "p-0002996"]);
+    }
+
+    #[test]
     fn a_reader_hears_what_changed_and_what_left() {
         let (board, all) = (Board::default(), catalog(0..20_000));
         assert_eq!(StockReader::new(5, "").next(&board), None, "nothing was read yet");
@@ -398,7 +449,8 @@ mod tests {
         let again = reader.next(&board).unwrap();
         assert!(again.rows.is_empty() && again.gone.is_empty());
         // One of a thousand others becomes empty: it comes, and the hundredth goes.
-        let empty = |at: usize| if at == 777 { Stock::default() } else { full(20 + at as u64) };
+        let sold = Stock { imported: 797, given: 797, ..Stock::default() };
+        let empty = |at: usize| if at == 777 { sold } else { full(20 + at as u64) };
         for n in 30..80 {
             second(&board, &all, n * 1000, empty);
         }
@@ -412,7 +464,7 @@ mod tests {
         // A product leaves the catalogue, another comes before it: what is known stays with its own.
         let other = catalog((0..20_000).filter(|n| *n != 777));
         board.write().align(&other);
-        board.put(Vec::new(), 80_000);
+        board.put(Vec::new(), 80_000, 3600);
         let line = reader.next(&board).unwrap();
         assert_eq!((line.gone, line.rows[0].product.as_str()), (vec!["p-0000777".to_owned()], "p-0000099"));
         assert_eq!(line.rows[0].stock.pool, 119);

@@ -82,8 +82,7 @@ fn of_order(order: &Order, topic: Topic) -> Value {
 /// What is told of a stock that is low, by the name of this low: more keys and low again is another.
 fn of_stock(row: &StockRow) -> Option<(String, Value)> {
     let danger = danger(&row.stock, row.low, row.hourly, row.retired);
-    // A product that never had a key is not in danger: it is not ready.
-    if danger.level < Level::Low || (row.stock.imported == 0 && danger.owed == 0) {
+    if danger.level < Level::Low {
         return None;
     }
     let data = json!({

@@ -21,10 +21,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
 
 use crate::config::Limits;
-use crate::domain::{Millis, NoticeState, Rejection};
+use crate::domain::{Millis, NoticeState, Rejection, Trouble};
 use fleet::Fleet;
 use incident::{Incident, IncidentLog};
-use snapshot::{ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockRow};
+use snapshot::{ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockAlarms, StockRow};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub enum Event<'a> {
         channel: &'a str,
         /// `delivered`, `replayed`, `rejected`, `unavailable`, `limited`, `ignored`, …
         outcome: &'static str,
-        /// Why, for the rejected.
+        /// Why, for the rejected and the held.
         reason: Option<Rejection>,
         /// From its first byte to its answer.
         took: Duration,
@@ -95,7 +95,7 @@ struct State {
     notices: VecDeque<NoticeRow>,
     waiting: Option<NoticeCounts>,
     fresh: Vec<String>,
-    stock: Arc<Vec<StockRow>>,
+    stock: Arc<(Vec<StockRow>, StockAlarms)>,
 }
 
 /// A histogram as text, and empty from now on.
@@ -117,7 +117,7 @@ fn gauge(rest: &snapshot::Surroundings) {
 }
 
 /// Stock as gauges. Written here, since a recorder forgets no label: a product that left would stay for ever.
-fn stock_gauges(rows: &[StockRow]) -> String {
+fn stock_gauges(rows: &[StockRow], alarms: &StockAlarms) -> String {
     let mut text = String::new();
     if rows.is_empty() {
         return text;
@@ -134,6 +134,12 @@ fn stock_gauges(rows: &[StockRow]) -> String {
     text.push_str("\n# TYPE kamid_owed_orders gauge\n");
     for StockRow { product, stock, .. } in rows {
         let _never = writeln!(text, "kamid_owed_orders{{product=\"{product}\"}} {}", stock.owed);
+    }
+    // Of all products, however many have gauges of their own.
+    text.push_str("\n# TYPE kamid_stock_alarms gauge\n");
+    for word in Trouble::ALL.map(Trouble::as_str) {
+        let products = alarms.0.get(word).map_or(0, |alarm| alarm.products);
+        let _never = writeln!(text, "kamid_stock_alarms{{kind=\"{word}\"}} {products}");
     }
     text
 }
@@ -316,12 +322,12 @@ impl Telemetry {
     pub fn prometheus(&self) -> String {
         self.prometheus.run_upkeep();
         let stock = Arc::clone(&self.state().stock);
-        self.prometheus.render() + &stock_gauges(&stock)
+        self.prometheus.render() + &stock_gauges(&stock.0, &stock.1)
     }
 
-    /// The stock that is told to Prometheus: the most endangered products.
-    pub fn stock(&self, rows: Arc<Vec<StockRow>>) {
-        self.state().stock = rows;
+    /// The stock that is told to Prometheus: the most endangered products, and what is wrong with any.
+    pub fn stock(&self, rows: Vec<StockRow>, alarms: StockAlarms) {
+        self.state().stock = Arc::new((rows, alarms));
     }
 
     /// How these channels, by name and kind, are called.

@@ -11,7 +11,7 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::incident::Brief;
-use crate::domain::{Doubt, Health, Millis, NoticeState, Stock};
+use crate::domain::{Danger, Doubt, Health, Millis, NoticeState, Stock, Trouble};
 
 /// Version of this format.
 pub const FORMAT: u32 = 2;
@@ -97,6 +97,49 @@ pub struct StockRow {
     pub retired: bool,
 }
 
+/// What is the same matter at one product or several, with the one where it is worst.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct StockAlarm {
+    /// How many products.
+    pub products: u64,
+    /// The worst of them.
+    pub product: String,
+    /// Its orders that wait, keys that are left or held, or seconds until it is empty.
+    pub figure: u64,
+}
+
+/// What there is to tell of the stock of many products, by [`Trouble`]'s word.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct StockAlarms(pub BTreeMap<String, StockAlarm>);
+
+impl StockAlarms {
+    /// Of all products there are, by their ids; `soon_seconds`: when a stock that sells is in danger.
+    pub fn of<'a>(all: impl Iterator<Item = (Danger, &'a Stock, &'a str)>, soon_seconds: u64) -> Self {
+        let mut worst: BTreeMap<Trouble, (u64, Danger, &Stock, &str)> = BTreeMap::new();
+        for (danger, stock, product) in all {
+            let Some(trouble) = danger.trouble(soon_seconds) else { continue };
+            let known = worst.entry(trouble).or_insert((0, danger, stock, product));
+            known.0 += 1;
+            if (danger, std::cmp::Reverse(product)) > (known.1, std::cmp::Reverse(known.3)) {
+                (known.1, known.2, known.3) = (danger, stock, product);
+            }
+        }
+        let told = worst.into_iter().map(|(trouble, (products, danger, stock, product))| {
+            let figure = match trouble {
+                Trouble::Owed => danger.owed,
+                Trouble::Empty => 0,
+                Trouble::Reserved => stock.pool,
+                Trouble::Low => danger.available,
+                Trouble::Soon => danger.empties_in_seconds.unwrap_or(0),
+            };
+            (trouble.as_str().to_owned(), StockAlarm { products, product: product.to_owned(), figure })
+        });
+        Self(told.collect())
+    }
+}
+
 /// Stock of the products that a reader of `/v1/stream?stock=N&filter=TEXT` asked for: the N most endangered of those
 /// whose id or name holds the text. Sent beside the snapshots as `{"stock": …}`, and only what changed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
@@ -112,6 +155,9 @@ pub struct StockLine {
     pub rows: Vec<StockRow>,
     /// Products that are no longer among the N.
     pub gone: Vec<String>,
+    /// What is wrong with the stock of any product, asked for or not; a daemon of before told nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<StockAlarms>,
 }
 
 /// A network that holds many keys in unpaid orders.

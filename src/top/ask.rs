@@ -1,5 +1,6 @@
 //! What the dashboard asks of the admin API, as data; and the rows it makes of the answers.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::resend_path;
@@ -133,7 +134,8 @@ impl Ask {
 }
 
 /// An order, or a payment without one, as a list shows it. All text is foreign until it is drawn.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Row {
     /// `held`, `owed`, `extra`, `orphan`, or an order's state.
     pub kind: String,
@@ -155,6 +157,14 @@ pub struct Row {
     pub why: String,
     /// Since when.
     pub since: Millis,
+}
+
+impl Row {
+    /// What tells it from every other one: an order may have several payments.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.id, self.payment)
+    }
 }
 
 fn text(value: &Value) -> String {

@@ -17,11 +17,11 @@ impl Lang {
         if locale.to_ascii_lowercase().starts_with("zh") { Self::Zh } else { Self::En }
     }
 
-    /// The language of the environment.
+    /// The language of the environment: Chinese only where the terminal can show it.
     #[must_use]
     pub fn of_environment() -> Self {
-        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).map_or(Self::En, |it| Self::of_locale(&it))
+        let named = first_set(["LC_ALL", "LC_MESSAGES", "LANG"]).filter(|_| utf8_environment());
+        named.map_or(Self::En, |it| Self::of_locale(&it))
     }
 
     /// One of the two.
@@ -32,6 +32,24 @@ impl Lang {
             Self::Zh => zh,
         }
     }
+}
+
+/// The first of these that the environment sets.
+fn first_set(names: [&str; 3]) -> Option<String> {
+    names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+/// Whether the environment's locale says that text is UTF-8. Where it says nothing it is `POSIX`, which is not.
+#[must_use]
+pub fn utf8_environment() -> bool {
+    first_set(["LC_ALL", "LC_CTYPE", "LANG"]).is_some_and(|locale| is_utf8(&locale))
+}
+
+/// Whether a locale such as `zh_CN.UTF-8@pinyin` is one of UTF-8.
+fn is_utf8(locale: &str) -> bool {
+    let locale = locale.split('@').next().unwrap_or_default();
+    let charset = locale.rsplit('.').next().unwrap_or_default();
+    charset.replace(['-', '_'], "").eq_ignore_ascii_case("utf8")
 }
 
 /// A word of the daemon's that operators read, in both languages; the Chinese advice stands beside the daemon's English.
@@ -257,10 +275,45 @@ const TERMS: &[Term] = &[
     term("query_mismatch", "odd query answer", "查询结果不符", "网关的回答是关于别的订单,或无法读取:请到其后台查看。"),
     term("delivered", "delivered", "已发货", ""),
     term("pending", "pending", "待付款", ""),
-    term("owed", "owed", "缺货", ""),
+    term("owed", "owed", "待补货", ""),
     term("extra", "extra payment", "重复付款", ""),
     term("orphan", "orphan payment", "无主付款", ""),
     term("expired", "expired", "已过期", ""),
+    term("blocked", "callbacks from addresses you blocked", "来自您封锁的地址的回调", ""),
+    term(
+        "untrusted_proxy",
+        "untrusted proxy",
+        "代理未受信任",
+        "有代理发来 X-Forwarded-For,但它不在 server.trusted_proxies 中:所有买家和网关因此共用它的地址。若是自己的代理,请写入该设置。",
+    ),
+    term(
+        "notice_given_up",
+        "notice given up",
+        "通知已放弃",
+        "某个通知渠道没有收下要告诉店主的消息:请用 kamid notice list 查看原因,改正后重新发送。",
+    ),
+    term(
+        "notifier_gone",
+        "notifier gone",
+        "通知渠道已失效",
+        "某个通知渠道回答 410,在 kamid 重启之前不再向它发送:请用 kamid notice list 查看。",
+    ),
+    term("approve", "approve", "通过", ""),
+    term("reject", "reject", "拒绝", ""),
+    term("refund", "refund", "退款", ""),
+    term("redeliver", "redeliver", "重新发货", ""),
+    term("mark-paid", "mark-paid", "标记已付款", ""),
+    term("replace", "replace", "更换卡密", ""),
+    term("resend", "resend", "重新通知", ""),
+    term("expire", "expire", "使其过期", ""),
+    term("query", "query", "向网关查询", ""),
+    term("adopt", "adopt", "认领", ""),
+    term("block", "block", "封锁", ""),
+    term("unpaid", "unpaid", "未付款", ""),
+    term("unknown", "unknown", "未知", ""),
+    term("mismatch", "mismatch", "不符", ""),
+    term("accept", "accept", "接受", ""),
+    term("done", "done", "已完成", ""),
     term("rejected", "rejected", "已拒绝", ""),
     term("refunded", "refunded", "已退款", ""),
     term("settled", "settled", "已结算", ""),
@@ -288,10 +341,25 @@ mod tests {
     use crate::domain::Rejection;
 
     #[test]
+    fn every_word_stands_there_once_and_is_chinese_in_chinese() {
+        let mut seen = std::collections::HashSet::new();
+        for term in TERMS {
+            assert!(seen.insert(term.word), "{} twice", term.word);
+            assert!(!term.zh.is_ascii(), "{}", term.word);
+        }
+    }
+
+    #[test]
     fn every_reason_has_both_languages() {
         for reason in Rejection::ALL {
             assert!(advice(Lang::Zh, reason.as_str()).is_some(), "{reason}");
             assert_ne!(word(Lang::Zh, reason.as_str()), reason.as_str());
+        }
+        for yes in ["zh_CN.UTF-8", "C.utf8", "en_US.UTF8@euro", "UTF-8"] {
+            assert!(is_utf8(yes), "{yes}");
+        }
+        for no in ["C", "POSIX", "zh_CN.GBK", "zh_CN", "zh_CN.GB18030", "de_DE@euro", "en_US.ISO-8859-1"] {
+            assert!(!is_utf8(no), "{no}");
         }
         assert_eq!([Lang::of_locale("zh_TW.UTF-8"), Lang::of_locale("C")], [Lang::Zh, Lang::En]);
     }

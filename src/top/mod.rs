@@ -12,6 +12,7 @@
 pub mod ask;
 mod clock;
 pub mod keys;
+pub mod labels;
 pub mod lang;
 pub mod model;
 mod once;
@@ -24,7 +25,7 @@ pub mod view;
 
 pub use crate::telemetry::snapshot::FILTER_BYTES;
 pub use lang::Lang;
-pub use once::{Form, once, picture, svg, text as page};
+pub use once::{Form, Shows, once, picture, svg, text as page};
 pub use record::{Player, Recorder};
 pub use run::{Options, run};
 pub use theme::Theme;

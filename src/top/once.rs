@@ -10,8 +10,9 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use tokio::sync::{mpsc, watch};
 
+use super::ask::Ask;
 use super::clock::Clock;
-use super::model::{Effect, Link, Message, Model};
+use super::model::{Effect, Link, Lost, Message, Model};
 use super::record::Player;
 use super::run::Options;
 use super::source::{Source, ask};
@@ -19,8 +20,10 @@ use super::text::columns;
 use super::theme::Theme;
 use super::view::draw;
 
-/// How long the first seconds of a stream may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a second of now may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Clocks of two machines, where a daemon does not tell its own.
+const SKEW_MS: u64 = 3000;
 /// One character of an SVG.
 const CELL: (f64, f64) = (8.4, 17.0);
 
@@ -37,42 +40,74 @@ pub enum Form {
     Svg,
 }
 
-/// One picture of that size of what stands now, or of the end of a recording. Says too whether a daemon was heard.
+/// What a picture shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shows {
+    /// What stands now, or the end of a recording.
+    Now,
+    /// The stream has nothing newer than that time of day, where it has anything.
+    Past(Option<String>),
+    /// Why nobody was heard.
+    Nobody(Lost),
+}
+
+/// One picture of that size of what stands now, or of the end of a recording; and what it shows in truth.
 ///
 /// # Errors
 /// The recording cannot be read.
-pub async fn once(options: &Options, size: (u16, u16), form: Form) -> io::Result<(String, bool)> {
+pub async fn once(options: &Options, size: (u16, u16), form: Form) -> io::Result<(String, Shows)> {
     let clock = Clock::start();
     let mut model = options.model(clock.now());
-    let heard = if let Some(path) = &options.replay {
+    let shows = if let Some(path) = &options.replay {
         let mut player = Player::open(path, 1.0)?;
         let length = player.length();
         player.all(|line| {
             model.update(Message::Line(line));
         })?;
         model.update(Message::Position(length, length));
-        true
+        Shows::Now
     } else {
         gather(options, &mut model, clock).await
     };
     let theme = if form == Form::Text { Theme::Mono } else { options.theme };
     let buffer = picture(&model, theme, size)?;
-    Ok((if form == Form::Text { text(&buffer) } else { svg(&buffer) }, heard))
+    Ok((if form == Form::Text { text(&buffer) } else { svg(&buffer) }, shows))
 }
 
-/// Follows until a second of each kind was heard and the questions are answered.
-async fn gather(options: &Options, model: &mut Model, clock: Clock) -> bool {
+/// From which instance's second on a picture is one of now: the daemon's own name and clock, as it told them when the
+/// stream was open. What comes before is history.
+struct Fresh {
+    instance: String,
+    from: u64,
+}
+
+impl Fresh {
+    fn read(message: &Message, clock: Clock) -> Option<Self> {
+        let Message::Answer(Ask::Info, Ok(values)) = message else { return None };
+        let info = values.first()?;
+        let from = info["now"].as_u64().unwrap_or_else(|| clock.now().saturating_sub(SKEW_MS));
+        Some(Self { instance: info["instance"].as_str().unwrap_or_default().to_owned(), from })
+    }
+
+    fn is_here(&self, model: &Model) -> bool {
+        model.fleet.instances.get(&self.instance).is_some_and(|instance| instance.last.at >= self.from)
+    }
+}
+
+/// Follows until a second of now was heard, stock was told and the questions are answered.
+async fn gather(options: &Options, model: &mut Model, clock: Clock) -> Shows {
     let (messages, mut inbox) = mpsc::channel(4096);
     let (_filter, filter) = watch::channel(options.filter.clone());
     let (current, using) = watch::channel(None);
     let products = options.thresholds.products;
     let source = Source { clients: options.clients.clone(), products, filter, current, recorder: None };
     let following = tokio::spawn(source.follow(clock, messages.clone()));
-    let mut open = 0usize;
-    let _late = tokio::time::timeout(PATIENCE, async {
+    let (mut open, mut fresh) = (0usize, None::<Fresh>);
+    let told = tokio::time::timeout(PATIENCE, async {
         while let Some(message) = inbox.recv().await {
             let lost = matches!(message, Message::Link(Link::Lost(_)));
             open = open.saturating_sub(usize::from(matches!(message, Message::Answer(..))));
+            fresh = Fresh::read(&message, clock).or(fresh.take());
             model.update(Message::Tick(clock.now()));
             for effect in model.update(message) {
                 if let Effect::Ask(what) = effect
@@ -82,16 +117,24 @@ async fn gather(options: &Options, model: &mut Model, clock: Clock) -> bool {
                     tokio::spawn(ask(client, what, messages.clone()));
                 }
             }
-            // A live second: history is older than that.
-            let live = model.fleet.at > 0 && model.stock.told && open == 0;
-            if live || (lost && options.clients.len() < 2) {
+            if model.stock.told && open == 0 && fresh.as_ref().is_some_and(|fresh| fresh.is_here(model)) {
+                return true;
+            }
+            if lost && options.clients.len() < 2 {
                 break;
             }
         }
+        false
     })
     .await;
     following.abort();
-    model.fleet.at > 0
+    // A Redis that is away tells no stock: that is what the picture has to show then.
+    let is_now = told == Ok(true) || fresh.is_some_and(|fresh| fresh.is_here(model));
+    match model.link.lost() {
+        _ if is_now => Shows::Now,
+        Some(lost) => Shows::Nobody(lost.clone()),
+        None => Shows::Past((model.fleet.at > 0).then(|| model.clock(model.fleet.at))),
+    }
 }
 
 /// A model drawn on no terminal.

@@ -1,16 +1,21 @@
 //! A stream written down, and played again: a head, then one JSON line for each line of the stream with its time.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
+use super::ask::{Ask, Row, rows};
 use super::model::{Line, Message};
+use crate::domain::text::masked;
 
 /// Version of the form.
 const FORMAT: u32 = 1;
@@ -38,10 +43,34 @@ struct Read<'a> {
     line: &'a RawValue,
 }
 
-/// Writes a recording.
+/// Writes a recording; the stream and what is asked for beside it go into the same one.
+#[derive(Clone)]
 pub struct Recorder {
+    inner: Arc<Mutex<Open>>,
+}
+
+struct Open {
     file: BufWriter<File>,
     began: u64,
+    /// What was asked for, as it was last written: what did not change is not written again.
+    last: BTreeMap<&'static str, String>,
+}
+
+/// What an answer is in a recording: what a screen shows of it, with contacts masked.
+#[must_use]
+pub fn line_of(message: &Message) -> Option<String> {
+    let Message::Answer(ask, Ok(values)) = message else { return None };
+    let first = values.first();
+    let line = match ask {
+        Ask::Review => {
+            let masked = |row: Row| Row { contact: masked(&row.contact), ..row };
+            json!({"review": rows(values).into_iter().map(masked).collect::<Vec<_>>()})
+        }
+        Ask::Notices => json!({"unsent": first?["notices"]}),
+        Ask::Incidents => json!({"earlier": first?["incidents"]}),
+        _ => return None,
+    };
+    Some(line.to_string())
 }
 
 impl Recorder {
@@ -55,21 +84,34 @@ impl Recorder {
         serde_json::to_writer(&mut file, &Head { kamid_recording: FORMAT, began: now })?;
         file.write_all(b"\n")?;
         file.flush()?;
-        Ok(Self { file, began: now })
+        Ok(Self { inner: Arc::new(Mutex::new(Open { file, began: now, last: BTreeMap::new() })) })
     }
 
     /// Writes a line of the stream, whole or not at all as far as a reader is concerned.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn write(&mut self, now: u64, line: &str) -> io::Result<()> {
+    pub fn write(&self, now: u64, line: &str) -> io::Result<()> {
+        let mut open = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kind) = asked(line) {
+            if open.last.get(kind).is_some_and(|last| last == line) {
+                return Ok(());
+            }
+            open.last.insert(kind, line.to_owned());
+        }
         // What is no JSON is no line of ours.
         let Ok(line) = serde_json::from_str::<&RawValue>(line) else { return Ok(()) };
-        serde_json::to_writer(&mut self.file, &Written { ms: now.saturating_sub(self.began), line })?;
-        self.file.write_all(b"\n")?;
+        let ms = now.saturating_sub(open.began);
+        serde_json::to_writer(&mut open.file, &Written { ms, line })?;
+        open.file.write_all(b"\n")?;
         // Each at once: a recording is there for the moment before a crash.
-        self.file.flush()
+        open.file.flush()
     }
+}
+
+/// The kind of a line that was asked for, which says how things stand and not what happened.
+fn asked(line: &str) -> Option<&'static str> {
+    Line::kind(line).filter(|kind| *kind != "{\"stock\"")
 }
 
 /// What a player is told.
@@ -86,6 +128,8 @@ pub struct Player {
     file: BufReader<File>,
     /// Time and place of each line.
     lines: Vec<(u64, u64)>,
+    /// Those of them that say how things stand, by kind.
+    standing: BTreeMap<&'static str, Vec<usize>>,
     speed: f64,
 }
 
@@ -103,7 +147,7 @@ impl Player {
         if head.kamid_recording != FORMAT {
             return Err(none());
         }
-        let mut lines = Vec::new();
+        let (mut lines, mut standing) = (Vec::new(), BTreeMap::<_, Vec<usize>>::new());
         loop {
             text.clear();
             let size = file.read_line(&mut text)? as u64;
@@ -111,6 +155,9 @@ impl Player {
                 break;
             }
             if let Ok(read) = serde_json::from_str::<Read<'_>>(&text) {
+                if let Some(kind) = asked(read.line.get()) {
+                    standing.entry(kind).or_default().push(lines.len());
+                }
                 lines.push((read.ms, at));
             }
             at += size;
@@ -118,7 +165,7 @@ impl Player {
         if lines.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "this recording is empty"));
         }
-        Ok(Self { file, lines, speed })
+        Ok(Self { file, lines, standing, speed })
     }
 
     /// How long it is, in ms.
@@ -134,6 +181,13 @@ impl Player {
         self.file.read_line(&mut text)?;
         let read: Read<'_> = serde_json::from_str(&text)?;
         Ok(Line::read(read.line.get()))
+    }
+
+    /// How things stood before that line, as far as it was written down.
+    fn stood(&mut self, before: usize) -> Vec<Line> {
+        let last = |at: &Vec<usize>| at.get(at.partition_point(|at| *at < before).checked_sub(1)?).copied();
+        let places: Vec<usize> = self.standing.values().filter_map(last).collect();
+        places.into_iter().filter_map(|at| self.line(at).ok().flatten()).collect()
     }
 
     /// Everything, at once: for one picture of its end.
@@ -167,6 +221,11 @@ impl Player {
                             }
                             let from = (target as u64).saturating_sub(BEFORE_MS);
                             next = self.lines.partition_point(|(at, _)| *at < from);
+                            for line in self.stood(next) {
+                                if out.send(Message::Line(line)).await.is_err() {
+                                    return;
+                                }
+                            }
                         }
                         ms = target;
                     }
@@ -199,7 +258,7 @@ mod tests {
     fn what_was_written_is_read_and_a_torn_end_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("night.ndjson");
-        let mut recorder = Recorder::create(&path, 1_000).unwrap();
+        let recorder = Recorder::create(&path, 1_000).unwrap();
         for n in 0..5u64 {
             let line = format!(
                 "{{\"version\":2,\"instance\":\"a\",\"seq\":{n},\"at\":{},\"counters\":{{}},\"latency\":{{}},\"incidents\":[],\"incidents_dropped\":0}}",

@@ -18,10 +18,10 @@ use super::lang::Lang;
 use super::model::alarm::Level;
 use super::model::ui::Hit;
 use super::model::{Effect, Link, Message, Model};
-use super::record::{Order, Player, Recorder};
+use super::record::{self, Order, Player, Recorder};
 use super::source::{Source, ask};
 use super::theme::Theme;
-use super::view::draw;
+use super::view::{Drawn, draw};
 use crate::client::Client;
 use crate::config::Top;
 use crate::tty::{self, Stream, Tty};
@@ -57,6 +57,8 @@ pub struct Options {
     pub tab: Tab,
     /// What products must hold to be shown.
     pub filter: String,
+    /// Plain characters alone.
+    pub ascii: bool,
 }
 
 impl Options {
@@ -65,6 +67,7 @@ impl Options {
     pub fn model(&self, local: u64) -> Model {
         let mut model = Model::default();
         (model.lang, model.thresholds, model.local) = (self.lang, self.thresholds, local);
+        (model.ascii, model.recording) = (self.ascii, self.record.is_some());
         model.zone = super::model::Zone(jiff::tz::TimeZone::system());
         model.ui.tab = self.tab;
         model.ui.places[Tab::Stock as usize].filter.clone_from(&self.filter);
@@ -115,6 +118,7 @@ struct Outside {
     filter: watch::Sender<String>,
     orders: Option<mpsc::Sender<Order>>,
     messages: mpsc::Sender<Message>,
+    recorder: Option<Recorder>,
     bell: bool,
 }
 
@@ -130,24 +134,24 @@ pub async fn run(options: Options) -> io::Result<()> {
     let (filter, wanted) = watch::channel(options.filter.clone());
     let (using, current) = watch::channel(None);
     let model = options.model(clock.now());
-    let mut orders = None;
+    let (mut orders, mut recorder) = (None, None);
     if let Some(path) = &options.replay {
         let player = Player::open(path, options.speed)?;
         let (sender, receiver) = mpsc::channel(64);
         orders = Some(sender);
         tokio::spawn(player.play(receiver, messages.clone()));
     } else {
-        let recorder = options.record.as_deref().map(|path| Recorder::create(path, clock.now())).transpose()?;
+        recorder = options.record.as_deref().map(|path| Recorder::create(path, clock.now())).transpose()?;
         let source = Source {
             clients: options.clients.clone(),
             products: options.thresholds.products,
             filter: wanted,
             current: using,
-            recorder,
+            recorder: recorder.clone(),
         };
         tokio::spawn(source.follow(clock, messages.clone()));
     }
-    let outside = Outside { current, filter, orders, messages, bell: options.bell };
+    let outside = Outside { current, filter, orders, messages, recorder, bell: options.bell };
     let mut tty = tty::take(Stream::Out)?;
     let (keys, hands) = mpsc::channel(256);
     std::thread::Builder::new().name("keys".to_owned()).spawn(move || listen(&keys))?;
@@ -156,6 +160,8 @@ pub async fn run(options: Options) -> io::Result<()> {
         queue!(tty.backend_mut(), Print("\x1b[22;0t"))?;
     }
     let mut desk = Desk { tty, model, theme: options.theme, outside, clock, hits: Vec::new(), drawn: Instant::now() };
+    let size = desk.tty.size()?;
+    desk.model.update(Message::Resize(size.width, size.height));
     let ended = desk.work(&mut inbox, hands, &mut stopped).await;
     if options.bell {
         let screen = desk.tty.backend_mut();
@@ -199,7 +205,9 @@ impl Desk {
                     due = Some(Instant::now());
                 }
                 () = tokio::time::sleep(wait.unwrap_or(TICK)), if wait.is_some() => {
-                    self.hits = picture(&mut self.tty, &self.model, self.theme)?;
+                    let picture = picture(&mut self.tty, &self.model, self.theme)?;
+                    self.model.update(Message::Drawn(picture.last));
+                    self.hits = picture.hits;
                     (due, self.drawn) = (None, Instant::now());
                 }
                 message = inbox.recv() => {
@@ -227,6 +235,10 @@ impl Desk {
     /// Takes messages in and does what they come to; says whether to leave.
     fn take(&mut self, messages: Vec<Message>) -> io::Result<bool> {
         for message in messages {
+            if let (Some(recorder), Some(line)) = (&self.outside.recorder, record::line_of(&message)) {
+                // Whoever follows the stream tells that the file takes nothing more.
+                let _full = recorder.write(self.clock.now(), &line);
+            }
             for effect in self.model.update(message) {
                 if effect == Effect::Quit {
                     return Ok(true);
@@ -238,14 +250,14 @@ impl Desk {
     }
 }
 
-fn picture(tty: &mut Tty, model: &Model, theme: Theme) -> io::Result<Vec<(Rect, Hit)>> {
-    let mut hits = Vec::new();
+fn picture(tty: &mut Tty, model: &Model, theme: Theme) -> io::Result<Drawn> {
+    let mut drawn = Drawn::default();
     // All at once, where the terminal can: no half-drawn picture over a slow line.
     queue!(tty.backend_mut(), terminal::BeginSynchronizedUpdate)?;
-    tty.draw(|frame| hits = draw(frame, model, theme))?;
+    tty.draw(|frame| drawn = draw(frame, model, theme))?;
     queue!(tty.backend_mut(), terminal::EndSynchronizedUpdate)?;
     tty.backend_mut().flush()?;
-    Ok(hits)
+    Ok(drawn)
 }
 
 /// Reads keys until the terminal is given back, or gone.
@@ -270,6 +282,8 @@ fn listen(keys: &mpsc::Sender<Event>) {
 fn message(event: &Event, hits: &[(Rect, Hit)]) -> Option<Message> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(Message::Key(*key)),
+        Event::Paste(text) => Some(Message::Paste(text.clone())),
+        Event::Resize(width, height) => Some(Message::Resize(*width, *height)),
         Event::Mouse(mouse) => {
             let at = Position { x: mouse.column, y: mouse.row };
             match mouse.kind {

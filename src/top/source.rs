@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::ask::{Ask, Request};
 use super::clock::Clock;
-use super::model::{Line, Link, Lost, Message};
+use super::model::{Fault, Line, Link, Lost, Message};
 use super::record::Recorder;
 use crate::client::{Client, ClientError, Lines};
 use crate::telemetry::snapshot::HISTORY_SECONDS;
@@ -39,9 +39,18 @@ enum Ended {
     /// Another filter is wanted.
     Filter,
     /// The link is gone.
-    Lost(String),
+    Lost(Fault, String),
     /// Nobody listens any more.
     Unheard,
+}
+
+/// Whose fault an error is.
+fn fault(error: &ClientError) -> Fault {
+    match error {
+        ClientError::Refused { status: 401, .. } => Fault::Token,
+        ClientError::Refused { .. } | ClientError::NotAdmin(_) => Fault::Refused,
+        _ => Fault::Away,
+    }
 }
 
 impl Source {
@@ -50,7 +59,7 @@ impl Source {
         let (mut at, mut wait, mut history) = (0usize, FIRST_WAIT, HISTORY_SECONDS);
         while let Some(client) = self.clients.get(at).map(Client::renewed) {
             let _listened = self.current.send(Some(client.clone()));
-            let why = match self.open(&client, history).await {
+            let (fault, why) = match self.open(&client, history).await {
                 Ok(lines) => {
                     wait = FIRST_WAIT;
                     match self.read(&client, lines, &clock, &out).await {
@@ -59,10 +68,10 @@ impl Source {
                             continue;
                         }
                         Ended::Unheard => return,
-                        Ended::Lost(why) => why,
+                        Ended::Lost(fault, why) => (fault, why),
                     }
                 }
-                Err(error) => error.to_string(),
+                Err(error) => (fault(&error), error.to_string()),
             };
             history = HISTORY_SECONDS;
             at = (at + 1) % self.clients.len().max(1);
@@ -71,7 +80,7 @@ impl Source {
             if at == 0 {
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
-            let lost = Lost { why, retry_at: clock.now() + pause.as_millis() as u64 };
+            let lost = Lost { fault, why, retry_at: clock.now() + pause.as_millis() as u64 };
             if out.send(Message::Link(Link::Lost(lost))).await.is_err() {
                 return;
             }
@@ -108,11 +117,11 @@ impl Source {
             };
             let line = match line {
                 Ok(Ok(Some(line))) => line,
-                Ok(Ok(None)) => return Ended::Lost("the daemon ended the stream".to_owned()),
-                Ok(Err(error)) => return Ended::Lost(error.to_string()),
-                Err(_) => return Ended::Lost("it was silent for 10 s".to_owned()),
+                Ok(Ok(None)) => return Ended::Lost(Fault::Away, "the daemon ended the stream".to_owned()),
+                Ok(Err(error)) => return Ended::Lost(fault(&error), error.to_string()),
+                Err(_) => return Ended::Lost(Fault::Away, "it was silent for 10 s".to_owned()),
             };
-            if let Some(recorder) = &mut self.recorder
+            if let Some(recorder) = &self.recorder
                 && let Err(error) = recorder.write(clock.now(), &line)
             {
                 self.recorder = None;

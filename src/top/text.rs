@@ -51,6 +51,30 @@ fn cut(mut shown: String, most: usize) -> String {
     shown
 }
 
+/// A clean text in lines of at most `width` columns, broken at a blank where there is one.
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(2);
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    let mut used = 0;
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide > width {
+            // What stands behind the last blank goes on in the next line.
+            let rest = line.rfind(' ').map(|at| line.split_off(at)).unwrap_or_default();
+            lines.push(std::mem::replace(&mut line, rest.trim_start().to_owned()));
+            used = columns(&line);
+            if c == ' ' && line.is_empty() {
+                continue;
+            }
+        }
+        used += wide;
+        line.push(c);
+    }
+    lines.push(line);
+    lines
+}
+
 /// A text in exactly `width` columns, to the left.
 #[must_use]
 pub fn left(text: &str, width: usize) -> String {
@@ -155,6 +179,17 @@ mod tests {
         }
         assert_eq!((clean("short", 5), clean("longer", 5)), ("short".to_owned(), "long…".to_owned()));
         assert_eq!((right("宽", 3), left("宽宽", 3)), (" 宽".to_owned(), "宽…".to_owned()));
+    }
+
+    #[test]
+    fn a_text_is_broken_at_blanks_and_anywhere_where_there_is_none() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("onetwothree", 5), ["onetw", "othre", "e"]);
+        assert_eq!(wrapped("宽宽 宽宽宽", 5), ["宽宽", "宽宽", "宽"]);
+        assert_eq!(wrapped("", 5), [""]);
+        for width in 0..9 {
+            assert!(wrapped("a bc 宽宽def ghi j", width).iter().all(|line| columns(line) <= width.max(2)));
+        }
     }
 
     #[test]

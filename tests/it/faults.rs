@@ -394,7 +394,7 @@ async fn strike(rig: &mut Rig, fault: Fault, seed: u64, calls: u64, rate: f64, c
     let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
     let (when, long) = (lasts.mul_f64(0.1 + 0.5 * chance.f64()), lasts.mul_f64(0.1 + 0.4 * chance.f64()));
     let began = Instant::now();
-    let (report, ready) = tokio::join!(hammer::run(&target, &load, &stats, &stop, true), async {
+    let (report, ready) = tokio::join!(hammer::run(&target, &load, &stats, &stop, hammer::Audited::Shop), async {
         tokio::time::sleep(when).await;
         rig.strike(fault, long, chance).await;
         rig.ready_again(fault).await

@@ -126,7 +126,7 @@ async fn honest(shop: &Daemon) -> hammer::Report {
     let signed = channels(CHANNEL, &shop.data);
     let target = Target::prepare(client, &signed, &wish, &load.visits, &|_, _, _| {}).await.unwrap();
     let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
-    hammer::run(&target, &load, &stats, &stop, true).await
+    hammer::run(&target, &load, &stats, &stop, hammer::Audited::Shop).await
 }
 
 /// A connection from a local address of its own.

@@ -91,7 +91,8 @@ async fn cut(fsync: &str, seed: u64) -> (u64, Audit) {
     std::fs::File::options().write(true).open(&file).unwrap().set_len(synced).unwrap();
     std::fs::remove_file(hold).unwrap();
     shop.run();
-    let audit = hammer::audit::audit(&target, &sent, Duration::from_secs(60)).await.unwrap();
+    let mut audit = hammer::audit::audit(&target, &sent, Duration::from_secs(60)).await.unwrap();
+    hammer::audit::shop(&target, &mut audit).await.unwrap();
     (written - synced, audit)
 }
 

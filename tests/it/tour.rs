@@ -64,8 +64,13 @@ fn walk(readme: &str, shop: &Daemon) {
         if command.starts_with("alias ") {
             continue;
         }
-        let shell =
-            Command::new("sh").arg("-c").arg(&command).env("PATH", &path).env("KAMID_DATA", &shop.data).output();
+        let shell = Command::new("sh")
+            .arg("-c")
+            .arg(&command)
+            .env("PATH", &path)
+            .env("KAMID_DATA", &shop.data)
+            .env("LC_ALL", "C.UTF-8")
+            .output();
         let done = shell.unwrap();
         assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
         let text = String::from_utf8_lossy(&done.stdout).into_owned();

@@ -6,7 +6,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::super::Failure;
-use crate::hammer::{Kind, Load, MOST, Mix, Pace, Schedule, Shape};
+use crate::hammer::limit::Bounds;
+use crate::hammer::{Audited, Kind, Load, MOST, Mix, Pace, Schedule, Shape};
+
+/// How long a buyer thinks.
+const THINK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Scenario {
@@ -41,27 +45,27 @@ pub struct HammerArgs {
     /// How long, in seconds: 30s, 2m
     #[arg(long = "for", default_value = "10s", value_parser = seconds)]
     pub(super) lasts: Duration,
-    /// How an open loop's requests are spread
-    #[arg(long, default_value = "steady")]
-    shape: Spread,
-    /// Requests at one instant, for --shape burst
-    #[arg(long, default_value_t = 100)]
-    burst: u32,
+    /// How an open loop's requests are spread [steady]
+    #[arg(long)]
+    shape: Option<Spread>,
+    /// Requests at one instant, for --shape burst [100]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    burst: Option<u32>,
     /// Connections: most requests under way at once; in a closed loop, visits [open loop: 256, closed loop: 64]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: Option<u32>,
     /// Kinds and shares [paid=80,duplicate=5,forged=5,wrong-amount=2,unknown=2,late=2,out-of-order=2,slow=2]; also: buyer, unpaid
     #[arg(long)]
     mix: Option<Mix>,
-    /// How long a buyer thinks before he pays, on average: 500ms, 2s
-    #[arg(long, default_value = "500ms", value_parser = think)]
-    think: Duration,
-    /// Buyers in a hundred who never pay, for a sale
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
-    unpaid: u32,
-    /// Visits made ready for a closed loop; it ends early when they are used up
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=MOST))]
-    visits: u64,
+    /// How long a buyer thinks before he pays, on average: 500ms, 2s [500ms]
+    #[arg(long, value_parser = think)]
+    think: Option<Duration>,
+    /// Buyers in a hundred who never pay, for a sale [0]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=100))]
+    unpaid: Option<u32>,
+    /// Visits made ready for a closed loop; it ends early when they are used up [100000]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MOST))]
+    visits: Option<u64>,
     /// Keys in each order
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) quantity: u32,
@@ -77,18 +81,21 @@ pub struct HammerArgs {
     /// Write the latencies' distribution for HdrHistogram's plotters
     #[arg(long, value_name = "FILE")]
     pub(super) hgrm: Option<PathBuf>,
-    /// Raise the rate until a bound breaks, and report the highest that held; each rate is kept for --for
+    /// Raise the rate until a bound breaks, and report the highest that held; each rate is tried two or three times for --for
     #[arg(long)]
     pub(super) find_limit: bool,
-    /// Highest p99 in milliseconds, for --find-limit
-    #[arg(long, default_value_t = 50.0)]
-    pub(super) p99: f64,
-    /// Highest share of failed requests in percent, for --find-limit
-    #[arg(long, default_value_t = 0.1)]
-    pub(super) errors: f64,
+    /// Highest p99 in milliseconds, for --find-limit [50]
+    #[arg(long)]
+    p99: Option<f64>,
+    /// Highest share of failed requests in percent, for --find-limit [0.1]
+    #[arg(long)]
+    errors: Option<f64>,
     /// Do not audit afterwards
     #[arg(long)]
-    pub(super) no_audit: bool,
+    no_audit: bool,
+    /// Count the whole shop afterwards, not only what the run made: minutes in a large one
+    #[arg(long, conflicts_with = "no_audit")]
+    audit_shop: bool,
     /// Load a daemon that is in live mode
     #[arg(long)]
     pub(super) yes_this_is_live: bool,
@@ -122,14 +129,63 @@ fn think(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A flag that means something in some modes only: its name, whether it is given, whether it means something, and where
+/// it does.
+type Flag = (&'static str, fn(&HammerArgs) -> bool, fn(&HammerArgs) -> bool, &'static str);
+
+/// Every such flag. Given where it would change nothing, it is refused: nobody shall believe a figure that is not what he
+/// asked for.
+const FLAGS: &[Flag] = &[
+    ("--shape", |it| it.shape.is_some(), HammerArgs::is_open, "an open loop (--rate or --find-limit)"),
+    ("--burst", |it| it.burst.is_some(), |it| it.is_open() && matches!(it.shape, Some(Spread::Burst)), "--shape burst"),
+    ("--visits", |it| it.visits.is_some(), |it| !it.is_open(), "a closed loop (neither --rate nor --find-limit)"),
+    ("--think", |it| it.think.is_some(), HammerArgs::has_buyers, "buyers (the scenario sale, or buyer in --mix)"),
+    ("--unpaid", |it| it.unpaid.is_some(), |it| it.scenario == Some(Scenario::Sale), "the scenario sale"),
+    ("--p99", |it| it.p99.is_some(), |it| it.find_limit, "--find-limit"),
+    ("--errors", |it| it.errors.is_some(), |it| it.find_limit, "--find-limit"),
+    ("--hgrm", |it| it.hgrm.is_some(), |it| !it.find_limit, "one run (without --find-limit)"),
+];
+
 impl HammerArgs {
+    fn is_open(&self) -> bool {
+        self.rate.is_some() || self.find_limit
+    }
+
+    fn has_buyers(&self) -> bool {
+        self.scenario == Some(Scenario::Sale) || self.mix.as_ref().is_some_and(|mix| mix.has(Kind::Buyer))
+    }
+
+    /// Refuses what would change nothing.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        match FLAGS.iter().find(|(_, given, means, _)| given(self) && !means(self)) {
+            Some((name, _, _, only)) => {
+                Err(Failure { message: format!("{name} means nothing here: it is for {only}"), code: 2 })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What a rate must keep to.
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds { p99_ms: self.p99.unwrap_or(50.0), errors_percent: self.errors.unwrap_or(0.1) }
+    }
+
+    /// What is counted again afterwards.
+    pub(super) fn audited(&self) -> Audited {
+        match (self.no_audit, self.audit_shop) {
+            (true, _) => Audited::No,
+            (false, true) => Audited::Shop,
+            (false, false) => Audited::Run,
+        }
+    }
+
     /// What is sent, with its name.
     pub(super) fn mix(&self) -> Result<(&'static str, Mix), Failure> {
         match (self.scenario, &self.mix) {
             (None | Some(Scenario::Mix), Some(mix)) => Ok(("mix", mix.clone())),
             (Some(Scenario::Mix), None) => Ok(("mix", Mix::usual())),
             (None | Some(Scenario::Callbacks), None) => Ok(("callbacks", Mix::only(Kind::Paid))),
-            (Some(Scenario::Sale), None) => Ok(("sale", Mix::sale(self.unpaid))),
+            (Some(Scenario::Sale), None) => Ok(("sale", Mix::sale(self.unpaid.unwrap_or(0)))),
             (Some(Scenario::Callbacks | Scenario::Sale), Some(_)) => {
                 Err(Failure { message: "--mix is for the scenario mix".to_owned(), code: 2 })
             }
@@ -138,10 +194,10 @@ impl HammerArgs {
 
     pub(super) fn load(&self, seed: u64, rate: Option<f64>) -> Result<Load, Failure> {
         let shape = match self.shape {
-            Spread::Steady => Shape::Steady,
-            Spread::Poisson => Shape::Poisson,
-            Spread::Burst => Shape::Burst(self.burst.max(1)),
-            Spread::Ramp => Shape::Ramp,
+            None | Some(Spread::Steady) => Shape::Steady,
+            Some(Spread::Poisson) => Shape::Poisson,
+            Some(Spread::Burst) => Shape::Burst(self.burst.unwrap_or(100)),
+            Some(Spread::Ramp) => Shape::Ramp,
         };
         let (pace, wanted, connections) = match rate {
             Some(rate) => {
@@ -149,7 +205,7 @@ impl HammerArgs {
                 // A tenth more than is due on average: chance may bring more.
                 (Pace::Open(schedule), schedule.count() + schedule.count() / 10 + 10, 256)
             }
-            None => (Pace::Closed(self.lasts), self.visits, 64),
+            None => (Pace::Closed(self.lasts), self.visits.unwrap_or(100_000), 64),
         };
         if wanted > MOST {
             return Err(Failure::new(format!("{wanted} requests are too many: at most {MOST}")));
@@ -167,6 +223,6 @@ impl HammerArgs {
             visits.truncate(whole);
         }
         let connections = self.connections.unwrap_or(connections) as usize;
-        Ok(Load { visits, pace, connections, think: self.think, seed })
+        Ok(Load { visits, pace, connections, think: self.think.unwrap_or(THINK), seed })
     }
 }

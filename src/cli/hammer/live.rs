@@ -46,7 +46,7 @@ pub(super) fn screen(
     load: &Load,
     target: &Target,
     stats: &Arc<Stats>,
-    ending: &Ending,
+    (ending, ascii): (&Ending, bool),
 ) -> Result<Option<Screen>, Failure> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if !std::io::stderr().is_terminal() || set("TERM").is_none_or(|term| term == "dumb") {
@@ -59,19 +59,24 @@ pub(super) fn screen(
         offered: load.pace.offered(),
         lasts: args.lasts,
         colour: set("NO_COLOR").is_none(),
+        ascii,
     };
     let ending = ending.clone();
     // A terminal that cannot be opened gets the lines of a pipe.
     Ok(Screen::open(show, Arc::clone(stats), Arc::clone(&ending.stop), move || ending.ask()).ok())
 }
 
-/// Ctrl-C or SIGTERM ends the load early, and it still reports; a second one leaves.
+/// Ctrl-C, SIGTERM or a terminal that goes ends the load early, and it still reports; a second one leaves.
 pub(super) async fn signals(ending: Ending) {
-    let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminated), Ok(mut hung_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+        return;
+    };
     loop {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
         }
         ending.ask();
     }

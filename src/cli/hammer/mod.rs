@@ -5,18 +5,22 @@ mod live;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::{Context, Done, Failure, output, serve};
 use crate::channel::Channels;
+use crate::client::Client;
 use crate::daemon;
-use crate::hammer::limit::{self, Bounds, Step};
+use crate::hammer::limit::{self, Step};
 use crate::hammer::{self, HammerError, Load, Report, Stats, Target, Wish};
 use crate::vault::Vault;
 pub use args::HammerArgs;
 use live::{Ending, interrupted, log, screen, signals};
 
+/// How long a last request may take.
+const LEAVING: Duration = Duration::from_secs(2);
 /// Requests from which a p99 says something.
 const ENOUGH: f64 = 100.0;
 
@@ -70,35 +74,49 @@ async fn once(
         live: args.yes_this_is_live,
         remote: args.allow_remote,
         seed: load.seed,
+        lasts: args.lasts,
+        made: Arc::default(),
     };
+    let client = context.client()?;
     let bar = output::bar(100, false);
     let progress = |what: &'static str, done: u64, of: u64| {
         bar.set_message(what);
         bar.set_position(100 * done / of.max(1));
     };
     let target = tokio::select! {
-        target = Target::prepare(context.client()?, channels, &wish, &load.visits, &progress) => target?,
+        target = Target::prepare(client.clone(), channels, &wish, &load.visits, &progress) => target?,
         // Nothing was sent: there is nothing to report.
-        () = ending.asked_times(1) => return Err(interrupted()),
+        () = ending.asked_times(1) => return Err(left(&client, wish.made.get()).await),
     };
     bar.finish_and_clear();
     let stats = Arc::new(Stats::default());
     let quiet = context.out.json || args.find_limit;
-    let screen = if quiet { None } else { screen(args, load, &target, &stats, ending)? };
+    let screen = if quiet { None } else { screen(args, load, &target, &stats, (ending, context.ascii()))? };
     let mut helpers = tokio::task::JoinSet::new();
     if screen.is_none() && !quiet {
         helpers.spawn(log(Arc::clone(&stats)));
     }
     let report = tokio::select! {
-        report = hammer::run(&target, load, &stats, &ending.stop, !args.no_audit) => Ok(report),
-        () = ending.asked_times(2) => Err(interrupted()),
+        report = hammer::run(&target, load, &stats, &ending.stop, args.audited()) => Ok(report),
+        () = ending.asked_times(2) => Err(left(&client, Some(&target.product)).await),
     };
     // The terminal is as it was before anything is printed.
     drop(screen);
     report
 }
 
+/// Who leaves without a report leaves nothing on sale either, as far as the daemon answers at once.
+async fn left(client: &Client, product: Option<&String>) -> Failure {
+    let mut failure = interrupted();
+    if let Some(product) = product {
+        let is = tokio::time::timeout(LEAVING, hammer::target::retire(client, product)).await;
+        failure.message = format!("{}; {}", failure.message, hammer::report::off_sale(product, is.unwrap_or(false)));
+    }
+    failure
+}
+
 pub async fn run(context: &Context, args: &HammerArgs) -> Done {
+    args.check()?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..) >> 16);
     let channels = signing(context)?;
     let ending = Ending::default();
@@ -120,7 +138,7 @@ pub async fn run(context: &Context, args: &HammerArgs) -> Done {
 
 async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, seed: u64, ending: &Ending) -> Done {
     let unit = if args.mix()?.0 == "sale" { "visits" } else { "requests" };
-    let bounds = Bounds { p99_ms: args.p99, errors_percent: args.errors };
+    let bounds = args.bounds();
     let mut steps: Vec<Step> = Vec::new();
     context.out.line(" offered/s  achieved/s    p99 ms  errors %");
     while let Some(rate) = limit::next(&steps, f64::from(args.rate.unwrap_or(200))) {
@@ -152,19 +170,31 @@ async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, s
         steps.push(step);
     }
     let knee = limit::knee(&steps);
+    let spread = knee.map(|knee| limit::spread(&steps, knee));
     if context.out.json {
         context.out.value(
-            &json!({"knee_per_second": knee, "interrupted": ending.asked(), "p99_ms": args.p99, "errors_percent": args.errors, "steps": steps}),
+            &json!({"knee_per_second": knee, "interrupted": ending.asked(), "p99_ms": bounds.p99_ms, "errors_percent": bounds.errors_percent, "spread": spread, "steps": steps}),
         );
     } else {
         let early = if ending.asked() { "; interrupted: it may hold more" } else { "" };
-        let kept = format!("p99 ≤ {} ms, errors ≤ {} %{early}", args.p99, args.errors);
-        context.out.line(
-            &knee.map_or_else(|| format!("no rate held ({kept})"), |knee| format!("holds {knee:.0} {unit}/s ({kept})")),
-        );
+        let kept = format!("p99 ≤ {} ms, errors ≤ {} %{early}", bounds.p99_ms, bounds.errors_percent);
+        let found =
+            knee.zip(spread).map(|(knee, spread)| format!("holds {knee:.0} {unit}/s ({kept}); {}", apart(spread)));
+        context.out.line(&found.unwrap_or_else(|| format!("no rate held ({kept})")));
     }
     let violations: u64 = steps.iter().map(|step| step.violations).sum();
     Ok(if violations == 0 && knee.is_some() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// How far the trials lie apart, in words.
+fn apart(spread: limit::Spread) -> String {
+    let limit::Spread { trials, held, p99_ms: [low, high], unsure_per_second } = spread;
+    let unsure = match unsure_per_second {
+        Some([low, high]) if low < high => format!("; trials did not agree from {low:.0} to {high:.0}/s"),
+        Some([rate, _]) => format!("; trials did not agree at {rate:.0}/s"),
+        None => String::new(),
+    };
+    format!("{held} of {trials} trials, p99 {low:.2} to {high:.2} ms{unsure}")
 }
 
 fn finish(context: &Context, hgrm: Option<std::fs::File>, report: &Report) -> Done {

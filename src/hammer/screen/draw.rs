@@ -10,6 +10,7 @@ use ratatui::widgets::Paragraph;
 
 use super::super::glance::Glance;
 use super::panels;
+use crate::domain::text::ascii;
 
 /// Smallest terminal that shows anything.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -31,6 +32,8 @@ pub struct Show {
     pub lasts: Duration,
     /// Whether colours are wanted.
     pub colour: bool,
+    /// Plain characters alone.
+    pub ascii: bool,
 }
 
 /// What a run is at.
@@ -73,6 +76,15 @@ impl View<'_> {
 
 /// Draws a picture of whatever size the frame has.
 pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
+    picture(frame, view);
+    let foreign = |cell: &&mut ratatui::buffer::Cell| view.show.ascii && !cell.symbol().is_ascii();
+    for cell in frame.buffer_mut().content.iter_mut().filter(foreign) {
+        let shown = ascii(cell.symbol().chars().next().unwrap_or(' '));
+        cell.set_char(shown);
+    }
+}
+
+fn picture(frame: &mut Frame<'_>, view: &View<'_>) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let text = format!("{}x{} is too small: {}x{}", area.width, area.height, SMALLEST.0, SMALLEST.1);
@@ -160,7 +172,7 @@ mod tests {
 
     fn show(colour: bool) -> Show {
         let lasts = Duration::from_secs(30);
-        Show { scenario: "sale", channel: "pay".to_owned(), seed: 7, offered: Some(200.0), lasts, colour }
+        Show { scenario: "sale", channel: "pay".to_owned(), seed: 7, offered: Some(200.0), lasts, colour, ascii: false }
     }
 
     fn glance() -> Glance {

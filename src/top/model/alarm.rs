@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Model;
 use super::fleet::Class;
-use super::lists::{StockState, danger_of};
-use crate::domain::{Cause, Millis, NoticeState};
+use super::{Fault, Model};
+use crate::domain::{Cause, Millis, NoticeState, Trouble};
 use crate::telemetry::snapshot::NoticeCounts;
 use crate::top::keys::Tab;
 use crate::top::lang::{Lang, word};
@@ -107,11 +106,28 @@ impl Judge<'_> {
     fn link(&mut self) {
         if let Some(lost) = self.model.link.lost() {
             let (why, left) = (clean(&lost.why, 120), lost.retry_at.saturating_sub(self.model.local).div_ceil(1000));
-            let seen = self.model.clock(self.model.fleet.at);
-            let en = format!(
-                "no daemon answers; what you see is from {seen}; next try in {left}s ({why}); buyers may still be served"
-            );
-            let zh = format!("守护进程没有应答;所见数据为 {seen};{left} 秒后重试({why});买家可能仍可购买");
+            // Where nothing was seen yet, nothing is old.
+            let (en_seen, zh_seen) = match self.model.fleet.at {
+                0 => Default::default(),
+                at => {
+                    let seen = self.model.clock(at);
+                    (format!("; what you see is from {seen}"), format!(";所见数据为 {seen}"))
+                }
+            };
+            let (en, zh) = match lost.fault {
+                Fault::Away => (
+                    format!("no daemon answers{en_seen}; next try in {left}s ({why}); buyers may still be served"),
+                    format!("守护进程没有应答{zh_seen};{left} 秒后重试({why});买家可能仍可购买"),
+                ),
+                Fault::Token => (
+                    format!("the token is not accepted: another one with --token-file{en_seen}; next try in {left}s"),
+                    format!("令牌不被接受:请用 --token-file 换一个{zh_seen};{left} 秒后重试"),
+                ),
+                Fault::Refused => (
+                    format!("the daemon refuses: {why}{en_seen}; next try in {left}s"),
+                    format!("守护进程拒绝:{why}{zh_seen};{left} 秒后重试"),
+                ),
+            };
             self.add("link", Level::Alarm, Tab::Instances, en, zh);
         }
     }
@@ -249,7 +265,14 @@ impl Judge<'_> {
             };
             let en = format!("{}{count} {} in 1 min{}", of(Lang::En), word(Lang::En, reason), hint(Lang::En));
             let zh = format!("{}1 分钟内 {count} 次{}{}", of(Lang::Zh), word(Lang::Zh, reason), hint(Lang::Zh));
-            self.add(format!("rejected {name} {reason}"), Level::Alarm, Tab::Failed, en, zh);
+            let (level, tab) = match reason {
+                // What an operator shut out himself.
+                "blocked" => (Level::Warning, Tab::Failed),
+                // Its orders are held.
+                "amount_mismatch" | "currency_mismatch" => (Level::Alarm, Tab::Review),
+                _ => (Level::Alarm, Tab::Failed),
+            };
+            self.add(format!("rejected {name} {reason}"), level, tab, en, zh);
         }
         for (channel, count) in failed.into_iter().filter(|(_, count)| *count > 0) {
             let name = clean(channel, 32);
@@ -268,44 +291,31 @@ impl Judge<'_> {
     }
 
     fn stock(&mut self) {
-        let (mut owed, mut empty, mut low, mut soon) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for row in self.model.stock.rows.values() {
-            let danger = danger_of(row);
-            match self.model.stock_state(row) {
-                StockState::Owed => owed.push((row, row.stock.owed)),
-                StockState::Empty => empty.push((row, 0)),
-                StockState::Low => low.push((row, danger.available)),
-                StockState::Soon => soon.push((row, danger.empties_in_seconds.unwrap_or(0))),
-                StockState::Retired | StockState::Fine => {}
-            }
-        }
-        let others = |count: usize, lang: Lang| match count {
-            0 | 1 => String::new(),
-            n => lang.say(" (and {} more)", "(另有 {} 个)").replace("{}", &(n - 1).to_string()),
-        };
-        let mut tell =
-            |id: &str, level, mut rows: Vec<(&crate::telemetry::snapshot::StockRow, u64)>, en: &str, zh: &str| {
-                rows.sort_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.product.cmp(&b.0.product)));
-                let first = if id == "owed" { rows.last() } else { rows.first() };
-                if let Some((row, figure)) = first {
-                    let figure = if id == "soon" { lasting(*figure) } else { figure.to_string() };
-                    let fill = |form: &str, lang| {
-                        form.replace("{product}", &clean(&row.product, 32)).replace("{n}", &figure)
-                            + &others(rows.len(), lang)
-                    };
-                    self.add(id, level, Tab::Stock, fill(en, Lang::En), fill(zh, Lang::Zh));
-                }
+        for trouble in Trouble::ALL {
+            let Some(alarm) = self.model.stock.alarms.0.get(trouble.as_str()).cloned() else { continue };
+            let level = match trouble {
+                Trouble::Owed | Trouble::Empty => Level::Alarm,
+                Trouble::Reserved | Trouble::Low | Trouble::Soon => Level::Warning,
             };
-        tell(
-            "owed",
-            Level::Alarm,
-            owed,
-            "{product}: {n} paid orders wait for keys",
-            "{product}:{n} 个已付款订单在等卡密",
-        );
-        tell("empty", Level::Alarm, empty, "{product}: sold out", "{product}:已售完");
-        tell("low", Level::Warning, low, "{product}: only {n} keys left", "{product}:仅剩 {n} 个卡密");
-        tell("soon", Level::Warning, soon, "{product}: empty in {n} at this rate", "{product}:照此速度 {n} 后售完");
+            let (en, zh) = match trouble {
+                Trouble::Owed => ("{product}: {n} paid orders wait for keys", "{product}:{n} 个已付款订单在等卡密"),
+                Trouble::Empty => ("{product}: sold out", "{product}:已售完"),
+                Trouble::Reserved => (
+                    "{product}: its last {n} keys are held by unpaid orders",
+                    "{product}:剩余 {n} 个卡密被未付款订单占用",
+                ),
+                Trouble::Low => ("{product}: only {n} keys left", "{product}:仅剩 {n} 个卡密"),
+                Trouble::Soon => ("{product}: empty in {n} at this rate", "{product}:照此速度 {n} 后售完"),
+            };
+            let figure = if trouble == Trouble::Soon { lasting(alarm.figure) } else { alarm.figure.to_string() };
+            let more = alarm.products.saturating_sub(1);
+            let fill = |form: &str, others: &str| {
+                let others = if more == 0 { String::new() } else { others.replace("{}", &more.to_string()) };
+                form.replace("{n}", &figure).replace("{product}", &clean(&alarm.product, 32)) + &others
+            };
+            let (en, zh) = (fill(en, " (and {} more)"), fill(zh, "(另有 {} 个)"));
+            self.add(trouble.as_str(), level, Tab::Stock, en, zh);
+        }
     }
 
     fn notices(&mut self) {

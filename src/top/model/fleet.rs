@@ -53,7 +53,7 @@ impl Class {
         match outcome {
             "delivered" => Self::Delivered,
             "owed" | "held" | "extra" | "orphan" => Self::Waiting,
-            "rejected" | "limited" | "no_channel" | "wrong_address" | "unreadable_request" => Self::Refused,
+            "rejected" | "limited" | "blocked" | "no_channel" | "wrong_address" | "unreadable_request" => Self::Refused,
             "unavailable" | "timeout" | "full" | "silent" => Self::Failed,
             _ => Self::Repeated,
         }
@@ -65,7 +65,7 @@ impl Class {
 pub struct Tally {
     /// Callbacks by [`Class`].
     pub classes: [u64; 5],
-    /// Refused ones by reason, and what failed by its outcome.
+    /// Refused and held ones by reason, and what failed by its outcome.
     pub reasons: BTreeMap<String, u64>,
     /// Latencies.
     pub latency: Spread,
@@ -216,8 +216,14 @@ impl Fleet {
             let Some(tally) = tally(second, channel) else { continue };
             let class = Class::of(outcome);
             tally.classes[class as usize] += count;
-            if matches!(class, Class::Refused | Class::Failed) && tally.reasons.len() < REASONS {
-                *tally.reasons.entry(words.next().unwrap_or(outcome).to_owned()).or_default() += count;
+            // What waits for a person is told where it has a reason: a wrong amount, an unknown order.
+            let reason = match class {
+                Class::Refused | Class::Failed => Some(words.next().unwrap_or(outcome)),
+                Class::Waiting => words.next(),
+                Class::Delivered | Class::Repeated => None,
+            };
+            if let Some(reason) = reason.filter(|_| tally.reasons.len() < REASONS) {
+                *tally.reasons.entry(reason.to_owned()).or_default() += count;
             }
         }
         for (channel, text) in &next.latency {

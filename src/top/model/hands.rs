@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use serde_json::json;
 
 use super::alarm::Level;
-use super::ui::{Deed, Dialog, Hit, Name};
+use super::prompt::Prompt;
+use super::ui::{About, Deed, Detail, Dialog, Hit, Name};
 use super::{Effect, Model};
 use crate::domain::text::printable;
+use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::FILTER_BYTES;
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::{Command, Tab, command};
@@ -20,11 +23,19 @@ const JUMP: i64 = 60;
 impl Model {
     /// A key that was pressed.
     pub(super) fn key(&mut self, key: &KeyEvent, effects: &mut Vec<Effect>) {
+        let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         let leave = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-        if leave {
+        // Where nothing can be seen, a key can only leave.
+        if leave || (self.ui.small() && key.code == KeyCode::Char('q') && plain) {
             effects.push(Effect::Quit);
-        } else if self.ui.dialog.is_some() {
-            self.key_in_dialog(key, effects);
+        } else if !self.ui.small() {
+            self.key_seen(key, plain, effects);
+        }
+    }
+
+    fn key_seen(&mut self, key: &KeyEvent, plain: bool, effects: &mut Vec<Effect>) {
+        if self.ui.dialog.is_some() {
+            self.key_in_dialog(key, plain, effects);
         } else if self.ui.typing.is_some() {
             self.key_in_filter(key, effects);
         } else if let Some(command) = command(key, self.ui.tab, self.may_act, self.position.is_some()) {
@@ -32,10 +43,24 @@ impl Model {
         }
     }
 
-    fn key_in_dialog(&mut self, key: &KeyEvent, effects: &mut Vec<Effect>) {
+    /// What was pasted is typed, and never a command, an Enter or a yes.
+    pub(super) fn paste(&mut self, text: &str) {
+        if self.ui.small() {
+            return;
+        }
+        let line = match &mut self.ui.dialog {
+            Some(dialog) => dialog.line(),
+            None => self.ui.typing.as_mut(),
+        };
+        if let Some(line) = line {
+            line.paste(text);
+        }
+    }
+
+    fn key_in_dialog(&mut self, key: &KeyEvent, plain: bool, effects: &mut Vec<Effect>) {
         let Some(dialog) = &mut self.ui.dialog else { return };
         match key.code {
-            KeyCode::Char('y' | 'Y') if dialog.asks() => {
+            KeyCode::Char('y' | 'Y') if dialog.asks() && plain => {
                 effects.push(Effect::Ask(dialog.ask()));
                 self.ui.dialog = None;
             }
@@ -50,26 +75,24 @@ impl Model {
                     self.note(what, Level::Alarm);
                 }
             }
-            KeyCode::Backspace => dialog.rub(),
-            KeyCode::Char(c) => dialog.put(c),
-            _ => {}
+            _ => {
+                if let Some(line) = dialog.line() {
+                    line.key(key);
+                }
+            }
         }
     }
 
     fn key_in_filter(&mut self, key: &KeyEvent, effects: &mut Vec<Effect>) {
-        let Some(text) = &mut self.ui.typing else { return };
+        let Some(line) = &mut self.ui.typing else { return };
         match key.code {
             KeyCode::Esc => self.ui.typing = None,
             KeyCode::Enter => {
-                let text = std::mem::take(text).trim().to_owned();
+                let text = line.text().trim().to_owned();
                 self.ui.typing = None;
                 self.filter(text, effects);
             }
-            KeyCode::Backspace => {
-                text.pop();
-            }
-            KeyCode::Char(c) if text.len() + c.len_utf8() <= FILTER_BYTES && !c.is_control() => text.push(c),
-            _ => {}
+            _ => line.key(key),
         }
     }
 
@@ -100,11 +123,16 @@ impl Model {
             Command::Back => self.back(effects),
             Command::Help => self.ui.help = !self.ui.help,
             Command::Alarms => self.ui.alarms = !self.ui.alarms,
-            Command::Filter => self.ui.typing = Some(self.ui.place().filter.clone()),
+            Command::Filter => {
+                self.ui.typing = Some(Prompt::new(&self.ui.place().filter, FILTER_BYTES, FILTER_BYTES));
+            }
             Command::Sort => {
                 let columns = super::lists::sorts(self.ui.tab, self.lang).len().max(1);
-                let place = self.ui.place_mut();
-                place.sort = (place.sort + 1) % columns;
+                let tab = self.ui.tab;
+                self.keeping(tab, |model| {
+                    let place = model.ui.place_mut();
+                    place.sort = (place.sort + 1) % columns;
+                });
             }
             Command::Pause => {
                 effects.push(Effect::Hold(!self.ui.paused));
@@ -143,24 +171,12 @@ impl Model {
     /// Moves the chosen row, or scrolls what is open.
     fn go(&mut self, by: isize) {
         if let Some(detail) = &mut self.ui.detail {
-            // The view stops at the last line.
-            detail.scroll = detail.scroll.saturating_add_signed(by.clamp(-10_000, 10_000)).min(10_000);
+            detail.scroll = detail.scroll.saturating_add_signed(by).min(detail.last);
             return;
         }
         let last = self.len(self.ui.tab).saturating_sub(1);
         let place = self.ui.place_mut();
         place.row = place.row.saturating_add_signed(by).min(last);
-    }
-
-    /// Newer rows came before the chosen one.
-    pub(super) fn shift(&mut self, tab: Tab, by: usize) {
-        let live = tab != Tab::Orders || self.found.is_none();
-        let place = &mut self.ui.places[tab as usize];
-        // The first row stays the newest; further down one reads on.
-        if place.row > 0 && place.sort == 0 && live && !self.ui.grouped {
-            place.row += by;
-        }
-        self.clamp(tab);
     }
 
     /// Of too many incidents, the oldest of the reason and channel with most go: a flood of one kind hides only itself.
@@ -173,11 +189,6 @@ impl Model {
             }
             let Some(oldest) = kinds.into_values().max().map(|(_, oldest)| oldest) else { return };
             self.incidents.remove(oldest);
-            // The chosen row stays the chosen one.
-            let place = &mut self.ui.places[Tab::Failed as usize];
-            if place.row > oldest && place.sort == 0 && !self.ui.grouped {
-                place.row -= 1;
-            }
         }
     }
 
@@ -190,8 +201,24 @@ impl Model {
         }
     }
 
+    /// What keys act on: what is open, as it stands in the list now, or the chosen row.
     fn chosen(&self) -> Option<Row> {
-        let row = self.ui.place().row;
+        let open = self.ui.detail.as_ref().and_then(Detail::row);
+        match (self.marked(self.ui.tab), open) {
+            (Some(row), _) => self.row_at(row),
+            (None, open) => open.cloned(),
+        }
+    }
+
+    /// The incident that keys act on.
+    fn chosen_incident(&self) -> Option<&Brief> {
+        match &self.ui.detail {
+            Some(detail) => self.incidents.iter().find(|brief| brief.id == detail.id),
+            None => self.failed_rows().get(self.ui.place().row).map(|row| row.brief),
+        }
+    }
+
+    fn row_at(&self, row: usize) -> Option<Row> {
         match self.ui.tab {
             Tab::Orders => self.order_rows().into_iter().nth(row),
             Tab::Review => self.review_rows().get(row).map(|row| (*row).clone()),
@@ -210,55 +237,60 @@ impl Model {
     fn open(&mut self, effects: &mut Vec<Effect>) {
         let row = self.ui.place().row;
         match self.ui.tab {
-            Tab::Failed => self.incident(effects, Ask::Incident),
-            Tab::Notices if self.notice_rows().get(row).is_some_and(|row| row.order.contains(':')) => {
-                let told = self.notice_rows().get(row).map(|row| (row.order.clone(), serde_json::to_value(row)));
-                self.tell(told);
-            }
+            Tab::Failed => return self.incident(effects, Ask::Incident),
             Tab::Orders | Tab::Review | Tab::Notices => {
-                if let Some(row) = self.chosen() {
-                    self.ui.open(&row.id);
-                    if row.payment.is_empty() {
-                        effects.push(Effect::Ask(Ask::Order(row.id)));
-                    } else {
-                        let told = serde_json::json!({
-                            "kind": row.kind, "number": row.id, "payment": row.payment, "amount": row.amount,
-                        });
-                        self.ui.fill(&row.id, told);
+                let Some(row) = self.chosen() else { return };
+                let id = row.id.clone();
+                let about = match self.ui.tab {
+                    // News are about no order of that name.
+                    Tab::Notices if id.contains(':') => About::Notice(row),
+                    _ if row.payment.is_empty() => {
+                        effects.push(Effect::Ask(Ask::Order(id.clone())));
+                        About::Order(row)
                     }
-                }
+                    _ => About::Payment(row),
+                };
+                self.ui.open(&id, about);
             }
             Tab::Stock => {
-                let told = self.stock_rows().get(row).map(|row| (row.product.clone(), serde_json::to_value(row)));
-                self.tell(told);
+                let id = self.stock_rows().get(row).map(|row| row.product.clone());
+                id.into_iter().for_each(|id| self.ui.open(&id, About::Product));
             }
             Tab::Instances => {
-                let told = self
-                    .instance_rows()
-                    .get(row)
-                    .map(|(name, it)| ((*name).clone(), serde_json::to_value(&it.last.surroundings)));
-                self.tell(told);
+                let id = self.instance_rows().get(row).map(|(name, _)| (*name).clone());
+                id.into_iter().for_each(|id| self.ui.open(&id, About::Instance));
             }
             Tab::Channels => {
-                let told = self.channel_rows().get(row).map(|row| {
-                    let told = serde_json::json!({
-                        "kind": row.state.kind, "last_callback": row.state.last, "addresses": row.state.addresses,
-                        "refused_by_reason_in_a_minute": row.minute.reasons,
-                        "counted_since_first_heard": self.fleet.counted(&row.name),
-                    });
-                    (row.name.clone(), Ok(told))
-                });
-                self.tell(told);
+                let id = self.channel_rows().get(row).map(|row| row.name.clone());
+                id.into_iter().for_each(|id| self.ui.open(&id, About::Channel));
             }
             Tab::Overview => {}
         }
+        self.read_again();
     }
 
-    /// Opens what is known already.
-    fn tell(&mut self, told: Option<(String, serde_json::Result<serde_json::Value>)>) {
-        if let Some((id, Ok(value))) = told {
-            self.ui.open(&id);
-            self.ui.fill(&id, value);
+    /// Reads again what is open and known here; what left the list stays as it was last.
+    pub(super) fn read_again(&mut self) {
+        let Some(Detail { id, about, .. }) = &self.ui.detail else { return };
+        let told = match about {
+            About::Past | About::Order(_) => None,
+            About::Payment(row) => {
+                let now = self.review.iter().find(|known| known.name() == row.name()).unwrap_or(row);
+                Some(json!({"kind": now.kind, "number": now.id, "payment": now.payment, "amount": now.amount}))
+            }
+            About::Notice(_) => self.notice_rows().iter().find(|row| row.order == *id).map(|row| json!(row)),
+            About::Product => self.stock.rows.get(id).map(|row| json!(row)),
+            About::Instance => self.fleet.instances.get(id).map(|it| json!(it.last.surroundings)),
+            About::Channel => self.channel_rows().iter().find(|row| row.name == *id).map(|row| {
+                json!({
+                    "kind": row.state.kind, "last_callback": row.state.last, "addresses": row.state.addresses,
+                    "refused_by_reason_in_a_minute": row.minute.reasons,
+                    "counted_since_first_heard": self.fleet.counted(&row.name),
+                })
+            }),
+        };
+        if let (Some(value), Some(detail)) = (told, &mut self.ui.detail) {
+            detail.value = Some(value);
         }
     }
 
@@ -274,19 +306,17 @@ impl Model {
 
     /// Asks something about the chosen incident.
     fn incident(&mut self, effects: &mut Vec<Effect>, ask: fn(String) -> Ask) {
-        let row = self.ui.place().row;
-        let Some(id) = self.failed_rows().get(row).map(|row| row.brief.id.clone()) else { return };
+        let Some(id) = self.chosen_incident().map(|brief| brief.id.clone()) else { return };
         let ask = ask(id.clone());
         if matches!(ask, Ask::Incident(_)) {
-            self.ui.open(&id);
+            self.ui.open(&id, About::Past);
         }
         effects.push(Effect::Ask(ask));
     }
 
     fn find_order(&mut self, effects: &mut Vec<Effect>) {
-        let row = self.ui.place().row;
         let number = match self.ui.tab {
-            Tab::Failed => self.failed_rows().get(row).map(|row| row.brief.number.clone()),
+            Tab::Failed => self.chosen_incident().map(|brief| brief.number.clone()),
             // News end with what they are about.
             _ => self.chosen().map(|row| row.id.rsplit(':').next().unwrap_or_default().to_owned()),
         };
@@ -298,13 +328,12 @@ impl Model {
     }
 
     fn block(&mut self) {
-        let row = self.ui.place().row;
         // Elsewhere than among the callbacks it is about who holds much and does not pay.
         let orders = self.ui.tab != Tab::Failed;
         let address = if orders {
             self.fleet.holder().map(|holder| holder.network.clone())
         } else {
-            self.failed_rows().get(row).map(|row| row.brief.address.clone())
+            self.chosen_incident().map(|brief| brief.address.clone())
         };
         if orders && address.is_none() {
             let what = self.lang.say("nobody holds many keys unpaid", "没有人占着大量未付款的卡密");
@@ -383,7 +412,7 @@ impl Model {
     }
 
     pub(super) fn wheel(&mut self, by: isize) {
-        if self.ui.dialog.is_none() {
+        if self.ui.dialog.is_none() && !self.ui.small() {
             self.go(by * 3);
         }
     }

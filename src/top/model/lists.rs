@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Model;
 use super::fleet::{Class, Instance, SECONDS, Tally};
-use crate::domain::{Danger, Level, NoticeState, danger};
+use crate::domain::{Danger, NoticeState, Trouble, danger};
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::{ChannelState, NoticeRow, StockRow};
 use crate::top::ask::Row;
@@ -20,23 +20,6 @@ pub struct Failed<'a> {
     pub count: usize,
     /// The time of the oldest.
     pub since: u64,
-}
-
-/// What is the matter with a product's stock, as the dashboard tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StockState {
-    /// Somebody paid and waits.
-    Owed,
-    /// Sold out. (What never had a key is not.)
-    Empty,
-    /// Fewer than its low-water mark.
-    Low,
-    /// Empty soon, at this rate.
-    Soon,
-    /// Off sale.
-    Retired,
-    /// Nothing.
-    Fine,
 }
 
 /// How endangered a row's stock is.
@@ -127,17 +110,79 @@ impl Model {
 
     /// What is the matter with a product's stock.
     #[must_use]
-    pub fn stock_state(&self, row: &StockRow) -> StockState {
-        let danger = danger_of(row);
-        let soon = danger.empties_in_seconds.is_some_and(|left| left < self.thresholds.empty_minutes * 60);
-        match danger.level {
-            Level::Owed => StockState::Owed,
-            Level::Empty if row.stock.imported > 0 => StockState::Empty,
-            Level::Low => StockState::Low,
-            Level::Fine if soon => StockState::Soon,
-            Level::Retired => StockState::Retired,
-            Level::Empty | Level::Fine => StockState::Fine,
+    pub fn trouble(&self, row: &StockRow) -> Option<Trouble> {
+        danger_of(row).trouble(self.thresholds.empty_minutes * 60)
+    }
+
+    /// What a row of a tab's list is called, whichever place it has.
+    fn name_of(&self, tab: Tab, row: usize) -> Option<String> {
+        match tab {
+            Tab::Overview => None,
+            Tab::Stock => self.stock_rows().get(row).map(|row| row.product.clone()),
+            Tab::Failed => self.failed_rows().get(row).map(|row| self.name_of_failed(row)),
+            Tab::Orders => self.order_rows().get(row).map(Row::name),
+            Tab::Review => self.review_rows().get(row).map(|row| row.name()),
+            Tab::Channels => self.channel_rows().get(row).map(|row| row.name.clone()),
+            Tab::Notices => self.notice_rows().get(row).map(|row| row.order.clone()),
+            Tab::Instances => self.instance_rows().get(row).map(|(name, _)| (*name).clone()),
         }
+    }
+
+    fn name_of_failed(&self, row: &Failed<'_>) -> String {
+        let Brief { id, reason, channel, address, .. } = row.brief;
+        if self.ui.grouped { format!("{reason} {channel} {address}") } else { id.clone() }
+    }
+
+    fn place_of(&self, tab: Tab, name: &str) -> Option<usize> {
+        match tab {
+            Tab::Overview => None,
+            Tab::Stock => self.stock_rows().iter().position(|row| row.product == name),
+            Tab::Failed => self.failed_rows().iter().position(|row| self.name_of_failed(row) == name),
+            Tab::Orders => self.order_rows().iter().position(|row| row.name() == name),
+            Tab::Review => self.review_rows().iter().position(|row| row.name() == name),
+            Tab::Channels => self.channel_rows().iter().position(|row| row.name == name),
+            Tab::Notices => self.notice_rows().iter().position(|row| row.order == name),
+            Tab::Instances => self.instance_rows().iter().position(|(known, _)| *known == name),
+        }
+    }
+
+    /// What is open, as its row is called.
+    fn opened(&self) -> Option<String> {
+        let detail = self.ui.detail.as_ref()?;
+        Some(match (self.ui.tab, detail.row()) {
+            (Tab::Failed, _) if self.ui.grouped => {
+                let brief = self.incidents.iter().find(|brief| brief.id == detail.id)?;
+                self.name_of_failed(&Failed { brief, count: 1, since: brief.at })
+            }
+            (Tab::Orders | Tab::Review, Some(row)) => row.name(),
+            _ => detail.id.clone(),
+        })
+    }
+
+    /// The row that is marked: what is open, if it is still in the list, or where the operator is.
+    #[must_use]
+    pub fn marked(&self, tab: Tab) -> Option<usize> {
+        if self.ui.tab == tab && self.ui.detail.is_some() {
+            return self.opened().and_then(|name| self.place_of(tab, &name));
+        }
+        Some(self.ui.places[tab as usize].row)
+    }
+
+    /// Changes what a tab lists: a row that was chosen stays chosen, wherever it stands then. The first one is whatever
+    /// comes first, unless it is open.
+    pub(super) fn keeping(&mut self, tab: Tab, change: impl FnOnce(&mut Self)) {
+        let row = self.ui.places[tab as usize].row;
+        let open = self.ui.tab == tab && self.ui.detail.is_some();
+        let chosen = match (open, row) {
+            (true, _) => self.opened(),
+            (false, 0) => None,
+            (false, row) => self.name_of(tab, row),
+        };
+        change(self);
+        if let Some(place) = chosen.and_then(|name| self.place_of(tab, &name)) {
+            self.ui.places[tab as usize].row = place;
+        }
+        self.clamp(tab);
     }
 
     /// Products, the most endangered first.

@@ -1,34 +1,59 @@
 //! What comes in and what goes out: lines, keys, ticks and answers; requests, files, the end.
 
 use ratatui::crossterm::event::KeyEvent;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::alarm::Level;
 use super::ui::Hit;
-use crate::telemetry::snapshot::{Snapshot, StockLine};
-use crate::top::ask::Ask;
+use crate::telemetry::incident::Brief;
+use crate::telemetry::snapshot::{NoticeRow, Snapshot, StockLine};
+use crate::top::ask::{Ask, Row};
 
-/// One line of the stream.
+/// One line of the stream, or of a recording, which also holds what was asked for beside it.
 #[derive(Debug, Clone)]
 pub enum Line {
     /// One second of one instance.
     Snapshot(Box<Snapshot>),
     /// What changed in the stock that was asked for.
     Stock(Box<StockLine>),
+    /// What waits for a person.
+    Review(Vec<Row>),
+    /// Notices that wait or were given up.
+    Unsent(Vec<NoticeRow>),
+    /// Incidents of before the stream.
+    Earlier(Vec<Brief>),
+}
+
+/// A line that is no snapshot: an object of one field.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Told {
+    Stock(Box<StockLine>),
+    Review(Vec<Row>),
+    Unsent(Vec<NoticeRow>),
+    Earlier(Vec<Brief>),
 }
 
 impl Line {
-    /// Reads a line; `None` where it is neither.
+    /// Reads a line; `None` where it is none of these.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        #[derive(serde::Deserialize)]
-        struct Stock {
-            stock: Box<StockLine>,
-        }
-        if text.starts_with("{\"stock\"") {
-            return serde_json::from_str::<Stock>(text).ok().map(|line| Self::Stock(line.stock));
+        if Self::kind(text).is_some() {
+            return Some(match serde_json::from_str(text).ok()? {
+                Told::Stock(line) => Self::Stock(line),
+                Told::Review(rows) => Self::Review(rows),
+                Told::Unsent(rows) => Self::Unsent(rows),
+                Told::Earlier(briefs) => Self::Earlier(briefs),
+            });
         }
         serde_json::from_str(text).ok().map(Self::Snapshot)
+    }
+
+    /// What a line begins with that is no snapshot.
+    #[must_use]
+    pub fn kind(text: &str) -> Option<&'static str> {
+        ["{\"stock\"", "{\"review\"", "{\"unsent\"", "{\"earlier\""].into_iter().find(|kind| text.starts_with(kind))
     }
 }
 
@@ -49,9 +74,23 @@ pub enum Link {
     Recording,
 }
 
+/// Why a link is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fault {
+    /// Nobody answers there.
+    #[default]
+    Away,
+    /// A daemon answers, and does not know the token.
+    Token,
+    /// A daemon answers, and refuses for another reason; or it is none.
+    Refused,
+}
+
 /// A link that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
+    /// Whose fault it is, as far as that can be told.
+    pub fault: Fault,
     /// Why.
     pub why: String,
     /// When it is tried again, by the local clock, ms.
@@ -74,6 +113,12 @@ impl Link {
 pub enum Message {
     /// A key was pressed.
     Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has so many columns and rows.
+    Resize(u16, u16),
+    /// A picture was drawn: so many lines of what is open can be scrolled past.
+    Drawn(usize),
     /// Something was clicked.
     Click(Hit),
     /// The wheel was turned: down is positive.

@@ -6,6 +6,7 @@ pub mod fleet;
 mod hands;
 pub mod lists;
 mod message;
+mod prompt;
 pub mod spread;
 pub mod ui;
 
@@ -19,13 +20,13 @@ use super::lang::Lang;
 use crate::config::Top;
 use crate::domain::Millis;
 use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::{Delivery, NoticeRow, StockLine, StockRow};
-pub use message::{Effect, Line, Link, Lost, Message};
+use crate::telemetry::snapshot::{Delivery, NoticeRow, StockAlarms, StockLine, StockRow};
+pub use message::{Effect, Fault, Line, Link, Lost, Message};
 
 use alarm::{Alarm, Level};
 use fleet::{Fleet, Instance};
 use spread::Spread;
-use ui::Ui;
+use ui::{About, Ui};
 
 /// Incidents and deliveries remembered.
 const FEED: usize = 500;
@@ -33,6 +34,8 @@ const FEED: usize = 500;
 const HELD: usize = 2000;
 /// What waits for a person is asked for so often while somebody looks at it, ms.
 const REVIEW_EVERY: u64 = 2000;
+/// The same while a recording is written, whoever looks at what, ms.
+const KEEP_EVERY: u64 = 10_000;
 /// Samples of one product's stock.
 const SAMPLES: usize = 120;
 /// An instance that was not heard for so long was taken away on purpose.
@@ -59,6 +62,8 @@ pub struct StockBoard {
     pub products: u64,
     /// Those that fit the filter.
     pub matching: u64,
+    /// What is wrong with the stock of any product.
+    pub alarms: StockAlarms,
     /// Whether anything was told yet.
     pub told: bool,
     /// When it was first told.
@@ -67,7 +72,8 @@ pub struct StockBoard {
 }
 
 impl StockBoard {
-    fn take(&mut self, line: StockLine) {
+    /// Takes a line in; a daemon that tells of no alarms is judged by the rows it tells, where some are empty soon.
+    fn take(&mut self, line: StockLine, soon_seconds: u64) {
         if !self.told {
             (self.told, self.first) = (true, line.at);
         }
@@ -79,6 +85,10 @@ impl StockBoard {
         for row in line.rows {
             self.rows.insert(row.product.clone(), row);
         }
+        self.alarms = line.alarms.unwrap_or_else(|| {
+            let rows = self.rows.values().map(|row| (lists::danger_of(row), &row.stock, row.product.as_str()));
+            StockAlarms::of(rows, soon_seconds)
+        });
         if line.at >= self.sampled + 5000 {
             self.sampled = line.at;
             for (product, row) in &self.rows {
@@ -133,14 +143,20 @@ pub struct Model {
     heard: u64,
     /// The shop's second in which it was last judged what is wrong.
     judged: u64,
-    /// When review was asked for last.
+    /// When what is looked at was asked for last.
     asked: u64,
+    /// Whether what comes is written down, with what has to be asked for.
+    pub recording: bool,
+    /// When that was asked for last.
+    kept: u64,
     /// Lines that wait while the picture stands still.
     held: VecDeque<Line>,
     /// Lines dropped meanwhile.
     pub dropped: u64,
     /// In which language.
     pub lang: Lang,
+    /// Whether the terminal shows plain characters alone.
+    pub ascii: bool,
     /// In which zone times are told.
     pub zone: Zone,
     /// What the operator is doing.
@@ -176,6 +192,13 @@ impl Model {
         let mut effects = Vec::new();
         match message {
             Message::Key(key) => self.key(&key, &mut effects),
+            Message::Paste(text) => self.paste(&text),
+            Message::Resize(width, height) => self.ui.size = Some((width, height)),
+            Message::Drawn(last) => {
+                if let Some(detail) = &mut self.ui.detail {
+                    (detail.last, detail.scroll) = (last, detail.scroll.min(last));
+                }
+            }
             Message::Click(hit) => self.click(hit, &mut effects),
             Message::Wheel(by) => self.wheel(by),
             Message::Line(line) => self.line(line, &mut effects),
@@ -199,6 +222,8 @@ impl Model {
                 self.incidents.clear();
                 self.deliveries.clear();
                 self.notices.clear();
+                self.review.clear();
+                self.unsent.clear();
                 self.alarms.clear();
             }
         }
@@ -221,9 +246,12 @@ impl Model {
     fn absorb(&mut self, line: Line, effects: &mut Vec<Effect>) {
         match line {
             Line::Stock(line) => {
-                self.stock.take(*line);
-                self.clamp(Tab::Stock);
+                let soon = self.thresholds.empty_minutes * 60;
+                self.keeping(Tab::Stock, |model| model.stock.take(*line, soon));
             }
+            Line::Review(rows) => self.keeping(Tab::Review, |model| model.review = rows),
+            Line::Unsent(rows) => self.keeping(Tab::Notices, |model| model.unsent = rows),
+            Line::Earlier(briefs) => self.earlier(briefs),
             Line::Snapshot(next) => {
                 let (incidents, deliveries) = (next.incidents.clone(), next.deliveries.clone());
                 let notices = next.notices.clone();
@@ -236,19 +264,27 @@ impl Model {
                 if self.first == 0 {
                     self.first = self.fleet.at;
                 }
-                // A row that is chosen stays chosen, although newer ones come before it.
                 let known = |brief: &Brief| self.incidents.iter().any(|known| known.id == brief.id);
                 let incidents: Vec<Brief> = incidents.into_iter().filter(|brief| !known(brief)).collect();
-                let more = incidents.len();
-                incidents.into_iter().for_each(|incident| self.incidents.push_front(incident));
-                self.incidents.make_contiguous().sort_by_key(|brief| std::cmp::Reverse(brief.at));
-                self.shift(Tab::Failed, more);
-                self.shed_incidents(FEED);
-                self.shift(Tab::Orders, deliveries.len());
-                deliveries.into_iter().for_each(|delivery| self.deliveries.push_front(delivery));
-                self.deliveries.truncate(FEED);
-                notices.into_iter().for_each(|notice| self.notices.push_front(notice));
-                self.notices.truncate(FEED);
+                if !incidents.is_empty() {
+                    self.keeping(Tab::Failed, |model| {
+                        incidents.into_iter().for_each(|incident| model.incidents.push_front(incident));
+                        model.incidents.make_contiguous().sort_by_key(|brief| std::cmp::Reverse(brief.at));
+                        model.shed_incidents(FEED);
+                    });
+                }
+                if !deliveries.is_empty() {
+                    self.keeping(Tab::Orders, |model| {
+                        deliveries.into_iter().for_each(|delivery| model.deliveries.push_front(delivery));
+                        model.deliveries.truncate(FEED);
+                    });
+                }
+                if !notices.is_empty() {
+                    self.keeping(Tab::Notices, |model| {
+                        notices.into_iter().for_each(|notice| model.notices.push_front(notice));
+                        model.notices.truncate(FEED);
+                    });
+                }
                 if waiting != before && self.position.is_none() {
                     effects.push(Effect::Ask(Ask::Review));
                 }
@@ -272,6 +308,7 @@ impl Model {
             effects.push(Effect::Ring);
         }
         self.alarms = found;
+        self.read_again();
     }
 
     fn tick(&mut self, local: u64, effects: &mut Vec<Effect>) {
@@ -283,20 +320,30 @@ impl Model {
         self.local = local;
         let now = self.now();
         self.fleet.instances.retain(|_, instance| now.saturating_sub(instance.last.at) / 1000 < FORGET_SECONDS);
-        let looked_at = match self.ui.tab {
-            Tab::Review => Some(Ask::Review),
-            Tab::Notices => Some(Ask::Notices),
-            _ => None,
-        };
         let live = matches!(self.link, Link::Open { .. }) && !self.ui.paused;
-        if let Some(ask) = looked_at.filter(|_| live && local >= self.asked + REVIEW_EVERY) {
+        if live && local >= self.asked + REVIEW_EVERY {
             self.asked = local;
-            effects.push(Effect::Ask(ask));
+            effects.extend(self.looked_at().into_iter().map(Effect::Ask));
+        }
+        if live && self.recording && local >= self.kept + KEEP_EVERY {
+            self.kept = local;
+            effects.extend([Ask::Review, Ask::Notices].map(Effect::Ask));
         }
         self.ui.forget_note(local);
         if new_second {
             self.judge(effects);
         }
+    }
+
+    /// What is asked for again and again while somebody looks at it.
+    fn looked_at(&self) -> Vec<Ask> {
+        let list = match self.ui.tab {
+            Tab::Review => Some(Ask::Review),
+            Tab::Notices => Some(Ask::Notices),
+            _ => None,
+        };
+        let open = self.ui.detail.as_ref().filter(|detail| matches!(detail.about, About::Order(_)));
+        list.into_iter().chain(open.map(|detail| Ask::Order(detail.id.clone()))).collect()
     }
 
     /// Goes on after a pause.
@@ -319,23 +366,22 @@ impl Model {
                 // A daemon that does not tell roles has one token, which may do everything.
                 self.may_act = first["role"].as_str().is_none_or(|role| role == "operate");
             }
-            Ask::Review => {
-                self.review = rows(&values);
-                self.clamp(Tab::Review);
-            }
+            Ask::Review => self.keeping(Tab::Review, |model| model.review = rows(&values)),
             Ask::Notices => {
                 let told = first["notices"].as_array().into_iter().flatten();
-                self.unsent = told.filter_map(|row| serde_json::from_value(row.clone()).ok()).collect();
-                self.clamp(Tab::Notices);
+                let told = told.filter_map(|row| serde_json::from_value(row.clone()).ok()).collect();
+                self.keeping(Tab::Notices, |model| model.unsent = told);
             }
-            Ask::Incidents => self.earlier(&first),
+            Ask::Incidents => {
+                let told = first["incidents"].as_array().into_iter().flatten();
+                self.earlier(told.filter_map(|brief| serde_json::from_value(brief.clone()).ok()).collect());
+            }
             Ask::Search(text) => {
                 let found = rows(&values);
                 if found.is_empty() {
                     self.note(format!("{}: {text}", self.lang.say("nothing found", "没有找到")), Level::Warning);
                 }
-                self.found = Some(found);
-                self.clamp(Tab::Orders);
+                self.keeping(Tab::Orders, |model| model.found = Some(found));
             }
             Ask::Order(id) | Ask::Incident(id) => {
                 let mut told = first;
@@ -348,7 +394,8 @@ impl Model {
             Ask::Replay(id) => {
                 let verdict = first["verdict"].as_str().unwrap_or_default();
                 let reason = first["reason"].as_str().unwrap_or_default();
-                let what = format!("{id}: {verdict} {}", super::lang::word(self.lang, reason));
+                let word = |word| super::lang::word(self.lang, word);
+                let what = format!("{id}: {} {}", word(verdict), word(reason));
                 self.note(what, if verdict == "accept" { Level::Warning } else { Level::Alarm });
             }
             Ask::Capture(id) => {
@@ -356,36 +403,49 @@ impl Model {
                 effects.push(Effect::Export(format!("incident-{id}.json"), text));
             }
             Ask::Act { .. } | Ask::Payment { .. } | Ask::Block { .. } => {
-                let result = first["result"].as_str().unwrap_or_else(|| self.lang.say("done", "已完成"));
-                let what = format!("{}: {}", self.acted(&ask), super::lang::word(self.lang, result));
+                let result = match (&ask, first["result"].as_str()) {
+                    // It waits for no other try than its first.
+                    (Ask::Act { action: "resend", .. }, Some("waiting")) => self.lang.say("on its way", "正在发送"),
+                    (_, Some(result)) => super::lang::word(self.lang, result),
+                    (_, None) => self.lang.say("done", "已完成"),
+                };
+                let what = format!("{}: {result}", self.acted(&ask));
                 self.note(what, Level::Warning);
                 effects.push(Effect::Ask(if self.ui.tab == Tab::Notices { Ask::Notices } else { Ask::Review }));
-                if let Some(id) = self.ui.detail.as_ref().map(|detail| detail.id.clone())
-                    && matches!(&ask, Ask::Act { order, .. } if *order == id)
-                {
-                    effects.push(Effect::Ask(Ask::Order(id)));
-                }
+                self.look_again(&ask, effects);
             }
         }
     }
 
+    /// What was acted on is asked for again, where it is open or was searched for.
+    fn look_again(&self, ask: &Ask, effects: &mut Vec<Effect>) {
+        let Ask::Act { order, .. } = ask else { return };
+        if self.ui.detail.as_ref().is_some_and(|detail| detail.id == *order && !order.contains(':')) {
+            effects.push(Effect::Ask(Ask::Order(order.clone())));
+        }
+        let searched = &self.ui.places[Tab::Orders as usize].filter;
+        if self.ui.tab == Tab::Orders && self.found.is_some() && !searched.is_empty() {
+            effects.push(Effect::Ask(Ask::Search(searched.clone())));
+        }
+    }
+
     /// Incidents that the daemon kept of the time before the stream.
-    fn earlier(&mut self, answer: &Value) {
-        let told = answer["incidents"].as_array().into_iter().flatten();
-        let told: Vec<Brief> = told.filter_map(|brief| serde_json::from_value(brief.clone()).ok()).collect();
+    fn earlier(&mut self, told: Vec<Brief>) {
         let known: std::collections::HashSet<String> = self.incidents.iter().map(|brief| brief.id.clone()).collect();
-        self.incidents.extend(told.into_iter().filter(|brief| !known.contains(&brief.id)));
-        self.incidents.make_contiguous().sort_by_key(|brief| std::cmp::Reverse(brief.at));
-        self.shed_incidents(FEED);
-        self.clamp(Tab::Failed);
+        self.keeping(Tab::Failed, |model| {
+            model.incidents.extend(told.into_iter().filter(|brief| !known.contains(&brief.id)));
+            model.incidents.make_contiguous().sort_by_key(|brief| std::cmp::Reverse(brief.at));
+            model.shed_incidents(FEED);
+        });
     }
 
     fn acted(&self, ask: &Ask) -> String {
+        let word = |word: &'static str| super::lang::word(self.lang, word);
         match ask {
-            Ask::Act { order, action, .. } => format!("{action} {order}"),
-            Ask::Payment { id, order: Some(order), .. } => format!("adopt {id} → {order}"),
-            Ask::Payment { id, .. } => format!("refund {id}"),
-            Ask::Block { address, .. } => format!("block {address}"),
+            Ask::Act { order, action, .. } => format!("{} {order}", word(action)),
+            Ask::Payment { id, order: Some(order), .. } => format!("{} {id} → {order}", word("adopt")),
+            Ask::Payment { id, .. } => format!("{} {id}", word("refund")),
+            Ask::Block { address, .. } => format!("{} {address}", word("block")),
             _ => String::new(),
         }
     }
@@ -395,8 +455,11 @@ impl Model {
             // Asked again by itself.
             Ask::Info | Ask::Review | Ask::Notices | Ask::Incidents => {}
             Ask::Order(id) | Ask::Incident(id) => {
-                let id = id.clone();
-                self.ui.fill(&id, serde_json::json!({"error": why}));
+                // What was told once is better than that it cannot be told again.
+                let told = self.ui.detail.as_ref().is_some_and(|detail| detail.id == *id && detail.value.is_some());
+                if !told {
+                    self.ui.fill(id, serde_json::json!({"error": why}));
+                }
             }
             Ask::Search(_) => {
                 self.found = Some(Vec::new());

@@ -3,10 +3,13 @@
 use serde_json::Value;
 
 use super::alarm::Level;
-use crate::top::ask::Ask;
+use super::prompt::Prompt;
+use crate::top::ask::{Ask, Row};
 use crate::top::keys::{TABS, Tab};
 use crate::top::lang::Lang;
 
+/// The least that anything can be shown in.
+pub const LEAST: (u16, u16) = (60, 16);
 /// A note stays so long, ms.
 const NOTE_MS: u64 = 8000;
 /// Longest text in a field.
@@ -32,24 +35,59 @@ pub struct Place {
     pub filter: String,
 }
 
+/// What is open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum About {
+    /// Something that stays as it was told.
+    #[default]
+    Past,
+    /// An order, as its row in the list was: asked for again while it is open.
+    Order(Row),
+    /// A payment without an order, as its row was.
+    Payment(Row),
+    /// A notice, by the name of its row.
+    Notice(Row),
+    /// The product of that id.
+    Product,
+    /// The channel of that name.
+    Channel,
+    /// The daemon of that name.
+    Instance,
+}
+
 /// What is shown of one order or incident.
 #[derive(Debug, Clone, Default)]
 pub struct Detail {
     /// Its number.
     pub id: String,
+    /// What it is.
+    pub about: About,
     /// What the daemon says of it, once it has.
     pub value: Option<Value>,
     /// Lines that are scrolled past.
     pub scroll: usize,
+    /// The most that can be, as the last picture was drawn.
+    pub last: usize,
+}
+
+impl Detail {
+    /// The row that it was opened from, of an order, a payment or a notice.
+    #[must_use]
+    pub fn row(&self) -> Option<&Row> {
+        match &self.about {
+            About::Order(row) | About::Payment(row) | About::Notice(row) => Some(row),
+            _ => None,
+        }
+    }
 }
 
 /// A text that an action needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Field {
     /// What it is.
     pub name: Name,
     /// What was typed so far.
-    pub text: String,
+    pub text: Prompt,
     /// Whether it may be empty.
     pub optional: bool,
 }
@@ -91,7 +129,7 @@ pub enum Deed {
 }
 
 /// An action that is being asked about: first its fields, then whether to do it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Dialog {
     /// What will be done.
     pub deed: Deed,
@@ -109,7 +147,7 @@ impl Dialog {
     pub fn new(deed: Deed, fields: &[(Name, &str, bool)]) -> Self {
         let field = |(name, text, optional): &(Name, &str, bool)| Field {
             name: *name,
-            text: (*text).to_owned(),
+            text: Prompt::new(text, FIELD, 4 * FIELD),
             optional: *optional,
         };
         Self { deed, fields: fields.iter().map(field).collect(), about: String::new(), at: 0 }
@@ -121,21 +159,9 @@ impl Dialog {
         self.at >= self.fields.len()
     }
 
-    /// A character typed.
-    pub fn put(&mut self, c: char) {
-        if let Some(field) = self.fields.get_mut(self.at)
-            && field.text.chars().count() < FIELD
-            && !c.is_control()
-        {
-            field.text.push(c);
-        }
-    }
-
-    /// The last character taken back.
-    pub fn rub(&mut self) {
-        if let Some(field) = self.fields.get_mut(self.at) {
-            field.text.pop();
-        }
+    /// The line that is typed into.
+    pub fn line(&mut self) -> Option<&mut Prompt> {
+        self.fields.get_mut(self.at).map(|field| &mut field.text)
     }
 
     /// On to the next field, if this one may be left as it is.
@@ -144,7 +170,7 @@ impl Dialog {
     /// What is missing.
     pub fn go_on(&mut self) -> Result<(), Name> {
         let Some(field) = self.fields.get(self.at) else { return Ok(()) };
-        let text = field.text.trim();
+        let text = field.text.text().trim();
         let number = matches!(field.name, Name::Position | Name::Minutes);
         let fits = if number { text.parse::<u64>().is_ok_and(|n| n > 0) } else { field.optional || !text.is_empty() };
         if !fits {
@@ -158,7 +184,7 @@ impl Dialog {
         self.fields
             .iter()
             .find(|field| field.name == name)
-            .map(|field| field.text.trim().to_owned())
+            .map(|field| field.text.text().trim().to_owned())
             .unwrap_or_default()
     }
 
@@ -195,7 +221,7 @@ pub struct Ui {
     /// Where each tab stands.
     pub places: [Place; TABS.len()],
     /// A filter that is being typed.
-    pub typing: Option<String>,
+    pub typing: Option<Prompt>,
     /// Failed callbacks by reason, channel and address.
     pub grouped: bool,
     /// How near the pictures of the overview are: 0 all that is remembered, 1 three seconds a column, 2 one.
@@ -210,6 +236,8 @@ pub struct Ui {
     pub detail: Option<Detail>,
     /// What is being asked.
     pub dialog: Option<Dialog>,
+    /// The terminal's columns and rows, where there is one.
+    pub size: Option<(u16, u16)>,
     /// What was said last, how bad, when.
     pub note: Option<(String, Level, u64)>,
 }
@@ -226,9 +254,15 @@ impl Ui {
         &mut self.places[self.tab as usize]
     }
 
+    /// Whether the terminal is too small for a picture: then no key means what cannot be seen.
+    #[must_use]
+    pub fn small(&self) -> bool {
+        self.size.is_some_and(|(width, height)| width < LEAST.0 || height < LEAST.1)
+    }
+
     /// Opens what is not told yet.
-    pub fn open(&mut self, id: &str) {
-        self.detail = Some(Detail { id: id.to_owned(), ..Detail::default() });
+    pub fn open(&mut self, id: &str, about: About) {
+        self.detail = Some(Detail { id: id.to_owned(), about, ..Detail::default() });
     }
 
     /// What the daemon says of what is open.

@@ -3,13 +3,14 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 use serde_json::Value;
 
 use super::View;
-use crate::top::lang;
+use crate::top::labels::{label, told};
+use crate::top::lang::{self, Lang};
 use crate::top::model::Model;
-use crate::top::text::{clean, left};
+use crate::top::text::{clean, columns, left, wrapped};
 
 /// Longest text of one value; a canonical string is long, a hostile field longer.
 const VALUE: usize = 1200;
@@ -35,29 +36,31 @@ pub fn split(area: Rect, view: &View<'_>) -> (Rect, Option<Rect>) {
     (list, Some(open))
 }
 
-/// A value in words: times as times, lists as lines.
-fn flatten(name: &str, value: &Value, model: &Model, lines: &mut Vec<(String, String)>) {
+/// A value in words: times as times, lists as lines. `name` is what the operator reads, `field` the admin API's name.
+fn flatten([name, field]: [&str; 2], value: &Value, model: &Model, lines: &mut Vec<(String, String)>) {
     if lines.len() >= LINES {
         return;
     }
     match value {
         Value::Object(fields) => {
             for (field, value) in fields {
-                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
-                flatten(&name, value, model, lines);
+                let label = label(model.lang, field);
+                let name = if name.is_empty() { label } else { format!("{name}.{label}") };
+                flatten([&name, field], value, model, lines);
             }
         }
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
+                let name = if at == 0 { name } else { "" };
                 match item.as_object() {
                     // A line of history or a payment reads best as a line.
                     Some(fields) if fields.values().all(|value| !value.is_object() && !value.is_array()) => {
                         let parts =
                             fields.iter().filter(|(field, _)| field.as_str() != "at" || !fields.contains_key("time"));
-                        let text: Vec<String> = parts.map(|(_, value)| plain(value)).collect();
-                        lines.push((if at == 0 { name.to_owned() } else { String::new() }, text.join("  ")));
+                        let text: Vec<String> = parts.map(|(field, value)| plain(field, value, model.lang)).collect();
+                        lines.push((name.to_owned(), text.join("  ")));
                     }
-                    _ => flatten(&if at == 0 { name.to_owned() } else { String::new() }, item, model, lines),
+                    _ => flatten([name, field], item, model, lines),
                 }
             }
         }
@@ -68,12 +71,17 @@ fn flatten(name: &str, value: &Value, model: &Model, lines: &mut Vec<(String, St
             lines.push((name.to_owned(), text));
         }
         Value::String(text) if text.is_empty() => {}
-        other => lines.push((name.to_owned(), plain(other))),
+        other => lines.push((name.to_owned(), plain(field, other, model.lang))),
     }
 }
 
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+/// A value as it is read; a word of the daemon's in the operator's language.
+fn plain(field: &str, value: &Value, lang: Lang) -> String {
+    match (value, lang) {
+        (Value::String(text), _) => told(lang, field, text).to_owned(),
+        (Value::Bool(is), Lang::Zh) => if *is { "是" } else { "否" }.to_owned(),
+        (other, _) => other.to_string(),
+    }
 }
 
 pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
@@ -86,7 +94,8 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     };
     let mut value = value.clone();
     // In the operator's language, where there is one.
-    if let Some(advice) = value["reason"].as_str().and_then(|reason| lang::advice(view.lang(), reason)) {
+    let reason = value["reason"].as_str();
+    if let Some(advice) = reason.and_then(|reason| lang::advice(view.lang(), reason)) {
         value["advice"] = Value::from(advice);
     }
     let mut pairs = Vec::new();
@@ -102,22 +111,21 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         sorted.append(fields);
         value = Value::Object(sorted);
     }
-    flatten("", &value, view.model, &mut pairs);
-    let widest = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0).min(26);
-    let lines: Vec<Line<'_>> = pairs
-        .iter()
-        .map(|(name, text)| {
-            let style = match name.as_str() {
-                "advice" | "error" => view.theme.warn(),
-                _ => ratatui::style::Style::new(),
-            };
-            Line::from(vec![
-                Span::styled(format!(" {} ", left(name, widest)), view.theme.dim()),
-                Span::styled(clean(text, VALUE), style),
-            ])
-        })
-        .collect();
-    let scroll = detail.scroll.min(lines.len().saturating_sub(1)) as u16;
-    let text = Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((scroll, 0)).block(block);
-    frame.render_widget(text, area);
+    flatten(["", ""], &value, view.model, &mut pairs);
+    let inner = block.inner(area);
+    let widest = pairs.iter().map(|(name, _)| columns(name)).max().unwrap_or(0).min(26);
+    let room = usize::from(inner.width).saturating_sub(widest + 2);
+    let urgent = [label(view.lang(), "advice"), label(view.lang(), "error")];
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (name, text) in &pairs {
+        let style = if urgent.contains(name) { view.theme.warn() } else { ratatui::style::Style::new() };
+        for (at, part) in wrapped(&clean(text, VALUE), room).into_iter().enumerate() {
+            let name = left(if at == 0 { name } else { "" }, widest);
+            lines
+                .push(Line::from(vec![Span::styled(format!(" {name} "), view.theme.dim()), Span::styled(part, style)]));
+        }
+    }
+    view.drawn.last = lines.len().saturating_sub(usize::from(inner.height));
+    let scroll = detail.scroll.min(view.drawn.last) as u16;
+    frame.render_widget(Paragraph::new(lines).scroll((scroll, 0)).block(block), area);
 }

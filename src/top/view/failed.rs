@@ -57,6 +57,6 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     } else {
         view.say("none holds this text; Esc clears the filter", "没有符合的;Esc 清除筛选")
     };
-    let list = List { columns: COLUMNS, grows: 2, rows: rows.len(), chosen: place.row, empty };
+    let list = List { columns: COLUMNS, grows: 2, rows: rows.len(), chosen: model.marked(Tab::Failed), empty };
     table::draw(frame, inner, view, &list, |at| cells(&rows[at], model, theme));
 }

@@ -96,7 +96,7 @@ pub fn tabs(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         if x + width > area.right() {
             break;
         }
-        view.hits.push((Rect { x, y: area.y, width, height: 1 }, Hit::Tab(tab)));
+        view.drawn.hits.push((Rect { x, y: area.y, width, height: 1 }, Hit::Tab(tab)));
         x += width;
         let style = if tab == view.model.ui.tab { view.theme.chosen() } else { view.theme.dim() };
         spans.push(Span::styled(text, style));
@@ -145,9 +145,10 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 pub fn foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let ui = &view.model.ui;
     let width = usize::from(area.width);
-    if let Some(text) = &ui.typing {
+    if let Some(prompt) = &ui.typing {
         let ask = view.say("filter, Enter: ", "筛选,回车:");
-        let line = format!(" {ask}{}▏", clean(text, width.saturating_sub(columns(ask) + 3)));
+        let (before, behind) = prompt.around(width.saturating_sub(columns(ask) + 3));
+        let line = format!(" {ask}{before}▏{behind}");
         frame.render_widget(Paragraph::new(Line::styled(line, view.theme.accent())), area);
         return;
     }

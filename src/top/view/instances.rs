@@ -62,7 +62,7 @@ pub fn channels(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         "no channel is configured: nobody can pay ([channel.<name>] in the configuration)",
         "没有配置渠道:无法付款(配置中的 [channel.<name>])",
     );
-    let chosen = model.ui.places[Tab::Channels as usize].row;
+    let chosen = model.marked(Tab::Channels);
     let list = List { columns: CHANNELS, grows: 0, rows: rows.len(), chosen, empty };
     table::draw(frame, inner, view, &list, |at| channel(&rows[at], model, theme));
 }
@@ -129,7 +129,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     let rows = model.instance_rows();
     let inner = view.panel(frame, area, &format!("{} {}", view.say("instances", "实例"), rows.len()));
     let empty = view.say("no daemon was heard yet", "还没有收到守护进程的消息");
-    let chosen = model.ui.places[Tab::Instances as usize].row;
+    let chosen = model.marked(Tab::Instances);
     let list = List { columns: INSTANCES, grows: 1, rows: rows.len(), chosen, empty };
     table::draw(frame, inner, view, &list, |at| instance(rows[at].0, rows[at].1, model, theme));
 }

@@ -21,6 +21,7 @@ mod stock;
 mod table;
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
@@ -28,12 +29,10 @@ use ratatui::widgets::Paragraph;
 use super::keys::Tab;
 use super::lang::Lang;
 use super::model::Model;
-use super::model::ui::Hit;
+use super::model::ui::{Hit, LEAST};
 use super::text::clean;
 use super::theme::Theme;
-
-/// The least that anything can be shown in.
-const LEAST: (u16, u16) = (60, 16);
+use crate::domain::text::ascii;
 
 /// What is drawn with: the model, its colours, and where something can be clicked.
 pub struct View<'a> {
@@ -41,8 +40,8 @@ pub struct View<'a> {
     pub model: &'a Model,
     /// How it looks.
     pub theme: Theme,
-    /// What can be clicked.
-    pub hits: Vec<(Rect, Hit)>,
+    /// What the picture tells of itself.
+    pub drawn: Drawn,
 }
 
 impl View<'_> {
@@ -75,10 +74,37 @@ impl View<'_> {
     }
 }
 
-/// Draws everything; says what can be clicked where.
-pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) -> Vec<(Rect, Hit)> {
+/// What a picture tells of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Drawn {
+    /// What can be clicked where.
+    pub hits: Vec<(Rect, Hit)>,
+    /// How many lines of what is open can be scrolled past.
+    pub last: usize,
+}
+
+/// Draws everything.
+pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) -> Drawn {
+    let drawn = colourful(frame, model, theme);
+    if model.ascii {
+        plain(frame.buffer_mut());
+    }
+    drawn
+}
+
+/// Nothing but what every terminal shows, cell by cell.
+fn plain(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if !cell.symbol().is_ascii() {
+            let shown = ascii(cell.symbol().chars().next().unwrap_or(' '));
+            cell.set_char(shown);
+        }
+    }
+}
+
+fn colourful(frame: &mut Frame<'_>, model: &Model, theme: Theme) -> Drawn {
     let area = frame.area();
-    let mut view = View { model, theme, hits: Vec::new() };
+    let mut view = View { model, theme, drawn: Drawn::default() };
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let text = format!(
             "{} {}×{}; {} {}×{}",
@@ -90,7 +116,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) -> Vec<(Rect, Hi
             LEAST.1
         );
         frame.render_widget(Paragraph::new(text), area);
-        return view.hits;
+        return view.drawn;
     }
     let alarms = frame::alarm_rows(&view, area.height);
     let [head, tabs, status, body, foot] = Layout::vertical([
@@ -113,7 +139,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) -> Vec<(Rect, Hi
         popup::alarms(frame, area, &view);
     }
     popup::dialog(frame, area, &view);
-    view.hits
+    view.drawn
 }
 
 fn tab(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {

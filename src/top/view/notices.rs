@@ -90,6 +90,6 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     frame.render_widget(Line::styled(crate::top::text::clean(&told, usize::from(head.width)), theme.dim()), head);
     let empty =
         view.say("no notice was sent since this was opened, and none waits", "打开以来没有发送通知,也没有等待的");
-    let list = List { columns: COLUMNS, grows: 8, rows: rows.len(), chosen: place.row, empty };
+    let list = List { columns: COLUMNS, grows: 8, rows: rows.len(), chosen: model.marked(Tab::Notices), empty };
     table::draw(frame, list_area, view, &list, |at| cells(rows[at], model, theme));
 }

@@ -83,7 +83,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         ),
         None => view.say("nothing was delivered yet; / searches", "还没有发货;/ 搜索"),
     };
-    let list = List { columns: COLUMNS, grows: 6, rows: rows.len(), chosen: place.row, empty };
+    let list = List { columns: COLUMNS, grows: 6, rows: rows.len(), chosen: model.marked(Tab::Orders), empty };
     table::draw(frame, inner, view, &list, |at| cells(&rows[at], model, theme));
 }
 
@@ -105,11 +105,11 @@ pub fn review(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     let empty = if place.filter.is_empty() {
         view.say(
             "nothing waits: no held or owed order, no extra or orphan payment",
-            "没有待处理:无待审或缺货订单,无重复或无主付款",
+            "没有待处理:无待审或待补货订单,无重复或无主付款",
         )
     } else {
         view.say("none holds this text; Esc clears the filter", "没有符合的;Esc 清除筛选")
     };
-    let list = List { columns: WAITING, grows: 5, rows: rows.len(), chosen: place.row, empty };
+    let list = List { columns: WAITING, grows: 5, rows: rows.len(), chosen: model.marked(Tab::Review), empty };
     table::draw(frame, inner, view, &list, |at| waiting(rows[at], model, theme));
 }

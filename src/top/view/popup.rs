@@ -9,7 +9,10 @@ use super::View;
 use crate::top::keys::{BINDINGS, Place};
 use crate::top::model::alarm::Level;
 use crate::top::model::ui::{Deed, Dialog};
-use crate::top::text::{clean, left};
+use crate::top::text::{clean, columns, left};
+
+/// Columns of a question.
+const WIDTH: u16 = 72;
 
 fn middle(area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
@@ -116,11 +119,15 @@ pub fn dialog(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     for (at, field) in dialog.fields.iter().enumerate() {
         let here = at == dialog.at;
         let style = if here { view.theme.accent() } else { view.theme.dim() };
-        lines.push(Line::from(vec![
-            Span::styled(format!("{}: ", field.name.asks(view.lang())), style),
-            Span::raw(clean(&field.text, 120)),
-            Span::raw(if here { "▏" } else { "" }),
-        ]));
+        let name = format!("{}: ", field.name.asks(view.lang()));
+        let room = usize::from(WIDTH.min(area.width)).saturating_sub(columns(&name) + 3);
+        let text = if here {
+            let (before, behind) = field.text.around(room);
+            format!("{before}▏{behind}")
+        } else {
+            clean(field.text.text(), room)
+        };
+        lines.push(Line::from(vec![Span::styled(name, style), Span::raw(text)]));
     }
     lines.push(Line::raw(""));
     lines.push(if dialog.asks() {
@@ -129,7 +136,10 @@ pub fn dialog(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     } else {
         Line::styled(view.say("Enter: next · Esc: leave it", "回车:下一步 · Esc:放弃"), view.theme.dim())
     });
-    let place = middle(area, 72, lines.len() as u16 + 4);
+    // Wrapped lines need rows too: the question must never be cut off.
+    let inside = usize::from(WIDTH.min(area.width)).saturating_sub(2).max(1);
+    let rows: usize = lines.iter().map(|line| line.width().div_ceil(inside).max(1)).sum();
+    let place = middle(area, WIDTH, rows as u16 + 4);
     frame.render_widget(Clear, place);
     let text = Paragraph::new(lines).wrap(Wrap { trim: false }).block(view.block(view.say("sure?", "确认")));
     frame.render_widget(text, place);

@@ -8,10 +8,11 @@ use ratatui::widgets::Paragraph;
 
 use super::table::{self, Cell, Column, List, figure, text};
 use super::{View, charts};
+use crate::domain::Trouble;
 use crate::telemetry::snapshot::StockRow;
 use crate::top::keys::Tab;
 use crate::top::model::Model;
-use crate::top::model::lists::{StockState, danger_of, sorts};
+use crate::top::model::lists::{danger_of, sorts};
 use crate::top::text::{clean, count, lasting, left, right};
 use crate::top::theme::Theme;
 
@@ -21,7 +22,7 @@ const COLUMNS: &[Column] = &[
     figure("available", "可售", 9, 0),
     figure("reserved", "已占用", 8, 4),
     figure("given", "已售", 8, 5),
-    figure("owed", "缺货", 6, 0),
+    figure("owed", "待补货", 6, 0),
     figure("an hour", "每小时", 8, 3),
     figure("empty in", "售完于", 8, 0),
     figure("low", "警戒", 6, 6),
@@ -31,11 +32,11 @@ const COLUMNS: &[Column] = &[
 
 /// How a row looks: by its danger.
 fn style(row: &StockRow, model: &Model, theme: Theme) -> Style {
-    match model.stock_state(row) {
-        StockState::Owed | StockState::Empty => theme.bad(),
-        StockState::Low | StockState::Soon => theme.warn(),
-        StockState::Retired => theme.dim(),
-        StockState::Fine => Style::new(),
+    match model.trouble(row) {
+        Some(Trouble::Owed | Trouble::Empty) => theme.bad(),
+        Some(Trouble::Reserved | Trouble::Low | Trouble::Soon) => theme.warn(),
+        None if row.retired => theme.dim(),
+        None => Style::new(),
     }
 }
 
@@ -93,7 +94,7 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         ),
         (true, false) => view.say("no product holds this text; Esc clears the filter", "没有符合的商品;Esc 清除筛选"),
     };
-    let list = List { columns: COLUMNS, grows: 1, rows: rows.len(), chosen: place.row, empty };
+    let list = List { columns: COLUMNS, grows: 1, rows: rows.len(), chosen: model.marked(Tab::Stock), empty };
     table::draw(frame, inner, view, &list, |at| cells(rows[at], model, theme));
 }
 
@@ -109,7 +110,7 @@ pub fn endangered(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         .map(|row| {
             let ends = format!("{} {}", right(&count(row.stock.available()), 7), right(&empties(row), 7));
             let owed = if row.stock.owed > 0 {
-                format!(" {} {}", view.say("owed", "缺货"), row.stock.owed)
+                format!(" {} {}", view.say("owed", "待补货"), row.stock.owed)
             } else {
                 String::new()
             };

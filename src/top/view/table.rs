@@ -46,8 +46,8 @@ pub struct List<'a> {
     pub grows: usize,
     /// Rows in all.
     pub rows: usize,
-    /// The chosen one.
-    pub chosen: usize,
+    /// The one that is marked, if it is in the list.
+    pub chosen: Option<usize>,
     /// What to say where there is none.
     pub empty: &'a str,
 }
@@ -94,7 +94,7 @@ pub fn draw(
         lines.extend(list.empty.lines().map(|line| Line::styled(format!(" {line}"), view.theme.dim())));
     }
     // The chosen row a little above the end, so that one sees what follows.
-    let first = (list.chosen + 2).saturating_sub(room).min(list.rows.saturating_sub(room));
+    let first = (list.chosen.unwrap_or(0) + 2).saturating_sub(room).min(list.rows.saturating_sub(room));
     for row in (first..list.rows).take(room) {
         let made = cells(row);
         let spans: Vec<Span<'_>> = shown
@@ -104,11 +104,11 @@ pub fn draw(
             })
             .collect();
         let mut line = Line::from(spans);
-        if row == list.chosen {
+        if Some(row) == list.chosen {
             line = line.patch_style(view.theme.chosen());
         }
         let y = area.y + lines.len() as u16;
-        view.hits.push((Rect { x: area.x, y, width: area.width, height: 1 }, Hit::Row(row)));
+        view.drawn.hits.push((Rect { x: area.x, y, width: area.width, height: 1 }, Hit::Row(row)));
         lines.push(line);
     }
     frame.render_widget(Paragraph::new(lines), area);

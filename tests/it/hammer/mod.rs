@@ -1,5 +1,6 @@
 //! The load tester's own figures, against what is known: delays, a stall, a lie.
 
+mod honest;
 mod kinds;
 mod sale;
 mod screen;
@@ -57,7 +58,7 @@ async fn percentiles_agree_with_a_server_of_known_delays() {
     let mut target = prepared(&shop, &load).await;
     target.address = delays().await;
     let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
-    let report = hammer::run(&target, &load, &stats, &stop, false).await;
+    let report = hammer::run(&target, &load, &stats, &stop, hammer::Audited::No).await;
     let json = report.json();
     assert_eq!(json["answered"], 1000);
     for (percentile, known) in [("p50", 300.0), ("p99", 900.0)] {
@@ -99,7 +100,7 @@ async fn the_load_is_blamed_when_it_cannot_keep_up_and_a_slow_server_when_that_c
         let mut target = prepared(&shop, &load).await;
         target.address = address;
         let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
-        hammer::run(&target, &load, &stats, &stop, false).await
+        hammer::run(&target, &load, &stats, &stop, hammer::Audited::No).await
     };
     // A million a second: nothing that signs and speaks HTTP on this machine keeps to that.
     let report = run(load(1_000_000.0, 0.05, "unknown=1", 64), instant()).await;
@@ -133,7 +134,7 @@ async fn a_server_that_stalls_is_not_excused_by_the_load_that_waits_for_it() {
         std::thread::sleep(Duration::from_secs(2));
         kill_process(pid, Signal::CONT).unwrap();
     });
-    let report = hammer::run(&target, &load, &stats, &stop, true).await;
+    let report = hammer::run(&target, &load, &stats, &stop, hammer::Audited::Shop).await;
     freeze.join().unwrap();
     let json = report.json();
     assert_eq!(json["answered"], 600);

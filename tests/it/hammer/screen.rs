@@ -83,6 +83,7 @@ fn panics_under_a_screen() {
         offered: None,
         lasts: Duration::from_secs(9),
         colour: true,
+        ascii: false,
     };
     let stop = Arc::new(AtomicBool::new(false));
     let screen = Screen::open(show, Arc::new(Stats::default()), stop, || ()).unwrap();

@@ -240,7 +240,8 @@ impl Daemon {
     /// The command line, on this daemon.
     pub fn cli(&self, args: &[&str], input: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kamid"));
-        command.args(args).arg("--data").arg(&self.data);
+        // Whatever the terminal that runs the tests is one of.
+        command.args(args).arg("--data").arg(&self.data).env("LC_ALL", "C.UTF-8");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let _closed = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap()

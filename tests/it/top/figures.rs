@@ -45,6 +45,7 @@ fn recording(path: &std::path::Path, seconds: u64) {
                 matching: 200,
                 rows: (0..3).map(row).collect(),
                 gone,
+                alarms: None,
             };
             writeln!(text, "{{\"ms\":{},\"line\":{{\"stock\":{}}}}}", n * 1000, serde_json::to_string(&line).unwrap())
                 .unwrap();

@@ -2,6 +2,12 @@
 
 mod figures;
 mod hands;
+mod locale;
+mod once;
+mod prompts;
+mod recording;
 mod scenes;
 mod screens;
+mod stock;
 mod terminal;
+mod words;

@@ -6,7 +6,7 @@ use kamid::telemetry::snapshot::{
     self, ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockLine, StockRow, Surroundings, encode,
 };
 use kamid::top::Lang;
-use kamid::top::model::{Line, Link, Lost, Message, Model};
+use kamid::top::model::{Fault, Line, Link, Lost, Message, Model};
 use serde_json::json;
 
 /// 2026-11-25 21:00:00 UTC.
@@ -73,7 +73,7 @@ fn row(product: &str, name: &str, pool: u64, hourly: u64, owed: u64) -> StockRow
 
 fn stock(model: &mut Model, at: u64, rows: Vec<StockRow>) {
     let products = rows.len() as u64;
-    let line = StockLine { at, products, matching: products, rows, gone: Vec::new() };
+    let line = StockLine { at, products, matching: products, rows, ..StockLine::default() };
     model.update(Message::Line(Line::Stock(Box::new(line))));
 }
 
@@ -220,7 +220,7 @@ pub fn alarm(lang: Lang) -> Model {
 pub fn disconnected(lang: Lang) -> Model {
     let mut model = normal(lang);
     let now = BEGAN + 899_000 + 14_000;
-    let lost = Lost { why: "the daemon ended the stream".to_owned(), retry_at: now + 3000 };
+    let lost = Lost { fault: Fault::Away, why: "the daemon ended the stream".to_owned(), retry_at: now + 3000 };
     model.update(Message::Link(Link::Lost(lost)));
     model.update(Message::Tick(now));
     model

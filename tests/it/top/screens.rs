@@ -3,6 +3,7 @@
 //! `INSTA_UPDATE=always cargo test --test it top::screens` writes them anew; look at each change.
 
 use kamid::top::keys::{TABS, Tab};
+use kamid::top::model::ui::About;
 use kamid::top::model::{Message, Model};
 use kamid::top::{Lang, Theme, page, picture};
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
@@ -76,7 +77,7 @@ fn a_small_terminal_says_so_and_every_size_can_be_drawn() {
     assert!(screen(&model, (40, 10)).contains("窗口太小"));
     for tab in TABS {
         model.ui.tab = tab;
-        model.ui.open("x");
+        model.ui.open("x", About::Past);
         for size in [(1, 1), (60, 16), (61, 17), (79, 23), (97, 31), (139, 45), (300, 100)] {
             let text = screen(&model, size);
             assert!(
@@ -103,7 +104,7 @@ fn hostile_text_changes_nothing_outside_its_cell() {
         for brief in &mut model.incidents {
             (brief.number, brief.address, brief.channel) = (text.to_owned(), text.to_owned(), text.to_owned());
         }
-        model.ui.open("x");
+        model.ui.open("x", About::Past);
         model.ui.fill("x", serde_json::json!({"number": text, "target": text}));
     }
     for tab in TABS {
