@@ -5,7 +5,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io::{BufRead, Read};
 
-use crate::shop::{ImportReport, edged};
+use crate::domain::text::bare;
+use crate::shop::ImportReport;
 
 /// Longest line read; what is longer is reported, not kept.
 const LINE_BYTES: u64 = 131_072;
@@ -112,7 +113,7 @@ impl Parts {
             line.pop();
         }
         let key = match std::str::from_utf8(&line) {
-            Ok(text) => edged(text).as_bytes(),
+            Ok(text) => bare(text).as_bytes(),
             Err(_) => line.trim_ascii(),
         };
         // 128 bits: two lines that are taken for one would lose a key.

@@ -3,8 +3,8 @@
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
-use icu_properties::CodePointSetData;
-use icu_properties::props::DefaultIgnorableCodePoint;
+
+use super::text::is_invisible;
 
 /// A mail host that ignores some characters of a mailbox's name, and the one it stands for.
 struct Host {
@@ -43,9 +43,8 @@ pub fn folded(contact: &str) -> String {
 /// Without case, width and other compatible forms, and without what cannot be seen.
 fn plain(text: &str) -> String {
     let (nfkc, case) = (ComposingNormalizer::new_nfkc(), CaseMapper::new());
-    let invisible = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let shown = |text: &str| -> String {
-        let seen = |c: &char| !c.is_whitespace() && !c.is_control() && !invisible.contains(*c);
+        let seen = |c: &char| !c.is_whitespace() && !c.is_control() && !is_invisible(*c);
         text.chars().filter(seen).collect()
     };
     let once = case.fold_string(&nfkc.normalize(&shown(text))).into_owned();

@@ -76,7 +76,7 @@ pub fn masked(text: &str) -> String {
 /// Whether a character is not seen: Unicode's `Default_Ignorable_Code_Point`, which a byte-order mark is one of.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
-    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+    !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
 /// JSON without the byte-order marks and blanks before it, which some servers put there: one of their files has them. It is

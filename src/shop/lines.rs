@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use icu_properties::props::DefaultIgnorableCodePoint;
-use icu_properties::{CodePointSetData, CodePointSetDataBorrowed};
 use serde::{Deserialize, Serialize};
+
+use crate::domain::text::{bare, is_invisible};
 
 /// Line numbers named in a report, of each kind; the counts are always whole.
 const LINES_NAMED: usize = 1000;
@@ -73,23 +73,10 @@ pub(super) fn name_line(lines: &mut Vec<u64>, count: &mut u64, line: u64) {
     }
 }
 
-const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
-
-/// Whether a character is there and not seen.
-fn ignorable(c: char) -> bool {
-    !c.is_ascii() && IGNORABLE.contains(c)
-}
-
-/// A text without what nobody sees at its edges: blanks of all scripts, invisible characters, byte order marks.
-#[must_use]
-pub fn edged(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || ignorable(c))
-}
-
 /// Whether a character that is no edge makes a line unreadable: control characters but the tab, further ends of lines,
 /// what nobody sees, and the sign for what a conversion lost.
 fn spoils(c: char) -> bool {
-    (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffd}') || ignorable(c)
+    (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffd}') || is_invisible(c)
 }
 
 /// A key, and the line it stands in.
@@ -115,7 +102,7 @@ fn line_of(line: &[u8], most: usize) -> Line<'_> {
     let Ok(text) = std::str::from_utf8(line) else {
         return if line.trim_ascii().len() > most { Line::TooLong } else { Line::Unreadable };
     };
-    match edged(text) {
+    match bare(text) {
         "" => Line::Blank,
         key if key.len() > most => Line::TooLong,
         key if key.contains(spoils) => Line::Unreadable,

@@ -8,7 +8,7 @@ mod document;
 mod encoding;
 mod table;
 
-use super::lines::edged;
+use crate::domain::text::bare;
 use encoding::Readings;
 use table::Quoted;
 
@@ -134,7 +134,7 @@ impl Sheet {
         match std::str::from_utf8(line) {
             Ok(text) => {
                 if !text.is_ascii() {
-                    self.readings.meet(edged(text), number);
+                    self.readings.meet(bare(text), number);
                 }
             }
             Err(_) => {

@@ -87,7 +87,7 @@ fn identity() -> Result<String, StoreError> {
 impl Places {
     /// Compares what is known with what stands in Redis. Says where it ends; `None` where nothing is known.
     pub(in crate::store) async fn look(&self, link: &mut Link, names: Names) -> Result<Option<Ends>, StoreError> {
-        let before = self.state().kept.clone();
+        let (before, adopted) = self.known();
         if before.places.is_empty() {
             return Ok(None);
         }
@@ -97,8 +97,13 @@ impl Places {
         {
             self.trust();
         }
-        self.judge(&before, &seen);
+        self.judge((&before, adopted), &seen);
         Ok(Some(seen.ends))
+    }
+
+    pub(super) fn known(&self) -> (Kept, u64) {
+        let state = self.state();
+        (state.kept.clone(), state.adopted)
     }
 
     /// Whether every entry that a doubt says is missing stands there: the right files were brought back.

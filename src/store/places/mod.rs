@@ -147,6 +147,8 @@ struct State {
     young: Vec<(Millis, Ends)>,
     findings: Vec<Finding>,
     unwritten: bool,
+    /// How often what stands in Redis was taken for the store: a look that began before the last time compares with another.
+    adopted: u64,
 }
 
 /// What this instance knows of its store's places.
@@ -233,8 +235,11 @@ impl Places {
 
     /// Takes in what stands in Redis. `before` is what was known when the look began: what was acknowledged since may not be
     /// in it.
-    fn judge(&self, before: &Kept, seen: &Seen) {
+    fn judge(&self, (before, adopted): (&Kept, u64), seen: &Seen) {
         let mut state = self.state();
+        if state.adopted != adopted {
+            return;
+        }
         let known_as = before.places.get(CATALOG).map_or("", |known| known.id.as_str());
         if seen.leads_from(known_as) {
             state.adopt(seen);
@@ -310,6 +315,7 @@ impl State {
         self.kept = Kept { places: seen.ids.iter().map(known).collect(), server: seen.server.clone(), doubt: None };
         self.young.clear();
         self.unwritten = true;
+        self.adopted += 1;
     }
 
     fn doubted(&mut self, doubt: Doubt) {

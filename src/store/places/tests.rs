@@ -14,8 +14,8 @@ fn known(end: EntryId) -> Places {
 }
 
 fn judged(places: &Places, seen: &Seen) -> Vec<Finding> {
-    let before = places.state().kept.clone();
-    places.judge(&before, seen);
+    let (before, adopted) = places.known();
+    places.judge((&before, adopted), seen);
     places.findings()
 }
 
@@ -30,9 +30,9 @@ fn a_store_as_it_was_or_further_on_is_trusted() {
 #[test]
 fn what_was_acknowledged_while_the_look_was_under_way_is_not_missed() {
     let places = known(EntryId(5, 1));
-    let before = places.state().kept.clone();
+    let (before, adopted) = places.known();
     places.acknowledged(Slot::new(7), EntryId(9, 0));
-    places.judge(&before, &seen("a", EntryId(5, 1)));
+    places.judge((&before, adopted), &seen("a", EntryId(5, 1)));
     assert_eq!(places.doubt(), None);
     assert_eq!(judged(&places, &seen("a", EntryId(5, 1))).len(), 1);
     assert_eq!(places.doubt().unwrap().missing.len(), 1);
@@ -69,6 +69,18 @@ fn a_promoted_replica_is_told_and_a_server_that_loaded_an_old_dump_is_doubted() 
         assert_eq!(matches!(findings[..], [Finding::Promoted { slots: 64, until: 5 }]), trusted, "{findings:?}");
         assert_eq!(places.doubt().is_none(), trusted);
     }
+}
+
+#[test]
+fn what_two_links_find_at_once_is_told_once() {
+    let places = known(EntryId(5, 1));
+    let mut other = seen("b", EntryId(4, 0));
+    (other.server.before, other.server.started) = ("h-a".to_owned(), 50_000);
+    let (before, adopted) = places.known();
+    places.judge((&before, adopted), &other);
+    places.judge((&before, adopted), &other);
+    assert_eq!(places.findings().len(), 1);
+    assert_eq!(places.doubt(), None);
 }
 
 #[test]
