@@ -112,9 +112,11 @@ impl Parts {
         if line.last() == Some(&b'\n') {
             line.pop();
         }
-        let key = match std::str::from_utf8(&line) {
+        // The file's mark is no part of its first line, also where that is no text.
+        let unmarked = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(&line);
+        let key = match std::str::from_utf8(unmarked) {
             Ok(text) => bare(text).as_bytes(),
-            Err(_) => line.trim_ascii(),
+            Err(_) => unmarked.trim_ascii(),
         };
         // 128 bits: two lines that are taken for one would lose a key.
         let hash = (self.hashers.0.hash_one(key), self.hashers.1.hash_one(key));

@@ -76,7 +76,9 @@ fn read_hop(text: &str) -> Option<IpAddr> {
         return without_zone(bare(inside)).filter(|_| behind.is_empty() || behind.starts_with(':'));
     }
     // A port behind an IPv6 address without brackets is one only where the whole is no address.
-    without_zone(text).or_else(|| without_zone(text.rsplit_once(':')?.0))
+    let port = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+    let before_port = || text.rsplit_once(':').filter(|(_, behind)| port(behind));
+    without_zone(text).or_else(|| without_zone(before_port()?.0))
 }
 
 /// Whether only a machine of one's own network can have that address.

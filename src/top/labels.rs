@@ -78,6 +78,7 @@ const LABELS: &[(&str, &str)] = &[
     ("only_counted", "仅计数"),
     ("redis_us", "Redis 往返(微秒)"),
     ("skew_ms", "时差(毫秒)"),
+    ("stopped_s", "停止过期(秒)"),
     ("outbox_behind", "待处理事件"),
     ("waiting", "等待人工"),
     ("memory_bytes", "内存(字节)"),

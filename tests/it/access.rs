@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::support::browser::{Driver, PATIENCE, text};
 use crate::support::shop::Daemon;
 
+/// One buyer of these tests orders several times.
+const OFTEN: &str = "[limits]\nunpaid_keys_per_address = \"1000\"\n";
+
 async fn order(shop: &Daemon) -> Value {
     let wish = json!({"product": "card", "contact": "Buyer@example.test", "channel": "pay"});
     let (status, order) = shop.post("/v1/orders", &wish).await;
@@ -64,7 +67,7 @@ async fn a_buyer_who_comes_back_in_another_browser_enters_the_code_and_gets_the_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_and_what_is_missing_look_alike_and_guesses_are_counted() {
-    let shop = Daemon::start("[limits]\nlookups_per_minute = 600\n");
+    let shop = Daemon::start(&format!("{OFTEN}lookups_per_minute = 600\n"));
     shop.product("card", &[], 5);
     let (one, other) = (order(&shop).await, order(&shop).await);
     let (id, code) = (one["id"].as_str().unwrap(), other["code"].as_str().unwrap());

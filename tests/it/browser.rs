@@ -206,8 +206,8 @@ async fn every_page_reads_well_on_a_phone_by_day_and_by_night() {
     shop.import("page", 0, 9);
     let (paid, delivered) = order(&shop, "pay").await;
     assert_eq!(shop.pay(&paid, "N1", 1980).await.0, 200);
-    let (_, waiting) = order(&shop, "sandbox").await;
-    let sandbox = format!("{}/pay/sandbox/checkout/{paid}01", shop.public);
+    let (tried, waiting) = order(&shop, "sandbox").await;
+    let sandbox = format!("{}/pay/sandbox/checkout/{tried}01", shop.public);
     let pages = [
         (waiting.as_str(), "waiting", "十元卡 × 2 · 等待付款"),
         (delivered.as_str(), "delivered", "十元卡 × 2 · 已发货"),

@@ -140,7 +140,7 @@ fn secrets_that_others_may_read_are_refused_with_the_chmod_to_run() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_redis_has_a_limit_of_memory_at_which_orders_stop_and_payments_go_on() {
     let mut shop = Daemon::start("[store]\nmemory_mb = 64\n[limits]\nmemory_percent = 50\n");
-    shop.product("memory", &[], 5);
+    shop.product("memory", &[], 500);
     let id = shop.order("memory", 1).await;
     let client = redis::Client::open(format!("unix://{}", shop.data.join("redis/redis.sock").display())).unwrap();
     let limit = || {

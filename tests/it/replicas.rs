@@ -35,6 +35,7 @@ impl Pair {
         let replica = TestRedis::of(program, settings);
         wait_for("the replica", || is_online(&master));
         let folder = "[notify.mail]\nkind = \"folder\"\nfrom = \"shop@example.test\"\n";
+        let folder = format!("{folder}[limits]\nunpaid_keys_per_address = \"1000\"\n");
         let store = format!("{folder}[store]\nurl = \"{}\"\nreplicas = 1\ntimeout_ms = 2000\n", master.url());
         let shop = Daemon::at(&master.folder().join("d"), &store);
         Self { shop, replica, master }

@@ -1,5 +1,7 @@
 //! Key rings that fit in part, and a new key on its way to all instances.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -24,6 +26,13 @@ fn with_key(ring: &Value, byte: u8, active: u8) -> Value {
     ring
 }
 
+/// Writes a ring as only its owner may read it.
+fn write(data: &Path, ring: &Value) {
+    let mut file = std::fs::File::options();
+    let file = file.write(true).create(true).truncate(true).mode(0o600).open(data.join("ring.json"));
+    file.unwrap().write_all(ring.to_string().as_bytes()).unwrap();
+}
+
 /// Settings of a daemon that shares this one's Redis.
 fn sharing(shop: &Daemon) -> String {
     format!("[store]\nurl = \"unix://{}\"\n", shop.data.join("redis/redis.sock").display())
@@ -34,7 +43,7 @@ fn refused(shop: &Daemon, ring: &Value) -> String {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{}", sharing(shop));
     std::fs::write(folder.path().join("config.toml"), text).unwrap();
-    std::fs::write(folder.path().join("ring.json"), ring.to_string()).unwrap();
+    write(folder.path(), ring);
     let mut command = Command::new(env!("CARGO_BIN_EXE_kamid"));
     let mut child =
         command.args(["serve", "--data"]).arg(folder.path()).stderr(std::process::Stdio::piped()).spawn().unwrap();
@@ -54,7 +63,7 @@ fn refused(shop: &Daemon, ring: &Value) -> String {
 /// A daemon that shares this one's Redis, with that ring.
 fn joined(shop: &Daemon, folder: &Path, ring: &Value) -> Daemon {
     std::fs::create_dir_all(folder).unwrap();
-    std::fs::write(folder.join("ring.json"), ring.to_string()).unwrap();
+    write(folder, ring);
     Daemon::at(folder, &sharing(shop))
 }
 
@@ -118,7 +127,7 @@ async fn a_ring_that_fits_in_part_does_not_start() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_key_is_sealed_under_once_every_instance_holds_it() {
     let mut shop = Daemon::start("");
-    shop.product("turn", &[], 1);
+    shop.product("turn", &["--per-order", "10000"], 1);
     let own = ring(&shop.data);
     let folder = tempfile::tempdir().unwrap();
     let both = with_key(&own, 2, 2);
@@ -131,7 +140,7 @@ async fn a_new_key_is_sealed_under_once_every_instance_holds_it() {
     assert_eq!(under(&shop, "turn"), [1, 1, 1]);
     // It gets the key; by and by both seal under it.
     shop.kill();
-    std::fs::write(shop.data.join("ring.json"), with_key(&own, 2, 1).to_string()).unwrap();
+    write(&shop.data, &with_key(&own, 2, 1));
     shop.run();
     let mut next = 12;
     wait_for("the new key", || {

@@ -109,6 +109,9 @@ fn the_tours_go_on_beside_a_second_channel() {
         let (orders, _) = readme.split_once("$ kamid hammer").unwrap();
         let asks = readme.lines().position(|line| line.starts_with("$ curl ")).unwrap();
         let curl: Vec<&str> = readme.lines().skip(asks).take(2).collect();
-        walk(&format!("{orders}```\n```console\n{}\n```\n", curl.join("\n")), &Daemon::start(""));
+        walk(
+            &format!("{orders}```\n```console\n{}\n```\n", curl.join("\n")),
+            &Daemon::start("[limits]\nunpaid_keys_per_address = \"1000\"\n"),
+        );
     }
 }

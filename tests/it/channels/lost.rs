@@ -39,7 +39,7 @@ async fn after_an_outage_every_lost_payment_is_found_once() {
     let section = settings(&gateway, &data);
     let dead = section.replace(&gateway.url, &format!("http://{down}"));
     // Nobody asks but the command.
-    let limits = "[limits]\nasks_per_second = 0\n";
+    let limits = "[limits]\nasks_per_second = 0\nunpaid_keys_per_address = \"1000\"\n";
     let shop = Daemon::at(&data, &format!("{limits}[channel.gate]\n{section}\n[channel.dead]\n{dead}\n"));
     shop.product("card", &[], 5);
     let before = "2026-01-01T00:00:00+08:00";
@@ -166,7 +166,8 @@ async fn an_order_near_its_expiry_is_asked_about_by_itself() {
     let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
     let data = folder.path().join("d");
     let gateway = Gateway::start(Family::EpayV1).await;
-    let shop = Daemon::at(&data, &format!("[channel.gate]\n{}\n", settings(&gateway, &data)));
+    let often = "[limits]\nunpaid_keys_per_address = \"1000\"\n";
+    let shop = Daemon::at(&data, &format!("{often}[channel.gate]\n{}\n", settings(&gateway, &data)));
     shop.product("card", &["--expires-minutes", "1"], 2);
     let (paid, number) = ordered(&shop).await;
     let (unpaid, _) = ordered(&shop).await;

@@ -21,6 +21,22 @@ fn headers(values: &[Vec<u8>]) -> Option<HeaderMap> {
     Some(headers)
 }
 
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || "\"'".contains(c))
+}
+
+/// One place of the header: an address, perhaps with a zone, in brackets, with a port.
+fn read(hop: &str) -> Option<IpAddr> {
+    let address = |text: &str| text.find('%').map_or(text, |zone| &text[..zone]).parse().ok();
+    if let Some(inside) = hop.strip_prefix('[') {
+        let (inside, behind) = inside.split_once(']')?;
+        return address(bare(inside)).filter(|_| behind.is_empty() || behind.starts_with(':'));
+    }
+    let port = |port: &str| !port.is_empty() && port.len() < 6 && port.chars().all(|c| c.is_ascii_digit());
+    let whole = address(hop);
+    whole.or_else(|| hop.rsplit_once(':').filter(|(_, end)| port(end)).and_then(|(start, _)| address(start)))
+}
+
 /// Each line of the input is one header that the stranger sent.
 fn check(bytes: &[u8]) {
     let sent: Vec<Vec<u8>> = bytes.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
@@ -37,11 +53,7 @@ fn check(bytes: &[u8]) {
     // Without that: a hop, read from the right past trusted ones, and nothing beyond what cannot be read.
     let got = PROXIES.client(proxy, &all);
     let text = sent.iter().map(|value| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(",");
-    let hops = text.rsplit(',').map(|hop| {
-        let hop = hop.trim();
-        let plain = hop.parse::<IpAddr>().ok();
-        plain.or_else(|| hop.parse().ok().map(|socket: std::net::SocketAddr| socket.ip())).map(|ip| ip.to_canonical())
-    });
+    let hops = text.rsplit(',').map(bare).filter(|hop| !hop.is_empty()).map(|hop| Some(read(hop)?.to_canonical()));
     let readable: Vec<IpAddr> = hops.map_while(|hop| hop).collect();
     let trusted = |ip: &IpAddr| PROXIES.client(*ip, &headers(&[b"203.0.113.9".to_vec()]).unwrap()) == buyer;
     let expected = readable.iter().find(|ip| !trusted(ip)).or(readable.last()).copied().unwrap_or(proxy);

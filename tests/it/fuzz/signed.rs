@@ -24,7 +24,8 @@ fn unsigned(text: &str) -> String {
 /// A payment says exactly what its signed fields say, each of them there once and by its own alphabet.
 fn epay(bytes: &[u8]) {
     let Some((method, query, _, body)) = request(bytes) else { return };
-    let body = String::from_utf8_lossy(body);
+    // What ends a form is no part of it; before the signature it would be.
+    let body = String::from_utf8_lossy(body).trim_end_matches(['\r', '\n']).to_owned();
     // With its `&`: beside the signature's, a `;` is a letter like any other.
     let (query, body) = (format!("{}&", unsigned(query)), unsigned(&body));
     let read =

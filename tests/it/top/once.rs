@@ -64,7 +64,7 @@ fn a_wrong_token_is_called_one_and_nobody_is_called_nobody() {
     }
     // Not the admin side: said too.
     let public = shop.cli(&["top", &shop.public.clone(), "--once", "--lang", "en"], "");
-    assert!(String::from_utf8_lossy(&public.stderr).contains("admin address"), "{public:?}");
+    assert!(String::from_utf8_lossy(&public.stdout).contains("does not show that it is the daemon"), "{public:?}");
     assert!(shop.stop());
     let away = shop.cli(&["top", "http://127.0.0.1:1", "--once", "--lang", "en"], "");
     let picture = String::from_utf8_lossy(&away.stdout).into_owned();

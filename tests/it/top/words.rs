@@ -38,7 +38,7 @@ fn reasons() -> Vec<String> {
         let raises = text.contains("IncidentNote");
         let fits = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         let mut words: Vec<&str> = Vec::new();
-        for before in ["reason: \"", "note(\""] {
+        for before in ["reason: \"", "note(\"", "=> (\"", "Some((\"", "then_some((\""] {
             words.extend(text.split(before).skip(1).filter_map(|part| part.split('"').next()));
         }
         // One of two.
