@@ -44,7 +44,7 @@ async fn a_key_with_invisible_edges_is_the_key() {
     settings += &with_key("inline", &format!("key = \"\\uFEFF {KEY}\\u00A0\""));
     let shop = Daemon::at(&data, &settings);
     shop.product("edge", &[], 20);
-    let clean = channels(&format!("{CHANNEL}"), &data);
+    let clean = channels(CHANNEL, &data);
     for name in (0..edges.len()).map(|at| format!("c{at}")).chain(["inline".to_owned()]) {
         let id = shop.order_through(&name, "edge", 1).await;
         let query = forged(&clean, "pay", &format!("{id}01"), &format!("T-{name}"), 990);

@@ -248,7 +248,8 @@ impl Rig {
                     self.near.kill();
                 }
                 for lock in ["kamid.lock", "redis/redis.lock"] {
-                    std::fs::remove_file(self.near.data.join(lock)).unwrap();
+                    // One that an earlier round removed is not there again before the next server.
+                    let _gone = std::fs::remove_file(self.near.data.join(lock));
                 }
                 if killed {
                     self.near.run();
@@ -311,7 +312,7 @@ impl Rig {
 /// Hands a daemon's log to a reader of its own, through a pipe that holds a page.
 fn piped(folder: &Path) -> String {
     let (pipe, reader) = (folder.join("log.pipe"), folder.join("reader"));
-    let read = "import fcntl, shutil, sys; pipe = open(sys.argv[1], 'rb', 0); fcntl.fcntl(pipe, 1031, 4096); shutil.copyfileobj(pipe, sys.stderr.buffer.raw, 512)";
+    let read = "import fcntl, shutil, sys; pipe = open(sys.argv[1], 'rb', 0); fcntl.fcntl(pipe, 1031, 4096); shutil.copyfileobj(pipe, open(2, 'wb', 0), 512)";
     format!(
         "mkfifo {pipe}\nLD_PRELOAD= /usr/bin/python3 -c \"{read}\" {pipe} &\necho $! > {reader}\nexec \"$@\" 2> {pipe}\n",
         pipe = pipe.display(),

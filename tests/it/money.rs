@@ -201,7 +201,7 @@ async fn another_currency_is_held_and_another_account_is_refused() {
 
 async fn ready(shop: &Daemon) {
     for _ in 0..1000 {
-        if shop.admin("/v1/info").await["ready"] == true && shop.admin("/v1/orphans").await["orphans"].is_array() {
+        if shop.admin("/v1/info").await["ready"] == true && shop.admin("/v1/orphans").await["payments"].is_array() {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
