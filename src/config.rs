@@ -4,6 +4,8 @@
 
 mod share;
 
+mod live;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -270,7 +272,7 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
         test.warn("mode", message, problems);
     }
     if mode == Some(false) {
-        warn_before_going_live(&listeners, server.as_ref(), channels.is_empty(), problems);
+        live::warn(&listeners, server.as_ref(), channels.is_empty(), problems);
     }
     given.finish(&["server", "store", "outbound", "limits", "test", "top", "channel", "notify"], problems);
     Some(Config { server: server?, store: store?, outbound, limits, test: mode?, top: top?, channels, notify })
@@ -288,34 +290,6 @@ pub fn is_name(name: &str) -> bool {
 pub fn is_local(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, host)| host);
     ["127.", "localhost", "0.0.0.0", "[::1]"].iter().any(|own| host.starts_with(own))
-}
-
-/// What is allowed, and will not work with real money.
-fn warn_before_going_live(s: &Section, server: Option<&Server>, no_channels: bool, problems: &mut Vec<Problem>) {
-    if server.is_some_and(|server| is_local(&server.public_url)) {
-        s.warn(
-            "public_url",
-            "is this machine's own address: no gateway can call back there. Set what the world calls",
-            problems,
-        );
-    } else if server.is_some_and(|server| server.public_url.starts_with("http://")) {
-        s.warn("public_url", "is not https: tokens and keys would cross the net in the clear", problems);
-    }
-    // The world calls https and we listen on this machine alone: something stands in between, and says who calls.
-    let fronted = |server: &Server| {
-        server.public_url.starts_with("https://") && !is_local(&server.public_url) && server.public.ip().is_loopback()
-    };
-    if server.is_some_and(|server| fronted(server) && server.trusted_proxies.is_empty()) {
-        s.warn(
-            "trusted_proxies",
-            "names no proxy, and one must stand in front: without its name all buyers look like one address, and the limits of one address stop them all",
-            problems,
-        );
-    }
-    if no_channels {
-        let message = "there is none: nobody can pay. `kamid channel add` adds one".to_owned();
-        problems.push(Problem { path: "channel".to_owned(), line: None, message, warning: true });
-    }
 }
 
 fn read_server(s: &Section, problems: &mut Vec<Problem>) -> Option<Server> {

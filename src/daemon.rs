@@ -128,6 +128,11 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     if let Some(embedded) = &embedded {
         settle_in(embedded, &store, moved).await?;
     }
+    if let Some(doubt) = store.places.doubt() {
+        tracing::error!(
+            "Nothing is drawn: {doubt}. Bring the right store back, or accept this one: kamid store accept."
+        );
+    }
     let sealing = store.check_ring(&vault).await;
     if let Err(error) = &sealing {
         // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.

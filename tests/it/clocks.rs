@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::faults::jumping;
+use crate::support::launch::jumping;
 use crate::support::port::held_port;
 use crate::support::proxy::Proxy;
 use crate::support::redis::TestRedis;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use kamid::client::Client;
 use kamid::hammer::{self, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish};
 
+use crate::support::launch::{clocked, piped};
 use crate::support::port::held_port;
 use crate::support::proxy::{Line, Proxy, breaks};
 use crate::support::redis::{TestRedis, programs};
@@ -307,34 +308,6 @@ impl Rig {
         act();
         std::fs::remove_file(hold).unwrap();
     }
-}
-
-/// Hands a daemon's log to a reader of its own, through a pipe that holds a page.
-fn piped(folder: &Path) -> String {
-    let (pipe, reader) = (folder.join("log.pipe"), folder.join("reader"));
-    let read = "import fcntl, shutil, sys; pipe = open(sys.argv[1], 'rb', 0); fcntl.fcntl(pipe, 1031, 4096); shutil.copyfileobj(pipe, open(2, 'wb', 0), 512)";
-    format!(
-        "mkfifo {pipe}\nLD_PRELOAD= /usr/bin/python3 -c \"{read}\" {pipe} &\necho $! > {reader}\nexec \"$@\" 2> {pipe}\n",
-        pipe = pipe.display(),
-        reader = reader.display()
-    )
-}
-
-/// Starts a program whose wall clock follows a file.
-pub fn jumping(clock: &Path) -> String {
-    format!("{}exec \"$@\"\n", clocked(clock))
-}
-
-/// Lets the wall clock of what a script starts follow a file, by a library that stands between it and the system's.
-fn clocked(clock: &Path) -> String {
-    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
-    let library = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
-    let library = library.expect("libfaketime is installed: make setup-tests");
-    format!(
-        "export LD_PRELOAD={} FAKETIME_TIMESTAMP_FILE={} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1\n",
-        library.display(),
-        clock.display()
-    )
 }
 
 /// When, by its own clock, a daemon wrote the last line of its log that has a time: forgeries give it many.

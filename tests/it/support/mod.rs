@@ -5,6 +5,7 @@ pub mod channel;
 pub mod coins;
 pub mod delivery;
 pub mod gateway;
+pub mod launch;
 pub mod mail;
 pub mod pair;
 pub mod paypal;
