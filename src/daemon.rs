@@ -284,7 +284,7 @@ impl Running {
             let asked = Arc::clone(&shop);
             let told = Arc::clone(&shop);
             let cut = move |cut: Cut| told.store_was_cut(&cut.file, cut.offset, cut.bytes);
-            workers.spawn(embedded.supervise(working.clone(), move || asked.ready(), cut));
+            workers.spawn(embedded.supervise(working.clone(), move || asked.answers(), cut));
         }
         let disk = embedded.is_some().then(|| data.to_owned());
         workers.spawn(Arc::clone(&shop).sweep_forever(working.clone(), disk));

@@ -19,8 +19,17 @@ local function look(pay, payment, number, amount, twins)
     end
   end
   for i = 2, #fields, 2 do
-    if not state and known[i] and string.match(known[i], '^settled|[^|]*|([^|]*|[^|]*)|') == amount then
-      state, renamed = 'settled', {ours = fields[i], name = fields[i - 1], record = known[i]}
+    local was, paid = string.match(known[i] or '', '^(%a+)|[^|]*|([^|]*|[^|]*)|')
+    if paid == amount and fields[i] ~= fields[i - 1] then
+      if was == 'orphan' then
+        waits[#waits + 1] = fields[i]
+      elseif not state then
+        state = was
+        -- One that waits for a person, or was finished by one, keeps the name that he saw.
+        if was == 'settled' or was == 'held' then
+          renamed = {ours = fields[i], name = fields[i - 1], record = known[i]}
+        end
+      end
     end
   end
   if state or trade ~= number then

@@ -48,7 +48,10 @@ fn hash(secret: &str) -> String {
 /// The host of an address, with its port where there is one.
 fn host(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
-    rest.split('/').next().filter(|host| !host.is_empty()).map(str::to_ascii_lowercase)
+    let host = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
+    // One host, however it is written: with its protocol's own port, with the dot of the root.
+    let host = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(&host).trim_end_matches('.');
+    Some(host.to_owned()).filter(|host| !host.is_empty())
 }
 
 /// The part of a Stripe key that all keys of an account share, or the hash of a key of another form.

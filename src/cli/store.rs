@@ -14,7 +14,7 @@ pub enum StoreCommand {
     Show,
     /// Take what is in Redis for the store from now on, on every instance
     #[command(
-        after_help = "Example:\n  kamid store accept --reason \"the volume is lost, restored from the backup of 03:00\"\nFirst bring back the newest copy that there is: what was sold since then may be in the pools again.\nThen: kamid order reconcile --since 03:00, and void the keys that were sold since."
+        after_help = "Example:\n  kamid store accept --reason \"the volume is lost, restored from the backup of 03:00\"\nFirst bring back the newest copy that there is, and void the keys that were sold since then: kamid keys void demo --file sold.txt\nThen: kamid order reconcile --since 2026-12-01T03:00:00+08:00 for orders that are there, kamid channel reconcile NAME --bill FILE for those that are not."
     )]
     Accept {
         /// Why: it stands in the store and in the trail
@@ -37,7 +37,14 @@ pub async fn run(context: &Context, command: StoreCommand) -> Done {
                 for why in ["why", "careless"].iter().filter_map(|name| standing[name].as_str()) {
                     context.out.line(why);
                 }
-                context.out.list(&standing["doubt"], "missing", &["place", "mark", "id"]);
+                if standing["doubt"].is_null() {
+                    context.out.line(
+                        "Callbacks hear 503 until it is set back: redis-cli CONFIG SET …; redis-cli CONFIG REWRITE",
+                    );
+                } else {
+                    context.out.list(&standing["doubt"], "missing", &["place", "mark", "id"]);
+                    context.out.line("Bring the right files back, and all goes on by itself; or, if what is lost is lost: kamid store accept --help");
+                }
             }
             Ok(if trusted { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }

@@ -188,7 +188,10 @@ pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     if limited {
         return;
     }
-    charge(web, client);
+    // A mistyped address is the operator's mistake: the gateway behind it may send to the right one, too.
+    if nearly.reason != "wrong_address" {
+        charge(web, client);
+    }
     web.shop.incident(IncidentNote {
         channel: nearly.channel,
         reason: nearly.reason,

@@ -20,8 +20,25 @@ pub struct Miss {
     pub says: String,
 }
 
-/// Whether a path that leads nowhere was meant for a callback of one of these channels.
-pub fn miss(path: &str, query: &str, channels: &[&str]) -> Option<Miss> {
+/// Headers that only a gateway's signed event has.
+const SIGNED: [&str; 6] = [
+    "stripe-signature",
+    "btcpay-sig",
+    "x-cc-webhook-signature",
+    "webhook-signature",
+    "wechatpay-signature",
+    "paypal-transmission-sig",
+];
+
+/// Whether what was posted is signed as gateways sign, wherever it was posted to.
+pub fn is_signed(has_header: impl Fn(&str) -> bool, body: &[u8]) -> bool {
+    let has = |word: &str| body.windows(word.len()).any(|part| part == word.as_bytes());
+    SIGNED.iter().any(|name| has_header(name)) || (has("sign") && (has("out_trade_no") || has("order_id")))
+}
+
+/// Whether a path that leads nowhere was meant for a callback of one of these channels; `signed`: what came is a callback by
+/// its looks.
+pub fn miss(path: &str, query: &str, signed: bool, channels: &[&str]) -> Option<Miss> {
     let decoded = percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
     let parts: Vec<&str> = decoded
         .split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_'))
@@ -32,7 +49,7 @@ pub fn miss(path: &str, query: &str, channels: &[&str]) -> Option<Miss> {
     let named = named.map(|(_, name)| *name);
     let notify = parts.iter().any(|part| part.starts_with("notif"));
     let nearly = parts.iter().any(|part| steps(part, "notify") <= 2);
-    let signed = query.contains("sign=") && query.contains("out_trade_no=");
+    let signed = signed || (query.contains("sign=") && query.contains("out_trade_no="));
     let of_pages = parts.contains(&"checkout");
     let meant = notify
         || signed
@@ -130,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_named_and_a_strangers_wandering_is_none() {
-        let says = |path: &str| miss(path, "", &["shop", "wechat"]).map(|miss| (miss.channel, miss.says));
+        let says = |path: &str| miss(path, "", false, &["shop", "wechat"]).map(|miss| (miss.channel, miss.says));
         for (path, channel, hint) in [
             ("/pay/shop", "shop", "lacks \"/notify\" at its end"),
             ("/pay/shop/", "shop", "lacks"),
@@ -162,7 +179,7 @@ mod tests {
         ] {
             assert_eq!(says(path), None, "{path}");
         }
-        assert!(miss("/", "out_trade_no=1&sign=2", &["shop"]).is_some_and(|miss| miss.channel == "shop"));
+        assert!(miss("/", "out_trade_no=1&sign=2", false, &["shop"]).is_some_and(|miss| miss.channel == "shop"));
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl House for Public {
         let path = target.split(['?', ' ']).next().unwrap_or_default();
         let channel = near::channel_of(path).map(str::to_owned).or_else(|| {
             let known: Vec<&str> = self.web.shop.channels.list().map(|(name, _)| name).collect();
-            Some(near::miss(path, &target, &known)?.channel)
+            Some(near::miss(path, &target, false, &known)?.channel)
         });
         let Some(channel) = channel else { return };
         let why = near::unreadable(&target, status);
@@ -140,7 +140,7 @@ fn two_hosts(web: &Web, client: Client, channel: Option<&str>, request: Request<
 
 /// An answer of the routes; where there is none for the address, and it is nearly a callback's, an operator hears of it.
 async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client: Client) -> Response {
-    let miss = missed(web, &head).map(|miss| {
+    let miss = missed(web, &head, &body).map(|miss| {
         let request = raw(&head, &body, false);
         (number_of(web, &miss.channel, &request, &body), miss, request)
     });
@@ -161,13 +161,14 @@ fn number_of(web: &Web, channel: &str, request: &RawRequest, body: &Bytes) -> St
 }
 
 /// Whether an address is nearly a callback's; those of buyers are none.
-fn missed(web: &Web, head: &Parts) -> Option<Miss> {
+fn missed(web: &Web, head: &Parts, body: &Bytes) -> Option<Miss> {
     let path = head.uri.path();
-    if ["/v1/", "/o/", "/r/", "/o.js", "/healthz"].iter().any(|ours| path.starts_with(ours)) {
+    let signed = near::is_signed(|name| head.headers.contains_key(name), body);
+    if !signed && ["/v1/", "/o/", "/r/", "/o.js", "/healthz"].iter().any(|ours| path.starts_with(ours)) {
         return None;
     }
     let known: Vec<&str> = web.shop.channels.list().map(|(name, _)| name).collect();
-    near::miss(path, head.uri.query().unwrap_or_default(), &known)
+    near::miss(path, head.uri.query().unwrap_or_default(), signed, &known)
 }
 
 fn raw(head: &Parts, body: &Bytes, cut: bool) -> RawRequest {

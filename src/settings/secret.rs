@@ -13,7 +13,7 @@ const QUOTES: [(char, char); 6] =
 /// What in a secret's text is hardly part of it, in words.
 fn flaw(text: &str) -> Option<String> {
     let quoted =
-        |(open, close): &(char, char)| text.chars().count() > 2 && text.starts_with(*open) && text.ends_with(*close);
+        |(open, close): &(char, char)| text.chars().count() >= 2 && text.starts_with(*open) && text.ends_with(*close);
     if QUOTES.iter().any(quoted) {
         return Some("stands in quotation marks, which are no part of it: take them off".to_owned());
     }

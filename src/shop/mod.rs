@@ -269,10 +269,16 @@ impl Shop {
         self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether Redis answered at the last look.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.ready.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Whether Redis answered at the last look, has its replicas, and is trusted with payments.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.ready.load(std::sync::atomic::Ordering::Relaxed) && self.mistrusts().is_none()
+        self.answers() && self.mistrusts().is_none()
     }
 
     /// Whether this is test mode where others than those who try it may come: the world calls it, or a real gateway does.

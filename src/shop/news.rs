@@ -138,7 +138,8 @@ impl Shop {
         }
         for event in events.iter().filter(|event| event.kind == "orphan") {
             // Its own channel may have brought it meanwhile, or it is known under another number: then nobody need look.
-            if !self.waits_for_a_person(&event.order, &event.payment).await? {
+            let waits = self.waits_for_a_person(&event.order, &event.payment).await;
+            if self.past_damage(event, waits)? == Some(false) {
                 continue;
             }
             let (channel, _) = event.payment.split_once('|').unwrap_or_default();

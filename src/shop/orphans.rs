@@ -212,7 +212,8 @@ impl Shop {
     /// Finishes what a person began: payments whose records name the orders that they are counted for.
     pub(super) async fn finish_adopted(&self, events: &[&Event]) -> Result<(), ShopError> {
         for event in events.iter().filter(|event| event.kind == "adopted" && !event.target.is_empty()) {
-            let record = self.record(&event.order, &event.payment).await?;
+            let record = self.record(&event.order, &event.payment).await;
+            let record = self.past_damage(event, record)?.flatten();
             let stands = |record: &PaymentRecord| record.counts_for.as_deref() == Some(event.target.as_str());
             let Some(record) = record.filter(stands) else { continue };
             let item = ReviewItem { kind: event.was.clone(), ..item(&event.order, &event.payment) };

@@ -137,7 +137,8 @@ impl Shop {
                 // What a person finished stands with two numbers, as it must.
                 if !holders.is_empty() && !matches!(event.kind.as_str(), "adopted" | "refunded" | "known" | "returned")
                 {
-                    self.seen_twice(event, &holders).await?;
+                    let seen = self.seen_twice(event, &holders).await;
+                    self.past_damage(event, seen)?;
                 }
                 self.note_payment(event);
             }

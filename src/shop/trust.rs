@@ -71,6 +71,8 @@ impl Shop {
         let looked = self.store.look_at_places().await;
         for finding in self.store.places.findings() {
             self.tell(&finding).await;
+            // Another store's catalogue may have the same version.
+            self.refresh_catalog().await?;
         }
         let places = Arc::clone(&self.store.places);
         // A sync of the disk, off the threads that answer callbacks.
@@ -97,7 +99,7 @@ impl Shop {
                 note(
                     reason,
                     &format!(
-                        "{doubt}. Nothing is drawn from it, callbacks hear 503 and are repeated: bring the right store back (its volume, its files, the newest backup). If what is lost is lost, `kamid store accept --reason …`, then `kamid order reconcile --since …`: keys sold meanwhile may be in the pool again."
+                        "{doubt}. Nothing is drawn from it, callbacks hear 503 and are repeated: bring the right store back (its volume, its files, the newest backup). If what is lost is lost: void the keys that were sold meanwhile (`kamid keys void PRODUCT --file FILE`), then `kamid store accept --reason …`; orders that are lost with it are found in the gateways' bills (`kamid channel reconcile`)."
                     ),
                 );
             }

@@ -7,13 +7,15 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
-use super::{Shop, ShopError};
+use super::{IncidentNote, Shop, ShopError};
 use crate::domain::{Millis, OrderId};
 use crate::store::{Event, Lease};
 use crate::telemetry::snapshot::Surroundings;
 
 /// Entries read from one slot at once; payments that were settled together share one.
 const EVENTS: usize = 128;
+/// How often it is said of one order that its data are damaged.
+const DAMAGE_MS: Millis = 3_600_000;
 /// Expired orders forgotten in one step.
 const FORGOTTEN: u64 = 256;
 /// Pause after a wake-up, so that a burst of payments is handled in a few large turns instead of many small ones.
@@ -84,6 +86,25 @@ impl Shop {
             tokio::time::sleep(PACE).await;
         }
         Ok(())
+    }
+
+    /// What became of one event. Data of one order that are damaged are told of, and hold up nobody else's.
+    pub(super) fn past_damage<T>(&self, event: &Event, done: Result<T, ShopError>) -> Result<Option<T>, ShopError> {
+        match done {
+            Err(ShopError::Store(error)) if !error.retry() => {
+                if self.is_news(&format!("damaged {}", event.order), DAMAGE_MS) {
+                    tracing::error!(%error, order = %event.order, "An event is passed over.");
+                    self.incident(IncidentNote {
+                        reason: "damaged_record",
+                        advice: &format!("{error}. What follows of this order is not told or indexed by itself: look at it with `kamid order show` and `kamid audit`."),
+                        number: &event.order,
+                        ..IncidentNote::default()
+                    });
+                }
+                Ok(None)
+            }
+            done => done.map(Some),
+        }
     }
 
     /// A settled order counts no more as unpaid; an expired one counts against nothing.

@@ -188,7 +188,8 @@ async fn settings(link: &mut Link) -> Result<Option<Settings>, StoreError> {
     Ok(Some(settings))
 }
 
-fn pairs(value: &Value) -> BTreeMap<String, String> {
+/// Names and texts of an answer that is pairs, in either protocol.
+pub fn pairs(value: &Value) -> BTreeMap<String, String> {
     match value {
         Value::Map(pairs) => pairs.iter().filter_map(|(k, v)| Some((text_of(k)?, text_of(v)?))).collect(),
         _ => items_of(value)

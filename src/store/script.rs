@@ -80,7 +80,8 @@ scripts! {
     CLAIM "claim" true,
     COMMIT "commit" true,
     FINISH "finish" true,
-    VOID "void" true,
+    // Takes out of sale alone: what was sold since is voided before the store is accepted.
+    VOID "void" false,
     RESTORE "restore" true,
     CATALOG "catalog" false,
     COUNT "count" false,

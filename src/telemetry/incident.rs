@@ -44,7 +44,15 @@ impl RawRequest {
     /// Drops what is secret or too much.
     #[must_use]
     pub fn trimmed(mut self) -> Self {
-        self.headers.retain(|(name, _)| !matches!(name.to_ascii_lowercase().as_str(), "authorization" | "cookie"));
+        // The page that led here may have an order's token in its address, as may a mistyped address.
+        let secret = |name: &str| matches!(name, "authorization" | "cookie" | "referer");
+        self.headers.retain(|(name, _)| !secret(&name.to_ascii_lowercase()));
+        for mark in ["?token=", "&token="] {
+            if let Some((before, token)) = self.target.split_once(mark) {
+                let rest = token.split_once('&').map(|(_, rest)| format!("&{rest}")).unwrap_or_default();
+                self.target = format!("{before}{mark}…{rest}");
+            }
+        }
         let size: usize = self.headers.iter().map(|(n, v)| n.len() + v.len()).sum();
         if self.target.len() + self.body_b64.len() + size > REQUEST_BYTES {
             self.cut = true;

@@ -228,19 +228,25 @@ const TERMS: &[Term] = &[
         "store_gone",
         "store emptied",
         "数据被清空",
-        "Redis 被清空,或换成了另一个:已停止发货,回调得到 503,网关会重发。请恢复原来的数据卷、文件或最新备份;确实丢失时用 kamid store accept --reason … 接受现状,再用 kamid order reconcile --since … 对账:期间卖出的卡密可能又回到库存。",
+        "Redis 被清空,或换成了另一个:已停止发货,回调得到 503,网关会重发。请恢复原来的数据卷、文件或最新备份;确实丢失时先把期间卖出的卡密作废(kamid keys void),再用 kamid store accept --reason … 接受现状,并用 kamid channel reconcile 核对账单。",
     ),
     term(
         "store_behind",
         "store went back",
         "数据回到过去",
-        "Redis 缺少已确认的事件:已停止发货,回调得到 503,网关会重发。请恢复最新的数据;确实丢失时用 kamid store accept --reason … 接受现状,再用 kamid order reconcile --since … 对账:期间卖出的卡密可能又回到库存。",
+        "Redis 缺少已确认的事件:已停止发货,回调得到 503,网关会重发。请恢复最新的数据;确实丢失时先把期间卖出的卡密作废(kamid keys void),再用 kamid store accept --reason … 接受现状,并用 kamid channel reconcile 核对账单。",
     ),
     term(
         "master_behind",
         "fail-over lost events",
         "主从切换丢失数据",
         "副本在同步完成前成为主库:最后时刻的付款可能丢失,其卡密可能又回到库存。未付订单会自动向网关查询;请核对 kamid order reconcile,并设置 store.replicas。",
+    ),
+    term(
+        "damaged_record",
+        "damaged record",
+        "记录损坏",
+        "该订单在 Redis 里的一条记录无法读取:它的后续通知和索引不会自动进行。请用 kamid order show 和 kamid audit 查看。",
     ),
     term(
         "settings_changed",

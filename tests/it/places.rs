@@ -120,6 +120,34 @@ async fn a_redis_that_went_back_in_time_sells_nothing_and_is_trusted_when_the_ri
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_past_on_the_same_link_is_doubted_although_it_got_ahead() {
+    let redis = TestRedis::start();
+    let (shop, _) = shop(&redis).await;
+    let (first, second) = (shop.order("p", 1).await, shop.order("p", 1).await);
+    // The second database is the first one as it is now.
+    let names: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut link(&redis)).unwrap();
+    for name in names {
+        redis::cmd("COPY").arg(&name).arg(&name).arg("DB").arg(1).exec(&mut link(&redis)).unwrap();
+    }
+    assert_eq!(shop.pay(&first, "T2", 990).await, (200, "success".to_owned()));
+    let outbox = redis::cmd("KEYS").arg("*:outbox").query::<Vec<String>>(&mut link(&redis)).unwrap();
+    let ends = outbox.iter().map(|name| {
+        let mut newest = redis::cmd("XREVRANGE");
+        newest.arg(name).arg("+").arg("-").arg("COUNT").arg(1);
+        let newest: Vec<(String, Vec<String>)> = newest.query(&mut link(&redis)).unwrap();
+        newest[0].0.clone()
+    });
+    let end = ends.max().unwrap();
+    wait_for("the mark", || {
+        std::fs::read_to_string(shop.data.join("places.json")).is_ok_and(|text| text.contains(&end)).then_some(())
+    });
+    redis::cmd("SWAPDB").arg(0).arg(1).exec(&mut link(&redis)).unwrap();
+    let _at_once = shop.pay(&second, "T3", 990).await;
+    assert_eq!(wait_for("the doubt", || doubt(&shop))["cause"], "behind");
+    assert_eq!(shop.pay(&first, "T2", 990).await, (503, "fail".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_files_lost_beside_the_ring_are_missed_at_the_start() {
     let mut shop = Daemon::start("");
     shop.product("p", &[], 1);

@@ -77,7 +77,7 @@ const ANSWER: [&str; 10] =
 
 /// What a file that begins so is, unless it may be a list of keys. `text`: it is all text. `whole`: this is all of it.
 pub(super) fn what(head: &[u8], text: bool, whole: bool) -> Option<String> {
-    let start = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head).trim_ascii_start();
+    let start = super::table::unmarked(head).trim_ascii_start();
     let begins = |with: &&str| start.get(..with.len()).is_some_and(|own| own.eq_ignore_ascii_case(with.as_bytes()));
     if let Some((name, _)) = TEXTS.iter().find(|(_, starts)| starts.iter().any(begins)) {
         return Some((*name).to_owned());

@@ -4,9 +4,9 @@
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 /// What columns are called; a first line of such words alone is no key.
 const HEADINGS: &str = "account amount card cards code codes comment date email expires expiry id key keys login mail name no \
-    note notes number pass passwd password pin price product pwd remark remarks secret serial status type \
+    note notes number order pass passwd password pin price product pwd remark remarks secret serial status type \
     user username \
-    备注 编号 价格 面值 名称 密码 日期 商品 序号 用户名 邮箱 有效期 账号 帐号 账户 卡号 卡密 状态";
+    备注 编号 兑换码 内容 卡密内容 密钥 激活码 序列号 链接 验证码 价格 面值 名称 密码 日期 商品 序号 用户名 邮箱 有效期 账号 帐号 账户 卡号 卡密 状态";
 /// Lines after which a quote that nobody closes was none.
 const OPEN_LINES: u32 = 200;
 
@@ -21,6 +21,14 @@ enum Row {
     Quoted,
     /// A field's quote is not closed.
     Open,
+}
+
+/// A beginning without its marks: a file that was saved twice has two.
+pub(super) fn unmarked(mut head: &[u8]) -> &[u8] {
+    while let Some(rest) = head.strip_prefix("\u{feff}".as_bytes()) {
+        head = rest;
+    }
+    head
 }
 
 /// Looks for a table, line by line.
@@ -43,8 +51,9 @@ pub(super) struct Quoted {
 impl Quoted {
     pub fn meet(&mut self, line: &[u8]) {
         self.line += 1;
-        let line = if self.line == 1 { line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line) } else { line };
-        if self.line == 1 && line.len() == 5 && line[..4].eq_ignore_ascii_case(b"sep=") {
+        let line = if self.line == 1 { unmarked(line) } else { line };
+        // The delimiter behind it may be a blank, which ended the line before this.
+        if self.line == 1 && (4..=5).contains(&line.len()) && line[..4].eq_ignore_ascii_case(b"sep=") {
             self.found = Some(1);
         }
         if self.line == 1 {

@@ -9,7 +9,7 @@ use super::{CATALOG, Ends, EntryId, Finding, Kept, Places, Seen, Server, place_n
 use crate::domain::text::printable;
 use crate::domain::{Cause, Doubt, Missing, Slot};
 use crate::store::link::Link;
-use crate::store::preflight::pairs_of_info;
+use crate::store::preflight::{pairs, pairs_of_info};
 use crate::store::script::{items_of, text_of};
 use crate::store::{Names, Store, StoreError};
 
@@ -31,8 +31,7 @@ fn refused(value: &Value) -> Option<StoreError> {
 
 /// The last id that a stream gave, also of an entry that was trimmed.
 fn last_generated(value: &Value) -> EntryId {
-    let field = |pair: &[Value]| (text_of(&pair[0])? == "last-generated-id").then(|| text_of(&pair[1])).flatten();
-    items_of(value).chunks_exact(2).find_map(field).and_then(|id| id.parse().ok()).unwrap_or_default()
+    pairs(value).get("last-generated-id").and_then(|id| id.parse().ok()).unwrap_or_default()
 }
 
 async fn read(link: &mut Link, names: Names) -> Result<Seen, StoreError> {
@@ -58,8 +57,7 @@ async fn read(link: &mut Link, names: Names) -> Result<Seen, StoreError> {
     let ids = place_names().zip(ids).filter_map(|(place, id)| Some((place, text_of(id)?))).collect();
     let ends = Slot::all().zip(ends).map(|(slot, end)| (slot.to_string(), last_generated(end))).collect();
     let next = |text: String| text.split('|').next().unwrap_or_default().to_owned();
-    let pairs = items_of(accepted).chunks_exact(2);
-    let accepted = pairs.filter_map(|pair| Some((text_of(&pair[0])?, next(text_of(&pair[1])?)))).collect();
+    let accepted = pairs(accepted).into_iter().map(|(given_up, record)| (given_up, next(record))).collect();
     let mut info = pairs_of_info(server);
     info.extend(pairs_of_info(replication));
     Ok(Seen { ids, ends, accepted, server: server_of(&info) })
@@ -97,7 +95,12 @@ impl Places {
         {
             self.trust();
         }
+        let broken = self.broken_anchors(link, names, &before, &seen).await?;
         self.judge((&before, adopted), &seen);
+        if !broken.is_empty() {
+            let (since, run) = (seen.server.seen, seen.server.run.clone());
+            self.doubt_too(Doubt { cause: Cause::Behind, since, run, missing: broken });
+        }
         Ok(Some(seen.ends))
     }
 
@@ -110,6 +113,41 @@ impl Places {
     async fn is_whole(&self, link: &mut Link, names: Names, before: &Kept) -> Result<bool, StoreError> {
         let missing = before.doubt.iter().flat_map(|doubt| &doubt.missing);
         Ok(!lacks(link, names, missing).await?)
+    }
+
+    /// Slots whose outbox went on without the entry that it ended with at the last look: it is another past, although it may
+    /// have got further than the mark by now. A server that followed another one is judged by its marks.
+    async fn broken_anchors(
+        &self,
+        link: &mut Link,
+        names: Names,
+        before: &Kept,
+        seen: &Seen,
+    ) -> Result<Vec<Missing>, StoreError> {
+        if before.doubt.is_some() || before.server.run != seen.server.run || self.relaxed {
+            return Ok(Vec::new());
+        }
+        let moved: Vec<Missing> = {
+            let state = self.state();
+            let moved = |(place, anchor): &(&String, &EntryId)| {
+                **anchor != EntryId::default() && seen.ends.get(*place).is_some_and(|end| end != *anchor)
+            };
+            let named = |(place, anchor): (&String, &EntryId)| Missing {
+                place: place.clone(),
+                id: before.places.get(place).map(|known| known.id.clone()).unwrap_or_default(),
+                mark: anchor.to_string(),
+            };
+            state.anchors.iter().filter(moved).map(named).collect()
+        };
+        let mut broken = Vec::new();
+        if lacks(link, names, moved.iter()).await? {
+            for missing in moved {
+                if lacks(link, names, std::iter::once(&missing)).await? {
+                    broken.push(missing);
+                }
+            }
+        }
+        Ok(broken)
     }
 
     fn trust(&self) {

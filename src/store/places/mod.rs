@@ -147,6 +147,8 @@ struct State {
     young: Vec<(Millis, Ends)>,
     findings: Vec<Finding>,
     unwritten: bool,
+    /// Where the outboxes ended at the last look: each such entry must stand there at the next, or be trimmed.
+    anchors: Ends,
     /// How often what stands in Redis was taken for the store: a look that began before the last time compares with another.
     adopted: u64,
 }
@@ -248,6 +250,7 @@ impl Places {
             state.compare(before, seen);
         }
         if state.kept.doubt.is_none() {
+            state.anchors = seen.ends.clone();
             if state.kept.server.run != seen.server.run {
                 state.unwritten = true;
                 state.young.clear();
@@ -314,6 +317,7 @@ impl State {
         };
         self.kept = Kept { places: seen.ids.iter().map(known).collect(), server: seen.server.clone(), doubt: None };
         self.young.clear();
+        self.anchors = seen.ends.clone();
         self.unwritten = true;
         self.adopted += 1;
     }

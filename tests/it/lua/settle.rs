@@ -1,7 +1,7 @@
 //! `settle.lua`: one payment, several together, and what comes of each.
 
 use kamid::domain::{Account, Accounts, Attempt, Money, Opened, OrderState, Payment, PaymentState, Take};
-use kamid::store::{Reserved, script};
+use kamid::store::{Finish, Finished, Reserved, script};
 
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, cny, payment};
 
@@ -163,6 +163,31 @@ async fn settle_knows_a_payment_again_that_is_asked_about_after_its_callback() {
     let asked = payment(late, &format!("{late}01"), cny(PRICE));
     twice!(bench, bench.settle(&asked), "delivered", "replayed settled");
     assert_eq!(bench.lane().await, ["extra"]);
+}
+
+#[tokio::test]
+async fn settle_knows_the_callback_of_a_payment_that_was_asked_about_whatever_became_of_it() {
+    let bench = Bench::new(Take::Order, 3).await;
+    // Held under our number: approved, it must not be counted for another order by its callback.
+    let held = bench.order(1).await;
+    twice!(bench, bench.settle(&payment(held, &format!("{held}01"), cny(1))), "held amount_mismatch", "replayed held");
+    twice!(bench, bench.settle(&payment(held, "T1", cny(1))), "replayed held", "replayed held");
+    // Extra, and given back: not once more.
+    let twice = bench.order(1).await;
+    assert_eq!(bench.settle(&payment(twice, "T2", cny(PRICE))).await.unwrap(), "delivered");
+    twice!(bench, bench.settle(&payment(twice, &format!("{twice}01"), cny(7))), "extra", "replayed extra");
+    twice!(bench, bench.settle(&payment(twice, "T3", cny(7))), "replayed extra", "replayed extra");
+    let item = bench.store.review(10).await.unwrap().into_iter().find(|item| item.kind == "extra").unwrap();
+    assert_eq!(bench.store.finish_payment(&item, Finish::Refunded).await.unwrap(), Finished::Done);
+    twice!(bench, bench.settle(&payment(twice, "T3", cny(7))), "replayed refunded", "replayed refunded");
+    // An orphan under our number is the same orphan, and settles with its order.
+    let late = bench.id();
+    assert_eq!(bench.settle(&payment(late, &format!("{late}01"), cny(PRICE))).await.unwrap(), "orphan order_unknown");
+    assert_eq!(bench.settle(&payment(late, "T4", cny(PRICE))).await.unwrap(), "orphan order_unknown");
+    assert_eq!(bench.lane().await.iter().filter(|kind| *kind == "orphan").count(), 1);
+    assert_eq!(bench.store.reserve(&bench.draft(late, 1)).await.unwrap(), Reserved::Created);
+    twice!(bench, bench.settle(&payment(late, "T4", cny(PRICE))), "delivered", "replayed settled");
+    assert_eq!(bench.lane().await, ["held"]);
 }
 
 /// A payment of a batch, as arguments of the script.
