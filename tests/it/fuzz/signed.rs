@@ -24,10 +24,11 @@ fn unsigned(text: &str) -> String {
 /// A payment says exactly what its signed fields say, each of them there once and by its own alphabet.
 fn epay(bytes: &[u8]) {
     let Some((method, query, _, body)) = request(bytes) else { return };
-    // What ends a form is no part of it; before the signature it would be.
-    let body = String::from_utf8_lossy(body).trim_end_matches(['\r', '\n']).to_owned();
+    let body = String::from_utf8_lossy(body);
     // With its `&`: beside the signature's, a `;` is a letter like any other.
     let (query, body) = (format!("{}&", unsigned(query)), unsigned(&body));
+    // What ends a form is no part of it; before the signature it would be.
+    let body = body.trim_end_matches(['\r', '\n']);
     let read =
         [fields_of_query(&query), if method == "POST" { fields(body.as_bytes()) } else { Fields::new() }].concat();
     let sealed = format!("{query}sign={}&sign_type=MD5", signature(&read));

@@ -53,7 +53,8 @@ impl Gateway {
                 return Ok("pay here".into_response());
             }
             // A refund, which its number and its time name together.
-            "/query" if let Some(original) = number.strip_prefix('R') => {
+            // An order's own number may begin with that letter, too.
+            "/query" if let Some(original) = number.strip_prefix('R').filter(|original| self.knows(original)) => {
                 let payment = self.payment(original);
                 if !payment.refunded.contains(&number) || payment.refund_time != get("txnTime") {
                     (Payment::default(), "00", vec![("respCode", "34")])
