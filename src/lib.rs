@@ -18,7 +18,7 @@
 //! http        listener, limits (governor), routes, pages (hyper, axum)
 //!   ▲
 //! daemon      what is built, spawned and drained, in order       hammer   the load tester  ┐ speak HTTP alone;
-//!                                                                top      the dashboard    ┘ drawn on tty
+//! process     signals, open files                                top      the dashboard    ┘ drawn on tty
 //!   ▲
 //! cli         the commands
 //! ```

@@ -164,6 +164,11 @@ async fn a_gateway_that_wants_the_shops_name_hears_it_and_nothing_more() {
     browser.goto(made["page"].as_str().unwrap()).await.unwrap();
     // One click.
     browser.wait().at_most(PATIENCE).for_element(Locator::Css("button.pay")).await.unwrap().click().await.unwrap();
+    // The order's page has a heading, too, until the browser has gone.
+    let began = std::time::Instant::now();
+    while browser.title().await.unwrap() != "WeChat" {
+        assert!(began.elapsed() < PATIENCE, "the click leads to the gateway");
+    }
     assert_eq!(text(&browser, "h1").await, "pay here");
     let number = format!("{}01", buyer.id);
     assert_eq!(gateway.payment(&number).extra, format!("127.0.0.1 {}/", shop.public), "no number and no token");

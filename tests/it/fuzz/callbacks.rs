@@ -8,8 +8,8 @@ use kamid::domain::Response;
 
 use super::drive::Target;
 use super::genuine::{
-    VECTORS, assert_whole, canonical, channel, fields, minor, payments, request, requests, signature, text, verified,
-    written,
+    VECTORS, assert_whole, canonical, channel, fields, fields_of_form, minor, payments, request, requests, signature,
+    text, verified, written,
 };
 
 /// Each signed text with the one payment that it says: number, trade number and minor units.
@@ -55,7 +55,7 @@ pub const WORDS: &[&str] = &[
 fn epay(bytes: &[u8]) {
     static SAID: LazyLock<Said> = LazyLock::new(Said::default);
     let Some(asked) = request(bytes) else { return };
-    let body = if asked.0 == "POST" { fields(asked.3) } else { Vec::new() };
+    let body = if asked.0 == "POST" { fields_of_form(asked.3) } else { Vec::new() };
     let read = [fields(asked.1.as_bytes()), body].concat();
     match verified("pay", asked) {
         Ok(Claim::Ask { .. } | Claim::Agreed(_)) => panic!("epay asks nobody"),

@@ -6,7 +6,7 @@ use kamid::channel::{Channels, Terms};
 use kamid::settings::Section;
 
 use super::drive::Target;
-use super::genuine::{Fields, VECTORS, channel, fields, fields_of_query, signature, text};
+use super::genuine::{Fields, VECTORS, channel, fields_of_form, fields_of_query, signature, text};
 use crate::support::channel::KEY;
 
 fn check(bytes: &[u8]) {
@@ -36,7 +36,7 @@ fn check(bytes: &[u8]) {
         let request = capture.request.unwrap();
         let query = request.target.split_once('?').map_or("", |(_, query)| query);
         let body = BASE64.decode(request.body_b64.as_bytes()).unwrap();
-        let body = if request.method == "POST" { fields(&body) } else { Fields::new() };
+        let body = if request.method == "POST" { fields_of_form(&body) } else { Fields::new() };
         let read = [fields_of_query(query), body].concat();
         assert_eq!(text(&read, "sign"), signature(&read), "accepted, and never signed");
         assert_eq!(text(&read, "out_trade_no"), said.order_no);

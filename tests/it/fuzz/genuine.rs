@@ -141,6 +141,12 @@ pub fn fields(text: &[u8]) -> Fields {
         .collect()
 }
 
+/// The same of a form, without the line ends behind it.
+pub fn fields_of_form(body: &[u8]) -> Fields {
+    let end = body.iter().rposition(|b| !b"\r\n".contains(b)).map_or(0, |last| last + 1);
+    fields(&body[..end])
+}
+
 /// The same of a query, whose broken separators are mended before anything is read.
 pub fn fields_of_query(query: &str) -> Fields {
     let mended = if query.contains('&') { query.replace("&amp;", "&") } else { query.replace(';', "&") };

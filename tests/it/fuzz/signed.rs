@@ -10,8 +10,8 @@ use kamid::domain::Rejection;
 use super::callbacks::WORDS;
 use super::drive::Target;
 use super::genuine::{
-    Fields, assert_whole, channel, fields, fields_of_query, minor, payments, request, requests, signature, text,
-    verified, written,
+    Fields, assert_whole, channel, fields, fields_of_form, fields_of_query, minor, payments, request, requests,
+    signature, text, verified, written,
 };
 use crate::support::channel::KEY;
 
@@ -53,7 +53,7 @@ fn sandbox(bytes: &[u8]) {
     let header = HEXLOWER.encode(hmac::sign(&SIGNER, body).as_ref());
     match verified("box", (method, query, &header, body)) {
         Ok(Claim::Paid(payment)) => {
-            let read = fields(body);
+            let read = fields_of_form(body);
             let word = |name: &str| text(&read, name);
             assert_eq!((word("account").as_str(), word("status").as_str()), ("box", "paid"));
             assert_eq!((payment.number, payment.trade_no), (word("number"), word("trade_no")));
@@ -61,7 +61,7 @@ fn sandbox(bytes: &[u8]) {
             let places = payment.paid.currency.exponent() as usize;
             assert_eq!(Some(payment.paid.minor), minor(&word("amount"), places), "{}", word("amount"));
         }
-        Ok(Claim::Nothing(_)) => assert_ne!(text(&fields(body), "status"), "paid"),
+        Ok(Claim::Nothing(_)) => assert_ne!(text(&fields_of_form(body), "status"), "paid"),
         Ok(Claim::Ask { .. } | Claim::Agreed(_)) => panic!("the sandbox asks nobody"),
         Err(why) => assert_ne!(why, Rejection::BadSignature, "the bytes as they came were signed"),
     }

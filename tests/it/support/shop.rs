@@ -250,7 +250,8 @@ impl Daemon {
     /// The command line with `--json`, which must succeed.
     pub fn json(&self, args: &[&str], input: &str) -> Value {
         let done = self.cli(&[args, &["--json"]].concat(), input);
-        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let said = [&done.stderr, &done.stdout].map(|said| String::from_utf8_lossy(said).into_owned());
+        assert!(done.status.success(), "{args:?}: {}", said.concat());
         serde_json::from_slice(&done.stdout).unwrap()
     }
 

@@ -232,6 +232,7 @@ async fn a_long_detail_is_scrolled_to_its_end_and_back_and_text_is_pasted_at_a_r
     seat.shows(&["too small"]);
     seat.types("y");
     seat.resize(24, 80);
+    seat.hides("too small");
     seat.shows(&["It cannot be undone"]);
     assert_eq!(shop.state(&id).await, "held");
     seat.types("y");
