@@ -127,13 +127,13 @@ impl Rig {
 
     /// The same settle calls that the daemon makes of those callbacks, one payment in each, as bytes on the wire.
     pub fn settle_calls(&self, orders: &[OrderId]) -> Vec<Vec<u8>> {
-        let n = self.bare_store.names;
-        let now = self.bare_store.now().to_string();
+        let store = &self.bare_store;
+        let (n, now) = (store.names, store.now().to_string());
         let call = |id: &OrderId| {
             let (id, slot) = (*id, id.slot());
             let names = [n.due(slot), n.outbox(slot), n.review(slot), n.marks(slot), n.order(id), n.pay(id.as_str())];
             let (field, number) = (format!("bench|20251123{id}"), format!("{id}01"));
-            let args: [&[u8]; 7] = [
+            let args: [&[u8]; 9] = [
                 now.as_bytes(),
                 id.as_str().as_bytes(),
                 b"01",
@@ -141,8 +141,10 @@ impl Rig {
                 b"bench|990|CNY",
                 number.as_bytes(),
                 b"",
+                b"",
+                b"",
             ];
-            script::SETTLE.command(&names.each_ref().map(String::as_str), &args).get_packed_command()
+            store.command(&script::SETTLE, &names.each_ref().map(String::as_str), &args).get_packed_command()
         };
         orders.iter().map(call).collect()
     }

@@ -26,6 +26,9 @@ pub enum StoreError {
     /// Redis was set since the start so that payments could be lost.
     #[error("Redis could lose payments since its settings were changed: {0}")]
     Careless(String),
+    /// A place is not who it was known as; handled inside.
+    #[error("this is not the store that was there")]
+    Elsewhere,
     /// The script is not known to this Redis; handled inside.
     #[error("a script is not loaded")]
     NoScript,
@@ -69,6 +72,7 @@ impl From<redis::RedisError> for StoreError {
         let detail = format!("{} {}", code, error.detail().unwrap_or_default()).trim().to_owned();
         match code.as_str() {
             "NOSCRIPT" => Self::NoScript,
+            "ELSEWHERE" => Self::Elsewhere,
             "OOM" | "MISCONF" => Self::Full(detail),
             "NOAUTH" | "WRONGPASS" | "NOPERM" => Self::Settings(format!("Redis refuses us: {code}; check store.url")),
             _ if error.is_timeout() => Self::Timeout,

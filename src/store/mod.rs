@@ -213,29 +213,53 @@ impl Store {
     }
 
     async fn run_for_value(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
-        let (name, cmd) = (keys.first().copied().unwrap_or_default(), script.command(keys, args));
-        match self.run_once(script, name, &cmd).await {
-            Err(StoreError::Lost(_)) => self.run_once(script, name, &cmd).await,
+        match self.run_once(script, keys, args).await {
+            // Elsewhere: another instance accepted the store, as this one knows by now; nothing was written.
+            Err(StoreError::Lost(_) | StoreError::Elsewhere) => self.run_once(script, keys, args).await,
             other => other,
         }
     }
 
-    async fn run_once(&self, script: &Script, name: &str, cmd: &Cmd) -> Result<redis::Value, StoreError> {
+    /// The command that runs a script, with who its place is known as where it draws.
+    #[must_use]
+    pub fn command(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Cmd {
+        if !script.draws {
+            return script.command(keys, args);
+        }
+        let place = Names::place_of(keys.first().copied().unwrap_or_default());
+        let (name, known_as) = (self.names.place_named(place), self.places.known_as(place));
+        script.command(&[keys, &[&name]].concat(), &[args, &[known_as.as_bytes()]].concat())
+    }
+
+    async fn run_once(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
         let mut link = self.checkout().await?;
         // Behind the checkout, which may have dialled a link to a store that is not the one that was there.
-        if script.draws
-            && let Some(doubt) = self.places.doubt()
-        {
-            return Err(StoreError::Doubted(doubt));
+        if script.draws {
+            self.trusted()?;
         }
-        match self.run_on(&mut link, name, cmd).await {
+        let (name, cmd) = (keys.first().copied().unwrap_or_default(), self.command(script, keys, args));
+        let answer = match self.run_on(&mut link, name, &cmd).await {
             Err(StoreError::NoScript) => {
                 for script in [script, &script::FENCE] {
                     link.run(&script.load()).await?;
                 }
-                self.run_on(&mut link, name, cmd).await
+                self.run_on(&mut link, name, &cmd).await
             }
             other => other,
+        };
+        if matches!(answer, Err(StoreError::Elsewhere)) {
+            self.look_elsewhere(&mut link).await?;
         }
+        answer
+    }
+
+    fn trusted(&self) -> Result<(), StoreError> {
+        self.places.doubt().map_or(Ok(()), |doubt| Err(StoreError::Doubted(doubt)))
+    }
+
+    /// A script found another place than was known: why is looked at before anything else is asked of it.
+    async fn look_elsewhere(&self, link: &mut link::Link) -> Result<(), StoreError> {
+        self.places.look(link, self.names).await?;
+        self.trusted()
     }
 }

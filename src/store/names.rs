@@ -150,8 +150,12 @@ impl Names {
 
     /// In the slot of another name.
     pub fn fence(self, name: &str) -> String {
-        let slot = name.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("catalog", |(slot, _)| slot);
-        format!("{}:{{{slot}}}:fence", self.0)
+        format!("{}:{{{}}}:fence", self.0, Self::place_of(name))
+    }
+
+    /// Which place a name is in: `00` to `63`, or `catalog`.
+    pub fn place_of(name: &str) -> &str {
+        name.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("catalog", |(place, _)| place)
     }
 
     /// That Redis' clock was accepted as it is.
@@ -185,7 +189,12 @@ impl Names {
 
     /// Who a slot is, or, without one, the catalogue: chance, so that an emptied place is told from the one that was there.
     pub fn place(self, slot: Option<Slot>) -> String {
-        slot.map_or_else(|| format!("{}:{{catalog}}:place", self.0), |slot| self.at(slot, "place"))
+        slot.map_or_else(|| self.place_named("catalog"), |slot| self.at(slot, "place"))
+    }
+
+    /// As [`Names::place`], by what [`Names::place_of`] says.
+    pub fn place_named(self, place: &str) -> String {
+        format!("{}:{{{place}}}:place", self.0)
     }
 
     /// Identities of the catalogue that a person gave up, each with the one that came after it.

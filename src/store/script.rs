@@ -12,13 +12,17 @@ const SHARED: [(&str, &[&str]); 2] = [
     (include_str!("../../lua/include/look.lua"), &["look("]),
 ];
 
+/// What stands in front of a script that draws.
+const PLACE: &str = include_str!("../../lua/include/place.lua");
+
 /// One script: its text as Redis gets it and the hash Redis knows it by.
 pub struct Script {
     /// File name without `.lua`.
     pub name: &'static str,
-    /// Text, with the shared functions behind the first line where it uses them.
+    /// Text, with what scripts share behind the first line where it uses it.
     pub text: String,
-    /// Whether it takes keys or stock, or moves money or goods on: not from a store that is doubted.
+    /// Whether it takes keys or stock, or moves money or goods on: not from a store that is doubted, and only from a place
+    /// that is who it was known as.
     pub draws: bool,
     sha: String,
 }
@@ -27,13 +31,14 @@ impl Script {
     fn new(name: &'static str, draws: bool, source: &'static str) -> Self {
         let (shebang, rest) = source.split_once('\n').unwrap_or((source, ""));
         let used = |calls: &[&str]| calls.iter().any(|call| rest.contains(call));
-        let shared: String = SHARED.iter().filter(|(_, calls)| used(calls)).map(|(text, _)| *text).collect();
+        let shared = SHARED.iter().filter(|(_, calls)| used(calls)).map(|(text, _)| *text);
+        let shared: String = draws.then_some(PLACE).into_iter().chain(shared).collect();
         let text = format!("{shebang}\n{shared}{rest}");
         let sha = redis::Script::new(&text).get_hash().to_owned();
         Self { name, text, draws, sha }
     }
 
-    /// The command that runs it.
+    /// The command that runs it. One that draws needs its place behind `keys` and `args`: see [`super::Store::command`].
     pub fn command(&self, keys: &[&str], args: &[&[u8]]) -> Cmd {
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&self.sha).arg(keys.len()).arg(keys);

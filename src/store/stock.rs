@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use redis::Value;
 
-use super::names::{Names, Print, SEEN_FULL, SEEN_LEVELS};
+use super::names::{Print, SEEN_FULL, SEEN_LEVELS};
 use super::script::{self, Script, items_of, text_of};
 use super::{Store, StoreError};
 use crate::domain::{Millis, OrderId, Product, ProductId, Slot, Stock};
@@ -78,17 +78,17 @@ fn by_slot<'a>(prints: impl Iterator<Item = (usize, Option<&'a [u8]>)>) -> Resul
     Ok(slots)
 }
 
-fn print_command(script: &Script, names: Names, owner: &str, slot: Slot, prints: &[(usize, Print)]) -> redis::Cmd {
-    let mut keys = vec![names.claims(slot)];
+fn print_command(store: &Store, script: &Script, owner: &str, slot: Slot, prints: &[(usize, Print)]) -> redis::Cmd {
+    let mut keys = vec![store.names.claims(slot)];
     for (_, print) in prints {
-        keys.extend(names.seen(print));
+        keys.extend(store.names.seen(print));
     }
     let (full, levels) = (SEEN_FULL.to_string(), SEEN_LEVELS.to_string());
     let kept: Vec<String> = prints.iter().map(|(_, print)| print.kept.to_string()).collect();
     let mut args: Vec<&[u8]> = vec![owner.as_bytes(), full.as_bytes(), levels.as_bytes()];
     args.extend(kept.iter().map(String::as_bytes));
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    script.command(&keys, &args)
+    store.command(script, &keys, &args)
 }
 
 impl Store {
@@ -136,40 +136,43 @@ impl Store {
         let member = chunk.member();
         let args: [&[u8]; 3] = [member.as_bytes(), &flags, chunk.product.as_str().as_bytes()];
         self.run(&script::COMMIT, &names.each_ref().map(String::as_str), &args).await?;
-        let mut pipe = redis::pipe();
-        for (slot, prints) in keys.iter().chain(&stood) {
-            pipe.add_command(print_command(&script::FINISH, n, &owner, *slot, prints));
-        }
-        self.ask_scripts(&pipe).await?;
+        self.ask_of_prints(&script::FINISH, &owner, keys.iter().chain(&stood)).await?;
         Ok(ChunkReport(ours))
     }
 
     /// Claims fingerprints; says for each, by its key's position, whether it is the owner's.
     async fn claim(&self, owner: &str, groups: &BySlot) -> Result<Vec<(usize, bool)>, StoreError> {
-        let mut pipe = redis::pipe();
-        for (slot, prints) in groups {
-            pipe.add_command(print_command(&script::CLAIM, self.names, owner, *slot, prints));
-        }
         let mut claimed = Vec::new();
-        for (answer, prints) in self.ask_scripts(&pipe).await?.into_iter().zip(groups.values()) {
+        for (answer, prints) in
+            self.ask_of_prints(&script::CLAIM, owner, groups).await?.into_iter().zip(groups.values())
+        {
             let reply = script::Reply::try_from(answer)?;
             claimed.extend(prints.iter().map(|(at, _)| *at).zip(reply.text(0)?.bytes().map(|flag| flag == b'1')));
         }
         Ok(claimed)
     }
 
-    /// Several script calls in one write; loads the scripts when Redis does not know them.
-    async fn ask_scripts(&self, pipe: &redis::Pipeline) -> Result<Vec<Value>, StoreError> {
-        match self.ask_all(pipe).await {
-            Err(StoreError::NoScript) => {
-                let mut link = self.checkout().await?;
-                for script in [&script::CLAIM, &script::FINISH] {
-                    link.run(&script.load()).await?;
-                }
-                self.ask_all(pipe).await
+    /// A script's calls of several slots in one write; loads it when Redis does not know it.
+    async fn ask_of_prints<'a>(
+        &self,
+        script: &Script,
+        owner: &str,
+        groups: impl IntoIterator<Item = (&'a Slot, &'a Vec<(usize, Print)>)> + Clone,
+    ) -> Result<Vec<Value>, StoreError> {
+        let calls = || {
+            let mut pipe = redis::pipe();
+            for (slot, prints) in groups.clone() {
+                pipe.add_command(print_command(self, script, owner, *slot, prints));
             }
-            other => other,
+            pipe
+        };
+        self.trusted()?;
+        match self.ask_all(&calls()).await {
+            Err(StoreError::NoScript) => drop(self.checkout().await?.run(&script.load()).await?),
+            Err(StoreError::Elsewhere) => self.look_elsewhere(&mut self.checkout().await?).await?,
+            other => return other,
         }
+        self.ask_all(&calls()).await
     }
 
     /// Finishes chunks that were staged before `before` and never committed; says how many. (Claims of a chunk that was

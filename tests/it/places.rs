@@ -3,11 +3,13 @@
 
 use std::path::Path;
 
+use kamid::domain::Take;
+use kamid::store::{Reserved, StoreError};
 use redis::Connection;
 use serde_json::{Value, json};
 
 use crate::support::port::held_port;
-use crate::support::redis::TestRedis;
+use crate::support::redis::{Bench, TestRedis};
 use crate::support::shop::{Daemon, wait_for};
 
 fn link(redis: &TestRedis) -> Connection {
@@ -89,6 +91,44 @@ async fn an_emptied_redis_sells_nothing_until_a_person_accepts_it() {
     first.audit();
     let nothing = first.cli(&["store", "accept", "--reason", "again"], "");
     assert!(!nothing.status.success(), "there is nothing to accept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_drawn_in_the_second_before_the_next_look() {
+    let redis = TestRedis::start();
+    let (shop, _) = shop(&redis).await;
+    let open = shop.order("p", 1).await;
+    let names: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut link(&redis)).unwrap();
+    // Everything but the places' own names is there: what would be sold is.
+    for name in names.iter().filter(|name| name.ends_with(":place")) {
+        redis::cmd("DEL").arg(name).exec(&mut link(&redis)).unwrap();
+    }
+    assert_eq!(shop.pay(&open, "T2", 990).await, (503, "fail".to_owned()));
+    assert_eq!(doubt(&shop).unwrap()["cause"], "gone");
+    let keys = redis::cmd("KEYS").arg("*:order:*").query::<Vec<String>>(&mut link(&redis)).unwrap();
+    let states = keys.iter().map(|name| redis::cmd("HGET").arg(name).arg("state").query(&mut link(&redis)).unwrap());
+    assert_eq!(states.filter(|state: &String| state == "delivered").count(), 1);
+    shop.incidents("store_gone", 1).await;
+    accept(&shop);
+    assert_eq!(shop.pay(&open, "T2", 990).await, (200, "success".to_owned()));
+    shop.audit();
+}
+
+#[tokio::test]
+async fn a_store_that_another_instance_accepted_is_drawn_from_at_once() {
+    let bench = Bench::new(Take::Order, 3).await;
+    let other = bench.redis.store().await;
+    other.accept("exchanged", "root").await.unwrap();
+    bench.import(2).await;
+    assert_eq!(bench.store.reserve(&bench.draft(bench.id(), 5)).await.unwrap(), Reserved::Created);
+    assert!(bench.store.places.doubt().is_none());
+    // One that nobody accepted is doubted by the first that asks, and nothing is claimed of it.
+    let mut link = bench.link.clone();
+    redis::cmd("FLUSHALL").exec_async(&mut link).await.unwrap();
+    let chunk = bench.chunk(&[bench.key()]);
+    assert!(matches!(bench.store.import(&chunk).await, Err(StoreError::Doubted(_))));
+    assert!(bench.dump().await.is_empty());
+    assert!(bench.store.places.doubt().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

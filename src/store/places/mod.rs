@@ -198,6 +198,11 @@ impl Places {
         if self.doubted.load(Ordering::Acquire) { self.state().kept.doubt.clone() } else { None }
     }
 
+    /// Who a place is known as; empty where it is not, as no place is.
+    pub(super) fn known_as(&self, place: &str) -> String {
+        self.state().kept.places.get(place).map(|known| known.id.clone()).unwrap_or_default()
+    }
+
     /// What was found since the last call.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {

@@ -18,7 +18,7 @@ use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, p
 const READS: &str =
     "EXISTS GET HEXISTS HGET HGETALL HLEN HMGET LINDEX LLEN LPOS LRANGE SCARD SMISMEMBER XLEN ZCARD ZRANGE ZSCORE";
 /// What our names are made of.
-const KINDS: &str = "burned claims count dead due ends fence idem kept marks news notices order outbox owed pay pool quota review seen staged staging \
+const KINDS: &str = "burned claims count dead due ends fence idem kept marks news notices order outbox owed pay place pool quota review seen staged staging \
                      stock trade voided";
 
 /// Texts of the Lua files of a folder, by name without `.lua`.
@@ -89,7 +89,8 @@ fn a_script_reads_first_and_builds_no_name() {
         }
     }
     for (name, text) in files("lua/include") {
-        assert!(!text.contains("KEYS") && !text.contains("ARGV"), "{name} must take parameters");
+        // That of the place runs before the script does, and leaves it its own.
+        assert!(name == "place" || !text.contains("KEYS") && !text.contains("ARGV"), "{name} must take parameters");
     }
 }
 
@@ -103,6 +104,30 @@ async fn every_file_is_compiled_in_and_loads() {
     for script in script::all() {
         let loaded: redis::RedisResult<String> = script.load().query_async(&mut link).await;
         assert!(loaded.is_ok(), "{}: {loaded:?}", script.name);
+    }
+}
+
+#[tokio::test]
+async fn no_script_that_draws_reads_or_writes_a_place_that_is_another() {
+    let bench = Bench::new(Take::Order, 3).await;
+    bench.paid(1, 0).await;
+    let (slot, n) = (bench.product.home(), bench.store.names);
+    let mut link = bench.link.clone();
+    for other in [None, Some("another")] {
+        match other {
+            None => redis::cmd("DEL").arg(n.place(Some(slot))).exec_async(&mut link).await.unwrap(),
+            Some(id) => redis::cmd("SET").arg(n.place(Some(slot))).arg(id).exec_async(&mut link).await.unwrap(),
+        }
+        let before = bench.dump().await;
+        let mut drawing = script::all();
+        drawing.retain(|script| script.draws);
+        assert!(drawing.len() > 15);
+        for script in drawing {
+            // What it would be called with does not matter: it is refused before it looks.
+            let said = bench.raw(script, &[n.due(slot)], &[]).await.unwrap_err();
+            assert_eq!(said.code(), Some("ELSEWHERE"), "{}: {said:?}", script.name);
+        }
+        assert_eq!(bench.dump().await, before);
     }
 }
 

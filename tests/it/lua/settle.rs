@@ -210,7 +210,7 @@ async fn together(bench: &Bench, payments: &[Payment]) -> Vec<String> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let args: Vec<&[u8]> = args.iter().map(|text| text.as_bytes()).collect();
     let mut replies: Vec<Vec<String>> =
-        script::SETTLE.command(&names, &args).query_async(&mut bench.link.clone()).await.unwrap();
+        bench.store.command(&script::SETTLE, &names, &args).query_async(&mut bench.link.clone()).await.unwrap();
     let entry = replies.pop();
     assert!(entry.is_some_and(|entry| entry.concat().is_empty() || entry.concat().contains('-')));
     replies.into_iter().map(|reply| reply[..reply.len().min(2)].join(" ")).collect()

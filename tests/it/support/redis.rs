@@ -429,7 +429,7 @@ impl Bench {
     /// A script's reply in words.
     pub async fn raw(&self, script: &Script, keys: &[String], args: &[&[u8]]) -> redis::RedisResult<String> {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let reply: Vec<String> = script.command(&keys, args).query_async(&mut self.link.clone()).await?;
+        let reply: Vec<String> = self.store.command(script, &keys, args).query_async(&mut self.link.clone()).await?;
         Ok(reply.join(" "))
     }
 
