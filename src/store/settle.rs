@@ -175,6 +175,19 @@ fn short() -> StoreError {
     StoreError::Bug("settle.lua answered for another number of payments".to_owned())
 }
 
+/// Why a payment bought nothing: the word behind the tag.
+fn reason(reply: &Reply) -> Result<Rejection, StoreError> {
+    let word = reply.text(0)?;
+    let ours = [
+        Rejection::AmountMismatch,
+        Rejection::CurrencyMismatch,
+        Rejection::ChannelMismatch,
+        Rejection::OrderMismatch,
+        Rejection::OrderUnknown,
+    ];
+    ours.into_iter().find(|reason| reason.as_str() == word).ok_or_else(|| reply.unknown())
+}
+
 /// What a payment's reply says.
 fn outcome(reply: &Reply) -> Result<Outcome, StoreError> {
     let settled = |at: usize| -> Result<Settled, StoreError> {
@@ -184,12 +197,29 @@ fn outcome(reply: &Reply) -> Result<Outcome, StoreError> {
         "delivered" => Ok(Outcome::Delivered(settled(0)?)),
         "owed" => Ok(Outcome::Owed(settled(0)?)),
         "extra" => Ok(Outcome::Extra(settled(0)?)),
-        "held" if reply.text(0)? == "currency_mismatch" => Ok(Outcome::Held(Rejection::CurrencyMismatch, settled(1)?)),
-        "held" => Ok(Outcome::Held(Rejection::AmountMismatch, settled(1)?)),
+        "held" => Ok(Outcome::Held(reason(reply)?, settled(1)?)),
         "replayed" => Ok(Outcome::Replayed(reply.parsed(0)?)),
-        "orphan" if reply.text(0)? == "channel_mismatch" => Ok(Outcome::Orphan(Rejection::ChannelMismatch)),
-        "orphan" if reply.text(0)? == "order_mismatch" => Ok(Outcome::Orphan(Rejection::OrderMismatch)),
-        "orphan" => Ok(Outcome::Orphan(Rejection::OrderUnknown)),
+        "orphan" => Ok(Outcome::Orphan(reason(reply)?)),
         _ => Err(reply.unknown()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_the_script_does_not_say_is_a_bug_and_no_reason() {
+        let said = |words: &[&str]| {
+            let words = words.iter().map(|word| Value::BulkString(word.as_bytes().to_vec())).collect();
+            outcome(&Reply::try_from(Value::Array(words)).unwrap_or_else(|error| panic!("{error}")))
+        };
+        let held = said(&["held", "currency_mismatch", "p", "1", "5"]);
+        assert!(matches!(held, Ok(Outcome::Held(Rejection::CurrencyMismatch, _))), "{held:?}");
+        let orphan = said(&["orphan", "order_unknown"]);
+        assert!(matches!(orphan, Ok(Outcome::Orphan(Rejection::OrderUnknown))), "{orphan:?}");
+        for wrong in [&["held", "moved", "p", "1", "5"][..], &["orphan", "later"], &["orphan"], &["sold"]] {
+            assert!(matches!(said(wrong), Err(StoreError::Bug(_))), "{wrong:?}");
+        }
     }
 }
