@@ -4,6 +4,7 @@
 //! one too. A secret's text never enters a problem.
 
 mod secret;
+mod setting;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
+
+pub use setting::{Form, Need, Setting, Values};
 
 /// Said of a secret without a text.
 const EMPTY: &str = "is empty: anybody could sign with an empty secret";

@@ -4,7 +4,32 @@ use std::ops::RangeInclusive;
 
 use super::{Verdict, terms};
 use crate::domain::{Callback, Currency, Millis, Money, Rejection, Reply};
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Form, Problem, Secret, Section, Setting};
+
+/// The largest body read.
+pub const BODY: Setting = Setting::optional(
+    Form::Whole(1024, 1_048_576),
+    "max_body_bytes",
+    "the largest body that is read",
+    "读取的请求体上限",
+)
+.or("65536");
+/// [`BODY`] of kinds whose callbacks are long.
+pub const LARGE_BODY: Setting = BODY.or("262144");
+/// The largest query read.
+pub const QUERY: Setting = Setting::optional(
+    Form::Whole(256, 65_536),
+    "max_query_bytes",
+    "the largest query that is read",
+    "读取的查询串上限",
+)
+.or("16384");
+
+/// How far the moment that was signed may be from now.
+pub const fn tolerance(key: &'static str) -> Setting {
+    let (en, zh) = ("how far a callback's time may be from now, both ways, in seconds", "回调时间与现在最多相差的秒数");
+    Setting::optional(Form::Whole(30, 3600), key, en, zh).or("300")
+}
 
 /// The largest query and body read unless a kind or its settings say otherwise, in bytes.
 pub const QUERY_BYTES: usize = 16_384;

@@ -11,25 +11,42 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
-    is_trade_no, json as strict, params, sign,
+    is_trade_no, json as strict, params, sign, terms,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Form, Problem, Secret, Section, Setting};
 
-const SETTINGS: [&str; 12] = [
-    "kind",
-    "api_base",
+const API_KEY: Setting = Setting::needed(
+    Form::Secret,
     "api_key",
-    "api_key_file",
-    "api_key_env",
+    "sk_… or rk_… (a restricted key needs Checkout Sessions: write; for refunds, Refunds: write): Dashboard → Developers → API keys",
+    "sk_… 或 rk_…(受限密钥须有 Checkout Sessions 写权限,退款须有 Refunds 写权限):Dashboard → Developers → API keys",
+);
+const WEBHOOK_SECRET: Setting = Setting::needed(
+    Form::Secrets,
     "webhook_secret",
-    "webhook_secret_file",
-    "webhook_secret_env",
-    "webhook_tolerance_s",
+    "whsec_…, one a line while it is rolled: Developers → Webhooks → the endpoint → Signing secret",
+    "whsec_…,更换期间每行一个:Developers → Webhooks → 该端点 → Signing secret",
+);
+const LIVEMODE: Setting = Setting::optional(
+    Form::Flag,
     "livemode",
+    "true for live keys; left out: what the key's own name says",
+    "正式密钥为 true;不写则按密钥名判断",
+);
+const TOLERANCE: Setting = common::tolerance("webhook_tolerance_s");
+const API_BASE: Setting =
+    Setting::optional(Form::Address, "api_base", "Stripe's API", "Stripe 的 API").or("https://api.stripe.com");
+const SUBJECT: Setting = Setting::optional(
+    Form::Line,
     "subject",
-    "max_body_bytes",
-];
+    "what the page shows; never a buyer's text",
+    "付款页显示的名称;不会是买家填写的内容",
+)
+.or("order");
+/// The settings of kind `stripe`.
+pub(super) const SETTINGS: &[&Setting] =
+    &[&API_KEY, &WEBHOOK_SECRET, &LIVEMODE, &TOLERANCE, &API_BASE, &SUBJECT, &common::LARGE_BODY];
 const SIGNATURE: &str = "Stripe-Signature";
 /// The version of the API whose fields are read here, whatever the account's own is.
 const VERSION: &str = "2026-10-28.endive";
@@ -50,41 +67,34 @@ struct Stripe {
 }
 
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let api_base = common::address(s, "api_base", Some("https://api.stripe.com"), "", problems);
-    let api_key = common::secret(s, "api_key", "the secret key, sk_… or rk_…", problems);
-    let webhook = s.secrets("webhook_secret", problems);
-    if webhook.is_empty() {
-        let what =
-            "webhook_secret_file names a file with the endpoint's signing secret, whsec_… (or webhook_secret_env)";
-        s.require("webhook_secret", what, problems);
-    } else if webhook.iter().any(|secret| secret.reveal() == "whsec_") {
-        s.reject("webhook_secret", "has nothing behind whsec_: anybody could sign with an empty secret", problems);
+    let mut v = s.values(&[terms::SETTINGS, SETTINGS], problems);
+    let (api_base, api_key, webhook) = (v.text(&API_BASE), v.secret(&API_KEY), v.secrets(&WEBHOOK_SECRET));
+    if webhook.iter().any(|secret| secret.reveal() == "whsec_") {
+        v.reject(&WEBHOOK_SECRET, "has nothing behind whsec_: anybody could sign with an empty secret");
     } else if webhook.iter().any(|secret| !secret.reveal().starts_with("whsec_")) {
-        s.warn("webhook_secret", "does not look like an endpoint's signing secret, whsec_…", problems);
+        v.warn(&WEBHOOK_SECRET, "does not look like an endpoint's signing secret, whsec_…");
     }
     let is_secret = |key: &Secret| ["sk_", "rk_"].iter().any(|start| key.reveal().starts_with(start));
     if api_key.as_ref().is_some_and(|key| !is_secret(key)) {
-        s.warn("api_key", "does not look like a secret key, sk_… or rk_… (pk_… is the publishable one)", problems);
+        v.warn(&API_KEY, "does not look like a secret key, sk_… or rk_… (pk_… is the publishable one)");
     }
-    let tolerance_s = common::tolerance_s(s, "webhook_tolerance_s", problems);
     let live_key = api_key.as_ref().is_some_and(|key| key.reveal().contains("_live_"));
-    let livemode = s.flag("livemode", problems).unwrap_or(live_key);
+    let livemode = v.flag(&LIVEMODE).unwrap_or(live_key);
     if api_key.is_some() && livemode != live_key {
-        s.warn("livemode", "is not what api_key is for: one of them is test, the other live", problems);
+        v.warn(&LIVEMODE, "is not what api_key is for: one of them is test, the other live");
     }
-    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
-    let body_bytes = common::body_bytes(s, 262_144, problems);
-    common::finish(s, &SETTINGS, problems);
+    let (tolerance_s, subject, body_bytes) = (v.whole(&TOLERANCE), v.text(&SUBJECT), v.whole(&common::LARGE_BODY));
+    v.finish();
     let keys: Vec<_> = webhook.iter().map(|secret| sign::hmac_key(secret.reveal().as_bytes())).collect();
     Some(Arc::new(Stripe {
         name: name.to_owned(),
         api_base: api_base?,
         api_key: api_key?,
         webhook: Some(keys).filter(|keys| !keys.is_empty())?,
-        tolerance_s,
+        tolerance_s: tolerance_s?,
         livemode,
-        subject,
-        body_bytes,
+        subject: subject?,
+        body_bytes: body_bytes?,
     }))
 }
 
