@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-pub use setting::{Form, Need, Setting, Values};
+pub use setting::{Form, Rows, Setting, Values};
 
 /// Said of a secret without a text.
 const EMPTY: &str = "is empty: anybody could sign with an empty secret";

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kind, sign};
+use super::{Kind, sign, terms};
 use crate::domain::{self, Accounts};
-use crate::settings::{Problem, Section};
+use crate::settings::{Section, Values};
 
 /// A setting that an account is known by.
 #[derive(Debug, Clone, Copy)]
@@ -76,15 +76,16 @@ impl Part {
 
 impl Marks {
     /// Of a section: what its `account` says, or what its kind is known by.
-    pub(super) fn read(kind: &Kind, s: &Section, problems: &mut Vec<Problem>) -> Self {
+    pub(super) fn read(kind: &Kind, v: &mut Values<'_>) -> Self {
         let Known { family, parts, key } = kind.account;
-        if let Some(name) = s.text("account", problems) {
+        if let Some(name) = v.text(&terms::ACCOUNT) {
             let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
             if !(1..=128).contains(&name.len()) || !name.bytes().all(fits) {
-                s.reject("account", "must be 1 to 128 of 0-9 A-Z a-z . _ : -", problems);
+                v.reject(&terms::ACCOUNT, "must be 1 to 128 of 0-9 A-Z a-z . _ : -");
             }
             return Self { name, key: None };
         }
+        let s = v.section();
         let texts: Option<Vec<String>> = parts.iter().map(|part| part.read(s)).collect();
         let Some(texts) = texts.filter(|texts| !texts.is_empty()) else { return Self::default() };
         let key = key.and_then(|key| Part::Secret(key).read(s)).map(|key| {

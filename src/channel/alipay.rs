@@ -4,6 +4,8 @@
 //! decoded *bytes* (in GBK where it says so), without `sign` and `sign_type`; requests are signed with `sign_type` in them;
 //! an answer is signed over the raw text of its inner object.
 
+mod settings;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value, value::RawValue};
@@ -16,33 +18,13 @@ use super::{
 };
 use crate::domain::text::bare_json;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::{Setting, Values};
+pub(super) use settings::SETTINGS;
+use settings::{
+    ALIPAY_CERT, ALIPAY_KEY, APP_CERT, APP_ID, APP_KEY, CHARSET, GATEWAY_URL, MODE, PAY, ROOT_CERT, SELLER_ID,
+    SIGN_TYPE, SUBJECT,
+};
 
-const SETTINGS: [&str; 23] = [
-    "kind",
-    "mode",
-    "gateway_url",
-    "app_id",
-    "seller_id",
-    "alipay_public_key",
-    "alipay_public_key_file",
-    "app_private_key",
-    "app_private_key_file",
-    "app_private_key_env",
-    "app_cert",
-    "app_cert_file",
-    "alipay_cert",
-    "alipay_cert_file",
-    "alipay_root_cert",
-    "alipay_root_cert_file",
-    "gateway_private_key_file",
-    "sign_type",
-    "charset",
-    "pay",
-    "subject",
-    "max_body_bytes",
-    "max_query_bytes",
-];
 /// Fields that mean something: none of them may appear inside another's value.
 const FIELDS: [&str; 12] = [
     "app_id",
@@ -87,19 +69,14 @@ struct Alipay {
     body_bytes: usize,
 }
 
-fn numbers(
-    s: &Section,
-    ours: Option<&PrivateKey>,
-    problems: &mut Vec<Problem>,
-) -> (Option<Numbers>, Option<PublicKey>) {
-    let app = cert::one(s, "app_cert", "appCertPublicKey_….crt from the console", problems);
+fn numbers(v: &mut Values<'_>, ours: Option<&PrivateKey>) -> (Option<Numbers>, Option<PublicKey>) {
+    let app = cert::one(v, &APP_CERT);
     if let (Some(cert), Some(key)) = (app.as_ref().and_then(cert::Cert::key), ours)
         && !key.is_pair_of(&cert)
     {
-        s.reject("app_cert", "is not the certificate of app_private_key", problems);
+        v.reject(&APP_CERT, "is not the certificate of app_private_key");
     }
-    let alipay = cert::one(s, "alipay_cert", "alipayCertPublicKey_RSA2.crt from the console", problems);
-    let roots = cert::certs(s, "alipay_root_cert", "alipayRootCert.crt from the console", problems);
+    let (alipay, roots) = (cert::one(v, &ALIPAY_CERT), cert::certs(v, &ROOT_CERT));
     let root: Vec<String> = roots.iter().filter(|cert| cert.is_rsa()).filter_map(cert::Cert::alipay_sn).collect();
     let key = alipay.as_ref().and_then(cert::Cert::key);
     let all = || {
@@ -108,61 +85,49 @@ fn numbers(
     (all(), key)
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let mode = s.text("mode", problems).unwrap_or_else(|| "public_key".to_owned());
-    let url = s.text("gateway_url", problems).unwrap_or_else(|| "https://openapi.alipay.com/gateway.do".to_owned());
-    if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
-        s.reject("gateway_url", "must be https://…/gateway.do", problems);
+/// Whether the application signs with certificates.
+fn by_cert(v: &mut Values<'_>) -> bool {
+    // An older word for the same.
+    v.section().text(MODE.key, &mut Vec::new()).as_deref() == Some("certificate") || v.choice(&MODE) == "cert"
+}
+
+fn subject(v: &mut Values<'_>) -> Option<String> {
+    let subject = v.text(&SUBJECT)?;
+    if subject.chars().count() > 128 || subject.contains(['/', '=', '&']) {
+        v.reject(&SUBJECT, "at most 128 characters, without / = &");
     }
-    if s.text("sign_type", problems).is_some_and(|kind| kind != "RSA2") {
-        s.reject("sign_type", "must be \"RSA2\": the other one is SHA-1", problems);
-    }
-    if s.text("charset", problems).is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8")) {
-        s.reject("charset", "must be \"utf-8\": what Alipay sends in GBK is read all the same", problems);
+    Some(subject)
+}
+
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let (by_cert, gateway_url) = (by_cert(v), v.text(&GATEWAY_URL));
+    let (_said, charset) = (v.text(&SIGN_TYPE), v.text(&CHARSET));
+    if charset.is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8")) {
+        v.reject(&CHARSET, "must be \"utf-8\": what Alipay sends in GBK is read all the same");
     }
     let of_app = |text: &str| common::is_digits(text, 16..=16);
-    let app_id =
-        common::number(s, "app_id", "an application's number from open.alipay.com, 16 digits", of_app, problems);
     let of_shop = |text: &str| of_app(text) && text.starts_with("2088");
-    let seller_id = common::number(s, "seller_id", "your PID, 16 digits that begin with 2088", of_shop, problems);
-    let ours = keys::private(s, "app_private_key", "the application's private key (应用私钥)", problems);
-    let (numbers, theirs) = match mode.as_str() {
-        "cert" | "certificate" => numbers(s, ours.as_ref(), problems),
-        "public_key" => {
-            let what = "Alipay's public key (支付宝公钥), not the application's (应用公钥)";
-            (None, keys::public(s, "alipay_public_key", what, problems))
-        }
-        _ => {
-            s.reject("mode", "must be \"public_key\" or \"cert\"", problems);
-            (None, None)
-        }
-    };
+    let (app_id, seller_id) = (v.number(&APP_ID, of_app), v.number(&SELLER_ID, of_shop));
+    let ours = keys::private(v, &APP_KEY);
+    let (numbers, theirs) = if by_cert { numbers(v, ours.as_ref()) } else { (None, keys::public(v, &ALIPAY_KEY)) };
     // A capture's settings may have what the other mode needs.
-    let _also = (s.has("alipay_public_key"), s.has("app_cert"), s.has("alipay_cert"), s.has("alipay_root_cert"));
-    let named = if numbers.is_some() { "alipay_cert" } else { "alipay_public_key" };
-    keys::not_a_pair(s, named, ours.as_ref(), theirs.as_ref(), problems);
-    let gateway = keys::gateway(s, problems);
-    let pay = match s.text("pay", problems).as_deref() {
-        None | Some("page") => Pay::Page,
-        Some("wap") => Pay::Wap,
-        Some("qr") => Pay::Qr,
-        Some(_) => {
-            s.reject("pay", "must be \"page\", \"wap\" or \"qr\"", problems);
-            Pay::Page
-        }
+    let other: &[&Setting] = &[&ALIPAY_KEY, &APP_CERT, &ALIPAY_CERT, &ROOT_CERT];
+    let _also = other.iter().filter(|row| v.has_inline(row)).count();
+    let named = if numbers.is_some() { &ALIPAY_CERT } else { &ALIPAY_KEY };
+    keys::not_a_pair(v, named, ours.as_ref(), theirs.as_ref());
+    let gateway = keys::gateway(v);
+    let pay = match v.choice(&PAY) {
+        "wap" => Pay::Wap,
+        "qr" => Pay::Qr,
+        _ => Pay::Page,
     };
-    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
-    if subject.chars().count() > 128 || subject.contains(['/', '=', '&']) {
-        s.reject("subject", "at most 128 characters, without / = &", problems);
-    }
-    let body: u32 = s.whole("max_body_bytes", 1024..=1_048_576, problems).unwrap_or(65_536);
-    common::finish(s, &SETTINGS, problems);
-    if mode != "public_key" && numbers.is_none() {
+    let (subject, body_bytes) = (subject(v), v.whole(&common::BODY));
+    if by_cert && numbers.is_none() {
         return None;
     }
     Some(Arc::new(Alipay {
         name: name.to_owned(),
-        gateway_url: url,
+        gateway_url: gateway_url?,
         app_id: app_id?,
         seller_id: seller_id?,
         theirs: theirs?,
@@ -170,8 +135,8 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         gateway,
         numbers,
         pay,
-        subject,
-        body_bytes: body as usize,
+        subject: subject?,
+        body_bytes: body_bytes?,
     }))
 }
 

@@ -13,22 +13,48 @@ use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
     is_trade_no, json as strict, sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Secret, Section};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
+use crate::settings::{Form, Secret, Setting, Values};
 
-const SETTINGS: [&str; 11] = [
-    "kind",
+const SERVER_URL: Setting = Setting::needed(
+    Form::Address,
     "server_url",
+    "the server's address, such as https://btcpay.example",
+    "服务器地址,如 https://btcpay.example",
+);
+const STORE_ID: Setting = Setting::needed(
+    Form::Line,
     "store_id",
+    "the store's id, letters and digits: the store → Settings → General",
+    "Store ID,字母和数字:商店 → Settings → General",
+);
+const API_KEY: Setting = Setting::needed(
+    Form::Secret,
     "api_key",
-    "api_key_file",
-    "api_key_env",
+    "Account → Manage account → API keys: for this store alone, with btcpay.store.cancreateinvoice and btcpay.store.canviewinvoices",
+    "Account → Manage account → API keys:只给该商店,权限为 btcpay.store.cancreateinvoice 和 btcpay.store.canviewinvoices",
+);
+const WEBHOOK_SECRET: Setting = Setting::needed(
+    Form::Secret,
     "webhook_secret",
-    "webhook_secret_file",
-    "webhook_secret_env",
+    "the store → Settings → Webhooks → Secret: without one the server signs with an empty key, as anybody can",
+    "商店 → Settings → Webhooks → Secret:不设则服务器用空密钥签名,谁都能伪造",
+);
+const PAID_EVENTS: Setting = Setting::optional(
+    Form::List("names of events in quotes"),
     "paid_events",
-    "max_body_bytes",
-];
+    "the events upon which the server is asked",
+    "收到哪些事件时向服务器查询",
+)
+.or("[\"InvoiceSettled\"]");
+/// The settings of kind `btcpay`.
+pub(super) const SETTINGS: &[&Setting] =
+    &[&SERVER_URL, &STORE_ID, &API_KEY, &WEBHOOK_SECRET, &PAID_EVENTS, &common::BODY];
+/// Where the notify address is put in.
+pub(super) const CONSOLE: Text = Text::new(
+    "the store → Settings → Webhooks → Create: automatic redelivery on, \"An invoice has been settled\"",
+    "商店 → Settings → Webhooks → Create:打开 automatic redelivery,勾选 \"An invoice has been settled\"",
+);
 const SIGNATURE: &str = "BTCPay-Sig";
 const SETTLED: &str = "InvoiceSettled";
 
@@ -42,25 +68,17 @@ struct Btcpay {
     body_bytes: usize,
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let server_url =
-        common::address(s, "server_url", None, "where the server is, such as https://btcpay.example", problems);
-    let store_id = s.text("store_id", problems);
-    match &store_id {
-        None => s.require("store_id", "the store's id, from its general settings", problems),
-        Some(id) if !is_trade_no(id) => {
-            s.reject("store_id", "is letters and digits, from the general settings", problems)
-        }
-        Some(_) => {}
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let (server_url, store_id) = (v.text(&SERVER_URL), v.text(&STORE_ID));
+    if store_id.as_ref().is_some_and(|id| !is_trade_no(id)) {
+        v.reject(&STORE_ID, "is letters and digits, from the general settings");
     }
-    let api_key = common::secret(s, "api_key", "an API key that may make and view the store's invoices", problems);
-    let webhook = common::secret(s, "webhook_secret", "the webhook's secret", problems);
-    let paid_events: Vec<String> = s.parsed_list("paid_events", "names of events in quotes", problems);
+    let (api_key, webhook) = (v.secret(&API_KEY), v.secret(&WEBHOOK_SECRET));
+    let paid_events: Vec<String> = v.list(&PAID_EVENTS);
     if paid_events.iter().any(|event| !event.starts_with("Invoice")) {
-        s.reject("paid_events", format!("is a list of events of invoices, such as {SETTLED}"), problems);
+        v.reject(&PAID_EVENTS, format!("is a list of events of invoices, such as {SETTLED}"));
     }
-    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    common::finish(s, &SETTINGS, problems);
+    let body_bytes = v.whole(&common::BODY);
     Some(Arc::new(Btcpay {
         name: name.to_owned(),
         server_url: server_url?,
@@ -68,7 +86,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         api_key: api_key?,
         webhook: sign::hmac_key(webhook?.reveal().as_bytes()),
         paid_events: if paid_events.is_empty() { vec![SETTLED.to_owned()] } else { paid_events },
-        body_bytes,
+        body_bytes: body_bytes?,
     }))
 }
 

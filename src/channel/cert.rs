@@ -9,7 +9,7 @@ use x509_parser::prelude::FromDer as _;
 use super::keys::{self, PublicKey};
 use super::sign;
 use crate::domain::Millis;
-use crate::settings::{Problem, Section};
+use crate::settings::{Setting, Values};
 
 /// One certificate.
 pub struct Cert(Vec<u8>);
@@ -162,33 +162,34 @@ impl Cert {
     }
 }
 
-/// A setting that holds certificates, or names a file with them.
-pub fn certs(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Vec<Cert> {
-    let Some(text) = s.public_text(key, problems) else {
-        s.require(key, what, problems);
+/// A setting that holds certificates, or names a file with them; where it is read it must be there.
+pub fn certs(v: &mut Values<'_>, row: &Setting) -> Vec<Cert> {
+    let Some(text) = v.public_text(row) else {
+        v.missing(row, row.help.en);
         return Vec::new();
     };
     let certs = Cert::all(&text);
     if certs.is_empty() {
-        s.reject(key, format!("holds no certificate; needed: {what}"), problems);
+        v.reject(row, format!("holds no certificate; needed: {}", row.help.en));
     }
     // Told, and no reason not to start: the other channels sell on, and an older one may stand beside its successor.
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
     for cert in certs.iter().filter(|cert| !cert.is_valid(now)) {
         let until = super::beijing(*cert.window().end(), "%Y-%m-%d");
-        let message =
-            format!("holds a certificate that is not valid now (its last day: {until}): what it signs is refused");
-        s.warn(key, &message, problems);
+        v.warn(
+            row,
+            format!("holds a certificate that is not valid now (its last day: {until}): what it signs is refused"),
+        );
     }
     certs
 }
 
 /// A setting that holds one certificate.
-pub fn one(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<Cert> {
-    let mut certs = certs(s, key, what, problems);
+pub fn one(v: &mut Values<'_>, row: &Setting) -> Option<Cert> {
+    let mut certs = certs(v, row);
     let cert = certs.pop()?;
     if !certs.is_empty() {
-        s.reject(key, format!("holds several certificates; needed: {what}"), problems);
+        v.reject(row, format!("holds several certificates; needed: {}", row.help.en));
     }
     Some(cert)
 }

@@ -13,23 +13,44 @@ use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
     is_trade_no, json as strict, sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Secret, Section};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
+use crate::settings::{Form, Secret, Setting, Values};
 
-const SETTINGS: [&str; 12] = [
-    "kind",
-    "api_url",
-    "api_key",
-    "api_key_file",
-    "api_key_env",
+const API_KEY: Setting =
+    Setting::needed(Form::Secret, "api_key", "Settings → Security → API keys", "Settings → Security → API keys");
+const WEBHOOK_SECRET: Setting = Setting::needed(
+    Form::Secret,
     "webhook_secret",
-    "webhook_secret_file",
-    "webhook_secret_env",
-    "api_version",
+    "Settings → Notifications → Webhook subscriptions → Show shared secret",
+    "Settings → Notifications → Webhook subscriptions → Show shared secret",
+);
+const PAID_EVENTS: Setting = Setting::optional(
+    Form::List("names of events in quotes"),
     "paid_events",
+    "what counts as paid; charge:pending delivers before the chain has confirmed, charge:resolved what you settle by hand in the console",
+    "哪些事件算已付款;charge:pending 在链上确认之前就发货,charge:resolved 为您在后台手工处理的",
+)
+.or("[\"charge:confirmed\"]");
+const SUBJECT: Setting = Setting::optional(
+    Form::Line,
     "subject",
-    "max_body_bytes",
-];
+    "the charge's name and description; never a buyer's text",
+    "账单的名称和说明;不会是买家填写的内容",
+)
+.or("product");
+const API_URL: Setting =
+    Setting::optional(Form::Address, "api_url", "Coinbase Commerce's API", "Coinbase Commerce 的 API")
+        .or("https://api.commerce.coinbase.com");
+const API_VERSION: Setting =
+    Setting::optional(Form::Line, "api_version", "the API's version", "API 的版本").or("2018-03-22");
+/// The settings of kind `coinbase_commerce`.
+pub(super) const SETTINGS: &[&Setting] =
+    &[&API_KEY, &WEBHOOK_SECRET, &PAID_EVENTS, &SUBJECT, &API_URL, &API_VERSION, &common::LARGE_BODY];
+/// Where the notify address is put in.
+pub(super) const CONSOLE: Text = Text::new(
+    "Settings → Notifications → Add an endpoint, with the events charge:confirmed and charge:failed",
+    "Settings → Notifications → Add an endpoint:事件选 charge:confirmed 和 charge:failed",
+);
 const SIGNATURE: &str = "X-CC-Webhook-Signature";
 const CONFIRMED: &str = "charge:confirmed";
 /// Events that can be taken for a payment.
@@ -46,35 +67,30 @@ struct Coinbase {
     body_bytes: usize,
 }
 
-fn paid_events(s: &Section, problems: &mut Vec<Problem>) -> Vec<String> {
-    let events: Vec<String> = s.parsed_list("paid_events", "names of events in quotes", problems);
+fn paid_events(v: &mut Values<'_>) -> Vec<String> {
+    let events: Vec<String> = v.list(&PAID_EVENTS);
     if events.iter().any(|event| !PAYING.contains(&event.as_str())) {
-        s.reject("paid_events", format!("is a list of {}", PAYING.join(", ")), problems);
+        v.reject(&PAID_EVENTS, format!("is a list of {}", PAYING.join(", ")));
     }
     if events.iter().any(|event| event == "charge:pending") {
-        s.warn("paid_events", "delivers on charge:pending, before the chain has confirmed the payment", problems);
+        v.warn(&PAID_EVENTS, "delivers on charge:pending, before the chain has confirmed the payment");
     }
     if events.is_empty() { vec![CONFIRMED.to_owned()] } else { events }
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let api_url = common::address(s, "api_url", Some("https://api.commerce.coinbase.com"), "", problems);
-    let api_key = common::secret(s, "api_key", "the API key", problems);
-    let webhook = common::secret(s, "webhook_secret", "the shared secret of the webhook subscriptions", problems);
-    let api_version = s.text("api_version", problems).unwrap_or_else(|| "2018-03-22".to_owned());
-    let paid_events = paid_events(s, problems);
-    let subject = s.text("subject", problems).unwrap_or_else(|| "product".to_owned());
-    let body_bytes = common::body_bytes(s, 262_144, problems);
-    common::finish(s, &SETTINGS, problems);
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let (api_url, api_version) = (v.text(&API_URL), v.text(&API_VERSION));
+    let (api_key, webhook) = (v.secret(&API_KEY), v.secret(&WEBHOOK_SECRET));
+    let (paid_events, subject, body_bytes) = (paid_events(v), v.text(&SUBJECT), v.whole(&common::LARGE_BODY));
     Some(Arc::new(Coinbase {
         name: name.to_owned(),
         api_url: api_url?,
         api_key: api_key?,
         webhook: sign::hmac_key(webhook?.reveal().as_bytes()),
-        api_version,
+        api_version: api_version?,
         paid_events,
-        subject,
-        body_bytes,
+        subject: subject?,
+        body_bytes: body_bytes?,
     }))
 }
 

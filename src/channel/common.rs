@@ -2,16 +2,19 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Verdict, terms};
+use super::Verdict;
 use crate::domain::{Callback, Currency, Millis, Money, Rejection, Reply};
-use crate::settings::{Form, Problem, Secret, Section, Setting};
+use crate::settings::{Form, Setting, Values};
+
+/// The largest query read where no setting says otherwise, in bytes.
+pub const QUERY_BYTES: usize = 16_384;
 
 /// The largest body read.
 pub const BODY: Setting = Setting::optional(
     Form::Whole(1024, 1_048_576),
     "max_body_bytes",
-    "the largest body that is read",
-    "读取的请求体上限",
+    "the largest body read, in bytes",
+    "读取的请求体上限,字节",
 )
 .or("65536");
 /// [`BODY`] of kinds whose callbacks are long.
@@ -20,10 +23,38 @@ pub const LARGE_BODY: Setting = BODY.or("262144");
 pub const QUERY: Setting = Setting::optional(
     Form::Whole(256, 65_536),
     "max_query_bytes",
-    "the largest query that is read",
-    "读取的查询串上限",
+    "the largest query read, in bytes",
+    "读取的查询串上限,字节",
 )
 .or("16384");
+/// What the gateway shows of every order; see [`subject`].
+pub const SUBJECT: Setting = Setting::optional(
+    Form::Line,
+    "subject",
+    "what the gateway shows, at most 127 bytes without & and =; never a buyer's text",
+    "网关显示的名称,最多 127 字节,不含 & 和 =;不会是买家填写的内容",
+)
+.or("order");
+/// What a currency must be.
+pub const CURRENCY: Form = Form::Parsed("three capital letters");
+/// The way to pay at a gateway with several; see [`super::epay`].
+pub const PAY_TYPE: Setting = Setting::optional(
+    Form::Line,
+    "pay_type",
+    "alipay, wxpay, qqpay, bank; a payment by another way is kept for a person. Empty: the gateway's own choice, and any way counts",
+    "支付方式:alipay、wxpay、qqpay、bank;以其他方式付的款留待人工处理。留空由网关的收银台选择,任何方式都算",
+)
+.asked();
+
+/// Where a gateway is that has no address of its own everywhere.
+pub const fn gateway(en: &'static str, zh: &'static str) -> Setting {
+    Setting::needed(Form::Address, "gateway_url", en, zh)
+}
+
+/// The merchant number of the epay family.
+pub const fn pid(en: &'static str, zh: &'static str) -> Setting {
+    Setting::needed(Form::Number, "pid", en, zh)
+}
 
 /// How far the moment that was signed may be from now.
 pub const fn tolerance(key: &'static str) -> Setting {
@@ -31,91 +62,14 @@ pub const fn tolerance(key: &'static str) -> Setting {
     Setting::optional(Form::Whole(30, 3600), key, en, zh).or("300")
 }
 
-/// The largest query and body read unless a kind or its settings say otherwise, in bytes.
-pub const QUERY_BYTES: usize = 16_384;
-/// See [`QUERY_BYTES`].
-pub const BODY_BYTES: usize = 65_536;
-
-/// The address of a gateway or its API, without a slash at its end; `what` says where there is none by default.
-pub fn address(
-    s: &Section,
-    key: &str,
-    default: Option<&str>,
-    what: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<String> {
-    let url = s.text(key, problems).or_else(|| default.map(str::to_owned));
-    match &url {
-        None => s.require(key, what, problems),
-        Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#', ' ']) => {
-            s.reject(
-                key,
-                "must begin with https:// (or http://) and have no query: https://host/, or https://host/path/",
-                problems,
-            );
-        }
-        Some(url) if url.starts_with("http://") && !url.contains("//127.0.0.1") && !url.contains("//localhost") => {
-            s.warn(key, "is not https: what is sent there can be read and changed on the way", problems);
-        }
-        Some(_) => {}
-    }
-    url.map(|url| url.trim_end_matches('/').to_owned())
-}
-
-/// Where a gateway is that has no address of its own everywhere.
-pub fn gateway_url(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
-    let url = address(s, "gateway_url", None, "where the gateway is, such as https://pay.example/", problems)?;
+/// The address of a gateway, in a row of [`gateway`].
+pub fn gateway_url(v: &mut Values<'_>, row: &Setting) -> Option<String> {
+    let url = v.text(row)?;
     let last = url.rsplit('/').next().unwrap_or_default();
     if last.ends_with(".php") || ["submit", "create-transaction", "CreateOrder"].contains(&last) {
-        s.reject(
-            "gateway_url",
-            format!("is the address of one page: leave {last} and what belongs to it out"),
-            problems,
-        );
+        v.reject(row, format!("is the address of one page: leave {last} and what belongs to it out"));
     }
     Some(url)
-}
-
-/// A secret that must be there: without it anybody could sign, or nobody is let in.
-pub fn secret(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
-    let secret = s.token(key, problems);
-    if secret.is_none() {
-        s.require(key, &format!("{key}_file names a file with {what} (or {key}_env)"), problems);
-    }
-    // A line's end or a blank inside is a copying slip, and no header can carry it.
-    if secret.as_ref().is_some_and(|secret| secret.reveal().bytes().any(|b| b.is_ascii_control())) {
-        s.reject(key, "holds a line's end or another control character: it is one line", problems);
-        return None;
-    }
-    secret
-}
-
-/// Reports what is no setting of the kind's, nor of every kind's.
-pub fn finish(s: &Section, known: &[&str], problems: &mut Vec<Problem>) {
-    s.finish(&[known, &terms::SETTINGS].concat(), problems);
-}
-
-/// A number out of the gateway's console, letters and digits; one that does not look like `what` is told of, and no more than
-/// that: gateways give out others than they document.
-pub fn number(
-    s: &Section,
-    key: &str,
-    what: &str,
-    usual: impl Fn(&str) -> bool,
-    problems: &mut Vec<Problem>,
-) -> Option<String> {
-    let Some(text) = s.text(key, problems).filter(|text| !text.is_empty()) else {
-        s.require(key, what, problems);
-        return None;
-    };
-    if !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        s.reject(key, format!("must be letters and digits: {what}"), problems);
-        return None;
-    }
-    if !usual(&text) {
-        s.warn(key, format!("does not look like {what}"), problems);
-    }
-    Some(text)
 }
 
 /// Whether a text is so many digits.
@@ -124,27 +78,12 @@ pub fn is_digits(text: &str, count: RangeInclusive<usize>) -> bool {
 }
 
 /// What the gateway shows of every order.
-pub fn subject(s: &Section, problems: &mut Vec<Problem>) -> String {
-    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
+pub fn subject(v: &mut Values<'_>, row: &Setting) -> String {
+    let subject = v.text(row).unwrap_or_else(|| "order".to_owned());
     if subject.len() > 127 || subject.contains(['&', '=']) {
-        s.reject("subject", "at most 127 bytes, without & and =", problems);
+        v.reject(row, "at most 127 bytes, without & and =");
     }
     subject
-}
-
-/// The largest body read.
-pub fn body_bytes(s: &Section, default: usize, problems: &mut Vec<Problem>) -> usize {
-    s.whole("max_body_bytes", 1024..=1_048_576, problems).map_or(default, |bytes: u32| bytes as usize)
-}
-
-/// The largest query read.
-pub fn query_bytes(s: &Section, problems: &mut Vec<Problem>) -> usize {
-    s.whole("max_query_bytes", 256..=65_536, problems).map_or(QUERY_BYTES, |bytes: u32| bytes as usize)
-}
-
-/// How far the moment that was signed may be from now, in seconds.
-pub fn tolerance_s(s: &Section, key: &str, problems: &mut Vec<Problem>) -> u64 {
-    s.whole(key, 30..=3600, problems).unwrap_or(300)
 }
 
 /// Refuses what is no POST, has a query or is too long, before anything of it is read.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::account::{self, Marks};
-use super::{Channel, KINDS, Terms, older};
+use super::{Channel, KINDS, Terms, older, terms};
 use crate::domain::Accounts;
 use crate::settings::{Problem, Section};
 
@@ -51,10 +51,15 @@ impl Channels {
                 let message = "is a real gateway, and this is test mode: who pays there pays real money for test orders, whose keys and stock are apart from the live ones. `[test] mode = false` goes live";
                 section.warn("kind", message, &mut problems);
             }
-            let terms = Terms::read(kind, section, &mut problems);
-            let marks = Marks::read(kind, section, &mut problems);
-            if let Some(channel) = older::build(name, kind, section, &mut problems) {
-                terms.check(section, channel.as_ref(), &mut problems);
+            let mut values = section.values(&[kind.settings, terms::SETTINGS], &mut problems);
+            let terms = Terms::read(kind, &mut values);
+            let marks = Marks::read(kind, &mut values);
+            let channel = older::build(name, kind, &mut values);
+            if let Some(channel) = &channel {
+                terms.check(&mut values, channel.as_ref());
+            }
+            values.finish();
+            if let Some(channel) = channel {
                 channels.all.insert(name.clone(), Configured { kind: kind.name, channel, terms, marks });
             }
         }

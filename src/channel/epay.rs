@@ -15,22 +15,32 @@ use super::{
     sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Form, Secret, Setting, Values};
 
-const SETTINGS: [&str; 13] = [
-    "kind",
-    "protocol",
-    "gateway_url",
-    "pid",
-    "key",
-    "key_file",
-    "key_env",
-    "sign_type",
-    "pay_type",
-    "subject",
-    "currency",
-    "max_query_bytes",
-    "max_body_bytes",
+const GATEWAY_URL: Setting = common::gateway(
+    "the gateway's address, such as https://pay.example/: submit.php and api.php are below it",
+    "网关地址,如 https://pay.example/,即 submit.php 和 api.php 所在的目录",
+);
+const PID: Setting =
+    common::pid("merchant number (商户ID), digits, in the gateway's console", "商户ID,数字,在网关的商户后台");
+const KEY: Setting =
+    Setting::needed(Form::Secret, "key", "merchant key (商户密钥), beside it", "商户密钥,与商户ID在同一页");
+const CURRENCY: Setting =
+    Setting::optional(common::CURRENCY, "currency", "what prices are in", "商品价格的货币").or("CNY");
+const PROTOCOL: Setting = Setting::only("v1", "protocol");
+const SIGN_TYPE: Setting = Setting::only("MD5", "sign_type");
+/// The settings of kind `epay_v1`.
+pub(super) const SETTINGS: &[&Setting] = &[
+    &GATEWAY_URL,
+    &PID,
+    &KEY,
+    &common::PAY_TYPE,
+    &common::SUBJECT,
+    &CURRENCY,
+    &PROTOCOL,
+    &SIGN_TYPE,
+    &common::QUERY,
+    &common::BODY,
 ];
 /// Fields that mean something: none of them may appear inside another's value.
 pub(super) const FIELDS: [&str; 16] = [
@@ -65,21 +75,15 @@ struct Epay {
 }
 
 /// The merchant number.
-pub(super) fn pid(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
-    common::number(
-        s,
-        "pid",
-        "the merchant number from the gateway's console, digits",
-        |text| common::is_digits(text, 1..=20),
-        problems,
-    )
+pub(super) fn pid(v: &mut Values<'_>, row: &Setting) -> Option<String> {
+    v.number(row, |text| common::is_digits(text, 1..=20))
 }
 
 /// The way to pay that is asked for.
-pub(super) fn pay_type(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
-    let pay_type = s.text("pay_type", problems);
+pub(super) fn pay_type(v: &mut Values<'_>) -> Option<String> {
+    let pay_type = v.text(&common::PAY_TYPE);
     if pay_type.as_ref().is_some_and(|text| !is_word(text)) {
-        s.reject("pay_type", "must be the gateway's word, such as alipay or wxpay", problems);
+        v.reject(&common::PAY_TYPE, "must be the gateway's word, such as alipay or wxpay");
     }
     pay_type
 }
@@ -132,21 +136,11 @@ pub(super) fn answer(
     }
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    if s.text("protocol", problems).is_some_and(|protocol| protocol != "v1") {
-        s.reject("protocol", "must be \"v1\" for kind epay_v1", problems);
-    }
-    if s.text("sign_type", problems).is_some_and(|kind| kind != "MD5") {
-        s.reject("sign_type", "must be \"MD5\" for kind epay_v1", problems);
-    }
-    let (gateway_url, pid) = (common::gateway_url(s, problems), pid(s, problems));
-    let key = common::secret(s, "key", "the merchant key; without it anybody could sign", problems);
-    let pay_type = pay_type(s, problems);
-    let subject = common::subject(s, problems);
-    let currency = s.parsed("currency", "three capital letters", problems).unwrap_or(Currency::CNY);
-    let query_bytes = common::query_bytes(s, problems);
-    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    common::finish(s, &SETTINGS, problems);
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let _said = (v.text(&PROTOCOL), v.text(&SIGN_TYPE));
+    let (gateway_url, pid, key) = (common::gateway_url(v, &GATEWAY_URL), pid(v, &PID), v.secret(&KEY));
+    let (pay_type, subject, currency) = (pay_type(v), common::subject(v, &common::SUBJECT), v.parsed(&CURRENCY));
+    let (query_bytes, body_bytes) = (v.whole(&common::QUERY), v.whole(&common::BODY));
     Some(Arc::new(Epay {
         name: name.to_owned(),
         gateway_url: gateway_url?,
@@ -154,9 +148,9 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         key: key?,
         pay_type,
         subject,
-        currency,
-        query_bytes,
-        body_bytes,
+        currency: currency?,
+        query_bytes: query_bytes?,
+        body_bytes: body_bytes?,
     }))
 }
 

@@ -16,26 +16,51 @@ use super::{
     params::{self, Params},
 };
 use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::{Form, Setting, Values};
 
-const SETTINGS: [&str; 17] = [
-    "kind",
-    "protocol",
-    "gateway_url",
-    "pid",
-    "platform_public_key",
-    "platform_public_key_file",
+const GATEWAY_URL: Setting = common::gateway(
+    "the gateway's address, such as https://pay.example/: api/pay/submit is below it",
+    "网关地址,如 https://pay.example/,即 api/pay/submit 所在的目录",
+);
+const PID: Setting =
+    common::pid("merchant number (商户ID), digits, in the console under API", "商户ID,数字,商户后台的 API 信息页");
+const MERCHANT_KEY: Setting = Setting::needed(
+    Form::PrivateKey,
     "merchant_private_key",
-    "merchant_private_key_file",
-    "merchant_private_key_env",
-    "gateway_private_key_file",
-    "sign_type",
-    "pay_type",
+    "a file with your private key (商户私钥): of the pair made in the console, or your own whose public half you gave it",
+    "商户私钥文件:后台生成的密钥对中的私钥,或您自己的(其公钥已填入后台)",
+);
+const PLATFORM_KEY: Setting = Setting::needed(
+    Form::PublicFile,
+    "platform_public_key",
+    "a file with the platform's public key (平台公钥), from the same page: bare base64 or PEM",
+    "平台公钥文件,在同一页:base64 或 PEM",
+);
+const PAY: Setting = Setting::choice(
+    &["page", "qr"],
     "pay",
-    "subject",
-    "timestamp_tolerance_s",
-    "max_query_bytes",
-    "max_body_bytes",
+    "page: the gateway's page; qr: a code on the order's page",
+    "page:网关的页面;qr:订单页上的二维码",
+)
+.asked();
+const TOLERANCE: Setting = common::tolerance("timestamp_tolerance_s");
+const PROTOCOL: Setting = Setting::only("v2", "protocol");
+const SIGN_TYPE: Setting = Setting::only("RSA", "sign_type");
+/// The settings of kind `epay_v2`.
+pub(super) const SETTINGS: &[&Setting] = &[
+    &GATEWAY_URL,
+    &PID,
+    &MERCHANT_KEY,
+    &PLATFORM_KEY,
+    &common::PAY_TYPE,
+    &PAY,
+    &common::SUBJECT,
+    &TOLERANCE,
+    &PROTOCOL,
+    &SIGN_TYPE,
+    &common::QUERY,
+    &common::BODY,
+    &keys::GATEWAY,
 ];
 
 struct EpayV2 {
@@ -53,27 +78,14 @@ struct EpayV2 {
     body_bytes: usize,
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    if s.text("protocol", problems).is_some_and(|protocol| protocol != "v2") {
-        s.reject("protocol", "must be \"v2\" for kind epay_v2", problems);
-    }
-    if s.text("sign_type", problems).is_some_and(|kind| kind != "RSA") {
-        s.reject("sign_type", "must be \"RSA\" for kind epay_v2", problems);
-    }
-    let (gateway_url, pid) = (common::gateway_url(s, problems), epay::pid(s, problems));
-    let platform = keys::public(s, "platform_public_key", "the platform's public key from the console", problems);
-    let merchant = keys::private(s, "merchant_private_key", "your own private key, of the pair made there", problems);
-    keys::not_a_pair(s, "platform_public_key", merchant.as_ref(), platform.as_ref(), problems);
-    let gateway = keys::gateway(s, problems);
-    let pay = s.text("pay", problems).unwrap_or_else(|| "page".to_owned());
-    if !matches!(pay.as_str(), "page" | "qr") {
-        s.reject("pay", "must be \"page\" (the gateway's cashier) or \"qr\"", problems);
-    }
-    let (pay_type, subject) = (epay::pay_type(s, problems), common::subject(s, problems));
-    let tolerance_s = common::tolerance_s(s, "timestamp_tolerance_s", problems);
-    let query_bytes = common::query_bytes(s, problems);
-    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    common::finish(s, &SETTINGS, problems);
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let _said = (v.text(&PROTOCOL), v.text(&SIGN_TYPE));
+    let (gateway_url, pid) = (common::gateway_url(v, &GATEWAY_URL), epay::pid(v, &PID));
+    let (platform, merchant) = (keys::public(v, &PLATFORM_KEY), keys::private(v, &MERCHANT_KEY));
+    keys::not_a_pair(v, &PLATFORM_KEY, merchant.as_ref(), platform.as_ref());
+    let (gateway, pay) = (keys::gateway(v), v.choice(&PAY));
+    let (pay_type, subject) = (epay::pay_type(v), common::subject(v, &common::SUBJECT));
+    let (tolerance_s, query_bytes, body_bytes) = (v.whole(&TOLERANCE), v.whole(&common::QUERY), v.whole(&common::BODY));
     Some(Arc::new(EpayV2 {
         name: name.to_owned(),
         gateway_url: gateway_url?,
@@ -84,9 +96,9 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         pay_type,
         qr: pay == "qr",
         subject,
-        tolerance_s,
-        query_bytes,
-        body_bytes,
+        tolerance_s: tolerance_s?,
+        query_bytes: query_bytes?,
+        body_bytes: body_bytes?,
     }))
 }
 

@@ -10,7 +10,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::{PublicKey as RsaOrOther, RSAPublicKey};
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use crate::settings::{Problem, Section};
+use crate::settings::{Form, Setting, Values};
 
 /// A key that verifies SHA256withRSA.
 pub struct PublicKey(ParsedPublicKey);
@@ -142,43 +142,39 @@ impl PrivateKey {
     }
 }
 
+/// The gateway's own private key, which only a test or a load can have: with it, callbacks can be forged.
+pub const GATEWAY: Setting = Setting::optional(
+    Form::PrivateKey,
+    "gateway_private_key",
+    "the gateway's own private key, for tests and load alone: whoever has it can make payments up",
+    "网关自己的私钥,仅供测试和压测:有它就能伪造付款",
+);
+
 /// A setting that holds a public key, or names a file with it.
-pub fn public(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<PublicKey> {
-    let Some(text) = s.public_text(key, problems) else {
-        s.require(key, what, problems);
-        return None;
-    };
-    PublicKey::read(&text).map_err(|is| s.reject(key, format!("is {is}; needed: {what}"), problems)).ok()
+pub fn public(v: &mut Values<'_>, row: &Setting) -> Option<PublicKey> {
+    let text = v.public_text(row)?;
+    PublicKey::read(&text).map_err(|is| v.reject(row, format!("is {is}; needed: {}", row.help.en))).ok()
 }
 
 /// A setting that holds a private key, or names a file with it.
-pub fn private(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<PrivateKey> {
-    let Some(text) = s.secret(key, problems) else {
-        s.require(key, what, problems);
-        return None;
-    };
-    PrivateKey::read(text.reveal()).map_err(|is| s.reject(key, format!("is {is}; needed: {what}"), problems)).ok()
+pub fn private(v: &mut Values<'_>, row: &Setting) -> Option<PrivateKey> {
+    let text = v.secret(row)?;
+    PrivateKey::read(text.reveal()).map_err(|is| v.reject(row, format!("is {is}; needed: {}", row.help.en))).ok()
 }
 
-/// The gateway's own private key, which only a test or a load can have: with it, callbacks can be forged.
-pub fn gateway(s: &Section, problems: &mut Vec<Problem>) -> Option<PrivateKey> {
-    let text = s.secret("gateway_private_key", problems)?;
-    s.warn("gateway_private_key_file", "is for tests and load alone: whoever has it can make payments up", problems);
-    PrivateKey::read(text.reveal()).map_err(|is| s.reject("gateway_private_key", format!("is {is}"), problems)).ok()
+/// [`GATEWAY`], with a warning.
+pub fn gateway(v: &mut Values<'_>) -> Option<PrivateKey> {
+    let text = v.secret(&GATEWAY)?;
+    v.warn(&GATEWAY, "is for tests and load alone: whoever has it can make payments up");
+    PrivateKey::read(text.reveal()).map_err(|is| v.reject(&GATEWAY, format!("is {is}"))).ok()
 }
 
 /// The merchant's public key in the place of the platform's verifies nothing a gateway signs, and everything that whoever
 /// has the merchant's key signs: the commonest slip, told with its setting.
-pub fn not_a_pair(
-    s: &Section,
-    key: &str,
-    private: Option<&PrivateKey>,
-    public: Option<&PublicKey>,
-    problems: &mut Vec<Problem>,
-) {
+pub fn not_a_pair(v: &mut Values<'_>, row: &Setting, private: Option<&PrivateKey>, public: Option<&PublicKey>) {
     if let (Some(private), Some(public)) = (private, public)
         && private.is_pair_of(public)
     {
-        s.reject(key, "is your own key, the one of the private key here: the platform's belongs here", problems);
+        v.reject(row, "is your own key, the one of the private key here: the platform's belongs here");
     }
 }

@@ -7,7 +7,6 @@
 
 mod account;
 mod alipay;
-pub mod asks;
 pub mod bill;
 mod btcpay;
 mod canonical;
@@ -38,14 +37,14 @@ mod wechat;
 
 use std::sync::Arc;
 
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
+use crate::settings::{Setting, Values};
 
 use account::{Known, Part};
 pub use configured::Channels;
 pub use sandbox::new as new_sandbox;
 pub use step::Step;
-pub use terms::{Opens, Reference, Source, Terms, Wants};
+pub use terms::{Opens, Reference, SETTINGS as TERMS, Source, Terms, Wants};
 
 /// What a genuine callback says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,8 +248,8 @@ pub trait Channel: Send + Sync {
     fn limits(&self) -> (usize, usize);
 }
 
-/// Reads a channel's section: its name, its settings, and where problems go.
-pub type Build = fn(&str, &Section, &mut Vec<Problem>) -> Option<Arc<dyn Channel>>;
+/// Makes a channel of its name and its settings, whose rows are the kind's and [`TERMS`].
+pub type Build = fn(&str, &mut Values<'_>) -> Option<Arc<dyn Channel>>;
 
 /// One kind of channel.
 pub struct Kind {
@@ -267,10 +266,12 @@ pub struct Kind {
     pub opens: &'static [Opens],
     /// What its accounts are known by.
     pub account: Known,
+    /// Its settings, in the order in which they are asked for: what is compared with another setting comes after it.
+    pub settings: &'static [&'static Setting],
+    /// Where the notify address is put in; `None` where it is sent with every payment.
+    pub console: Option<Text>,
     /// Reads its section; problems instead of a channel where it cannot.
     pub build: Build,
-    /// What an operator is asked for when one is added.
-    pub asks: asks::Asks,
 }
 
 /// Every kind there is.
@@ -282,8 +283,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::PayType,
         opens: &[],
         account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: Some("key") },
+        settings: epay::SETTINGS,
+        console: None,
         build: epay::build,
-        asks: asks::EPAY_V1,
     },
     Kind {
         name: "epay_v2",
@@ -292,8 +294,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::PayType,
         opens: &[Opens::ONCE.told(Wants::Asker).pay("qr")],
         account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: None },
+        settings: epay_v2::SETTINGS,
+        console: None,
         build: epay_v2::build,
-        asks: asks::EPAY_V2,
     },
     Kind {
         name: "alipay",
@@ -302,8 +305,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Own,
         opens: &[Opens::minutes(110).pay("qr")],
         account: Known { family: "alipay", parts: &[Part::Text("app_id")], key: None },
+        settings: alipay::SETTINGS,
+        console: None,
         build: alipay::build,
-        asks: asks::ALIPAY,
     },
     Kind {
         name: "wechat_v3",
@@ -312,8 +316,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Own,
         opens: &[Opens::minutes(4).told(Wants::Buyer).pay("h5"), Opens::minutes(110)],
         account: Known { family: "wechat", parts: &[Part::Text("mchid")], key: None },
+        settings: wechat::SETTINGS,
+        console: None,
         build: wechat::build,
-        asks: asks::WECHAT_V3,
     },
     Kind {
         name: "unionpay",
@@ -322,8 +327,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Time,
         opens: &[],
         account: Known { family: "unionpay", parts: &[Part::Text("mer_id")], key: None },
+        settings: unionpay::SETTINGS,
+        console: None,
         build: unionpay::build,
-        asks: asks::UNIONPAY,
     },
     Kind {
         name: "stripe",
@@ -332,8 +338,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Own,
         opens: &[],
         account: Known { family: "stripe", parts: &[Part::StripeKey("api_key")], key: None },
+        settings: stripe::SETTINGS,
+        console: Some(stripe::CONSOLE),
         build: stripe::build,
-        asks: asks::STRIPE,
     },
     Kind {
         name: "paypal",
@@ -342,8 +349,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Own,
         opens: &[Opens::minutes(170)],
         account: Known { family: "paypal", parts: &[Part::Text("client_id")], key: None },
+        settings: paypal::SETTINGS,
+        console: Some(paypal::CONSOLE),
         build: paypal::build,
-        asks: asks::PAYPAL,
     },
     Kind {
         name: "standard_webhooks",
@@ -352,8 +360,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Own,
         opens: &[],
         account: Known { family: "standard_webhooks", parts: &[Part::Secrets("secrets")], key: None },
+        settings: standard_webhooks::SETTINGS,
+        console: Some(standard_webhooks::CONSOLE),
         build: standard_webhooks::build,
-        asks: asks::STANDARD_WEBHOOKS,
     },
     Kind {
         name: "coinbase_commerce",
@@ -362,8 +371,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Own,
         opens: &[Opens::minutes(55)],
         account: Known { family: "coinbase_commerce", parts: &[Part::Secret("api_key")], key: None },
+        settings: coinbase_commerce::SETTINGS,
+        console: Some(coinbase_commerce::CONSOLE),
         build: coinbase_commerce::build,
-        asks: asks::COINBASE_COMMERCE,
     },
     Kind {
         name: "btcpay",
@@ -372,8 +382,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Own,
         opens: &[],
         account: Known { family: "btcpay", parts: &[Part::Text("store_id")], key: None },
+        settings: btcpay::SETTINGS,
+        console: Some(btcpay::CONSOLE),
         build: btcpay::build,
-        asks: asks::BTCPAY,
     },
     Kind {
         name: "epusdt_md5",
@@ -382,8 +393,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Address,
         opens: &[Opens::minutes(9)],
         account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+        settings: usdt::SETTINGS_MD5,
+        console: None,
         build: usdt::build_md5,
-        asks: asks::EPUSDT_MD5,
     },
     Kind {
         name: "epusdt_gmpay",
@@ -396,8 +408,9 @@ pub const KINDS: &[Kind] = &[
             parts: &[Part::Host("gateway_url"), Part::Text("pid")],
             key: Some("secret_key"),
         },
+        settings: usdt::SETTINGS_GMPAY,
+        console: None,
         build: usdt::build_gmpay,
-        asks: asks::EPUSDT_GMPAY,
     },
     Kind {
         name: "bepusdt",
@@ -406,8 +419,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Address,
         opens: &[],
         account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+        settings: usdt::SETTINGS_BEPUSDT,
+        console: None,
         build: usdt::build_bepusdt,
-        asks: asks::BEPUSDT,
     },
     Kind {
         name: "tokenpay",
@@ -416,8 +430,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Address,
         opens: &[Opens::minutes(25)],
         account: Known { family: "tokenpay", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+        settings: tokenpay::SETTINGS,
+        console: None,
         build: tokenpay::build,
-        asks: asks::TOKENPAY,
     },
     Kind {
         name: "sandbox",
@@ -426,8 +441,9 @@ pub const KINDS: &[Kind] = &[
         reference: Reference::Own,
         opens: &[],
         account: Known { family: "sandbox", parts: &[], key: None },
+        settings: sandbox::SETTINGS,
+        console: None,
         build: sandbox::build,
-        asks: asks::NOTHING,
     },
 ];
 

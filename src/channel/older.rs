@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Asked, Begin, Channel, Checkout, Claim, Kind, Refund, Refunded, Request, Verdict};
+use super::{Answer, Asked, Begin, Channel, Checkout, Claim, Kind, Refund, Refunded, Request, Verdict, terms};
 use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::{Form, Setting, Values};
 
 /// A channel and its older keys.
 struct Older {
@@ -13,19 +13,30 @@ struct Older {
     older: Vec<(Millis, Arc<dyn Channel>)>,
 }
 
+/// Until when an older key is believed.
+const UNTIL: Setting = Setting::needed(
+    Form::Parsed("a moment such as \"2026-12-01T00:00:00+08:00\""),
+    "until",
+    "until when callbacks signed with this key are believed",
+    "用此密钥签名的回调在何时之前有效",
+);
+
 /// The channel of a section, with the older keys that it names.
-pub fn build(name: &str, kind: &Kind, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
+pub fn build(name: &str, kind: &Kind, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let mut older = Vec::new();
-    for table in s.tables("older_keys", problems) {
-        let wanted = "a moment such as \"2026-12-01T00:00:00+08:00\"";
-        let until: Option<jiff::Timestamp> = table.parsed("until", wanted, problems);
-        let Some(until) = until.and_then(|until| u64::try_from(until.as_millisecond()).ok()) else {
-            table.require("until", "until when callbacks signed with this key are believed", problems);
+    for table in v.tables(&terms::OLDER_KEYS) {
+        let mut until = v.inner(&table, &[&[&UNTIL]]);
+        let moment = until.parsed(&UNTIL).map(|until: jiff::Timestamp| until.as_millisecond());
+        let Some(moment) = moment.and_then(|until| u64::try_from(until).ok()) else {
+            until.missing(&UNTIL, UNTIL.help.en);
             continue;
         };
-        older.extend((kind.build)(name, &table.with_defaults(s.clone()), problems).map(|channel| (until, channel)));
+        let table = table.with_defaults(v.section().clone());
+        let mut v = v.alike(&table);
+        older.extend((kind.build)(name, &mut v).map(|channel| (moment, channel)));
+        v.finish();
     }
-    let today = (kind.build)(name, s, problems)?;
+    let today = (kind.build)(name, v)?;
     Some(if older.is_empty() { today } else { Arc::new(Older { today, older }) })
 }
 

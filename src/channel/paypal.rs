@@ -5,6 +5,7 @@
 //! docs/channels/paypal.md. A webhook's signature covers a CRC32 of its body alone, which anybody can keep while changing
 //! the body: so what was paid is what the API says of the capture, and the webhook only names it.
 
+mod settings;
 mod transmission;
 
 use std::sync::Arc;
@@ -19,27 +20,11 @@ use super::{
     keys::{self, PrivateKey, PublicKey},
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, TOKEN};
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Secret, Setting, Values};
+use settings::{API_BASE, CLIENT_ID, CLIENT_SECRET, HOSTS, MERCHANT_ID, TOLERANCE, TRUST_ROOT, VERIFY, WEBHOOK_ID};
+pub(super) use settings::{CONSOLE, SETTINGS};
 use transmission::Transmission;
 
-const SETTINGS: [&str; 16] = [
-    "kind",
-    "api_base",
-    "client_id",
-    "client_secret",
-    "client_secret_file",
-    "client_secret_env",
-    "webhook_id",
-    "merchant_id",
-    "verify",
-    "cert_url_hosts",
-    "trust_root",
-    "trust_root_file",
-    "transmission_time_tolerance_s",
-    "gateway_private_key_file",
-    "subject",
-    "max_body_bytes",
-];
 /// What PayPal takes (its list of currencies).
 const CURRENCIES: [&str; 24] = [
     "AUD", "BRL", "CAD", "CHF", "CNY", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "ILS", "JPY", "MXN", "MYR", "NOK",
@@ -67,42 +52,28 @@ struct PayPal {
     body_bytes: usize,
 }
 
-fn need(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
-    let text = s.text(key, problems);
-    match &text {
-        None => s.require(key, what, problems),
-        Some(text) if !text.bytes().all(|b| b.is_ascii_graphic()) => {
-            s.reject(key, format!("holds a blank or another letter than ASCII's: copy it again ({what})"), problems);
-        }
-        Some(_) => {}
+/// A text as the console shows it.
+fn copied(v: &mut Values<'_>, row: &Setting) -> Option<String> {
+    let text = v.text(row)?;
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        let what = row.help.en;
+        v.reject(row, format!("holds a blank or another letter than ASCII's: copy it again ({what})"));
     }
-    text
+    Some(text)
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let api_base = common::address(s, "api_base", Some("https://api-m.paypal.com"), "", problems);
-    let client_id = need(s, "client_id", "the app's Client ID from the developer dashboard", problems);
-    let client_secret = common::secret(s, "client_secret", "the app's secret", problems);
-    let webhook_id = need(s, "webhook_id", "the webhook's ID from the developer dashboard", problems);
-    let merchant_id = need(s, "merchant_id", "the account's merchant ID (13 letters and digits)", problems);
-    let local = match s.text("verify", problems).as_deref() {
-        None | Some("api") => Some(None),
-        Some("local") => {
-            let what = "the root certificate that PayPal's certificates come from (DigiCert's), PEM";
-            Some(Some(cert::certs(s, "trust_root", what, problems)).filter(|roots| !roots.is_empty()))
-        }
-        Some(_) => {
-            s.reject("verify", "must be \"api\" or \"local\"", problems);
-            None
-        }
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let (api_base, client_id, client_secret) = (v.text(&API_BASE), copied(v, &CLIENT_ID), v.secret(&CLIENT_SECRET));
+    let (webhook_id, merchant_id) = (copied(v, &WEBHOOK_ID), copied(v, &MERCHANT_ID));
+    let local = if v.choice(&VERIFY) == "local" {
+        Some(cert::certs(v, &TRUST_ROOT)).filter(|roots| !roots.is_empty()).map(Some)
+    } else {
+        Some(None)
     };
-    let hosts: Vec<String> = s.parsed_list("cert_url_hosts", "names of hosts", problems);
+    let hosts: Vec<String> = v.list(&HOSTS);
     let known = ["api.paypal.com", "api.sandbox.paypal.com"].map(str::to_owned).to_vec();
-    let tolerance_s = s.whole("transmission_time_tolerance_s", 300..=1_000_000, problems).unwrap_or(345_600u64);
-    let gateway = keys::gateway(s, problems);
-    let subject = common::subject(s, problems);
-    let body_bytes = common::body_bytes(s, 262_144, problems);
-    common::finish(s, &SETTINGS, problems);
+    let (tolerance_s, gateway) = (v.whole(&TOLERANCE), keys::gateway(v));
+    let (subject, body_bytes) = (common::subject(v, &common::SUBJECT), v.whole(&common::LARGE_BODY));
     Some(Arc::new(PayPal {
         name: name.to_owned(),
         api_base: api_base?,
@@ -113,10 +84,10 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         local: local?,
         hosts: if hosts.is_empty() { known } else { hosts },
         followed: Followed::default(),
-        tolerance_s,
+        tolerance_s: tolerance_s?,
         gateway,
         subject,
-        body_bytes,
+        body_bytes: body_bytes?,
     }))
 }
 

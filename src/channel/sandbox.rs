@@ -10,8 +10,12 @@ use super::{
     sign,
 };
 use crate::domain::{Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::{Form, Setting, Values};
 
+const KEY: Setting =
+    Setting { asked: false, ..Setting::needed(Form::Token, "key", "the sandbox's secret", "沙箱的密钥") };
+/// The settings of kind `sandbox`.
+pub(super) const SETTINGS: &[&Setting] = &[&KEY];
 /// The header that carries the signature: lower-case hex of the HMAC-SHA256 of the body.
 const HEADER: &str = "x-sandbox-signature";
 /// A body's size.
@@ -28,13 +32,8 @@ pub fn new(name: &str, secret: &[u8]) -> Arc<dyn Channel> {
     Arc::new(Sandbox { name: name.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, secret) })
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let key = s.token("key", problems);
-    if key.is_none() {
-        s.require("key", "key_file names a file with the sandbox's secret (or key_env)", problems);
-    }
-    s.finish(&["kind", "key", "key_file", "key_env"], problems);
-    Some(new(name, key?.reveal().as_bytes()))
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    Some(new(name, v.secret(&KEY)?.reveal().as_bytes()))
 }
 
 impl Channel for Sandbox {

@@ -14,11 +14,28 @@ use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
     json as strict, sign,
 };
-use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response, Text};
+use crate::settings::{Form, Setting, Values};
 
-const SETTINGS: [&str; 7] =
-    ["kind", "secrets", "secrets_file", "secrets_env", "tolerance_s", "pay_url", "max_body_bytes"];
+const SECRETS: Setting = Setting::needed(
+    Form::Secrets,
+    "secrets",
+    "the signing secret, whsec_ and the base64 of 24 to 64 random bytes: echo whsec_$(head -c 32 /dev/urandom | base64) makes one; a list, or one a line in the file, while one is exchanged",
+    "签名密钥,whsec_ 加上 24 到 64 个随机字节的 base64:用 echo whsec_$(head -c 32 /dev/urandom | base64) 生成;更换期间可以是列表,或在文件里每行一个",
+);
+const PAY_URL: Setting = Setting::optional(
+    Form::Line,
+    "pay_url",
+    "where the buyer is sent, https://pay.example/?order={number}&amount={amount}&currency={currency}: {number} must be in it, {amount} is decimal (29.90), {currency} three capitals; empty: nobody can pay",
+    "买家付款的地址,https://pay.example/?order={number}&amount={amount}&currency={currency}:必须含 {number},{amount} 为小数(29.90),{currency} 为三个大写字母;留空则无法付款",
+)
+.asked();
+const TOLERANCE: Setting = common::tolerance("tolerance_s");
+/// The settings of kind `standard_webhooks`.
+pub(super) const SETTINGS: &[&Setting] = &[&SECRETS, &PAY_URL, &TOLERANCE, &common::BODY];
+/// Where the notify address is put in.
+pub(super) const CONSOLE: Text =
+    Text::new("your own page sends its signed events there", "您自己的支付页把签名后的事件发到这里");
 const ID: &str = "webhook-id";
 const TIMESTAMP: &str = "webhook-timestamp";
 const SIGNATURE: &str = "webhook-signature";
@@ -34,42 +51,36 @@ struct StandardWebhooks {
 }
 
 /// The keys of the secrets: `whsec_` and base64 of 24 to 64 bytes.
-fn keys(s: &Section, problems: &mut Vec<Problem>) -> Vec<hmac::Key> {
-    let secrets = s.secrets("secrets", problems);
-    if secrets.is_empty() {
-        s.require("secrets", "secrets_file names a file with the signing secret, whsec_… (or secrets_env)", problems);
-    }
+fn keys(v: &mut Values<'_>) -> Vec<hmac::Key> {
     let mut keys = Vec::new();
-    for secret in &secrets {
+    for secret in &v.secrets(&SECRETS) {
         let text = secret.reveal().trim();
         let bytes = BASE64.decode(text.strip_prefix("whsec_").unwrap_or(text).as_bytes());
         match bytes {
             Ok(bytes) if (24..=64).contains(&bytes.len()) => keys.push(sign::hmac_key(&bytes)),
-            _ => s.reject("secrets", "must be whsec_ and the base64 of 24 to 64 bytes, each of them", problems),
+            _ => v.reject(&SECRETS, "must be whsec_ and the base64 of 24 to 64 bytes, each of them"),
         }
     }
     keys
 }
 
 /// Where the buyer is sent to pay.
-fn pay_url(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
-    let url = s.text("pay_url", problems);
+fn pay_url(v: &mut Values<'_>) -> Option<String> {
+    let url = v.text(&PAY_URL);
     match &url {
-        None => s.warn("pay_url", "is missing: callbacks are read, but no buyer can be sent to pay", problems),
+        None => v.warn(&PAY_URL, "is missing: callbacks are read, but no buyer can be sent to pay"),
         Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || !url.contains("{number}") => {
             let example = "https://pay.example/?order={number}&amount={amount}&currency={currency}";
-            s.reject("pay_url", format!("must be an address with {{number}} in it, such as {example}"), problems);
+            v.reject(&PAY_URL, format!("must be an address with {{number}} in it, such as {example}"));
         }
         Some(_) => {}
     }
     url
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let (keys, pay_url) = (keys(s, problems), pay_url(s, problems));
-    let tolerance_s = common::tolerance_s(s, "tolerance_s", problems);
-    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    common::finish(s, &SETTINGS, problems);
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let (keys, pay_url) = (keys(v), pay_url(v));
+    let (tolerance_s, body_bytes) = (v.whole(&TOLERANCE)?, v.whole(&common::BODY)?);
     let keys = Some(keys).filter(|keys| !keys.is_empty())?;
     Some(Arc::new(StandardWebhooks { name: name.to_owned(), keys, tolerance_s, pay_url, body_bytes }))
 }

@@ -11,10 +11,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
-    is_trade_no, json as strict, params, sign, terms,
+    is_trade_no, json as strict, params, sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response};
-use crate::settings::{Form, Problem, Secret, Section, Setting};
+use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response, Text};
+use crate::settings::{Form, Secret, Setting, Values};
 
 const API_KEY: Setting = Setting::needed(
     Form::Secret,
@@ -25,8 +25,8 @@ const API_KEY: Setting = Setting::needed(
 const WEBHOOK_SECRET: Setting = Setting::needed(
     Form::Secrets,
     "webhook_secret",
-    "whsec_…, one a line while it is rolled: Developers → Webhooks → the endpoint → Signing secret",
-    "whsec_…,更换期间每行一个:Developers → Webhooks → 该端点 → Signing secret",
+    "whsec_…: Developers → Webhooks → the endpoint → Signing secret; a list, or one a line in the file, while it is rolled",
+    "whsec_…:Developers → Webhooks → 该端点 → Signing secret;更换期间可以是列表,或在文件里每行一个",
 );
 const LIVEMODE: Setting = Setting::optional(
     Form::Flag,
@@ -47,6 +47,13 @@ const SUBJECT: Setting = Setting::optional(
 /// The settings of kind `stripe`.
 pub(super) const SETTINGS: &[&Setting] =
     &[&API_KEY, &WEBHOOK_SECRET, &LIVEMODE, &TOLERANCE, &API_BASE, &SUBJECT, &common::LARGE_BODY];
+/// Where the notify address is put in.
+pub(super) const CONSOLE: Text = Text::new(
+    "Dashboard → Developers → Webhooks: add it as an endpoint, with the events checkout.session.completed and \
+     checkout.session.async_payment_succeeded",
+    "Dashboard → Developers → Webhooks:添加为端点,勾选 checkout.session.completed 和 \
+     checkout.session.async_payment_succeeded",
+);
 const SIGNATURE: &str = "Stripe-Signature";
 /// The version of the API whose fields are read here, whatever the account's own is.
 const VERSION: &str = "2026-10-28.endive";
@@ -66,8 +73,7 @@ struct Stripe {
     body_bytes: usize,
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let mut v = s.values(&[terms::SETTINGS, SETTINGS], problems);
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let (api_base, api_key, webhook) = (v.text(&API_BASE), v.secret(&API_KEY), v.secrets(&WEBHOOK_SECRET));
     if webhook.iter().any(|secret| secret.reveal() == "whsec_") {
         v.reject(&WEBHOOK_SECRET, "has nothing behind whsec_: anybody could sign with an empty secret");
@@ -84,7 +90,6 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
         v.warn(&LIVEMODE, "is not what api_key is for: one of them is test, the other live");
     }
     let (tolerance_s, subject, body_bytes) = (v.whole(&TOLERANCE), v.text(&SUBJECT), v.whole(&common::LARGE_BODY));
-    v.finish();
     let keys: Vec<_> = webhook.iter().map(|secret| sign::hmac_key(secret.reveal().as_bytes())).collect();
     Some(Arc::new(Stripe {
         name: name.to_owned(),

@@ -7,11 +7,69 @@ use ipnet::IpNet;
 
 use super::{Asked, Channel, Kind};
 use crate::domain::{Millis, Payment, Rejection};
-use crate::settings::{Problem, Section};
+use crate::settings::{Form, Setting, Values};
 
+const KIND: Setting = Setting {
+    asked: false,
+    ..Setting::needed(
+        Form::Line,
+        "kind",
+        "which kind of gateway: kamid channel kinds lists them",
+        "网关的种类:kamid channel kinds 列出全部",
+    )
+};
+/// Which account at the gateway it is.
+pub const ACCOUNT: Setting = Setting::optional(
+    Form::Line,
+    "account",
+    "which account at the gateway this is, such as epay:pay.example:1001; left out: what the kind knows it by",
+    "这是网关的哪个账户,如 epay:pay.example:1001;不写则由该种类自行判断",
+);
+const RETIRED: Setting = Setting::optional(
+    Form::Flag,
+    "retired",
+    "true: no new payment is begun through it; callbacks of those that were are taken",
+    "true:不再用它发起新付款,已发起的付款的回调照收",
+)
+.or("false");
+const CONFIRM: Setting = Setting::optional(
+    Form::Flag,
+    "confirm",
+    "true: before anything is handed over, the gateway is asked whether it really was paid",
+    "true:发货前先向网关核实是否真的付款",
+)
+.or("false");
+const CONFIRM_FROM: Setting = Setting::optional(
+    Form::Whole(0, i64::MAX),
+    "confirm_from",
+    "the same, instead of confirm, from so many minor units on",
+    "同上,代替 confirm:从这么多最小货币单位起才核实",
+);
+const SOURCES: Setting = Setting::optional(
+    Form::List("networks such as \"203.0.113.0/24\""),
+    "sources",
+    "the networks that callbacks come from; WeChat Pay's published ones are built in",
+    "回调来自的网段;微信支付公布的网段已内置",
+);
+const SOURCE_CHECK: Setting = Setting {
+    default: Some("warn"),
+    ..Setting::choice(
+        &["off", "warn", "enforce"],
+        "source_check",
+        "warn: told once an hour of genuine callbacks from elsewhere; enforce: they are refused; off",
+        "warn:真实回调来自别处时每小时告警一次;enforce:拒绝;off:不检查",
+    )
+};
+/// Keys that were exchanged.
+pub const OLDER_KEYS: Setting = Setting::optional(
+    Form::Tables,
+    "older_keys",
+    "keys that were changed, each a table with until, a moment, and any of the kind's settings: what is signed with them is believed until then",
+    "已更换的密钥,每个是一个表:until 为时刻,另有该种类的任意设置项;在此之前用它签名的回调仍被接受",
+);
 /// Settings that a section of any kind may have.
-pub const SETTINGS: [&str; 7] =
-    ["account", "retired", "confirm", "confirm_from", "sources", "source_check", "older_keys"];
+pub const SETTINGS: &[&Setting] =
+    &[&KIND, &ACCOUNT, &RETIRED, &CONFIRM, &CONFIRM_FROM, &SOURCES, &SOURCE_CHECK, &OLDER_KEYS];
 
 /// What is done about a callback from an address that is not listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,9 +198,9 @@ impl Opens {
     }
 
     /// What holds for a section: the first row that fits.
-    fn of(kind: &Kind, s: &Section) -> Self {
+    fn of(kind: &Kind, v: &Values<'_>) -> Self {
         // A value that is no text is told of by the kind.
-        let word = s.text("pay", &mut Vec::new());
+        let word = v.section().text("pay", &mut Vec::new());
         let fits = |row: &&Self| row.pay.is_none_or(|pay| word.as_deref() == Some(pay));
         kind.opens.iter().find(fits).copied().unwrap_or(Self::ONCE)
     }
@@ -150,37 +208,30 @@ impl Opens {
 
 impl Terms {
     /// Reads a section's terms; its kind reads the rest.
-    pub(super) fn read(kind: &Kind, s: &Section, problems: &mut Vec<Problem>) -> Self {
-        let retired = s.flag("retired", problems).unwrap_or(false);
-        let check = match s.text("source_check", problems).as_deref() {
-            Some("off") => Check::Off,
-            None | Some("warn") => Check::Warn,
-            Some("enforce") => Check::Enforce,
-            Some(_) => {
-                s.reject("source_check", "must be \"off\", \"warn\" or \"enforce\"", problems);
-                Check::Warn
-            }
+    pub(super) fn read(kind: &Kind, v: &mut Values<'_>) -> Self {
+        let retired = v.flag(&RETIRED).unwrap_or(false);
+        let check = match v.choice(&SOURCE_CHECK) {
+            "off" => Check::Off,
+            "enforce" => Check::Enforce,
+            _ => Check::Warn,
         };
-        let mut sources: Vec<IpNet> = s.parsed_list("sources", "networks such as \"203.0.113.0/24\"", problems);
-        if !s.has("sources") {
+        let mut sources: Vec<IpNet> = v.list(&SOURCES);
+        if !v.has(&SOURCES) {
             sources = published(kind.name).iter().filter_map(|text| text.parse().ok()).collect();
         }
         if check == Check::Enforce && sources.is_empty() {
-            s.reject("source_check", "\"enforce\" needs sources: no callback would be believed", problems);
+            v.reject(&SOURCE_CHECK, "\"enforce\" needs sources: no callback would be believed");
         }
-        let confirm = if s.has("confirm_from") {
-            s.whole("confirm_from", 0..=i64::MAX, problems)
-        } else {
-            s.flag("confirm", problems).filter(|all| *all).map(|_| 0)
-        };
-        Self { retired, confirm, reference: kind.reference, opens: Opens::of(kind, s), sources, check }
+        let confirm =
+            if v.has(&CONFIRM_FROM) { v.whole(&CONFIRM_FROM) } else { v.flag(&CONFIRM).filter(|all| *all).map(|_| 0) };
+        Self { retired, confirm, reference: kind.reference, opens: Opens::of(kind, v), sources, check }
     }
 
     /// Says what cannot hold for this channel.
-    pub(super) fn check(&self, s: &Section, channel: &dyn Channel, problems: &mut Vec<Problem>) {
+    pub(super) fn check(&self, v: &mut Values<'_>, channel: &dyn Channel) {
         let asked = Asked { page: "", ..Asked::ANY };
         if self.confirm.is_some() && channel.query(&asked, &[], 0).is_none() {
-            s.reject("confirm", "this kind of gateway cannot be asked about a payment", problems);
+            v.reject(&CONFIRM, "this kind of gateway cannot be asked about a payment");
         }
     }
 

@@ -14,19 +14,39 @@ use super::{
     is_number, is_trade_no, json, params,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::{Form, Setting, Values};
 
-const SETTINGS: [&str; 9] = [
-    "kind",
-    "gateway_url",
-    "api_token",
-    "api_token_file",
-    "api_token_env",
+const GATEWAY_URL: Setting = common::gateway(
+    "the gateway's address, such as https://pay.example/: WebSiteUrl in TokenPay's appsettings.json; CreateOrder is below it",
+    "网关地址,如 https://pay.example/:TokenPay 的 appsettings.json 里的 WebSiteUrl,即 CreateOrder 所在的目录",
+);
+const API_TOKEN: Setting =
+    Setting::needed(Form::Secret, "api_token", "ApiToken in appsettings.json", "appsettings.json 里的 ApiToken");
+const BASE: Setting = Setting::optional(
+    common::CURRENCY,
     "base_currency",
+    "BaseCurrency there: what prices are in",
+    "同一文件里的 BaseCurrency:商品价格的货币",
+)
+.or("CNY")
+.asked();
+const COIN: Setting = Setting::optional(
+    Form::Line,
     "currency",
+    "the coin: USDT_TRC20, TRX, or one of EVMChains.json, such as EVM_BSC_USDT_BEP20",
+    "币种:USDT_TRC20、TRX,或 EVMChains.json 里的,如 EVM_BSC_USDT_BEP20",
+)
+.or("USDT_TRC20")
+.asked();
+const DYNAMIC: Setting = Setting::optional(
+    Form::Flag,
     "allow_dynamic_amount",
-    "max_body_bytes",
-];
+    "true: more coins than were asked for are taken for what was due",
+    "true:多付的币也按应付金额结算",
+)
+.or("false");
+/// The settings of kind `tokenpay`.
+pub(super) const SETTINGS: &[&Setting] = &[&GATEWAY_URL, &API_TOKEN, &BASE, &COIN, &DYNAMIC, &common::BODY];
 const FIELDS: [&str; 22] = [
     "Id",
     "BlockTransactionId",
@@ -63,17 +83,14 @@ struct TokenPay {
     dynamic: bool,
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let gateway_url = common::gateway_url(s, problems);
-    let signer = common::secret(s, "api_token", "it; without it anybody could sign", problems).map(Signer::Md5);
-    let base = s.parsed("base_currency", "three capital letters", problems).unwrap_or(Currency::CNY);
-    let currency = s.text("currency", problems).unwrap_or_else(|| "USDT_TRC20".to_owned());
-    let dynamic = s.flag("allow_dynamic_amount", problems).unwrap_or(false);
-    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    common::finish(s, &SETTINGS, problems);
-    let scheme =
-        Scheme { signer: signer?, numbers: Numbers::Plain, signature: "Signature", fields: &FIELDS, body_bytes };
-    Some(Arc::new(TokenPay { name: name.to_owned(), gateway_url: gateway_url?, scheme, base, currency, dynamic }))
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let (gateway_url, signer) = (common::gateway_url(v, &GATEWAY_URL), v.secret(&API_TOKEN).map(Signer::Md5));
+    let (base, currency, dynamic) = (v.parsed(&BASE), v.text(&COIN), v.flag(&DYNAMIC).unwrap_or(false));
+    let body_bytes = v.whole(&common::BODY);
+    let (signer, body_bytes) = (signer?, body_bytes?);
+    let scheme = Scheme { signer, numbers: Numbers::Plain, signature: "Signature", fields: &FIELDS, body_bytes };
+    let (gateway_url, base, currency) = (gateway_url?, base?, currency?);
+    Some(Arc::new(TokenPay { name: name.to_owned(), gateway_url, scheme, base, currency, dynamic }))
 }
 
 /// An amount of coins in their smallest part.

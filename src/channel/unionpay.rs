@@ -6,6 +6,7 @@
 //! other merchants' certificates too.
 
 mod fields;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,36 +20,13 @@ use super::{
     params::{self, Params},
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::Values;
+pub(super) use settings::SETTINGS;
+use settings::{
+    BACK_URL, CERT_ID, ENCODING, FRONT_URL, GATEWAY_CERT, MER_ID, MIDDLE, MOBILE, PAY, PRODUCTION, QUERY_URL, ROOT,
+    SIGN_CERT, SIGN_KEY, SIGN_METHOD, VERIFY_CN, VERSION,
+};
 
-const SETTINGS: [&str; 26] = [
-    "kind",
-    "version",
-    "sign_method",
-    "encoding",
-    "mer_id",
-    "front_url",
-    "query_url",
-    "back_url",
-    "root_cert",
-    "root_cert_file",
-    "middle_cert",
-    "middle_cert_file",
-    "verify_cn",
-    "sign_cert",
-    "sign_cert_file",
-    "sign_key",
-    "sign_key_file",
-    "sign_key_env",
-    "cert_id",
-    "gateway_private_key_file",
-    "gateway_cert_file",
-    "subject",
-    "mobile",
-    "pay",
-    "max_body_bytes",
-    "max_query_bytes",
-];
 /// Fields that mean something: none of them may appear inside another's value.
 const FIELDS: [&str; 17] = [
     "version",
@@ -69,8 +47,6 @@ const FIELDS: [&str; 17] = [
     "signature",
     "certId",
 ];
-/// The name in UnionPay's own certificates.
-const PRODUCTION: &str = "中国银联股份有限公司";
 /// How the gateway writes times: Beijing's.
 const TIME: &str = "%Y%m%d%H%M%S";
 
@@ -93,74 +69,47 @@ struct UnionPay {
     body_bytes: usize,
 }
 
-fn url(s: &Section, key: &str, default: &str, problems: &mut Vec<Problem>) -> String {
-    let url = s.text(key, problems).unwrap_or_else(|| format!("https://gateway.95516.com/gateway/api/{default}"));
-    if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
-        s.reject(key, format!("must be https://…/{default}"), problems);
-    }
-    url
-}
-
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    for (key, only) in [("version", "5.1.0"), ("sign_method", "01"), ("encoding", "UTF-8")] {
-        if s.text(key, problems).is_some_and(|text| text != only) {
-            s.reject(key, format!("must be {only:?}"), problems);
-        }
-    }
-    let of_shop = |text: &str| text.len() == 15;
-    let mer_id = common::number(s, "mer_id", "a merchant number (商户号), 15 letters and digits", of_shop, problems);
-    let front_url = url(s, "front_url", "frontTransReq.do", problems);
-    let query_url = url(s, "query_url", "queryTrans.do", problems);
-    let back_url = url(s, "back_url", "backTransReq.do", problems);
-    let roots = cert::certs(s, "root_cert", "acp_prod_root.cer", problems);
-    let middle = cert::certs(s, "middle_cert", "acp_prod_middle.cer", problems);
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let _said = (v.text(&VERSION), v.text(&SIGN_METHOD), v.text(&ENCODING));
+    let mer_id = v.number(&MER_ID, |text| text.len() == 15);
+    let (front_url, query_url, back_url) = (v.text(&FRONT_URL), v.text(&QUERY_URL), v.text(&BACK_URL));
+    let (roots, middle) = (cert::certs(v, &ROOT), cert::certs(v, &MIDDLE));
     let fits = |cert: &Cert| roots.iter().any(|root| cert.is_signed_by(root));
     if !roots.is_empty() && !middle.is_empty() && !middle.iter().any(fits) {
-        s.warn(
-            "middle_cert",
-            "is not issued by root_cert: are the two exchanged, or production's and the test's mixed?",
-            problems,
-        );
+        v.warn(&MIDDLE, "is not issued by root_cert: are the two exchanged, or production's and the test's mixed?");
     }
-    let verify_cn = s.text("verify_cn", problems).unwrap_or_else(|| PRODUCTION.to_owned());
-    let sign_cert = cert::one(s, "sign_cert", "your own certificate, PEM (out of the .pfx)", problems);
-    let sign_key = keys::private(s, "sign_key", "your own private key, PEM (out of the .pfx)", problems);
+    let verify_cn = v.text(&VERIFY_CN);
+    let (sign_cert, sign_key) = (cert::one(v, &SIGN_CERT), keys::private(v, &SIGN_KEY));
     if let (Some(cert), Some(key)) = (sign_cert.as_ref().and_then(Cert::key), &sign_key)
         && !key.is_pair_of(&cert)
     {
-        s.reject("sign_key", "is not the key of sign_cert", problems);
+        v.reject(&SIGN_KEY, "is not the key of sign_cert");
     }
     let serial = sign_cert.as_ref().and_then(Cert::serial);
-    let cert_id = s.text("cert_id", problems).or(serial.clone());
+    let cert_id = v.text(&CERT_ID).or(serial.clone());
     if cert_id != serial {
-        s.reject("cert_id", "is not the serial number of sign_cert; leave it out", problems);
+        v.reject(&CERT_ID, "is not the serial number of sign_cert; leave it out");
     }
-    let gateway = keys::gateway(s, problems).zip(s.file("gateway_cert_file", 1 << 16, problems));
-    let subject = common::subject(s, problems);
-    let mobile = s.flag("mobile", problems).unwrap_or(false);
-    let pay = s.text("pay", problems).unwrap_or_else(|| "form".to_owned());
-    if !matches!(pay.as_str(), "form" | "qr") {
-        s.reject("pay", "must be \"form\" (the gateway's page) or \"qr\" (a code on the order's page)", problems);
-    }
-    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    common::finish(s, &SETTINGS, problems);
+    let gateway = keys::gateway(v).zip(v.file(&GATEWAY_CERT));
+    let (subject, mobile, pay) = (common::subject(v, &common::SUBJECT), v.flag(&MOBILE), v.choice(&PAY));
+    let body_bytes = v.whole(&common::BODY);
     Some(Arc::new(UnionPay {
         name: name.to_owned(),
         mer_id: mer_id?,
-        front_url,
-        query_url,
-        back_url,
+        front_url: front_url?,
+        query_url: query_url?,
+        back_url: back_url?,
         roots,
         middle,
-        verify_cn,
+        verify_cn: verify_cn?,
         sign_key: sign_key?,
         cert_id: cert_id?,
         gateway,
         followed: Followed::default(),
         subject,
-        channel_type: if mobile { "08" } else { "07" },
+        channel_type: if mobile == Some(true) { "08" } else { "07" },
         qr: pay == "qr",
-        body_bytes,
+        body_bytes: body_bytes?,
     }))
 }
 

@@ -13,8 +13,91 @@ use super::{
     flat::{self, Flat, Numbers, Scheme, Signer},
     is_number, is_trade_no, json, sign,
 };
-use crate::domain::{Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::domain::{Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
+use crate::settings::{Form, Setting, Values};
+
+const GATEWAY_MD5: Setting = common::gateway(
+    "the gateway's address, such as https://pay.example/: app_uri in epusdt's .env; api/v1/order/create-transaction is below it",
+    "网关地址,如 https://pay.example/:epusdt 的 .env 里的 app_uri,即 api/v1/order/create-transaction 所在的目录",
+);
+const TOKEN_MD5: Setting = Setting::needed(
+    Form::Secret,
+    "api_token",
+    "the token that signs: api_auth_token in epusdt's .env",
+    "签名用的密钥:epusdt 的 .env 里的 api_auth_token",
+);
+const MD5: Setting = Setting::only("md5", "sign_algo");
+const FIAT: Setting = Setting::optional(common::CURRENCY, "fiat", "what prices are in", "商品价格的货币").or("CNY");
+const SUBJECT: Setting = Setting {
+    default: None,
+    help: Text::new(
+        "sent as name, for servers that show one: at most 127 bytes without & and =; never a buyer's text",
+        "作为 name 发出,供会显示它的服务器:最多 127 字节,不含 & 和 =;不会是买家填写的内容",
+    ),
+    ..common::SUBJECT
+};
+/// The settings of kind `epusdt_md5`.
+pub(super) const SETTINGS_MD5: &[&Setting] = &[&GATEWAY_MD5, &TOKEN_MD5, &FIAT, &MD5, &SUBJECT, &common::BODY];
+
+const GATEWAY_GMPAY: Setting = common::gateway(
+    "the gateway's address, such as https://pay.example/: payments/gmpay/v1/order/create-transaction is below it",
+    "网关地址,如 https://pay.example/,即 payments/gmpay/v1/order/create-transaction 所在的目录",
+);
+const PID: Setting = common::pid(
+    "pid of the admin panel's API keys, digits; a fresh server has one with 1000",
+    "管理后台 API 密钥页的 pid,数字;新装的服务器有一个 1000",
+);
+const SECRET_KEY: Setting =
+    Setting::needed(Form::Secret, "secret_key", "the secret of that API key", "该 API 密钥的 secret");
+const SIGN_ALGO: Setting = Setting::choice(
+    &["hmac-sha256", "md5"],
+    "sign_algo",
+    "hmac-sha256 from 2.0.0 on, md5 for 1.0.x; there is no falling back from one to the other",
+    "2.0.0 起为 hmac-sha256,1.0.x 为 md5;两者不会自动切换",
+)
+.asked();
+const TOKEN: Setting = Setting::optional(
+    Form::Line,
+    "token",
+    "the coin; payments/gmpay/v1/config lists what the server has",
+    "币种;payments/gmpay/v1/config 列出服务器支持的",
+)
+.or("usdt")
+.asked();
+const NETWORK: Setting = Setting::optional(Form::Line, "network", "its chain", "所在的链").or("tron").asked();
+/// The settings of kind `epusdt_gmpay`.
+pub(super) const SETTINGS_GMPAY: &[&Setting] =
+    &[&GATEWAY_GMPAY, &PID, &SECRET_KEY, &SIGN_ALGO, &TOKEN, &NETWORK, &FIAT, &SUBJECT, &common::BODY];
+
+const GATEWAY_BEPUSDT: Setting = common::gateway(
+    "the gateway's address, such as https://pay.example/: api/v1/order/create-transaction is below it",
+    "网关地址,如 https://pay.example/,即 api/v1/order/create-transaction 所在的目录",
+);
+const TOKEN_BEPUSDT: Setting = Setting::needed(
+    Form::Secret,
+    "api_token",
+    "its console: system → basic settings → API settings → 对接令牌; older ones: AUTH_TOKEN",
+    "后台:系统 → 基本设置 → API 设置 → 对接令牌;旧版为 AUTH_TOKEN",
+);
+const FIAT_BEPUSDT: Setting = Setting::optional(
+    common::CURRENCY,
+    "fiat",
+    "what prices are in: CNY, USD, EUR, GBP or JPY",
+    "商品价格的货币:CNY、USD、EUR、GBP 或 JPY",
+)
+.or("CNY")
+.asked();
+const TRADE_TYPE: Setting = Setting::optional(
+    Form::Line,
+    "trade_type",
+    "the coin and its chain; its docs/trade-type.md lists them",
+    "币种和链;BEpusdt 的 docs/trade-type.md 列出全部",
+)
+.or("usdt.trc20")
+.asked();
+/// The settings of kind `bepusdt`.
+pub(super) const SETTINGS_BEPUSDT: &[&Setting] =
+    &[&GATEWAY_BEPUSDT, &TOKEN_BEPUSDT, &FIAT_BEPUSDT, &TRADE_TYPE, &MD5, &SUBJECT, &common::BODY];
 
 const FIELDS: [&str; 20] = [
     "pid",
@@ -61,40 +144,24 @@ struct Usdt {
     timeout: bool,
 }
 
-fn algorithm(s: &Section, known: &[&str], problems: &mut Vec<Problem>) -> Option<String> {
-    let given = s.text("sign_algo", problems)?;
-    if !known.contains(&given.as_str()) {
-        s.reject("sign_algo", format!("must be {} for this kind", known.join(" or ")), problems);
-    }
-    Some(given)
+fn subject(v: &mut Values<'_>) -> Option<String> {
+    v.has(&SUBJECT).then(|| common::subject(v, &SUBJECT))
 }
 
-fn fiat(s: &Section, problems: &mut Vec<Problem>) -> Currency {
-    s.parsed("fiat", "three capital letters", problems).unwrap_or(Currency::CNY)
+fn scheme(v: &mut Values<'_>, signer: Option<Signer>, numbers: Numbers) -> Option<Scheme> {
+    let body_bytes = v.whole(&common::BODY);
+    Some(Scheme { signer: signer?, numbers, signature: "signature", fields: &FIELDS, body_bytes: body_bytes? })
 }
 
-fn subject(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
-    s.has("subject").then(|| common::subject(s, problems))
-}
-
-fn scheme(s: &Section, signer: Option<Signer>, numbers: Numbers, problems: &mut Vec<Problem>) -> Option<Scheme> {
-    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    Some(Scheme { signer: signer?, numbers, signature: "signature", fields: &FIELDS, body_bytes })
-}
-
-pub(super) fn build_md5(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    algorithm(s, &["md5"], problems);
-    let gateway_url = common::gateway_url(s, problems);
-    let signer = common::secret(s, "api_token", "it; without it anybody could sign", problems).map(Signer::Md5);
-    let scheme = scheme(s, signer, Numbers::Plain, problems);
-    let (fiat, subject) = (fiat(s, problems), subject(s, problems));
-    let known = ["kind", "gateway_url", "api_token", "api_token_file", "api_token_env", "sign_algo", "fiat", "subject"];
-    common::finish(s, &[&known[..], &["max_body_bytes"]].concat(), problems);
+pub(super) fn build_md5(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let _said = v.text(&MD5);
+    let (gateway_url, signer) = (common::gateway_url(v, &GATEWAY_MD5), v.secret(&TOKEN_MD5).map(Signer::Md5));
+    let (scheme, fiat, subject) = (scheme(v, signer, Numbers::Plain), v.parsed(&FIAT), subject(v));
     Some(Arc::new(Usdt {
         name: name.to_owned(),
         gateway_url: gateway_url?,
         scheme: scheme?,
-        fiat,
+        fiat: fiat?,
         pid: None,
         subject,
         create: CREATE,
@@ -104,51 +171,44 @@ pub(super) fn build_md5(name: &str, s: &Section, problems: &mut Vec<Problem>) ->
     }))
 }
 
-pub(super) fn build_bepusdt(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    algorithm(s, &["md5"], problems);
-    let gateway_url = common::gateway_url(s, problems);
-    let signer = common::secret(s, "api_token", "it; without it anybody could sign", problems).map(Signer::Md5);
-    let scheme = scheme(s, signer, Numbers::Exponent, problems);
-    let (fiat, subject) = (fiat(s, problems), subject(s, problems));
-    let trade_type = s.text("trade_type", problems).unwrap_or_else(|| "usdt.trc20".to_owned());
-    let known = ["kind", "gateway_url", "api_token", "api_token_file", "api_token_env", "sign_algo", "fiat", "subject"];
-    common::finish(s, &[&known[..], &["trade_type", "max_body_bytes"]].concat(), problems);
+pub(super) fn build_bepusdt(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let _said = v.text(&MD5);
+    let (gateway_url, signer) = (common::gateway_url(v, &GATEWAY_BEPUSDT), v.secret(&TOKEN_BEPUSDT).map(Signer::Md5));
+    let (scheme, subject) = (scheme(v, signer, Numbers::Exponent), subject(v));
+    let (fiat, trade_type): (Option<Currency>, _) = (v.parsed(&FIAT_BEPUSDT), v.text(&TRADE_TYPE));
     Some(Arc::new(Usdt {
         name: name.to_owned(),
         gateway_url: gateway_url?,
         scheme: scheme?,
-        fiat,
+        fiat: fiat?,
         pid: None,
         subject,
         create: CREATE,
         address: "token",
-        more: vec![("trade_type", trade_type), ("fiat", fiat.to_string())],
+        more: vec![("trade_type", trade_type?), ("fiat", fiat?.to_string())],
         timeout: true,
     }))
 }
 
-pub(super) fn build_gmpay(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    let md5 = algorithm(s, &["hmac-sha256", "md5"], problems).is_some_and(|algorithm| algorithm == "md5");
-    let (gateway_url, pid) = (common::gateway_url(s, problems), epay::pid(s, problems));
-    let signer = common::secret(s, "secret_key", "it; without it anybody could sign", problems).map(|secret| {
+pub(super) fn build_gmpay(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    let md5 = v.choice(&SIGN_ALGO) == "md5";
+    let (gateway_url, pid) = (common::gateway_url(v, &GATEWAY_GMPAY), epay::pid(v, &PID));
+    let signer = v.secret(&SECRET_KEY).map(|secret| {
         if md5 { Signer::Md5(secret) } else { Signer::Hmac(Box::new(sign::hmac_key(secret.reveal().as_bytes()))) }
     });
-    let scheme = scheme(s, signer, Numbers::Plain, problems);
-    let (fiat, subject) = (fiat(s, problems), subject(s, problems));
-    let token = s.text("token", problems).unwrap_or_else(|| "usdt".to_owned());
-    let network = s.text("network", problems).unwrap_or_else(|| "tron".to_owned());
-    let known = ["kind", "gateway_url", "pid", "secret_key", "secret_key_file", "secret_key_env", "sign_algo", "fiat"];
-    common::finish(s, &[&known[..], &["token", "network", "subject", "max_body_bytes"]].concat(), problems);
+    let (scheme, subject) = (scheme(v, signer, Numbers::Plain), subject(v));
+    let (fiat, token, network): (Option<Currency>, _, _) = (v.parsed(&FIAT), v.text(&TOKEN), v.text(&NETWORK));
+    let currency = fiat?.to_string().to_lowercase();
     Some(Arc::new(Usdt {
         name: name.to_owned(),
         gateway_url: gateway_url?,
         scheme: scheme?,
-        fiat,
+        fiat: fiat?,
         pid: Some(pid?),
         subject,
         create: CREATE_GMPAY,
         address: "receive_address",
-        more: vec![("currency", fiat.to_string().to_lowercase()), ("token", token), ("network", network)],
+        more: vec![("currency", currency), ("token", token?), ("network", network?)],
         timeout: false,
     }))
 }

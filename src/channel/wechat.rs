@@ -5,6 +5,7 @@
 //! signed the same way, and one that is not is believed by nobody.
 
 mod platform;
+mod settings;
 
 use std::sync::Arc;
 
@@ -20,36 +21,11 @@ use super::{
     sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::Values;
 use platform::{Doubt, Platform};
+pub(super) use settings::SETTINGS;
+use settings::{API_URL, APIV3_KEY, APPID, KEY_ID, MCHID, MERCHANT_KEY, PAY, PLATFORM_KEY, SERIAL};
 
-const SETTINGS: [&str; 25] = [
-    "kind",
-    "mode",
-    "api_url",
-    "mchid",
-    "appid",
-    "apiv3_key",
-    "apiv3_key_file",
-    "apiv3_key_env",
-    "merchant_serial",
-    "merchant_private_key",
-    "merchant_private_key_file",
-    "merchant_private_key_env",
-    "platform_public_key_id",
-    "platform_public_key",
-    "platform_public_key_file",
-    "platform_cert",
-    "platform_cert_file",
-    "platform_certs",
-    "fetch_platform_certs",
-    "gateway_private_key_file",
-    "timestamp_tolerance_s",
-    "pay",
-    "subject",
-    "max_body_bytes",
-    "max_query_bytes",
-];
 /// The one signature there is; SM2 has its own.
 const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
 /// How old fetched certificates may be, in seconds, as the platform's documents advise; and when one is missing among them.
@@ -72,50 +48,29 @@ struct WeChat {
     body_bytes: usize,
 }
 
-pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
-    Some(Arc::new(WeChat { name: name.to_owned(), ..channel(s, problems)? }))
+pub(super) fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    Some(Arc::new(WeChat { name: name.to_owned(), ..channel(v)? }))
 }
 
-fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
-    let mode = s.text("mode", problems);
-    if mode.is_some_and(|mode| !matches!(mode.as_str(), "public_key" | "platform_cert")) {
-        s.reject("mode", "must be \"public_key\" or \"platform_cert\"", problems);
-    }
-    let api_url = s.text("api_url", problems).unwrap_or_else(|| "https://api.mch.weixin.qq.com".to_owned());
-    if !api_url.starts_with("https://") && !api_url.starts_with("http://127.0.0.1") {
-        s.reject("api_url", "must be https://…", problems);
-    }
-    let of_shop = |text: &str| common::is_digits(text, 8..=10);
-    let mchid = common::number(s, "mchid", "a merchant number (商户号), 8 to 10 digits", of_shop, problems);
-    let of_app = |text: &str| text.starts_with("wx") && text.len() == 18;
-    let appid = common::number(s, "appid", "an application's number, such as wx0123456789abcdef", of_app, problems);
-    let secret = s.token("apiv3_key", problems);
-    if secret.is_none() {
-        s.require("apiv3_key", "apiv3_key_file names a file with the APIv3 key (32 characters)", problems);
-    }
+fn channel(v: &mut Values<'_>) -> Option<WeChat> {
+    let api_url = v.text(&API_URL);
+    let mchid = v.number(&MCHID, |text| common::is_digits(text, 8..=10));
+    let appid = v.number(&APPID, |text| text.starts_with("wx") && text.len() == 18);
+    let secret = v.secret(&APIV3_KEY);
     let seal = secret.as_ref().and_then(|secret| UnboundKey::new(&AES_256_GCM, secret.reveal().as_bytes()).ok());
     if secret.is_some() && seal.is_none() {
-        s.reject("apiv3_key", "must have 32 characters: it is the APIv3 key, not the older API key", problems);
+        v.reject(&APIV3_KEY, "must have 32 characters: it is the APIv3 key, not the older API key");
     }
     let of_cert = |text: &str| text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let what = "your certificate's serial number (证书序列号), 40 hexadecimal digits";
-    let serial = common::number(s, "merchant_serial", what, of_cert, problems);
-    let ours = keys::private(s, "merchant_private_key", "apiclient_key.pem", problems);
-    let platform = Platform::read(s, problems);
+    let (serial, ours) = (v.number(&SERIAL, of_cert), keys::private(v, &MERCHANT_KEY));
+    let platform = Platform::read(v);
     let first = platform.known.values().next().map(|(key, _)| key);
-    keys::not_a_pair(s, "platform_public_key", ours.as_ref(), first, problems);
-    let key_id = s.text("platform_public_key_id", problems);
-    let gateway = keys::gateway(s, problems);
-    let pay = s.text("pay", problems).unwrap_or_else(|| "native".to_owned());
-    if !matches!(pay.as_str(), "native" | "h5") {
-        s.reject("pay", "must be \"native\" (QR code) or \"h5\" (a phone's browser)", problems);
-    }
-    let subject = common::subject(s, problems);
-    let body_bytes = common::body_bytes(s, common::BODY_BYTES, problems);
-    common::finish(s, &SETTINGS, problems);
+    keys::not_a_pair(v, &PLATFORM_KEY, ours.as_ref(), first);
+    let (key_id, gateway, pay) = (v.given(&KEY_ID), keys::gateway(v), v.choice(&PAY));
+    let (subject, body_bytes) = (common::subject(v, &common::SUBJECT), v.whole(&common::BODY));
     Some(WeChat {
         name: String::new(),
-        api_url: api_url.trim_end_matches('/').to_owned(),
+        api_url: api_url?.trim_end_matches('/').to_owned(),
         mchid: mchid?,
         appid: appid?,
         seal: LessSafeKey::new(seal?),
@@ -127,7 +82,7 @@ fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
         gateway,
         h5: pay == "h5",
         subject,
-        body_bytes,
+        body_bytes: body_bytes?,
     })
 }
 

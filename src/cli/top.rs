@@ -9,9 +9,10 @@ use clap::{Args, ValueEnum};
 
 use super::{Context, Done, Failure, When, serve};
 use crate::client::Client;
+use crate::domain::Lang;
 use crate::top::keys::{TABS, Tab};
 use crate::top::model::{Fault, Lost};
-use crate::top::{FILTER_BYTES, Form, Lang, Options, Shows, Theme, once, run, terminal_size};
+use crate::top::{FILTER_BYTES, Form, Options, Shows, Theme, language, once, run, terminal_size};
 
 pub const EXAMPLES: &str = "Examples:
   kamid top
@@ -118,7 +119,7 @@ pub async fn execute(context: &Context, args: TopArgs) -> Done {
         Some(LangArg::En) => Lang::En,
         Some(LangArg::Zh) => Lang::Zh,
         None if ascii => Lang::En,
-        None => Lang::of_environment(),
+        None => language(),
     };
     let clients = match (&args.replay, args.addresses.as_slice()) {
         (Some(_), _) => Vec::new(),

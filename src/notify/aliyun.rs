@@ -7,12 +7,36 @@ use data_encoding::{BASE64, HEXLOWER};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::sms::{Provider, endpoint, mac, sha256, way, words};
-use super::{Way, Wish, need, secret, stamp};
+use super::sms::{PARAMS, Provider, SIGN_NAME, endpoint, mac, sha256, way, words};
+use super::{Way, Wish, stamp};
 use crate::domain::text::bare_json;
 use crate::domain::{Call, Millis, Response};
-use crate::settings::{Problem, Secret};
+use crate::settings::{Form, Secret, Setting, Values};
 use crate::shop::Refused;
+
+const ID: Setting = Setting::needed(
+    Form::Line,
+    "access_key_id",
+    "AccessKey ID of a RAM user that may send text messages",
+    "可以发短信的 RAM 用户的 AccessKey ID",
+);
+const SECRET: Setting =
+    Setting::needed(Form::Token, "access_key_secret", "its AccessKey Secret", "它的 AccessKey Secret");
+const TEMPLATE: Setting = Setting::needed(
+    Form::Line,
+    "template_code",
+    "the approved template, such as SMS_123456789",
+    "审核通过的模板,如 SMS_123456789",
+);
+const SIGNATURE: Setting = Setting::choice(
+    &["acs3", "rpc"],
+    "signature",
+    "how requests are signed: acs3, or rpc, the RPC signature 1.0 (HMAC-SHA1) of older accounts and proxies",
+    "请求的签名方式:acs3,或旧账户和代理用的 RPC 签名 1.0(HMAC-SHA1)rpc",
+);
+const ENDPOINT: Setting = endpoint("https://dysmsapi.aliyuncs.com");
+/// The settings of kind `sms_aliyun`.
+pub(super) const SETTINGS: &[&Setting] = &[&ID, &SECRET, &SIGN_NAME, &TEMPLATE, &PARAMS, &SIGNATURE, &ENDPOINT];
 
 /// RFC 3986's unreserved characters stay.
 const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -133,34 +157,11 @@ impl Provider for Aliyun {
     }
 }
 
-pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
-    let s = wish.section;
-    let endpoint = endpoint(s, "https://dysmsapi.aliyuncs.com", problems);
-    let id = need(s, "access_key_id", "AccessKey ID of a RAM user that may send text messages", problems);
-    let secret = secret(s, "access_key_secret", problems);
-    let sign_name = need(s, "sign_name", "the approved signature (签名)", problems);
-    let template = need(s, "template_code", "the approved template, such as SMS_123456789", problems);
-    let signature = match s.text("signature", problems).as_deref() {
-        None | Some("acs3") => Signature::Acs3,
-        Some("rpc") => Signature::Rpc,
-        Some(_) => {
-            s.reject("signature", "must be \"acs3\" or \"rpc\"", problems);
-            return None;
-        }
-    };
-    let words = words(s, problems);
-    let known = [
-        "kind",
-        "endpoint",
-        "access_key_id",
-        "access_key_secret_file",
-        "access_key_secret_env",
-        "sign_name",
-        "template_code",
-        "signature",
-        "params",
-    ];
-    s.finish(&known, problems);
+pub(super) fn build(wish: &Wish<'_>, v: &mut Values<'_>) -> Option<Way> {
+    let (endpoint, id, secret) = (v.text(&ENDPOINT), v.text(&ID), v.secret(&SECRET));
+    let (sign_name, template) = (v.text(&SIGN_NAME), v.text(&TEMPLATE));
+    let signature = if v.choice(&SIGNATURE) == "rpc" { Signature::Rpc } else { Signature::Acs3 };
+    let (words, endpoint) = (words(v), endpoint?);
     let (id, secret, sign_name, template) = (id?, secret?, sign_name?, template?);
     Some(way(wish, Aliyun { endpoint, id, secret, sign_name, template, signature }, words))
 }

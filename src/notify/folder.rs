@@ -5,25 +5,25 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::smtp::Writer;
-use super::{Notifier, Way, Wish};
+use super::smtp::{FROM, REPLY_TO, Writer};
+use super::{Notifier, Way, Wish, text};
 use crate::domain::Reach;
-use crate::settings::Problem;
+use crate::settings::{Form, Setting, Values};
 use crate::shop::{Message, Refused};
 
-const SETTINGS: [&str; 7] = ["kind", "path", "from", "reply_to", "lang", "keys", "template_file"];
+const PATH: Setting =
+    Setting::optional(Form::Line, "path", "a folder in the data directory", "数据目录中的文件夹").or("mail");
+/// The settings of kind `folder`.
+pub(super) const SETTINGS: &[&Setting] = &[&PATH, &FROM, &REPLY_TO, text::ROWS[0], text::ROWS[1], text::ROWS[2]];
 
 struct Folder {
     path: PathBuf,
     writer: Writer,
 }
 
-pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
-    let s = wish.section;
-    let path = s.text("path", problems).unwrap_or_else(|| "mail".to_owned());
-    let writer = Writer::read(s, problems);
-    s.finish(&SETTINGS, problems);
-    Some(Way::Buyers(Arc::new(Folder { path: wish.data.join(path), writer: writer? })))
+pub(super) fn build(wish: &Wish<'_>, v: &mut Values<'_>) -> Option<Way> {
+    let (path, writer) = (v.text(&PATH), Writer::read(v));
+    Some(Way::Buyers(Arc::new(Folder { path: wish.data.join(path?), writer: writer? })))
 }
 
 impl Notifier for Folder {

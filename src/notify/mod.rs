@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 
 use crate::domain::{Millis, News, NewsId, Reach, Topic};
 use crate::outbound::Outbound;
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Form, Problem, Section, Setting, Values};
 use crate::shop::{Message, Refused, What};
 use crate::vault;
 
@@ -53,16 +53,14 @@ pub enum Way {
 
 /// What a section is read with.
 pub struct Wish<'a> {
-    /// The settings.
-    pub section: &'a Section,
     /// What providers are reached through.
     pub outbound: &'a Outbound,
     /// Where relative paths of what it writes begin.
     pub data: &'a std::path::Path,
 }
 
-/// Reads a notifier's section; problems instead of it where it cannot.
-pub type Build = fn(&Wish<'_>, &mut Vec<Problem>) -> Option<Way>;
+/// Makes a notifier of its settings, whose rows are the kind's and [`SETTINGS`].
+pub type Build = fn(&Wish<'_>, &mut Values<'_>) -> Option<Way>;
 
 /// One kind of notifier.
 pub struct Kind {
@@ -72,24 +70,29 @@ pub struct Kind {
     pub about: &'static str,
     /// Whether it exists in test mode only.
     pub test_only: bool,
+    /// Its settings.
+    pub settings: &'static [&'static Setting],
     /// Reads its section.
     pub build: Build,
 }
 
 /// Every kind there is.
 pub const KINDS: &[Kind] = &[
-    Kind { name: "smtp", about: "e-mail through a mail server", test_only: false, build: smtp::build },
-    Kind { name: "sms_aliyun", about: "阿里云短信", test_only: false, build: aliyun::build },
-    Kind { name: "sms_tencent", about: "腾讯云短信", test_only: false, build: sms::tencent },
-    Kind {
-        name: "webhook",
-        about: "signed events for a program (Standard Webhooks)",
-        test_only: false,
-        build: webhook::build,
-    },
-    Kind { name: "telegram", about: "a Telegram chat of operators", test_only: false, build: telegram::build },
-    Kind { name: "folder", about: "e-mail as files, to try things with", test_only: true, build: folder::build },
+    kind("smtp", "e-mail through a mail server", smtp::SETTINGS, smtp::build),
+    kind("sms_aliyun", "阿里云短信", aliyun::SETTINGS, aliyun::build),
+    kind("sms_tencent", "腾讯云短信", sms::SETTINGS, sms::build),
+    kind("webhook", "signed events for a program (Standard Webhooks)", webhook::SETTINGS, webhook::build),
+    kind("telegram", "a Telegram chat of operators", telegram::SETTINGS, telegram::build),
+    Kind { test_only: true, ..kind("folder", "e-mail as files, to try things with", folder::SETTINGS, folder::build) },
 ];
+
+const fn kind(name: &'static str, about: &'static str, settings: &'static [&'static Setting], build: Build) -> Kind {
+    Kind { name, about, test_only: false, settings, build }
+}
+
+const KIND: Setting = Setting::needed(Form::Line, "kind", "how people are told", "通知的方式");
+/// Settings that a section of any kind has.
+pub const SETTINGS: &[&Setting] = &[&KIND];
 
 /// The configured notifiers, by name.
 #[derive(Clone, Default)]
@@ -118,7 +121,10 @@ impl Notifiers {
                 section.reject("kind", format!("{} exists in test mode only", kind.name), &mut problems);
                 continue;
             }
-            let Some(way) = (kind.build)(&Wish { section, outbound, data }, &mut problems) else { continue };
+            let mut values = section.values(&[kind.settings, SETTINGS], &mut problems);
+            let way = (kind.build)(&Wish { outbound, data }, &mut values);
+            values.finish();
+            let Some(way) = way else { continue };
             let same =
                 |known: &Way| matches!((known, &way), (Way::Buyers(a), Way::Buyers(b)) if a.reach() == b.reach());
             if let Some((other, _)) = all.iter().find(|(_, (_, known))| same(known)) {
@@ -215,31 +221,25 @@ fn stamp(at: Millis, form: &str) -> String {
     time.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime(form).to_string()
 }
 
-/// What a notifier of operators is to be told: `events` of its section, or these.
-fn topics(s: &Section, default: &[Topic], problems: &mut Vec<Problem>) -> BTreeSet<Topic> {
+/// What operators are told of; left out: the default that it names.
+const fn events(default: &'static str) -> Setting {
+    Setting::optional(
+        Form::List("texts"),
+        "events",
+        "what is told: order.delivered, order.held, stock.low, incident",
+        "通知哪些事件:order.delivered、order.held、stock.low、incident",
+    )
+    .or(default)
+}
+
+/// What a notifier of operators is to be told: what its section says, or these.
+fn topics(v: &mut Values<'_>, row: &Setting, default: &[Topic]) -> BTreeSet<Topic> {
     let names = Topic::ALL.map(Topic::as_str).join(", ");
-    let wanted: Vec<String> = s.parsed_list("events", "texts", problems);
+    let wanted: Vec<String> = v.list(row);
     let known: BTreeSet<Topic> = wanted.iter().filter_map(|text| text.parse().ok()).collect();
-    if s.has("events") && (known.is_empty() || known.len() != wanted.len()) {
-        s.reject("events", format!("must be some of {names}, each once"), problems);
+    let said = v.has(row);
+    if said && (known.is_empty() || known.len() != wanted.len()) {
+        v.reject(row, format!("must be some of {names}, each once"));
     }
-    if s.has("events") { known } else { default.iter().copied().collect() }
-}
-
-/// A setting that is a text, and must be there.
-fn need(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
-    let text = s.text(key, problems);
-    if text.is_none() {
-        s.require(key, what, problems);
-    }
-    text
-}
-
-/// A secret that must be there.
-fn secret(s: &Section, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
-    let secret = s.token(key, problems);
-    if secret.is_none() {
-        s.require(key, &format!("{key}_file names a file with it (or {key}_env)"), problems);
-    }
-    secret
+    if said { known } else { default.iter().copied().collect() }
 }

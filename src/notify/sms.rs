@@ -12,15 +12,43 @@ use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{Notifier, Way, Wish, need, now, secret, stamp};
+use super::{Notifier, Way, Wish, now, stamp};
 use crate::domain::text::bare_json;
 use crate::domain::{Call, Millis, Reach, Response};
 use crate::outbound::Outbound;
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Form, Secret, Setting, Values};
 use crate::shop::{Message, Refused};
 use crate::vault;
 
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The approved signature.
+pub(super) const SIGN_NAME: Setting =
+    Setting::needed(Form::Line, "sign_name", "the approved signature (签名)", "审核通过的签名");
+/// What the template is filled with.
+pub(super) const PARAMS: Setting = Setting::optional(
+    Form::List("words of the template"),
+    "params",
+    "the template's variables: order, product, quantity, page, code",
+    "模板的变量:order、product、quantity、page、code",
+)
+.or("[\"order\"]");
+const SECRET_ID: Setting = Setting::needed(
+    Form::Line,
+    "secret_id",
+    "SecretId of an account that may send text messages",
+    "可以发短信的账户的 SecretId",
+);
+const SECRET_KEY: Setting = Setting::needed(Form::Token, "secret_key", "its SecretKey", "它的 SecretKey");
+const APP: Setting =
+    Setting::needed(Form::Line, "sdk_app_id", "SdkAppId of the text message application", "短信应用的 SdkAppId");
+const TEMPLATE: Setting =
+    Setting::needed(Form::Line, "template_id", "the approved template's number", "审核通过的模板编号");
+const REGION: Setting =
+    Setting::optional(Form::Line, "region", "the region of the API", "API 的地域").or("ap-guangzhou");
+const ENDPOINT: Setting = endpoint("https://sms.tencentcloudapi.com");
+/// The settings of kind `sms_tencent`.
+pub(super) const SETTINGS: &[&Setting] =
+    &[&SECRET_ID, &SECRET_KEY, &APP, &SIGN_NAME, &TEMPLATE, &PARAMS, &REGION, &ENDPOINT];
 /// What a template may be filled with.
 const WORDS: [&str; 5] = ["order", "product", "quantity", "page", "code"];
 
@@ -143,48 +171,32 @@ impl<P: Provider> Notifier for Sms<P> {
 }
 
 /// What the template is filled with.
-pub(super) fn words(s: &Section, problems: &mut Vec<Problem>) -> Vec<String> {
-    let words: Vec<String> = s.parsed_list("params", "words of the template", problems);
+pub(super) fn words(v: &mut Values<'_>) -> Vec<String> {
+    let words: Vec<String> = v.list(&PARAMS);
     if words.iter().any(|word| !WORDS.contains(&word.as_str())) {
-        s.reject("params", format!("each one of {}; keys are not among them", WORDS.join(", ")), problems);
+        v.reject(&PARAMS, format!("each one of {}; keys are not among them", WORDS.join(", ")));
     }
-    if s.has("params") { words } else { vec!["order".to_owned()] }
+    if v.has(&PARAMS) { words } else { vec!["order".to_owned()] }
 }
 
 /// Where the API is.
-pub(super) fn endpoint(s: &Section, default: &str, problems: &mut Vec<Problem>) -> String {
-    let url = s.text("endpoint", problems).unwrap_or_else(|| default.to_owned());
-    if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
-        s.reject("endpoint", "must be https://…", problems);
-    }
-    url
+pub(super) const fn endpoint(default: &'static str) -> Setting {
+    Setting::optional(Form::Https("https://…"), "endpoint", "where the API is", "API 的地址").or(default)
 }
 
-pub(super) fn tencent(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
-    let s = wish.section;
-    let endpoint = endpoint(s, "https://sms.tencentcloudapi.com", problems);
-    let id = need(s, "secret_id", "SecretId of an account that may send text messages", problems);
-    let secret = secret(s, "secret_key", problems);
-    let region = s.text("region", problems).unwrap_or_else(|| "ap-guangzhou".to_owned());
-    let app = need(s, "sdk_app_id", "SdkAppId of the text message application", problems);
-    let sign_name = need(s, "sign_name", "the approved signature (签名)", problems);
-    let template = need(s, "template_id", "the approved template's number", problems);
-    let words = words(s, problems);
-    let known = [
-        "kind",
-        "endpoint",
-        "secret_id",
-        "secret_key_file",
-        "secret_key_env",
-        "region",
-        "sdk_app_id",
-        "sign_name",
-        "template_id",
-        "params",
-    ];
-    s.finish(&known, problems);
-    let provider =
-        Tencent { endpoint, id: id?, secret: secret?, region, app: app?, sign_name: sign_name?, template: template? };
+pub(super) fn build(wish: &Wish<'_>, v: &mut Values<'_>) -> Option<Way> {
+    let (endpoint, id, secret) = (v.text(&ENDPOINT), v.text(&SECRET_ID), v.secret(&SECRET_KEY));
+    let (region, app, sign_name) = (v.text(&REGION), v.text(&APP), v.text(&SIGN_NAME));
+    let (template, words) = (v.text(&TEMPLATE), words(v));
+    let provider = Tencent {
+        endpoint: endpoint?,
+        id: id?,
+        secret: secret?,
+        region: region?,
+        app: app?,
+        sign_name: sign_name?,
+        template: template?,
+    };
     Some(way(wish, provider, words))
 }
 

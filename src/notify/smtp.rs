@@ -10,28 +10,53 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::{Error, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message as Mail, Tokio1Executor};
 
-use super::text::Template;
+use super::text::{self, Template};
 use super::{Notifier, Way, Wish};
 use crate::domain::Reach;
-use crate::settings::{Problem, Section};
+use crate::settings::{Form, Setting, Values};
 use crate::shop::{Message, Refused};
 
-const SETTINGS: [&str; 14] = [
-    "kind",
-    "host",
+const HOST: Setting =
+    Setting::needed(Form::Line, "host", "the mail server, such as smtp.example.com", "邮件服务器,如 smtp.example.com");
+const PORT: Setting = Setting::optional(
+    Form::Whole(1, 65_535),
     "port",
+    "its port; left out: 465 with tls, 587 with starttls",
+    "端口;不写则 tls 为 465,starttls 为 587",
+);
+const TLS: Setting = Setting::choice(
+    &["tls", "starttls", "none"],
     "tls",
+    "how the connection is encrypted: tls, starttls (refused where the server cannot), none (only to this machine itself)",
+    "连接的加密方式:tls、starttls(服务器不支持则拒绝)、none(只限本机)",
+);
+const CA: Setting = Setting::optional(
+    Form::File(1 << 20),
     "ca_file",
+    "a certificate to believe besides the well-known authorities, PEM",
+    "除公认机构外还信任的证书,PEM",
+);
+const USER: Setting = Setting::optional(
+    Form::Line,
     "user",
-    "password",
-    "password_file",
-    "password_env",
+    "the login, where the server wants one, with password",
+    "登录名,服务器需要时与 password 一起填写",
+);
+const PASSWORD: Setting = Setting::optional(Form::Password, "password", "its password", "登录密码");
+const MAILBOX: Form = Form::Parsed("a mail address such as \"Shop <shop@example.com>\"");
+/// Who writes.
+pub(super) const FROM: Setting = Setting::needed(
+    MAILBOX,
     "from",
-    "reply_to",
-    "lang",
-    "keys",
-    "template_file",
-];
+    "a mail address such as \"Shop <shop@example.com>\", as buyers see it",
+    "买家看到的发件人,如 \"Shop <shop@example.com>\"",
+);
+/// Where answers go.
+pub(super) const REPLY_TO: Setting =
+    Setting::optional(MAILBOX, "reply_to", "where their answers go, if elsewhere", "回信地址,若不同");
+/// The settings of kind `smtp`.
+pub(super) const SETTINGS: &[&Setting] =
+    &[&HOST, &PORT, &TLS, &CA, &USER, &PASSWORD, &FROM, &REPLY_TO, text::ROWS[0], text::ROWS[1], text::ROWS[2]];
 /// For each step of a conversation.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Connections kept to the server.
@@ -50,15 +75,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Out of a section: `from`, `reply_to` and the template's settings.
-    pub(super) fn read(s: &Section, problems: &mut Vec<Problem>) -> Option<Self> {
-        let wanted = "a mail address such as \"Shop <shop@example.com>\"";
-        let from = s.parsed("from", wanted, problems);
-        if from.is_none() {
-            s.require("from", wanted, problems);
-        }
-        let reply_to = s.parsed("reply_to", wanted, problems);
-        let template = Template::read(s, problems);
+    /// Out of a section: [`FROM`], [`REPLY_TO`] and the template's settings.
+    pub(super) fn read(v: &mut Values<'_>) -> Option<Self> {
+        let (from, reply_to, template) = (v.parsed(&FROM), v.parsed(&REPLY_TO), Template::read(v));
         Some(Self { from: from?, reply_to, template: template? })
     }
 
@@ -94,13 +113,12 @@ impl header::Header for AutoSubmitted {
     }
 }
 
-fn tls(s: &Section, host: &str, problems: &mut Vec<Problem>) -> Option<Tls> {
-    let word = s.text("tls", problems).unwrap_or_else(|| "tls".to_owned());
-    let ca = s.file("ca_file", 1 << 20, problems);
+fn tls(v: &mut Values<'_>, host: &str) -> Option<Tls> {
+    let (word, ca) = (v.choice(&TLS), v.file(&CA));
     let local = matches!(host, "localhost" | "127.0.0.1" | "::1");
     if word == "none" {
         if !local {
-            s.reject("tls", "\"none\" would send keys in the clear: only to this machine itself", problems);
+            v.reject(&TLS, "\"none\" would send keys in the clear: only to this machine itself");
         }
         return Some(Tls::None);
     }
@@ -108,39 +126,26 @@ fn tls(s: &Section, host: &str, problems: &mut Vec<Problem>) -> Option<Tls> {
     if let Some(ca) = ca {
         match Certificate::from_pem(ca.as_bytes()) {
             Ok(ca) => parameters = parameters.add_root_certificate(ca),
-            Err(_) => s.reject("ca_file", "holds no certificate in PEM form", problems),
+            Err(_) => v.reject(&CA, "holds no certificate in PEM form"),
         }
     }
-    let parameters = parameters.build().map_err(|error| s.reject("host", format!("TLS: {error}"), problems)).ok()?;
-    match word.as_str() {
-        "tls" => Some(Tls::Wrapper(parameters)),
-        "starttls" => Some(Tls::Required(parameters)),
-        _ => {
-            s.reject("tls", "must be \"tls\", \"starttls\" or \"none\"", problems);
-            None
-        }
-    }
+    let parameters = parameters.build().map_err(|error| v.reject(&HOST, format!("TLS: {error}"))).ok()?;
+    Some(if word == "starttls" { Tls::Required(parameters) } else { Tls::Wrapper(parameters) })
 }
 
-pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
-    let s = wish.section;
-    let host = s.text("host", problems);
-    if host.is_none() {
-        s.require("host", "the mail server, such as \"smtp.example.com\"", problems);
-    }
-    let tls = tls(s, host.as_deref().unwrap_or_default(), problems);
+pub(super) fn build(_: &Wish<'_>, v: &mut Values<'_>) -> Option<Way> {
+    let host = v.text(&HOST);
+    let tls = tls(v, host.as_deref().unwrap_or_default());
     let standard = if matches!(tls, Some(Tls::Required(_))) { 587 } else { 465 };
-    let port = if s.has("port") { s.whole("port", 1..=65_535, problems) } else { Some(standard) };
-    let user = s.text("user", problems);
-    let password = s.secret("password", problems);
+    let port = if v.has(&PORT) { v.whole(&PORT) } else { Some(standard) };
+    let (user, password) = (v.text(&USER), v.secret(&PASSWORD));
     if user.is_some() && password.is_none() {
-        s.require("password", "password_file names a file with it (or password_env)", problems);
+        v.missing(&PASSWORD, "password_file names a file with it (or password_env)");
     }
     if user.is_none() && password.is_some() {
-        s.require("user", "who logs in with that password", problems);
+        v.missing(&USER, "who logs in with that password");
     }
-    let writer = Writer::read(s, problems);
-    s.finish(&SETTINGS, problems);
+    let writer = Writer::read(v);
     let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host?)
         .port(port?)
         .tls(tls?)

@@ -9,30 +9,34 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{Herald, Way, Wish, need, secret, stamp, topics};
+use super::text::LANG;
+use super::{Herald, Way, Wish, events, stamp, topics};
 use crate::domain::text::{bare_json, printable};
-use crate::domain::{Call, News, NewsId, Response, Topic};
+use crate::domain::{Call, Lang, News, NewsId, Response, Topic};
 use crate::outbound::Outbound;
-use crate::settings::{Problem, Secret};
+use crate::settings::{Form, Secret, Setting, Values};
 use crate::shop::Refused;
 
-const SETTINGS: [&str; 8] =
-    ["kind", "bot_token", "bot_token_file", "bot_token_env", "chat_id", "api_url", "lang", "events"];
+const BOT_TOKEN: Setting = Setting::needed(Form::Token, "bot_token", "from @BotFather", "@BotFather 给的令牌");
+const CHAT_ID: Setting = Setting::needed(
+    Form::Line,
+    "chat_id",
+    "the chat's id in quotes, such as \"-1001234567890\", or \"@channel\"; the bot must be in that chat",
+    "群的 id,加引号,如 \"-1001234567890\" 或 \"@channel\";机器人须在其中",
+);
+const EVENTS: Setting = events("[\"order.held\", \"stock.low\", \"incident\"]");
+const API_URL: Setting = Setting::optional(
+    Form::Line,
+    "api_url",
+    "the Bot API's server, if it is one of your own",
+    "Bot API 服务器,若是自己的",
+)
+.or("https://api.telegram.org");
+/// The settings of kind `telegram`.
+pub(super) const SETTINGS: &[&Setting] = &[&BOT_TOKEN, &CHAT_ID, &LANG, &EVENTS, &API_URL];
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest text, in UTF-16 units as Telegram counts.
 const TEXT_UNITS: usize = 4096;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lang {
-    Zh,
-    En,
-}
-
-impl Lang {
-    fn say<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
-        if self == Self::Zh { zh } else { en }
-    }
-}
 
 struct Telegram {
     /// With the token in it.
@@ -99,25 +103,25 @@ fn words(id: &NewsId, news: &News, lang: Lang) -> String {
         other => other.to_string(),
     };
     let reason = of("reason");
-    let reason = lang.say(zh(&reason), &reason);
+    let reason = lang.say(&reason, zh(&reason));
     let (order, product, count) = (of("order_no"), of("product"), of("quantity"));
     let what = match id.topic {
-        Topic::Delivered => format!("{} {order}\n{product} × {count}", lang.say("已发货:订单", "Delivered: order")),
+        Topic::Delivered => format!("{} {order}\n{product} × {count}", lang.say("Delivered: order", "已发货:订单")),
         Topic::Held => {
             let todo = format!("kamid order approve {order} | reject {order} | refund {order}");
-            format!("{} {order}: {reason}\n{product} × {count}\n{todo}", lang.say("待人工审核:订单", "Held: order"))
+            format!("{} {order}: {reason}\n{product} × {count}\n{todo}", lang.say("Held: order", "待人工审核:订单"))
         }
         Topic::StockLow => {
             let (left, waits) = (of("available"), of("orders_waiting"));
-            let (head, keys) = (lang.say("库存不足", "Stock is low"), lang.say("剩余卡密", "keys left"));
-            format!("{head}: {product}\n{keys} {left} · {} {waits}", lang.say("等待订单", "orders waiting"))
+            let (head, keys) = (lang.say("Stock is low", "库存不足"), lang.say("keys left", "剩余卡密"));
+            format!("{head}: {product}\n{keys} {left} · {} {waits}", lang.say("orders waiting", "等待订单"))
         }
         Topic::Incident => {
             let about = [of("channel"), of("number")].into_iter().filter(|text| !text.is_empty());
             let about = about.collect::<Vec<_>>().join(" · ");
-            format!("{}: {reason}\n{about}\n{}", lang.say("异常", "Incident"), of("advice"))
+            format!("{}: {reason}\n{about}\n{}", lang.say("Incident", "异常"), of("advice"))
         }
-        Topic::Test => lang.say("测试:kamid 可以在这里发送通知。", "A test: kamid can send notices here.").to_owned(),
+        Topic::Test => lang.say("A test: kamid can send notices here.", "测试:kamid 可以在这里发送通知。").to_owned(),
     };
     format!("{what}\n{}", stamp(news.at, "%Y-%m-%d %H:%M:%S UTC"))
 }
@@ -139,29 +143,19 @@ fn taken(answer: &Response) -> Result<(), Refused> {
     }
 }
 
-pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
-    let s = wish.section;
+pub(super) fn build(wish: &Wish<'_>, v: &mut Values<'_>) -> Option<Way> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
-    let token = secret(s, "bot_token", problems).filter(|token| {
+    let token = v.secret(&BOT_TOKEN).filter(|token| {
         let right = token.reveal().contains(':') && token.reveal().bytes().all(fits);
         if !right {
-            s.reject("bot_token", "must be as BotFather gave it, digits, a colon and letters", problems);
+            v.reject(&BOT_TOKEN, "must be as BotFather gave it, digits, a colon and letters");
         }
         right
     });
-    let chat = need(s, "chat_id", "the chat's id in quotes, such as \"-1001234567890\", or \"@channel\"", problems);
-    let api = s.text("api_url", problems).unwrap_or_else(|| "https://api.telegram.org".to_owned());
-    let outbound = wish.outbound.to(&api, true).map_err(|why| s.reject("api_url", why, problems)).ok();
-    let lang = match s.text("lang", problems).as_deref() {
-        None | Some("zh") => Lang::Zh,
-        Some("en") => Lang::En,
-        Some(_) => {
-            s.reject("lang", "must be \"zh\" or \"en\"", problems);
-            Lang::Zh
-        }
-    };
-    let topics = topics(s, &[Topic::Held, Topic::StockLow, Topic::Incident], problems);
-    s.finish(&SETTINGS, problems);
+    let (chat, api) = (v.text(&CHAT_ID), v.text(&API_URL).unwrap_or_default());
+    let outbound = wish.outbound.to(&api, true).map_err(|why| v.reject(&API_URL, why)).ok();
+    let lang = if v.choice(&LANG) == "en" { Lang::En } else { Lang::Zh };
+    let topics = topics(v, &EVENTS, &[Topic::Held, Topic::StockLow, Topic::Incident]);
     let url = Secret::new(format!("{}/bot{}/sendMessage", api.trim_end_matches('/'), token?.reveal()));
     Some(Way::Operators(Arc::new(Telegram { url, chat: chat?, lang, topics, outbound: outbound? })))
 }

@@ -5,13 +5,29 @@ use zeroize::Zeroizing;
 
 use crate::domain::text::printable;
 use crate::domain::{OrderId, Slot};
-use crate::settings::{Problem, Section};
+use crate::settings::{Form, Setting, Values};
 use crate::shop::Message;
 
 const EN: &str = include_str!("text/en.txt");
 const ZH: &str = include_str!("text/zh.txt");
-/// Longest template.
-const TEMPLATE_BYTES: u64 = 65_536;
+/// The language of texts.
+pub const LANG: Setting =
+    Setting::choice(&["zh", "en"], "lang", "the language of the text: zh or en", "文字的语言:zh 或 en");
+const WITH_KEYS: Setting = Setting::optional(
+    Form::Flag,
+    "keys",
+    "true: the keys stand in the mail, up to 50; false: only the link to the order's page",
+    "true:邮件里有卡密,最多 50 个;false:只有订单页的链接",
+)
+.or("true");
+const FILE: Setting = Setting::optional(
+    Form::File(65_536),
+    "template_file",
+    "your own text: the first line is the subject, then an empty line, then the mail",
+    "自己的文字:第一行为主题,空一行,然后是正文",
+);
+/// What a template is made of.
+pub const ROWS: [&Setting; 3] = [&LANG, &WITH_KEYS, &FILE];
 /// Keys written into one message; the page has the others.
 const KEYS: usize = 50;
 
@@ -45,19 +61,16 @@ pub fn sample(to: &str) -> Message {
 }
 
 impl Template {
-    /// Out of a section: `lang` (zh or en) or `template_file`; `keys` says whether the keys are in it.
-    pub fn read(s: &Section, problems: &mut Vec<Problem>) -> Option<Self> {
-        let lang = s.text("lang", problems).unwrap_or_else(|| "zh".to_owned());
-        let keys = s.flag("keys", problems).unwrap_or(true);
-        let own = s.file("template_file", TEMPLATE_BYTES, problems);
-        let text = match (own, lang.as_str()) {
-            (Some(text), _) => text,
-            (None, "zh") => ZH.to_owned(),
-            (None, "en") => EN.to_owned(),
-            (None, _) => {
-                s.reject("lang", "must be \"zh\" or \"en\"", problems);
-                return None;
+    /// Out of a section, by [`ROWS`].
+    pub fn read(v: &mut Values<'_>) -> Option<Self> {
+        let keys = v.flag(&WITH_KEYS).unwrap_or(true);
+        let text = match v.file(&FILE) {
+            // Its language is its own: what is said of it means nothing.
+            Some(text) => {
+                let _said = v.given(&LANG);
+                text
             }
+            None => if v.choice(&LANG) == "en" { EN } else { ZH }.to_owned(),
         };
         let mut engine = Environment::new();
         engine.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
@@ -65,7 +78,7 @@ impl Template {
         match made.and_then(|template| template.write(&sample("me@example.com")).map(|_| template)) {
             Ok(template) => Some(template),
             Err(error) => {
-                s.reject("template_file", format!("cannot be filled in: {error}"), problems);
+                v.reject(&FILE, format!("cannot be filled in: {error}"));
                 None
             }
         }

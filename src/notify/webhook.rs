@@ -12,24 +12,40 @@ use data_encoding::BASE64;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{Herald, Way, Wish, need, now, secret, stamp, topics};
+use super::{Herald, Way, Wish, events, now, stamp, topics};
 use crate::domain::{Call, Millis, News, NewsId, Response, Topic};
 use crate::outbound::Outbound;
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Form, Secret, Setting, Values};
 use crate::shop::Refused;
 
-const SETTINGS: [&str; 10] = [
-    "kind",
+const URL: Setting = Setting::needed(
+    Form::Line,
     "url",
+    "where events are sent to, https://…; http:// only to this machine itself. It enters no log",
+    "事件发往的地址,https://…;http:// 只限本机。不会写入日志",
+);
+const SECRET: Setting = Setting::needed(
+    Form::Token,
     "secret",
-    "secret_file",
-    "secret_env",
+    "whsec_ and the base64 of 24 to 64 random bytes",
+    "whsec_ 加上 24 到 64 个随机字节的 base64",
+);
+const PREVIOUS: Setting = Setting::optional(
+    Form::Token,
     "previous_secret",
-    "previous_secret_file",
-    "previous_secret_env",
-    "events",
+    "while you change secrets: both sign, the receiver may know either; take it out afterwards",
+    "更换密钥期间:两个都签名,接收方知道任一个即可;之后请删去",
+);
+const EVENTS: Setting = events("[\"order.delivered\", \"order.held\", \"stock.low\"]");
+const ALLOW_PRIVATE: Setting = Setting::optional(
+    Form::Flag,
     "allow_private",
-];
+    "true: the name in url may stand for an address of your own network; else such a connection is not made, whatever a name server says",
+    "true:url 里的名称可以指向自己网络的地址;否则无论域名服务器怎么说都不连接",
+)
+.or("false");
+/// The settings of kind `webhook`.
+pub(super) const SETTINGS: &[&Setting] = &[&URL, &SECRET, &PREVIOUS, &EVENTS, &ALLOW_PRIVATE];
 /// For a whole try.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -61,29 +77,28 @@ struct Webhook {
 }
 
 /// The key of a secret: `whsec_` and base64 of 24 to 64 bytes.
-fn key(s: &Section, name: &str, secret: &Secret, problems: &mut Vec<Problem>) -> Option<hmac::Key> {
-    let text = secret.reveal().trim();
-    match text.strip_prefix("whsec_").map(|text| BASE64.decode(text.as_bytes())) {
-        Some(Ok(bytes)) if (24..=64).contains(&bytes.len()) => Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
-        _ => {
-            s.reject(name, "must be whsec_ and the base64 of 24 to 64 bytes", problems);
-            None
-        }
-    }
+fn key(secret: &Secret) -> Option<hmac::Key> {
+    let text = secret.reveal().trim().strip_prefix("whsec_")?;
+    let bytes = BASE64.decode(text.as_bytes()).ok().filter(|bytes| (24..=64).contains(&bytes.len()))?;
+    Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
-pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
-    let s = wish.section;
-    let url = need(s, "url", "where events are sent to, https://…", problems);
-    let allow_private = s.flag("allow_private", problems).unwrap_or(false);
-    let outbound = url
-        .as_ref()
-        .and_then(|url| wish.outbound.to(url, allow_private).map_err(|why| s.reject("url", why, problems)).ok());
-    let signing = secret(s, "secret", problems).and_then(|secret| key(s, "secret", &secret, problems));
-    let previous = s.token("previous_secret", problems);
-    let previous = previous.and_then(|secret| key(s, "previous_secret", &secret, problems));
-    let topics = topics(s, &[Topic::Delivered, Topic::Held, Topic::StockLow], problems);
-    s.finish(&SETTINGS, problems);
+/// The key of a secret in the settings.
+fn read_key(v: &mut Values<'_>, row: &Setting) -> Option<hmac::Key> {
+    let secret = v.secret(row)?;
+    let key = key(&secret);
+    if key.is_none() {
+        v.reject(row, "must be whsec_ and the base64 of 24 to 64 bytes");
+    }
+    key
+}
+
+pub(super) fn build(wish: &Wish<'_>, v: &mut Values<'_>) -> Option<Way> {
+    let (url, allow_private) = (v.text(&URL), v.flag(&ALLOW_PRIVATE).unwrap_or(false));
+    let outbound =
+        url.as_ref().and_then(|url| wish.outbound.to(url, allow_private).map_err(|why| v.reject(&URL, why)).ok());
+    let (signing, previous) = (read_key(v, &SECRET), read_key(v, &PREVIOUS));
+    let topics = topics(v, &EVENTS, &[Topic::Delivered, Topic::Held, Topic::StockLow]);
     let signer = Signer([Some(signing?), previous].into_iter().flatten().collect());
     Some(Way::Operators(Arc::new(Webhook { url: Secret::new(url?), signer, topics, outbound: outbound? })))
 }
@@ -141,14 +156,11 @@ impl Herald for Webhook {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn section(config: &Value) -> Section {
-        Section::from_json("notify.hook", config.as_object().unwrap())
-    }
+    use crate::notify::Notifiers;
+    use crate::settings::Section;
 
     fn signer(secrets: &[&Value]) -> Signer {
-        let (s, mut problems) = (section(&json!({})), Vec::new());
-        let of = |text: &&Value| key(&s, "secret", &Secret::new(text.as_str().unwrap().to_owned()), &mut problems);
+        let of = |text: &&Value| key(&Secret::new(text.as_str().unwrap().to_owned()));
         let keys = secrets.iter().map(of).map(Option::unwrap).collect();
         Signer(keys)
     }
@@ -213,11 +225,10 @@ mod tests {
             for (name, value) in change {
                 config[*name] = value.clone();
             }
-            let (s, mut problems) = (section(&config), Vec::new());
-            let _kind = s.text("kind", &mut problems);
+            let section = Section::from_json("notify.hook", config.as_object().unwrap());
             let outbound = &Outbound::build(&crate::outbound::OutboundConfig::default()).unwrap();
-            let wish = Wish { section: &s, outbound, data: std::path::Path::new("") };
-            let built = build(&wish, &mut problems).is_some();
+            let built = Notifiers::build(&[("hook".to_owned(), section)], outbound, std::path::Path::new(""), false);
+            let (built, problems) = built.map_or_else(|problems| (false, problems), |(_, problems)| (true, problems));
             (built, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         };
         assert_eq!(problems(&[]), (true, String::new()));

@@ -1,11 +1,10 @@
-//! The table's type: one row says everything about a setting — its name, how it is written, when it must be there, what
+//! The table's type: one row says everything about a setting — its name, how it is written, whether it must be there, what
 //! stands where it is left out, and what it is. What reads it, asks for it, documents it and knows its name walks rows.
 
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::{Problem, Secret, Section};
-use crate::domain::{Currency, Text};
+use crate::domain::Text;
 
 /// How a setting is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,19 +19,27 @@ pub enum Form {
     Number,
     /// An address that is called, without a query.
     Address,
-    /// Three capital letters.
-    Currency,
+    /// An address that is called by https, or this machine's own; what it looks like.
+    Https(&'static str),
+    /// A text that can be read as something; what it must be, in words.
+    Parsed(&'static str),
     /// A whole number within a range.
     Whole(i64, i64),
     /// `true` or `false`.
     Flag,
-    /// A list of such texts.
+    /// A list of texts that can be read as something; what they must be, in words.
     List(&'static str),
     /// A list of tables.
     Tables,
-    /// A line that nobody may see, and no header could carry with a line's end in it.
+    /// The name of a file with at most so many bytes.
+    File(u64),
+    /// A secret of one line, as headers and signatures carry it.
     Secret,
-    /// Several of those, all of them good.
+    /// A secret that a program made up, whose own form is checked by what reads it.
+    Token,
+    /// A secret that a person may have made up.
+    Password,
+    /// Several secrets, all of them good.
     Secrets,
     /// A private key: PEM or base64.
     PrivateKey,
@@ -44,25 +51,20 @@ impl Form {
     /// Whether nobody may see it: it stands in a file or a variable.
     #[must_use]
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::Secrets | Self::PrivateKey)
+        matches!(self, Self::Secret | Self::Token | Self::Password | Self::Secrets | Self::PrivateKey)
     }
 
-    /// Whether it stands in a file of its own, which the section names.
+    /// Whether it stands in a file of its own, which the section names as `<key>_file`.
     #[must_use]
     pub const fn is_filed(self) -> bool {
         self.is_secret() || matches!(self, Self::PublicFile)
     }
-}
 
-/// When a setting must be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// Always.
-    Always,
-    /// It may be left out.
-    Optional,
-    /// Where that setting has that word.
-    When(&'static str, &'static str),
+    /// Whether a person has it as a file, too long to be typed.
+    #[must_use]
+    pub const fn is_file(self) -> bool {
+        matches!(self, Self::PrivateKey | Self::PublicFile | Self::File(_))
+    }
 }
 
 /// One setting.
@@ -72,14 +74,16 @@ pub struct Setting {
     pub key: &'static str,
     /// How it is written.
     pub form: Form,
-    /// When it must be there.
-    pub need: Need,
     /// What it is and where it is found.
     pub help: Text,
-    /// What stands where it is left out, as it would be written.
-    pub default: Option<&'static str>,
+    /// Whether it must be there.
+    pub needed: bool,
     /// Whether who adds a section is asked for it.
     pub asked: bool,
+    /// What stands where it is left out, as it would be written.
+    pub default: Option<&'static str>,
+    /// It means something only where that setting has that word.
+    pub when: Option<(&'static str, &'static str)>,
     /// What is wrong with it shows only once that setting is there too.
     pub with: Option<&'static str>,
 }
@@ -89,36 +93,37 @@ impl Setting {
     #[must_use]
     pub const fn needed(form: Form, key: &'static str, en: &'static str, zh: &'static str) -> Self {
         let help = Text::new(en, zh);
-        Self { key, form, need: Need::Always, help, default: None, asked: true, with: None }
+        Self { key, form, help, needed: true, asked: true, default: None, when: None, with: None }
     }
 
     /// One that may be left out, and is not asked for.
     #[must_use]
     pub const fn optional(form: Form, key: &'static str, en: &'static str, zh: &'static str) -> Self {
-        Self { need: Need::Optional, asked: false, ..Self::needed(form, key, en, zh) }
+        Self { needed: false, asked: false, ..Self::needed(form, key, en, zh) }
     }
 
-    /// A choice that is asked for; its first word stands where it is left out.
+    /// One of these words, the first where it is left out.
     #[must_use]
-    pub const fn choice(
-        words: &'static [&'static str],
-        key: &'static str,
-        en: &'static str,
-        zh: &'static str,
-    ) -> Self {
-        Self { asked: true, default: words.first().copied(), ..Self::optional(Form::Choice(words), key, en, zh) }
+    pub const fn choice(words: &'static [&'static str], key: &'static str, en: &'static str, zh: &'static str) -> Self {
+        Self { default: words.first().copied(), ..Self::optional(Form::Choice(words), key, en, zh) }
+    }
+
+    /// One that may say what is so anyway.
+    #[must_use]
+    pub const fn only(word: &'static str, key: &'static str) -> Self {
+        Self::optional(Form::Only(word), key, "this, and nothing else", "只能是这个值").or(word)
     }
 
     /// With what stands where it is left out.
     #[must_use]
     pub const fn or(self, default: &'static str) -> Self {
-        Self { need: Need::Optional, default: Some(default), ..self }
+        Self { needed: false, default: Some(default), ..self }
     }
 
-    /// Needed, and asked for, only where that setting has that word.
+    /// Meant only where that setting has that word.
     #[must_use]
     pub const fn when(self, key: &'static str, word: &'static str) -> Self {
-        Self { need: Need::When(key, word), ..self }
+        Self { when: Some((key, word)), ..self }
     }
 
     /// Judged together with that setting.
@@ -144,7 +149,8 @@ impl Setting {
 /// Slices of rows, as a kind's own and those of every kind.
 pub type Rows<'a> = &'a [&'a [&'static Setting]];
 
-/// A section's settings as values, read by their rows. What is wrong is collected; nothing stops at the first.
+/// A section's settings as values, read by their rows: a needed one that is read and not there is told of. What is wrong is
+/// collected; nothing stops at the first, and a default stands in for what cannot be read.
 pub struct Values<'a> {
     section: &'a Section,
     rows: Vec<&'static Setting>,
@@ -158,35 +164,53 @@ impl Section {
     }
 }
 
-impl Values<'_> {
-    fn known(&self, row: &Setting) {
-        debug_assert!(self.rows.iter().any(|known| known.key == row.key), "{} is no row of this section", row.key);
+/// Words in quotation marks, as a choice of them.
+fn choice_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+impl<'a> Values<'a> {
+    /// The section itself, for what is read without being judged.
+    #[must_use]
+    pub const fn section(&self) -> &'a Section {
+        self.section
     }
 
-    /// Whether it must be there, as the section stands.
-    fn is_needed(&mut self, row: &Setting) -> bool {
-        match row.need {
-            Need::Always => true,
-            Need::Optional => false,
-            Need::When(key, word) => {
-                let default = self.rows.iter().find(|row| row.key == key).and_then(|row| row.default);
-                // A value that is no text is told of where it is read.
-                self.section.text(key, &mut Vec::new()).as_deref().or(default) == Some(word)
-            }
-        }
+    /// A table inside, with rows of its own.
+    pub fn inner<'b>(&'b mut self, section: &'b Section, rows: Rows<'_>) -> Values<'b> {
+        section.values(rows, self.problems)
+    }
+
+    /// A table inside that has the same rows.
+    pub fn alike<'b>(&'b mut self, section: &'b Section) -> Values<'b> {
+        Values { section, rows: self.rows.clone(), problems: self.problems }
+    }
+
+    /// A row that is not among the section's own would have a name that nobody knows.
+    fn check(&self, row: &Setting) {
+        debug_assert!(self.rows.contains(&row), "{} is no row of this section, or another one", row.key);
     }
 
     /// Says that it is missing, where it must be there.
     fn require<T>(&mut self, row: &Setting, value: Option<T>) -> Option<T> {
-        if value.is_none() && self.is_needed(row) {
+        if value.is_none() && row.needed {
             let place = match row.form {
-                _ if row.form.is_secret() => format!("{0}_file names a file with it (or {0}_env a variable): ", row.key),
-                _ if row.form.is_filed() => format!("{}_file names a file with it: ", row.key),
+                form if form.is_secret() => format!("{0}_file names a file with it (or {0}_env a variable): ", row.key),
+                form if form.is_filed() => format!("{}_file names a file with it: ", row.key),
                 _ => String::new(),
             };
             self.section.require(row.key, &format!("{place}{}", row.help.en), self.problems);
         }
         value
+    }
+
+    /// Says that it is missing, though its row does not say that it must be there.
+    pub fn missing(&mut self, row: &Setting, why: &str) {
+        self.section.require(row.key, why, self.problems);
     }
 
     /// Says that it is wrong.
@@ -202,101 +226,128 @@ impl Values<'_> {
     /// Whether it is there, under any of its names.
     #[must_use]
     pub fn has(&self, row: &Setting) -> bool {
+        self.check(row);
         row.names().any(|name| self.section.has(&name))
     }
 
-    /// A line, a number out of a console or an address: what stands there, or its default.
+    /// Whether it stands in the section itself, not in a file or a variable.
+    #[must_use]
+    pub fn has_inline(&self, row: &Setting) -> bool {
+        self.check(row);
+        self.section.has(row.key)
+    }
+
+    /// A text that is there: what is missing is not told of, since another setting may stand in its place.
+    pub fn given(&mut self, row: &Setting) -> Option<String> {
+        self.check(row);
+        self.section.text(row.key, self.problems)
+    }
+
+    /// A text in any form of one: what stands there, or its default.
     pub fn text(&mut self, row: &Setting) -> Option<String> {
-        self.known(row);
-        let text = self.section.text(row.key, self.problems).or_else(|| row.default.map(str::to_owned));
+        let text = self.given(row).or_else(|| row.default.map(str::to_owned));
         let text = self.require(row, text)?;
         match row.form {
-            Form::Number => self.number(row, text),
-            Form::Address => self.address(row, text),
-            Form::Only(word) if text != word => {
-                self.reject(row, format!("must be {word:?}"));
-                None
+            Form::Only(word) if text != word => self.reject(row, format!("must be {word:?}")),
+            Form::Number if !text.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                self.reject(row, format!("must be letters and digits: {}", row.help.en));
+                return None;
             }
-            _ => Some(text),
+            Form::Https(wanted) if !text.starts_with("https://") && !text.starts_with("http://127.0.0.1") => {
+                self.reject(row, format!("must be {wanted}"));
+            }
+            Form::Address => {
+                self.check_address(row, &text);
+                return Some(text.trim_end_matches('/').to_owned());
+            }
+            _ => {}
         }
+        Some(text)
     }
 
-    fn number(&mut self, row: &Setting, text: String) -> Option<String> {
-        if text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Some(text);
-        }
-        self.reject(row, format!("must be letters and digits: {}", row.help.en));
-        None
-    }
-
-    /// Without a slash at its end.
-    fn address(&mut self, row: &Setting, url: String) -> Option<String> {
+    fn check_address(&mut self, row: &Setting, url: &str) {
         if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#', ' ']) {
-            let message = "must begin with https:// (or http://) and have no query: https://host/, or https://host/path/";
+            let message =
+                "must begin with https:// (or http://) and have no query: https://host/, or https://host/path/";
             self.reject(row, message);
-            return None;
-        }
-        if url.starts_with("http://") && !url.contains("//127.0.0.1") && !url.contains("//localhost") {
+        } else if url.starts_with("http://") && !url.contains("//127.0.0.1") && !url.contains("//localhost") {
             self.warn(row, "is not https: what is sent there can be read and changed on the way");
         }
-        Some(url.trim_end_matches('/').to_owned())
     }
 
-    /// One of its words, or its first.
+    /// A number out of a console; one that does not look as usual is told of, and no more than that: gateways give out
+    /// others than they document.
+    pub fn number(&mut self, row: &Setting, usual: impl Fn(&str) -> bool) -> Option<String> {
+        let text = self.text(row)?;
+        if !usual(&text) {
+            self.warn(row, format!("does not look like this: {}", row.help.en));
+        }
+        Some(text)
+    }
+
+    /// One of its words, or its default.
     pub fn choice(&mut self, row: &Setting) -> &'static str {
-        self.known(row);
         let Form::Choice(words) = row.form else { return "" };
-        let first = words.first().copied().unwrap_or_default();
-        let Some(text) = self.section.text(row.key, self.problems) else { return row.default.unwrap_or(first) };
+        let default = row.default.unwrap_or_default();
+        let Some(text) = self.given(row) else { return default };
         words.iter().find(|word| **word == text).copied().unwrap_or_else(|| {
-            let all: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
-            self.reject(row, format!("must be {}", all.join(" or ")));
-            first
+            self.reject(row, format!("must be {}", choice_of(words)));
+            default
         })
+    }
+
+    /// What a text can be read as, or its default.
+    pub fn parsed<T: FromStr>(&mut self, row: &Setting) -> Option<T> {
+        self.check(row);
+        let Form::Parsed(wanted) = row.form else { return None };
+        let value = self.section.parsed(row.key, wanted, self.problems).or_else(|| row.default?.parse().ok());
+        self.require(row, value)
     }
 
     /// A whole number within its range, or its default.
     pub fn whole<T: TryFrom<i64>>(&mut self, row: &Setting) -> Option<T> {
-        self.known(row);
+        self.check(row);
         let Form::Whole(from, to) = row.form else { return None };
-        let range: RangeInclusive<i64> = from..=to;
         let default = || T::try_from(row.default?.parse().ok()?).ok();
-        self.section.whole(row.key, range, self.problems).or_else(default)
+        self.section.whole(row.key, from..=to, self.problems).or_else(default)
     }
 
-    /// `true` or `false`; `None`: it is not said.
+    /// `true` or `false`, or its default; `None`: neither is said.
     pub fn flag(&mut self, row: &Setting) -> Option<bool> {
-        self.known(row);
+        self.check(row);
         self.section.flag(row.key, self.problems).or_else(|| row.default?.parse().ok())
     }
 
-    /// A currency, or its default.
-    pub fn currency(&mut self, row: &Setting) -> Currency {
-        self.known(row);
-        let default = || row.default.and_then(|word| word.parse().ok()).unwrap_or(Currency::CNY);
-        self.section.parsed(row.key, "three capital letters", self.problems).unwrap_or_else(default)
-    }
-
-    /// A list of what can be read of texts.
+    /// What a list of texts can be read as.
     pub fn list<T: FromStr>(&mut self, row: &Setting) -> Vec<T> {
-        self.known(row);
+        self.check(row);
         let Form::List(wanted) = row.form else { return Vec::new() };
         self.section.parsed_list(row.key, wanted, self.problems)
     }
 
     /// Tables in it.
     pub fn tables(&mut self, row: &Setting) -> Vec<Section> {
-        self.known(row);
+        self.check(row);
         self.section.tables(row.key, self.problems)
     }
 
-    /// A secret of one line.
+    /// The text of the file that it names.
+    pub fn file(&mut self, row: &Setting) -> Option<String> {
+        self.check(row);
+        let Form::File(most) = row.form else { return None };
+        self.section.file(row.key, most, self.problems)
+    }
+
+    /// One secret, or a private key for what understands it.
     pub fn secret(&mut self, row: &Setting) -> Option<Secret> {
-        self.known(row);
-        let secret = self.section.token(row.key, self.problems);
+        self.check(row);
+        let secret = match row.form {
+            Form::Secret | Form::Token => self.section.token(row.key, self.problems),
+            _ => self.section.secret(row.key, self.problems),
+        };
         let secret = self.require(row, secret)?;
         // A line's end or a blank inside is a copying slip, and no header can carry it.
-        if secret.reveal().bytes().any(|b| b.is_ascii_control()) {
+        if row.form == Form::Secret && secret.reveal().bytes().any(|b| b.is_ascii_control()) {
             self.reject(row, "holds a line's end or another control character: it is one line");
             return None;
         }
@@ -305,21 +356,14 @@ impl Values<'_> {
 
     /// Several secrets; none where there is none.
     pub fn secrets(&mut self, row: &Setting) -> Vec<Secret> {
-        self.known(row);
+        self.check(row);
         let secrets = self.section.secrets(row.key, self.problems);
         self.require(row, (!secrets.is_empty()).then_some(secrets)).unwrap_or_default()
     }
 
-    /// A private key as text, for what understands it.
-    pub fn private_text(&mut self, row: &Setting) -> Option<Secret> {
-        self.known(row);
-        let text = self.section.secret(row.key, self.problems);
-        self.require(row, text)
-    }
-
-    /// Public keys or certificates as text, for what understands them.
+    /// Public keys or certificates, for what understands them.
     pub fn public_text(&mut self, row: &Setting) -> Option<String> {
-        self.known(row);
+        self.check(row);
         let text = self.section.public_text(row.key, self.problems);
         self.require(row, text)
     }
@@ -329,5 +373,49 @@ impl Values<'_> {
         let known: Vec<String> = self.rows.iter().flat_map(|row| row.names()).collect();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         self.section.finish(&known, self.problems);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NAME: Setting = Setting::needed(Form::Number, "name", "its number", "编号");
+    const MODE: Setting = Setting::choice(&["one", "two", "three"], "mode", "which", "哪个");
+    const SIZE: Setting = Setting::optional(Form::Whole(1, 9), "size", "how much", "多少").or("5");
+    const ROWS: &[&Setting] = &[&NAME, &MODE, &SIZE];
+
+    fn section(settings: &Value) -> Section {
+        Section::from_json("x", settings.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_row_says_what_is_read_what_stands_in_and_what_is_wrong() {
+        let read = |settings: Value| {
+            let (s, mut problems) = (section(&settings), Vec::new());
+            let mut v = s.values(&[ROWS], &mut problems);
+            let read = (v.text(&NAME), v.choice(&MODE), v.whole::<u32>(&SIZE));
+            v.finish();
+            (read, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        };
+        let said = |name: &str, mode: &'static str, size| (Some(name.to_owned()), mode, Some(size));
+        assert_eq!(read(json!({"name": "a1"})), (said("a1", "one", 5), String::new()));
+        assert_eq!(read(json!({"name": "a1", "mode": "two", "size": 9})), (said("a1", "two", 9), String::new()));
+        let (read_, wrong) = read(json!({"mode": "four", "size": 10, "siez": 1}));
+        assert_eq!(read_, (None, "one", Some(5)));
+        let wanted = "x.name: is missing: its number; x.mode: must be \"one\", \"two\" or \"three\"; \
+                      x.size: must be a whole number from 1 to 9; x.siez: is not a setting; known here: name, mode, size";
+        assert_eq!(wrong, wanted);
+        assert_eq!(read(json!({"name": "a b"})).1, "x.name: must be letters and digits: its number");
+    }
+
+    /// The names that are known are those of the rows: a reader of another row would read what is refused as unknown.
+    #[test]
+    #[should_panic(expected = "size is no row of this section")]
+    fn a_row_of_another_section_is_a_bug() {
+        let (s, mut problems) = (section(&json!({})), Vec::new());
+        let _size = s.values(&[&[&NAME]], &mut problems).whole::<u32>(&SIZE);
     }
 }

@@ -1,6 +1,7 @@
 //! What the fields of a detail are called in Chinese; in English they are read as the admin API names them.
 
-use super::lang::{Lang, word};
+use super::lang::word;
+use crate::domain::Lang;
 
 /// Field and label.
 const LABELS: &[(&str, &str)] = &[

@@ -1,37 +1,12 @@
-//! The two languages of the dashboard.
+//! Which language whoever sits here reads, and the daemon's words in it.
 
-/// In which language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Lang {
-    /// English.
-    #[default]
-    En,
-    /// 中文。
-    Zh,
-}
+use crate::domain::Lang;
 
-impl Lang {
-    /// The language of a locale such as `zh_CN.UTF-8`.
-    #[must_use]
-    pub fn of_locale(locale: &str) -> Self {
-        if locale.to_ascii_lowercase().starts_with("zh") { Self::Zh } else { Self::En }
-    }
-
-    /// The language of the environment: Chinese only where the terminal can show it.
-    #[must_use]
-    pub fn of_environment() -> Self {
-        let named = first_set(["LC_ALL", "LC_MESSAGES", "LANG"]).filter(|_| utf8_environment());
-        named.map_or(Self::En, |it| Self::of_locale(&it))
-    }
-
-    /// One of the two.
-    #[must_use]
-    pub fn say<'a>(self, en: &'a str, zh: &'a str) -> &'a str {
-        match self {
-            Self::En => en,
-            Self::Zh => zh,
-        }
-    }
+/// The language of the environment: Chinese only where the terminal can show it.
+#[must_use]
+pub fn language() -> Lang {
+    let named = first_set(["LC_ALL", "LC_MESSAGES", "LANG"]).filter(|_| utf8_environment());
+    named.map_or(Lang::En, |it| Lang::of_locale(&it))
 }
 
 /// The first of these that the environment sets.

@@ -24,7 +24,7 @@ pub mod theme;
 pub mod view;
 
 pub use crate::telemetry::snapshot::FILTER_BYTES;
-pub use lang::Lang;
+pub use lang::language;
 pub use once::{Form, Shows, once, picture, svg, text as page};
 pub use record::{Player, Recorder};
 pub use run::{Options, run};

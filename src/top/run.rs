@@ -14,7 +14,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
 use super::keys::Tab;
-use super::lang::Lang;
 use super::model::alarm::Level;
 use super::model::ui::Hit;
 use super::model::{Effect, Link, Message, Model};
@@ -24,6 +23,7 @@ use super::theme::Theme;
 use super::view::{Drawn, draw};
 use crate::client::Client;
 use crate::config::Top;
+use crate::domain::Lang;
 use crate::tty::{self, Stream, Tty};
 
 /// Between two pictures, unless a key was pressed.

@@ -44,6 +44,7 @@ mod stores;
 mod strangers;
 mod stream;
 mod support;
+mod tables;
 mod testmode;
 mod top;
 mod tour;

@@ -14,9 +14,10 @@ use super::super::{
     common, json, keys,
     keys::PublicKey,
 };
+use super::settings::{CERT_SERIAL, CERTS, FETCH, KEY_ID, MODE, PEM, PLATFORM_CERT, PLATFORM_KEY, TOLERANCE};
 use super::{SCHEME, unseal};
 use crate::domain::{Millis, Rejection, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::Values;
 
 /// How the ids of public keys begin: no certificate has such a number.
 const PUBLIC_KEY: &str = "PUB_KEY_ID_";
@@ -53,38 +54,32 @@ type Header<'h, 'a> = &'h dyn Fn(&str) -> Option<&'a str>;
 
 impl Platform {
     /// The keys of a section.
-    pub fn read(s: &Section, problems: &mut Vec<Problem>) -> Self {
+    pub fn read(v: &mut Values<'_>) -> Self {
         let mut known = Keys::new();
-        if let Some(id) = s.text("platform_public_key_id", problems) {
-            let what = "WeChat Pay's public key (微信支付公钥), pub_key.pem";
-            if let Some(key) = keys::public(s, "platform_public_key", what, problems) {
-                known.insert(id_of(&id), (key, None));
-            }
+        if let Some(id) = v.given(&KEY_ID)
+            && let Some(key) = keys::public(v, &PLATFORM_KEY)
+        {
+            known.insert(id_of(&id), (key, None));
         }
-        let mut certs = Vec::new();
-        if s.has("platform_cert") || s.has("platform_cert_file") {
-            certs.extend(cert::certs(s, "platform_cert", "platform certificates, PEM", problems));
+        let named = v.has(&PLATFORM_CERT);
+        let mut certs = if named { cert::certs(v, &PLATFORM_CERT) } else { Vec::new() };
+        for table in v.tables(&CERTS) {
+            let mut inner = v.inner(&table, &[&[&CERT_SERIAL, &PEM]]);
+            certs.extend(cert::certs(&mut inner, &PEM));
+            let _said = inner.text(&CERT_SERIAL);
+            inner.finish();
         }
-        for table in s.tables("platform_certs", problems) {
-            certs.extend(cert::certs(&table, "pem", "a platform certificate, PEM", problems));
-            let _said = table.text("serial", problems);
-            table.finish(&["serial", "pem", "pem_file"], problems);
-        }
-        let named = !certs.is_empty() || s.has("platform_cert") || s.has("platform_cert_file");
+        let named = named || !certs.is_empty();
         known.extend(certs.into_iter().filter_map(keyed));
         // Who chose certificates and names none has them fetched, whether or not the public key is there already: while an
         // account changes over, either signs.
-        let certs = s.text("mode", problems).is_some_and(|mode| mode == "platform_cert") && !named;
-        let fetch = s.flag("fetch_platform_certs", problems).unwrap_or(certs);
-        if known.is_empty() && !fetch && !s.has("platform_public_key_id") {
-            s.require(
-                "platform_public_key_id",
-                "with platform_public_key_file, from the console (微信支付公钥); or mode = \"platform_cert\" (平台证书)",
-                problems,
-            );
+        let certs = v.choice(&MODE) == "platform_cert" && !named;
+        let fetch = v.flag(&FETCH).unwrap_or(certs);
+        if known.is_empty() && !fetch && !v.has(&KEY_ID) {
+            let what = "with platform_public_key_file, from the console (微信支付公钥); or mode = \"platform_cert\" (平台证书)";
+            v.missing(&KEY_ID, what);
         }
-        let tolerance_s = common::tolerance_s(s, "timestamp_tolerance_s", problems);
-        Self { known, fetch, fetched: Followed::default(), tolerance_s }
+        Self { known, fetch, fetched: Followed::default(), tolerance_s: v.whole(&TOLERANCE).unwrap_or_default() }
     }
 
     /// Whether the platform signed these headers and this body, not long ago; `seen` are the answers to fetching.

@@ -5,11 +5,10 @@ use std::path::Path;
 use serde_json::{Map, json};
 
 use super::words;
-use crate::channel::asks::{Ask, Form};
 use crate::channel::{Channels, Kind};
+use crate::domain::Lang;
 use crate::domain::text::bare;
-use crate::settings::{Problem, Secret, Section, unreadable};
-use crate::top::Lang;
+use crate::settings::{Form, Problem, Secret, Section, Setting, unreadable};
 
 /// Longest file with a secret or a key.
 const FILE_BYTES: u64 = 1 << 20;
@@ -72,14 +71,14 @@ impl Answers {
     }
 
     /// Whether the answers so far need this setting.
-    pub fn wants(&self, ask: &Ask) -> bool {
+    pub fn wants(&self, row: &Setting) -> bool {
         let is = |key: &str, word: &str| {
             let fits = |(known, given): &(String, Given)| {
                 known == key && matches!(given, Given::Value(value) if value.as_str() == Some(word))
             };
             self.given.iter().any(fits)
         };
-        ask.when.is_none_or(|(key, word)| is(key, word))
+        row.when.is_none_or(|(key, word)| is(key, word))
     }
 
     /// The file, beside the configuration, that a setting stands in.
@@ -97,8 +96,8 @@ impl Answers {
 
     /// In the order in which they are asked; what is not asked comes last.
     fn sorted(&self) -> Vec<&(String, Given)> {
-        let asked = self.kind.asks.settings;
-        let place = |key: &str| asked.iter().position(|ask| ask.key == key).unwrap_or(asked.len());
+        let rows = self.kind.settings;
+        let place = |key: &str| rows.iter().position(|row| row.asked && row.key == key).unwrap_or(rows.len());
         let mut sorted: Vec<_> = self.given.iter().collect();
         sorted.sort_by_key(|(key, _)| place(key));
         sorted
@@ -135,11 +134,11 @@ impl Answers {
     }
 
     /// Which answer a problem is about: one that is wrong, not one that is still to come.
-    pub fn blamed(&self, problem: &Problem) -> Option<&'static Ask> {
+    pub fn blamed(&self, problem: &Problem) -> Option<&'static Setting> {
         let key = problem.path.strip_prefix(&format!("channel.{}.", self.name))?;
-        let is = |ask: &&Ask| key.strip_prefix(ask.key).is_some_and(|rest| matches!(rest, "" | "_file" | "_env"));
-        let ask = self.kind.asks.settings.iter().find(is)?;
-        (self.has(ask.key) && ask.with.is_none_or(|other| self.has(other))).then_some(ask)
+        let is = |row: &&Setting| key.strip_prefix(row.key).is_some_and(|rest| matches!(rest, "" | "_file" | "_env"));
+        let row = asked(self.kind).find(is)?;
+        (self.has(row.key) && row.with.is_none_or(|other| self.has(other))).then_some(row)
     }
 
     /// A problem as whoever answers reads it: where, and what is wrong.
@@ -150,24 +149,28 @@ impl Answers {
     /// Whether a problem is about a setting that nobody asks for.
     pub fn is_unasked(&self, problem: &Problem) -> bool {
         let key = problem.path.strip_prefix(&format!("channel.{}.", self.name)).unwrap_or_default();
-        self.given.iter().any(|(given, _)| given == key) && !self.kind.asks.settings.iter().any(|ask| ask.key == key)
+        self.given.iter().any(|(given, _)| given == key) && !asked(self.kind).any(|row| row.key == key)
     }
+}
+
+/// The settings that a kind asks for.
+pub fn asked(kind: &Kind) -> impl Iterator<Item = &'static Setting> {
+    kind.settings.iter().copied().filter(|row| row.asked)
 }
 
 /// What a text answers to a question; `None`: it is left out.
 ///
 /// # Errors
 /// It answers nothing: why, and what would.
-pub fn read(ask: &Ask, text: &str) -> Result<Option<Given>, String> {
-    let text = if text.is_empty() { ask.default.unwrap_or_default() } else { text };
+pub fn read(row: &Setting, text: &str) -> Result<Option<Given>, String> {
+    let text = if text.is_empty() { row.default.unwrap_or_default() } else { text };
     if text.is_empty() {
         return Ok(None);
     }
-    match ask.form {
-        Form::Text => Ok(Some(Given::Value(text.into()))),
-        Form::Choice(words) if words.contains(&text) => Ok(Some(Given::Value(text.into()))),
-        Form::Choice(words) => Err(words.join(" ")),
-        Form::Secret => Ok(Some(Given::secret(text))),
-        Form::PrivateFile | Form::PublicFile => Given::file(text).map(Some),
+    match row.form {
+        Form::Choice(words) if !words.contains(&text) => Err(words.join(" ")),
+        form if form.is_file() => Given::file(text).map(Some),
+        form if form.is_secret() => Ok(Some(Given::secret(text))),
+        _ => Ok(Some(Given::Value(text.into()))),
     }
 }

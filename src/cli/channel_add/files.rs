@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use super::super::{Context, Failure, serve};
 use super::answers::Answers;
 use crate::config::{Config, unread};
+use crate::domain::Lang;
 use crate::domain::text::bare;
 use crate::store::embedded::make_private;
-use crate::top::Lang;
 
 /// The configuration that a channel is added to.
 pub struct Target {

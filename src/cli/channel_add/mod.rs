@@ -11,18 +11,18 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use self::answers::{Answers, Given, read};
+use self::answers::{Answers, Given, asked, read};
 use self::files::Target;
 use self::prompt::Person;
 use super::{Context, Done, Failure, serve};
-use crate::channel::asks::{Ask, Form};
 use crate::channel::{Channels, KINDS, Kind};
 use crate::config::is_name;
+use crate::domain::Lang;
 use crate::outbound::Outbound;
-use crate::settings::Problem;
+use crate::settings::{Form, Problem, Setting};
 use crate::shop::trial::{Step, call_gateway};
 use crate::store::clock::Clock;
-use crate::top::Lang;
+use crate::top;
 
 pub const EXAMPLES: &str = "Examples:
   kamid channel add
@@ -72,7 +72,7 @@ fn unusable(message: impl Into<String>) -> Failure {
 }
 
 pub async fn run(context: &Context, args: AddArgs) -> Done {
-    let lang = Lang::of_environment();
+    let lang = top::language();
     let target = Target::of(context)?;
     let asks = args.set.is_empty() && args.secret_file.is_empty() && !context.out.json;
     let here = if asks { Person::here(lang) } else { Ok(None) };
@@ -172,14 +172,14 @@ fn given(args: &AddArgs, target: &Target, lang: Lang) -> Result<Answers, Failure
         return Err(unusable(why));
     }
     let (mut answers, mut wrong) = (Answers::new(name, kind), Vec::new());
-    let asked = |key: &str| kind.asks.settings.iter().find(|ask| ask.key == key);
+    let asked = |key: &str| asked(kind).find(|row| row.key == key);
     for (key, text) in &args.set {
         let elsewhere = key.strip_suffix("_file").unwrap_or(key);
         match asked(key).or_else(|| asked(elsewhere)) {
-            Some(ask) if ask.form.is_filed() => {
-                wrong.push(format!("{key}: {} --secret-file {}=PATH", lang.say("give", "请用"), ask.key));
+            Some(row) if row.form.is_filed() => {
+                wrong.push(format!("{key}: {} --secret-file {}=PATH", lang.say("give", "请用"), row.key));
             }
-            Some(ask) => match read(ask, text) {
+            Some(row) => match read(row, text) {
                 Ok(Some(given)) => answers.give(key, given),
                 Ok(None) => {}
                 Err(words) => wrong.push(format!("{key}: {} {words}", lang.say("one of", "只能是"))),
@@ -210,19 +210,19 @@ fn given(args: &AddArgs, target: &Target, lang: Lang) -> Result<Answers, Failure
 
 /// Gives what has a default, and says what is still missing.
 fn fill_in(answers: &mut Answers, wrong: &mut Vec<String>, lang: Lang) {
-    for ask in answers.kind.asks.settings {
-        let told = wrong.iter().any(|line| line.starts_with(&format!("{}: ", ask.key)));
-        if told || answers.has(ask.key) || !answers.wants(ask) {
+    for row in asked(answers.kind) {
+        let told = wrong.iter().any(|line| line.starts_with(&format!("{}: ", row.key)));
+        if told || answers.has(row.key) || !answers.wants(row) {
             continue;
         }
-        match read(ask, "") {
-            Ok(Some(given)) => answers.give(ask.key, given),
-            _ if ask.optional => {}
+        match read(row, "") {
+            Ok(Some(given)) => answers.give(row.key, given),
+            _ if !row.needed => {}
             _ => {
-                let flag = if ask.form.is_filed() { "--secret-file" } else { "--set" };
-                let what = if ask.form.is_filed() { "PATH" } else { "…" };
-                let (missing, about) = (lang.say("missing:", "缺少:"), lang.say(ask.what.0, ask.what.1));
-                wrong.push(format!("{missing} {flag} {}={what} ({about})", ask.key));
+                let flag = if row.form.is_filed() { "--secret-file" } else { "--set" };
+                let what = if row.form.is_filed() { "PATH" } else { "…" };
+                let (missing, about) = (lang.say("missing:", "缺少:"), row.help.say(lang));
+                wrong.push(format!("{missing} {flag} {}={what} ({about})", row.key));
             }
         }
     }
@@ -246,28 +246,29 @@ async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<
         },
     };
     // Some consoles give a secret only for an address that was put in.
-    if let Some((en, zh)) = kind.asks.console {
+    if let Some(console) = kind.console {
         let url = notify_url(&name, target);
-        person.hears(&format!("\n{} {url}\n  {}", lang.say("notify address:", "通知地址:"), lang.say(en, zh)));
+        person.hears(&format!("\n{} {url}\n  {}", lang.say("notify address:", "通知地址:"), console.say(lang)));
     }
     let mut answers = Answers::new(&name, kind);
     let mut left_out: Vec<&str> = Vec::new();
     let open = |answers: &Answers, left_out: &[&str]| {
-        let open = |ask: &&Ask| answers.wants(ask) && !answers.has(ask.key) && !left_out.contains(&ask.key);
-        kind.asks.settings.iter().find(open)
+        let open = |row: &&Setting| answers.wants(row) && !answers.has(row.key) && !left_out.contains(&row.key);
+        asked(kind).find(open)
     };
-    while let Some(ask) = open(&answers, &left_out) {
-        let text = person.answers(&question(ask, lang), ask.form == Form::Secret).await?;
-        match read(ask, &text) {
-            Ok(Some(given)) => answers.give(ask.key, given),
-            Ok(None) if ask.optional => left_out.push(ask.key),
+    while let Some(row) = open(&answers, &left_out) {
+        let hidden = row.form.is_secret() && !row.form.is_file();
+        let text = person.answers(&question(row, lang), hidden).await?;
+        match read(row, &text) {
+            Ok(Some(given)) => answers.give(row.key, given),
+            Ok(None) if !row.needed => left_out.push(row.key),
             Ok(None) => person.hears(lang.say("  this one is needed", "  此项必填")),
-            Err(why) if matches!(ask.form, Form::Choice(_)) => {
+            Err(why) if matches!(row.form, Form::Choice(_)) => {
                 person.hears(&format!("  {} {why}", lang.say("one of:", "只能是:")));
             }
-            Err(why) => person.hears(&format!("  {}", words::said(Some(ask), &why, lang))),
+            Err(why) => person.hears(&format!("  {}", words::said(Some(row), &why, lang))),
         }
-        if !answers.has(ask.key) {
+        if !answers.has(row.key) {
             continue;
         }
         // What is wrong is asked again, also where only a later answer showed it.
@@ -277,8 +278,8 @@ async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<
                     person.hears(&format!("  {}: {}", wrong.key, words::said(Some(wrong), &problem.message, lang)));
                     answers.forget(wrong.key);
                 }
-                Some(other) if other.key == ask.key => {
-                    person.hears(&format!("  {}", words::said(Some(ask), &problem.message, lang)));
+                Some(other) if other.key == row.key => {
+                    person.hears(&format!("  {}", words::said(Some(row), &problem.message, lang)));
                 }
                 _ => {}
             }
@@ -288,15 +289,15 @@ async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<
 }
 
 /// A question: what it is, then the setting's name, and what may be answered.
-fn question(ask: &Ask, lang: Lang) -> String {
-    let hint = match ask.form {
+fn question(row: &Setting, lang: Lang) -> String {
+    let hint = match row.form {
         Form::Choice(words) => format!(" ({})", words.join(" | ")),
-        Form::Secret => lang.say(" (not shown)", "(不显示)").to_owned(),
-        Form::PrivateFile | Form::PublicFile => lang.say(" (path of the file)", "(文件路径)").to_owned(),
-        Form::Text => String::new(),
+        form if form.is_file() => lang.say(" (path of the file)", "(文件路径)").to_owned(),
+        form if form.is_secret() => lang.say(" (not shown)", "(不显示)").to_owned(),
+        _ => String::new(),
     };
-    let default = ask.default.map(|word| format!(" [{word}]")).unwrap_or_default();
-    format!("\n{}\n{}{hint}{default}:", lang.say(ask.what.0, ask.what.1), ask.key)
+    let default = row.default.map(|word| format!(" [{word}]")).unwrap_or_default();
+    format!("\n{}\n{}{hint}{default}:", row.help.say(lang), row.key)
 }
 
 /// Which kind, out of a list.
@@ -330,7 +331,7 @@ fn notify_url(name: &str, target: &Target) -> String {
 fn add_what_is_next(report: &mut Value, answers: &Answers, target: &Target, lang: Lang) {
     let (name, public_url) = (&answers.name, &target.config.server.public_url);
     report["notify_url"] = json!(notify_url(name, target));
-    report["console"] = json!(answers.kind.asks.console.map(|(en, zh)| lang.say(en, zh)));
+    report["console"] = json!(answers.kind.console.map(|console| console.say(lang)));
     let mut next = Vec::new();
     if ["://127.", "://localhost", "://0.0.0.0"].iter().any(|own| public_url.contains(own)) {
         next.push(lang.say(

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
 use super::super::Failure;
-use crate::top::Lang;
+use crate::domain::Lang;
 
 /// A terminal that shows nothing of what is typed, until this is dropped.
 struct Hidden(Termios);

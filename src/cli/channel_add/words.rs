@@ -1,7 +1,7 @@
 //! What is wrong with an answer, in the language of whoever answers.
 
-use crate::channel::asks::Ask;
-use crate::top::Lang;
+use crate::domain::Lang;
+use crate::settings::Setting;
 
 /// What stands where something else belongs.
 const THINGS: [(&str, &str); 8] = [
@@ -44,7 +44,7 @@ const FORMS: [(&str, &str); 3] = [
 ];
 
 /// A problem's message, for the setting that it is about: one that is asked for, or any other.
-pub fn said(ask: Option<&Ask>, message: &str, lang: Lang) -> String {
+pub fn said(row: Option<&Setting>, message: &str, lang: Lang) -> String {
     if lang == Lang::En {
         return message.to_owned();
     }
@@ -58,7 +58,7 @@ pub fn said(ask: Option<&Ask>, message: &str, lang: Lang) -> String {
     if let Some((_, zh)) = FORMS.iter().find(|(en, _)| form.starts_with(en)) {
         return format!("必须是 {zh}");
     }
-    let wanted = ask.map(|ask| format!("。需要:{}", ask.what.1)).unwrap_or_default();
+    let wanted = row.map(|row| format!("。需要:{}", row.help.zh)).unwrap_or_default();
     let thing = message.strip_prefix("is ").filter(|rest| rest.contains("; needed: ")).unwrap_or_default();
     if let Some((_, zh)) = THINGS.iter().find(|(en, _)| thing.starts_with(en)) {
         return format!("{zh}{wanted}");
@@ -75,14 +75,14 @@ mod tests {
     use super::*;
     use crate::channel::KINDS;
 
-    fn ask(kind: &str, key: &str) -> &'static Ask {
+    fn row(kind: &str, key: &str) -> &'static Setting {
         let kind = KINDS.iter().find(|known| known.name == kind).unwrap();
-        kind.asks.settings.iter().find(|ask| ask.key == key).unwrap()
+        kind.settings.iter().find(|row| row.key == key).unwrap()
     }
 
     #[test]
     fn what_is_wrong_is_said_in_chinese() {
-        let key = ask("wechat_v3", "merchant_private_key");
+        let key = row("wechat_v3", "merchant_private_key");
         let of = |message: &str| said(Some(key), message, Lang::Zh);
         assert!(of("is a public key; needed: your own").starts_with("这是公钥。需要:"));
         assert!(of("is no RSA key of 2048 bits or more, or a part of it is missing; needed: x").starts_with("这不是"));

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::fleet::Class;
 use super::{Fault, Model};
+use crate::domain::Lang;
 use crate::domain::{Cause, Millis, NoticeState, Trouble};
 use crate::telemetry::snapshot::NoticeCounts;
 use crate::top::keys::Tab;
-use crate::top::lang::{Lang, word};
+use crate::top::lang::word;
 use crate::top::text::{clean, lasting, millis};
 
 /// How bad.

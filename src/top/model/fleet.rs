@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::spread::Spread;
+use crate::domain::Lang;
 use crate::domain::Millis;
 use crate::telemetry::snapshot::{HISTORY_SECONDS, Holder, NoticeCounts, Snapshot};
-use crate::top::lang::Lang;
 
 /// Seconds remembered.
 pub const SECONDS: usize = HISTORY_SECONDS as usize;

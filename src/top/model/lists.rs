@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::Model;
 use super::fleet::{Class, Instance, SECONDS, Tally};
+use crate::domain::Lang;
 use crate::domain::{Danger, NoticeState, Trouble, danger};
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::{ChannelState, NoticeRow, StockRow};
 use crate::top::ask::Row;
 use crate::top::keys::Tab;
-use crate::top::lang::{Lang, word};
+use crate::top::lang::word;
 
 /// A failed callback, or several of one kind.
 #[derive(Debug, Clone)]

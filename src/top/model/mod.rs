@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::ask::{Ask, Row, rows};
 use super::keys::Tab;
-use super::lang::Lang;
 use crate::config::Top;
+use crate::domain::Lang;
 use crate::domain::Millis;
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::{Delivery, NoticeRow, StockAlarms, StockLine, StockRow};

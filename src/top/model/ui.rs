@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::alarm::Level;
 use super::prompt::Prompt;
+use crate::domain::Lang;
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::{TABS, Tab};
-use crate::top::lang::Lang;
 
 /// The least that anything can be shown in.
 pub const LEAST: (u16, u16) = (60, 16);

@@ -7,8 +7,9 @@ use ratatui::widgets::Paragraph;
 use serde_json::Value;
 
 use super::View;
+use crate::domain::Lang;
 use crate::top::labels::{label, told};
-use crate::top::lang::{self, Lang};
+use crate::top::lang;
 use crate::top::model::Model;
 use crate::top::text::{clean, columns, left, wrapped};
 

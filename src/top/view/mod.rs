@@ -27,11 +27,11 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use super::keys::Tab;
-use super::lang::Lang;
 use super::model::Model;
 use super::model::ui::{Hit, LEAST};
 use super::text::clean;
 use super::theme::Theme;
+use crate::domain::Lang;
 use crate::domain::text::ascii;
 
 /// What is drawn with: the model, its colours, and where something can be clicked.

@@ -3,7 +3,6 @@
 
 mod adding;
 mod alipay;
-mod asks;
 mod cases;
 mod clicks;
 mod coins;
@@ -17,6 +16,7 @@ mod refunds;
 mod repeats;
 mod rsa;
 mod sdks;
+mod settings;
 mod terms;
 mod unionpay;
 mod usdt;

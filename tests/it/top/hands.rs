@@ -1,7 +1,7 @@
 //! Every key does what the help says, tested from the table that draws the help.
 
+use kamid::domain::Lang;
 use kamid::telemetry::snapshot::Holder;
-use kamid::top::Lang;
 use kamid::top::ask::{Ask, Request};
 use kamid::top::keys::{BINDINGS, Command, Place, TABS, Tab, command};
 use kamid::top::model::alarm;

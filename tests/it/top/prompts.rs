@@ -1,11 +1,12 @@
 //! What is typed and pasted, on a terminal of any size; what is open and what keys act on stay the same thing.
 
+use kamid::domain::Lang;
 use kamid::domain::{NoticeState, Trouble};
 use kamid::telemetry::snapshot::{StockAlarm, StockAlarms, StockLine};
 use kamid::top::ask::Ask;
 use kamid::top::model::ui::{Deed, Name};
 use kamid::top::model::{Effect, Line, Message, Model};
-use kamid::top::{Lang, Theme, page, picture};
+use kamid::top::{Theme, page, picture};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::{Value, json};
 

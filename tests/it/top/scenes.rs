@@ -1,11 +1,11 @@
 //! Models as they are in the middle of something, made of the lines that a daemon would send.
 
+use kamid::domain::Lang;
 use kamid::domain::{Health, NoticeState, Stock};
 use kamid::telemetry::incident::Brief;
 use kamid::telemetry::snapshot::{
     self, ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockLine, StockRow, Surroundings, encode,
 };
-use kamid::top::Lang;
 use kamid::top::model::{Fault, Line, Link, Lost, Message, Model};
 use serde_json::json;
 

@@ -2,10 +2,11 @@
 //!
 //! `INSTA_UPDATE=always cargo test --test it top::screens` writes them anew; look at each change.
 
+use kamid::domain::Lang;
 use kamid::top::keys::{TABS, Tab};
 use kamid::top::model::ui::About;
 use kamid::top::model::{Message, Model};
-use kamid::top::{Lang, Theme, page, picture};
+use kamid::top::{Theme, page, picture};
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
 use super::scenes;

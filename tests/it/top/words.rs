@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use kamid::domain::Lang;
 use kamid::domain::{Cause, Doubt, Trouble};
 use kamid::telemetry::snapshot::{NoticeCounts, StockRow, Surroundings};
-use kamid::top::Lang;
 use kamid::top::labels::label;
 use kamid::top::lang::{advice, word};
 use serde_json::{Value, json};
