@@ -165,7 +165,7 @@ pub fn private(v: &mut Values<'_>, row: &Setting) -> Option<PrivateKey> {
 /// [`GATEWAY`], with a warning.
 pub fn gateway(v: &mut Values<'_>) -> Option<PrivateKey> {
     let text = v.secret(&GATEWAY)?;
-    v.warn(&GATEWAY, "is for tests and load alone: whoever has it can make payments up");
+    v.warn_of_file(&GATEWAY, "is for tests and load alone: whoever has it can make payments up");
     PrivateKey::read(text.reveal()).map_err(|is| v.reject(&GATEWAY, format!("is {is}"))).ok()
 }
 

@@ -14,7 +14,7 @@ use crate::shop::{Message, Refused};
 const PATH: Setting =
     Setting::optional(Form::Line, "path", "a folder in the data directory", "数据目录中的文件夹").or("mail");
 /// The settings of kind `folder`.
-pub(super) const SETTINGS: &[&Setting] = &[&PATH, &FROM, &REPLY_TO, text::ROWS[0], text::ROWS[1], text::ROWS[2]];
+pub(super) const SETTINGS: &[&Setting] = &[&PATH, &FROM, &REPLY_TO, &text::LANG, &text::WITH_KEYS, &text::FILE];
 
 struct Folder {
     path: PathBuf,

@@ -56,7 +56,7 @@ pub(super) const REPLY_TO: Setting =
     Setting::optional(MAILBOX, "reply_to", "where their answers go, if elsewhere", "回信地址,若不同");
 /// The settings of kind `smtp`.
 pub(super) const SETTINGS: &[&Setting] =
-    &[&HOST, &PORT, &TLS, &CA, &USER, &PASSWORD, &FROM, &REPLY_TO, text::ROWS[0], text::ROWS[1], text::ROWS[2]];
+    &[&HOST, &PORT, &TLS, &CA, &USER, &PASSWORD, &FROM, &REPLY_TO, &text::LANG, &text::WITH_KEYS, &text::FILE];
 /// For each step of a conversation.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Connections kept to the server.

@@ -13,21 +13,21 @@ const ZH: &str = include_str!("text/zh.txt");
 /// The language of texts.
 pub const LANG: Setting =
     Setting::choice(&["zh", "en"], "lang", "the language of the text: zh or en", "文字的语言:zh 或 en");
-const WITH_KEYS: Setting = Setting::optional(
+/// Whether the keys stand in the text.
+pub const WITH_KEYS: Setting = Setting::optional(
     Form::Flag,
     "keys",
     "true: the keys stand in the mail, up to 50; false: only the link to the order's page",
     "true:邮件里有卡密,最多 50 个;false:只有订单页的链接",
 )
 .or("true");
-const FILE: Setting = Setting::optional(
+/// A text of one's own.
+pub const FILE: Setting = Setting::optional(
     Form::File(65_536),
     "template_file",
     "your own text: the first line is the subject, then an empty line, then the mail",
     "自己的文字:第一行为主题,空一行,然后是正文",
 );
-/// What a template is made of.
-pub const ROWS: [&Setting; 3] = [&LANG, &WITH_KEYS, &FILE];
 /// Keys written into one message; the page has the others.
 const KEYS: usize = 50;
 
@@ -61,7 +61,7 @@ pub fn sample(to: &str) -> Message {
 }
 
 impl Template {
-    /// Out of a section, by [`ROWS`].
+    /// Out of a section: [`LANG`], [`WITH_KEYS`] and [`FILE`].
     pub fn read(v: &mut Values<'_>) -> Option<Self> {
         let keys = v.flag(&WITH_KEYS).unwrap_or(true);
         let text = match v.file(&FILE) {

@@ -223,6 +223,11 @@ impl<'a> Values<'a> {
         self.section.warn(row.key, message, self.problems);
     }
 
+    /// Says that the file it stands in could be better.
+    pub fn warn_of_file(&mut self, row: &Setting, message: impl Into<String>) {
+        self.section.warn(&format!("{}_file", row.key), message, self.problems);
+    }
+
     /// Whether it is there, under any of its names.
     #[must_use]
     pub fn has(&self, row: &Setting) -> bool {
@@ -291,7 +296,7 @@ impl<'a> Values<'a> {
         let default = row.default.unwrap_or_default();
         let Some(text) = self.given(row) else { return default };
         words.iter().find(|word| **word == text).copied().unwrap_or_else(|| {
-            self.reject(row, format!("must be {}", choice_of(words)));
+            self.reject(row, format!("must be {}: {}", choice_of(words), row.help.en));
             default
         })
     }
@@ -405,10 +410,65 @@ mod tests {
         assert_eq!(read(json!({"name": "a1", "mode": "two", "size": 9})), (said("a1", "two", 9), String::new()));
         let (read_, wrong) = read(json!({"mode": "four", "size": 10, "siez": 1}));
         assert_eq!(read_, (None, "one", Some(5)));
-        let wanted = "x.name: is missing: its number; x.mode: must be \"one\", \"two\" or \"three\"; \
+        let wanted = "x.name: is missing: its number; x.mode: must be \"one\", \"two\" or \"three\": which; \
                       x.size: must be a whole number from 1 to 9; x.siez: is not a setting; known here: name, mode, size";
         assert_eq!(wrong, wanted);
         assert_eq!(read(json!({"name": "a b"})).1, "x.name: must be letters and digits: its number");
+    }
+
+    #[test]
+    fn every_form_says_what_it_must_be() {
+        let (en, zh) = ("what it is", "是什么");
+        let row = |form| Setting::needed(form, "it", en, zh);
+        for (form, value, wanted) in [
+            (Form::Only("MD5"), json!("RSA"), "must be \"MD5\""),
+            (Form::Only("MD5"), json!("MD5"), ""),
+            (Form::Address, json!("pay.example"), "must begin with https://"),
+            (Form::Address, json!("https://pay.example/?a=1"), "must begin with https://"),
+            (Form::Address, json!("http://pay.example/"), "is not https"),
+            (Form::Address, json!("http://127.0.0.1:1/"), ""),
+            (Form::Https("https://…/do"), json!("http://pay.example/"), "must be https://…/do"),
+            (Form::Https("https://…/do"), json!("http://127.0.0.1:1/"), ""),
+            (Form::Line, json!(1), "must be a text in quotes"),
+            (Form::Line, json!(""), "is missing: what it is"),
+            (Form::Secret, json!("a\nb"), "holds a line's end"),
+            (Form::Secret, json!("'a'"), "stands in quotation marks"),
+            (Form::Token, json!("a\nb"), ""),
+            (Form::Token, json!("'a'"), "stands in quotation marks"),
+            (Form::Password, json!("'a'"), "stands in quotation marks"),
+            (Form::Secret, Value::Null, "must be a text in quotes"),
+        ] {
+            let row: &'static Setting = Box::leak(Box::new(row(form)));
+            let (s, mut problems) = (section(&json!({"it": value})), Vec::new());
+            let mut v = s.values(&[&[row]], &mut problems);
+            let there = if form.is_secret() { v.secret(row).is_some() } else { v.text(row).is_some() };
+            v.finish();
+            let said = problems.iter().map(|it| it.message.as_str()).collect::<Vec<_>>().join("; ");
+            assert!(
+                if wanted.is_empty() { said.is_empty() && there } else { said.contains(wanted) },
+                "{form:?}: {said}"
+            );
+            // A person's password may have such marks, and is only told of.
+            let refused = problems.iter().any(|problem| !problem.warning);
+            assert!(form != Form::Password || !refused && there);
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_missing_is_told_with_its_file() {
+        const KEY: Setting = Setting::needed(Form::Secret, "key", "the key", "密钥");
+        const CERT: Setting = Setting::needed(Form::PublicFile, "cert", "the certificate", "证书");
+        let (s, mut problems) = (section(&json!({})), Vec::new());
+        let mut v = s.values(&[&[&KEY, &CERT]], &mut problems);
+        assert!(v.secret(&KEY).is_none() && v.public_text(&CERT).is_none());
+        let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        let wanted = [
+            "is missing: key_file names a file with it (or key_env a variable): the key",
+            "is missing: cert_file names a file with it: the certificate",
+        ];
+        assert_eq!(said, wanted);
+        assert_eq!(KEY.names().collect::<Vec<_>>(), ["key", "key_file", "key_env"]);
+        assert_eq!(CERT.names().collect::<Vec<_>>(), ["cert", "cert_file"]);
     }
 
     /// The names that are known are those of the rows: a reader of another row would read what is refused as unknown.

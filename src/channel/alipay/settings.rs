@@ -1,6 +1,7 @@
 //! The settings of kind `alipay`.
 
 use super::super::{common, keys};
+use crate::domain::Text;
 use crate::settings::{Form, Setting};
 
 pub const APP_ID: Setting = Setting::needed(
@@ -77,7 +78,10 @@ pub const SUBJECT: Setting = Setting::optional(
     "支付宝显示的名称,最多 128 个字符,不含 / = &;不会是买家填写的内容",
 )
 .or("order");
-pub const SIGN_TYPE: Setting = Setting::only("RSA2", "sign_type");
+pub const SIGN_TYPE: Setting = Setting {
+    help: Text::new("this, and nothing else: RSA is SHA-1", "只能是这个值:RSA 为 SHA-1"),
+    ..Setting::only("RSA2", "sign_type")
+};
 pub const CHARSET: Setting = Setting::optional(
     Form::Line,
     "charset",

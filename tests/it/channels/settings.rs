@@ -155,3 +155,24 @@ fn a_slip_in_any_name_is_told_with_the_right_one() {
         }
     }
 }
+
+/// What an earlier version took is still taken: another word for a mode, and inside a capture what the other mode needs; what
+/// it refused, a file that nobody reads, is still refused.
+#[test]
+fn alipay_takes_the_older_word_and_no_file_of_the_other_mode() {
+    let kind = KINDS.iter().find(|kind| kind.name == "alipay").unwrap();
+    let path = format!("{}/tests/vectors/alipay/c06-cert-mode-sn.json", env!("CARGO_MANIFEST_DIR"));
+    let page: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut config = page["config"].as_object().unwrap().clone();
+    config.insert("mode".to_owned(), json!("certificate"));
+    assert!(build(kind, &config).is_ok());
+    config.insert("alipay_public_key".to_owned(), json!("anything"));
+    assert!(build(kind, &config).is_ok());
+    config.remove("alipay_public_key");
+    config.insert("alipay_public_key_file".to_owned(), json!("/nowhere"));
+    let problems = build(kind, &config).err().unwrap();
+    assert!(problems.iter().any(|it| it.path == "x.alipay_public_key_file" && !it.warning), "{problems:?}");
+    config.remove("app_cert");
+    let problems = build(kind, &config).err().unwrap();
+    assert!(problems.iter().any(|it| it.path == "x.app_cert" && it.message.contains("is missing")), "{problems:?}");
+}
