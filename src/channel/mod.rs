@@ -38,6 +38,7 @@ mod wechat;
 
 use std::sync::Arc;
 
+use crate::domain::time::Zone;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
@@ -433,9 +434,7 @@ pub const KINDS: &[Kind] = &[
 
 /// A time as a text of China's clock, which its gateways write their times in.
 fn beijing(at: Millis, form: &str) -> String {
-    let time = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).unwrap_or_default();
-    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
-    time.to_zoned_datetime(zone).strftime(form).to_string()
+    Zone::beijing().text(at, form)
 }
 
 /// Whether a gateway's trade number is one we can keep: 1 to 128 of `[0-9A-Za-z_.:-]`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Answer, Asked, Begin, Channel, Checkout, Claim, Kind, Refund, Refunded, Request, Verdict};
-use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response};
+use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response, time};
 use crate::settings::{Problem, Section};
 
 /// A channel and its older keys.
@@ -18,8 +18,12 @@ pub fn build(name: &str, kind: &Kind, s: &Section, problems: &mut Vec<Problem>) 
     let mut older = Vec::new();
     for table in s.tables("older_keys", problems) {
         let wanted = "a moment such as \"2026-12-01T00:00:00+08:00\"";
-        let until: Option<jiff::Timestamp> = table.parsed("until", wanted, problems);
-        let Some(until) = until.and_then(|until| u64::try_from(until.as_millisecond()).ok()) else {
+        let text = table.text("until", problems);
+        let until = text.as_deref().and_then(time::parse);
+        if text.is_some() && until.is_none() {
+            table.reject("until", format!("must be {wanted}"), problems);
+        }
+        let Some(until) = until else {
             table.require("until", "until when callbacks signed with this key are believed", problems);
             continue;
         };

@@ -18,6 +18,7 @@ use super::{
     common, hook, is_trade_no, json as strict,
     keys::{self, PrivateKey, PublicKey},
 };
+use crate::domain::time::Zone;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, TOKEN};
 use crate::settings::{Problem, Secret, Section};
 use transmission::Transmission;
@@ -427,8 +428,7 @@ impl Channel for PayPal {
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {
-        let at = i64::try_from(now).ok().and_then(|now| jiff::Timestamp::from_millisecond(now).ok());
-        let at = at.unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let at = Zone::default().text(now, "%Y-%m-%dT%H:%M:%SZ");
         let event = json!({
             "id": format!("WH-{}", payment.trade_no), "event_version": "1.0", "create_time": at,
             "resource_type": "capture", "event_type": "PAYMENT.CAPTURE.COMPLETED", "resource": {

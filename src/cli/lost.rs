@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -151,7 +151,7 @@ pub async fn run(context: &Context, args: ReconcileArgs) -> Done {
         }
         (None, since) => {
             // A time that cannot hold anything is a slip in a cron's line, and must not look like a quiet night.
-            let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
             if since.is_some_and(|since| since > now)
                 || since.zip(args.until).is_some_and(|(since, until)| until <= since)
             {

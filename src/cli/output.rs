@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::domain::text::{ascii, printable};
+use crate::domain::time::Zone;
 use crate::top::lang::utf8_environment;
 
 /// Which characters are printed.
@@ -63,8 +64,8 @@ fn is_moment(name: &str) -> bool {
 
 /// A moment in the reader's own time zone.
 fn moment(ms: i64, short: bool) -> Option<String> {
-    let at = jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned_datetime(jiff::tz::TimeZone::system());
-    Some(at.strftime(if short { "%F %T" } else { "%F %T %z" }).to_string())
+    let at = u64::try_from(ms).ok()?;
+    Some(Zone::system().text(at, if short { "%F %T" } else { "%F %T %z" }))
 }
 
 /// A column or field whose values are keys: sold as they are, and so shown.

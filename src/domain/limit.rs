@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Millis;
-use super::text::iso;
+use super::time::iso;
 
 /// A limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -52,12 +52,6 @@ fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// A moment as ISO 8601 in UTC.
-#[must_use]
-pub fn iso(at: super::Millis) -> String {
-    jiff::Timestamp::from_millisecond(at.cast_signed()).map_or_else(|_| String::new(), |at| format!("{at:.0}"))
-}
-
 /// The ends of a text and dots between: enough to recognise, too little to use.
 #[must_use]
 pub fn masked(text: &str) -> String {

@@ -19,7 +19,6 @@ use super::problem::Problem;
 use super::{Client, Web};
 use crate::channel::Step;
 use crate::domain::Order;
-pub use crate::domain::text::iso;
 use crate::shop::{Buyer, By, Created, Shop, Wanted};
 use crate::store::Once;
 

@@ -26,6 +26,7 @@ use crate::channel::capture::borrowed;
 use crate::domain::text::printable;
 use crate::domain::{Callback, Reply};
 use crate::shop::IncidentNote;
+use crate::telemetry::counters;
 use crate::telemetry::incident::RawRequest;
 
 /// How long a buyer or a gateway may take to read.
@@ -68,7 +69,7 @@ impl House for Public {
             }
         };
         if response.status().is_client_error() {
-            count(response.status().as_u16());
+            counters::request_refused(response.status().as_u16());
         }
         response
     }
@@ -91,7 +92,7 @@ impl House for Public {
     }
 
     fn unread(&self, peer: IpAddr, head: &[u8], status: u16) {
-        count(status);
+        counters::request_refused(status);
         let (method, target) = near::first_line(head);
         let path = target.split(['?', ' ']).next().unwrap_or_default();
         let channel = near::channel_of(path).map(str::to_owned).or_else(|| {
@@ -109,11 +110,6 @@ impl House for Public {
         };
         unreadable(&self.web, Client(plain(peer)), (&channel, &why, status), request);
     }
-}
-
-/// Every refused request is counted.
-fn count(status: u16) {
-    metrics::counter!("kamid_requests_refused_total", "status" => status.to_string()).increment(1);
 }
 
 /// A request for a callback's address that is not read any further, and why.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::address::network;
+use crate::telemetry::counters;
 
 /// Bytes that all heads may hold together that are not whole yet; past it the oldest of them go.
 const HEADS_BYTES: usize = 64 << 20;
@@ -258,7 +259,7 @@ impl Seats {
 
     fn gone(&self, guest: Option<Arc<Guest>>) -> Option<()> {
         self.forget(&*guest?);
-        metrics::counter!("kamid_connections_sent_away_total").increment(1);
+        counters::connection_sent_away();
         Some(())
     }
 

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use super::Here;
 use super::seats::{Crowd, Guest, Seat, Seats};
 use super::wire::{GuestStream, until_written};
+use crate::telemetry::counters;
 
 /// How long a request's head may take; it also ends idle keep-alive connections.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,7 +76,7 @@ pub async fn serve<H: House>(
                 });
             }
             // Closed at once: a full house must not grow.
-            None => metrics::counter!("kamid_connections_refused_total").increment(1),
+            None => counters::connection_refused(),
         }
         if let Some(crowd) = seats.news() {
             house.crowded(&crowd);

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Web;
-use super::orders::iso;
 use super::problem::{Code, Problem};
 use crate::domain::Operator;
 use crate::domain::text::printable;
+use crate::domain::time::iso;
 use crate::shop::ShopError;
 use crate::store::Deed;
 

@@ -7,6 +7,7 @@ use super::lines::{ImportReport, KeyLine, name_line, named_lines, read_lines};
 use super::{Shop, ShopError};
 use crate::domain::{Allowance, Currency, Millis, Money, Product, ProductId, Slot, Take};
 use crate::store::Chunk;
+use crate::telemetry::counters;
 use crate::vault;
 
 /// Keys in one chunk: some sixty in each slot, so that a claim's calls are shared; a script still blocks Redis for about a
@@ -142,7 +143,7 @@ impl Shop {
                 }
             }
         }
-        metrics::counter!("kamid_keys_imported_total").increment(report.imported);
+        counters::keys_imported(report.imported);
         self.restock(product.home(), &product.id).await?;
         self.board.changed(&product.id, self.store.now());
         Ok(report)

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::OrderId;
 use crate::store::{Released, StoreError};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, counters};
 
 /// A staged chunk older than this was left by a killed importer.
 const STAGED_MS: u64 = 10_000;
@@ -49,7 +49,7 @@ impl Shop {
                     }
                 }
             }
-            metrics::histogram!("kamid_sweep_seconds").record(started.elapsed().as_secs_f64());
+            counters::swept(started.elapsed());
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = stop.changed() => return,

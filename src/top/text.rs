@@ -1,6 +1,6 @@
 //! Text in cells: what strangers wrote cannot leave its cell, and wide characters line up.
 
-use jiff::tz::TimeZone;
+use crate::domain::time::Zone;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::domain::text::printable;
@@ -145,14 +145,8 @@ pub fn lasting(seconds: u64) -> String {
 
 /// A time of day in a zone: 21:04:33; with the date where it is another day than `now`'s.
 #[must_use]
-pub fn clock(at: u64, now: u64, zone: &TimeZone) -> String {
-    let zoned = |ms: u64| {
-        let at = jiff::Timestamp::from_millisecond(i64::try_from(ms).unwrap_or(0)).unwrap_or_default();
-        at.to_zoned_datetime(zone.clone())
-    };
-    let (time, now) = (zoned(at), zoned(now));
-    let form = if time.date() == now.date() { "%H:%M:%S" } else { "%m-%d %H:%M" };
-    time.strftime(form).to_string()
+pub fn clock(at: u64, now: u64, zone: &Zone) -> String {
+    zone.text(at, if zone.is_same_day(at, now) { "%H:%M:%S" } else { "%m-%d %H:%M" })
 }
 
 #[cfg(test)]
