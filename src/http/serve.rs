@@ -175,7 +175,7 @@ async fn connection<H: House>(
             let status = if error.is_parse_too_large() { 431 } else { 400 };
             let head = std::mem::take(&mut *guest.head());
             house.unread(peer.ip(), &head, status);
-        } else if error.is_timeout() && !guest.head().is_empty() {
+        } else if error.is_timeout() && !guest.head().trim_ascii().is_empty() {
             house.slow(peer.ip());
         }
     }
@@ -236,7 +236,7 @@ mod tests {
         let bounds = Capacity { connections: 9, per_address: 9, headers: 64, head_bytes: 16_384, head_time, patience };
         let (_stop, stops) = watch::channel(false);
         let serving = tokio::spawn(serve(listener, house.clone(), bounds, stops, Duration::ZERO));
-        for (sent, slow) in [("", 0), ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0), ("GET / HTTP/1.1\r\nHost: ", 1)] {
+        for (sent, slow) in [("", 0), ("GET / HTTP/1.1\r\nHost: x\r\n\r\n\r\n", 0), ("GET / HTTP/1.1\r\nHost: ", 1)] {
             let mut stream = TcpStream::connect(at).await.unwrap();
             stream.write_all(sent.as_bytes()).await.unwrap();
             let mut answer = Vec::new();
