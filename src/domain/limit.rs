@@ -10,6 +10,7 @@ use super::text::iso;
 #[allow(missing_docs)]
 pub enum Limit {
     UnpaidOrdersOfAddress,
+    UnpaidOrdersOf48,
     UnpaidOrdersOfContact,
     UnpaidKeysOfContact,
     UnpaidKeysOfAddress,
@@ -34,12 +35,18 @@ const fn row(limit: Limit, word: &'static str, en: &'static str, zh: &'static st
 }
 
 /// `{n}` is the most there may be; words are the settings' names.
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     row(
         Limit::UnpaidOrdersOfAddress,
         "unpaid_per_address",
         "too many unpaid orders from this address: at most {n}",
         "此网络地址的未付款订单过多:最多 {n} 个",
+    ),
+    row(
+        Limit::UnpaidOrdersOf48,
+        "unpaid_per_address",
+        "too many unpaid orders from this site: at most {n}",
+        "此站点的未付款订单过多:最多 {n} 个",
     ),
     row(
         Limit::UnpaidOrdersOfContact,

@@ -21,6 +21,8 @@ use crate::store::{Counted, Rule, StoreError};
 const NONE: u64 = 1 << 53;
 /// Orders looked at when a limit is reached, in case their end was not heard of yet.
 const LOOKED_AT: usize = 200;
+/// How many times the unpaid orders of one address a site has, an IPv6 /48: it may be a campus, and has 65,536 /64s.
+const SITE: u64 = 10;
 /// Where among what limits unpaid orders the contact stands as one network names it: behind the contact itself.
 const HERE: usize = 1;
 
@@ -170,8 +172,12 @@ impl Shop {
                 48 => (Limit::UnpaidKeysOf48, limits.unpaid_keys_per_48),
                 _ => (Limit::UnpaidKeysOfAddress, limits.unpaid_keys_per_address),
             };
-            let orders = if is_unit(&net) { limits.unpaid_per_address.into() } else { NONE };
-            let orders = (Limit::UnpaidOrdersOfAddress, orders);
+            let each = u64::from(limits.unpaid_per_address);
+            let orders = match net.prefix_len() {
+                48 => (Limit::UnpaidOrdersOf48, each.saturating_mul(SITE)),
+                128 => (Limit::UnpaidOrdersOfAddress, NONE),
+                _ => (Limit::UnpaidOrdersOfAddress, each),
+            };
             bounds.push(bound(self.count_of_network(&net), product.id.as_str(), orders, (keys, share.of(stock.pool))));
         }
         Ok(bounds)

@@ -191,6 +191,21 @@ async fn a_stranger_who_names_anothers_contact_locks_nobody_out_and_is_bound_him
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_has_only_so_many_unpaid_orders_however_many_networks_it_has() {
+    let shop = shop("unpaid_per_address = 2\n");
+    shop.product("later", &["--take", "payment"], 40);
+    let mut made = 0;
+    for network in 0..30 {
+        let answer = buy(&shop, &format!("2001:db8:5:{network}::1"), &format!("{network}@a.test"), "later", 1).await;
+        let site = answer.body["detail"].as_str().is_some_and(|says| says.contains("from this site: at most 20"));
+        assert!(answer.status == 201 || site && answer.body["limit"] == "unpaid_per_address", "{}", answer.body);
+        made += u32::from(answer.status == 201);
+    }
+    assert_eq!(made, 20);
+    assert_eq!(status(&shop, "2001:db8:6::1", "other@a.test", "later", 1).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_order_alone_does_not_hold_a_whole_pool() {
     let shop = shop("bulk_from = [\"198.51.100.0/24\"]\n");
     shop.product("whole", &[], 100);
