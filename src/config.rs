@@ -157,6 +157,7 @@ pub struct Limits {
     pub unpaid_keys_per_address: Share,
     pub unpaid_keys_per_64: Share,
     pub unpaid_keys_per_48: Share,
+    pub unpaid_keys_per_order: Share,
     pub unpaid_alarm_keys: u64,
     /// Networks that no limit on unpaid orders concerns.
     pub bulk_from: Vec<IpNet>,
@@ -396,7 +397,7 @@ fn read_top(s: &Section, problems: &mut Vec<Problem>) -> Option<Top> {
 }
 
 fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
-    const KNOWN: [&str; 32] = [
+    const KNOWN: [&str; 33] = [
         "connections",
         "connections_per_address",
         "body_bytes",
@@ -412,6 +413,7 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         "unpaid_keys_per_address",
         "unpaid_keys_per_64",
         "unpaid_keys_per_48",
+        "unpaid_keys_per_order",
         "unpaid_alarm_keys",
         "bulk_from",
         "order_quantity",
@@ -433,7 +435,8 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
     let mut share = |key: &str| {
         s.parsed(key, "a number of keys, or a share of the pool such as \"20%\"", problems).unwrap_or(Share::Keys(0))
     };
-    let shares = [share("unpaid_keys_per_address"), share("unpaid_keys_per_64"), share("unpaid_keys_per_48")];
+    let shares = ["unpaid_keys_per_address", "unpaid_keys_per_64", "unpaid_keys_per_48", "unpaid_keys_per_order"]
+        .map(&mut share);
     let bulk_from = s.parsed_list("bulk_from", "networks such as \"203.0.113.0/24\"", problems);
     // Zero stands in for what could not be read, so that the other problems are found too; the configuration is refused.
     let mut number =
@@ -454,6 +457,7 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
         unpaid_keys_per_address: shares[0],
         unpaid_keys_per_64: shares[1],
         unpaid_keys_per_48: shares[2],
+        unpaid_keys_per_order: shares[3],
         unpaid_alarm_keys: number("unpaid_alarm_keys", 1..=1_000_000_000) as u64,
         bulk_from,
         order_quantity: number("order_quantity", 1..=100_000) as u32,

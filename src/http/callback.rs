@@ -8,9 +8,10 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
 use data_encoding::BASE64;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 
 use super::address::network;
+use super::wire::Awaited;
 use super::{Client, Web};
 use crate::channel::{Channel, Claim, Source, Terms, Verdict};
 use crate::domain::text::printable;
@@ -50,7 +51,7 @@ fn shut_out(web: &Web, client: Client) -> Option<&'static str> {
 }
 
 /// Answers one callback.
-pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: Client) -> Response {
+pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Client) -> Response {
     let started = Instant::now();
     if let Some(outcome) = shut_out(web, client) {
         web.shop.telemetry.record(Event::Callback {
@@ -132,7 +133,7 @@ fn tried(said: &Result<Claim, Rejection>) -> Response {
 }
 
 /// A callback for a channel that is not configured: counted, charged, and an operator hears of it.
-fn no_channel(web: &Web, name: &str, request: &Request<Incoming>, client: Client, started: Instant) {
+fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Client, started: Instant) {
     charge(web, client);
     web.shop.telemetry.record(Event::Callback {
         channel: "",
@@ -240,7 +241,7 @@ async fn settle(web: &Web, channel: &dyn Channel, terms: Option<&Terms>, callbac
 }
 
 /// A whole body, if it is no longer than `most` bytes and here within `seconds`.
-pub async fn read(body: Incoming, most: usize, seconds: u64) -> Result<Bytes, Rejection> {
+pub async fn read(body: Awaited, most: usize, seconds: u64) -> Result<Bytes, Rejection> {
     let whole = Limited::new(body, most).collect();
     match tokio::time::timeout(Duration::from_secs(seconds), whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -257,15 +258,15 @@ fn broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
     hyper.is_some_and(|error| error.is_incomplete_message() || error.is_timeout() || error.is_closed())
 }
 
-/// Charges an address for a rejected callback; when that blocks it, an operator should know, since a gateway or a proxy
-/// that is not trusted may share the address with a forger.
-fn charge(web: &Web, client: Client) {
+/// Charges an address for a rejected callback, or for a request that did not come whole in time; when that blocks it, an
+/// operator should know, since a gateway or a proxy that is not trusted may share the address with a forger.
+pub fn charge(web: &Web, client: Client) {
     if !web.limiter.reject(client.0) {
         return;
     }
     web.shop.incident(IncidentNote {
         reason: "address_blocked",
-        advice: "Too many rejected callbacks came from this address: it hears 429 until they stop, genuine ones too. If it is your own proxy's, name it in server.trusted_proxies; if it is the gateway's, see why its callbacks are rejected.",
+        advice: "Too many rejected callbacks, or requests that did not come whole in time, came from this address: its callbacks hear 429 until they stop, genuine ones too. If it is your own proxy's, name it in server.trusted_proxies; if it is the gateway's, see why its callbacks are rejected.",
         address: &client.0.to_string(),
         status: 429,
         ..IncidentNote::default()

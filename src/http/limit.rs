@@ -1,7 +1,10 @@
 //! What an address may do in a minute. A callback that verifies is never charged; a rejected one is, and past the limit
 //! its address is answered 429 before anything is read.
+//!
+//! An order has a limit of its own for whoever guesses at it from many addresses.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,46 +17,49 @@ use governor::{Quota, RateLimiter};
 
 use super::address::network;
 use crate::config::Limits;
+use crate::domain::OrderId;
 
-/// Most addresses remembered at once; past it the oldest knowledge is dropped.
+/// Most addresses, or orders, remembered at once; past it the oldest knowledge is dropped.
 const ADDRESSES: usize = 65_536;
 
 /// What somebody types to find an order counts as so many look-ups: it may be a guess.
 const FINDS: u32 = 60;
+/// How many times what one address may guess in a minute all together may guess at one order: no address alone closes it.
+const GUESSES: u32 = 3;
 
 /// What is known of addresses, in two generations. When the young one is full, or a minute old, it becomes the old one,
 /// and what nobody asked for since is forgotten whole: a look-up costs the same however many addresses there are.
-struct Generations<V> {
-    young: HashMap<IpAddr, V>,
-    old: HashMap<IpAddr, V>,
+struct Generations<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
 }
 
-impl<V> Default for Generations<V> {
+impl<K, V> Default for Generations<K, V> {
     fn default() -> Self {
         Self { young: HashMap::new(), old: HashMap::new() }
     }
 }
 
-impl<V: Copy> Generations<V> {
-    fn get(&mut self, address: IpAddr) -> Option<V> {
-        if let Some(known) = self.young.get(&address) {
+impl<K: Copy + Eq + Hash, V: Copy> Generations<K, V> {
+    fn get(&mut self, key: K) -> Option<V> {
+        if let Some(known) = self.young.get(&key) {
             return Some(*known);
         }
-        let known = self.old.remove(&address)?;
-        self.put(address, known);
+        let known = self.old.remove(&key)?;
+        self.put(key, known);
         Some(known)
     }
 
-    fn put(&mut self, address: IpAddr, value: V) {
-        if self.young.len() >= ADDRESSES / 2 && !self.young.contains_key(&address) {
+    fn put(&mut self, key: K, value: V) {
+        if self.young.len() >= ADDRESSES / 2 && !self.young.contains_key(&key) {
             self.turn();
         }
-        self.young.insert(address, value);
+        self.young.insert(key, value);
     }
 
-    fn remove(&mut self, address: IpAddr) {
-        self.young.remove(&address);
-        self.old.remove(&address);
+    fn remove(&mut self, key: K) {
+        self.young.remove(&key);
+        self.old.remove(&key);
     }
 
     fn turn(&mut self) {
@@ -65,47 +71,47 @@ impl<V: Copy> Generations<V> {
     }
 }
 
-/// What each address was charged, for governor.
-#[derive(Clone, Default)]
-struct Charges(Arc<Mutex<Generations<Nanos>>>);
+/// What each address, or order, was charged, for governor.
+#[derive(Clone)]
+struct Charges<K>(Arc<Mutex<Generations<K, Nanos>>>);
 
-impl Charges {
-    fn known(&self) -> MutexGuard<'_, Generations<Nanos>> {
+impl<K> Charges<K> {
+    fn known(&self) -> MutexGuard<'_, Generations<K, Nanos>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl StateStore for Charges {
-    type Key = IpAddr;
+impl<K: Copy + Eq + Hash> StateStore for Charges<K> {
+    type Key = K;
 
-    fn measure_and_replace<T, F, E>(&self, address: &IpAddr, judge: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, key: &K, judge: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         let mut known = self.known();
-        let (verdict, charged) = judge(known.get(*address))?;
-        known.put(*address, charged);
+        let (verdict, charged) = judge(known.get(*key))?;
+        known.put(*key, charged);
         Ok(verdict)
     }
 }
 
-/// Allows each address so much a minute.
-struct PerMinute {
-    limiter: RateLimiter<IpAddr, Charges, DefaultClock>,
-    charges: Charges,
+/// Allows each network (an IPv4 address, an IPv6 /64), or order, so much a minute.
+struct PerMinute<K: Copy + Eq + Hash = IpAddr> {
+    limiter: RateLimiter<K, Charges<K>, DefaultClock>,
+    charges: Charges<K>,
     clock: DefaultClock,
 }
 
-impl PerMinute {
+impl<K: Copy + Eq + Hash> PerMinute<K> {
     fn new(count: u32) -> Self {
         let (clock, quota) =
             (DefaultClock::default(), Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)));
-        let charges = Charges::default();
+        let charges = Charges(Arc::default());
         Self { limiter: RateLimiter::new(quota, charges.clone(), clock.clone()), charges, clock }
     }
 
-    fn charge(&self, address: IpAddr) -> Result<(), Duration> {
-        let charged = self.limiter.check_key(&network(address));
+    fn charge(&self, key: K) -> Result<(), Duration> {
+        let charged = self.limiter.check_key(&key);
         charged.map_err(|not_until| not_until.wait_time_from(self.clock.now()))
     }
 
@@ -129,8 +135,9 @@ pub struct Limiter {
     orders: PerMinute,
     lookups: PerMinute,
     finds: PerMinute,
+    guesses: PerMinute<OrderId>,
     rejected: PerMinute,
-    blocked: Mutex<Generations<Instant>>,
+    blocked: Mutex<Generations<IpAddr, Instant>>,
     told: Mutex<HashMap<IpAddr, Instant>>,
 }
 
@@ -138,10 +145,12 @@ impl Limiter {
     /// Limits as configured.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
+        let finds = (limits.lookups_per_minute / FINDS).max(1);
         Self {
             orders: PerMinute::new(limits.orders_per_minute),
             lookups: PerMinute::new(limits.lookups_per_minute),
-            finds: PerMinute::new((limits.lookups_per_minute / FINDS).max(1)),
+            finds: PerMinute::new(finds),
+            guesses: PerMinute::new(finds.saturating_mul(GUESSES)),
             rejected: PerMinute::new(limits.rejected_per_minute),
             blocked: Mutex::default(),
             told: Mutex::default(),
@@ -153,7 +162,7 @@ impl Limiter {
     /// # Errors
     /// How long to wait.
     pub fn order(&self, address: IpAddr) -> Result<(), Duration> {
-        self.orders.charge(address)
+        self.orders.charge(network(address))
     }
 
     /// Charges a look-up.
@@ -161,7 +170,7 @@ impl Limiter {
     /// # Errors
     /// How long to wait.
     pub fn lookup(&self, address: IpAddr) -> Result<(), Duration> {
-        self.lookups.charge(address)
+        self.lookups.charge(network(address))
     }
 
     /// Charges a try to find an order.
@@ -169,7 +178,15 @@ impl Limiter {
     /// # Errors
     /// How long to wait.
     pub fn find(&self, address: IpAddr) -> Result<(), Duration> {
-        self.finds.charge(address)
+        self.finds.charge(network(address))
+    }
+
+    /// Charges an order with a try to find it that did not open it, wherever it came from.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn guess(&self, order: OrderId) -> Result<(), Duration> {
+        self.guesses.charge(order)
     }
 
     /// How long an address is still blocked.
@@ -189,7 +206,7 @@ impl Limiter {
     /// Charges a rejected callback, and blocks its address when there were too many. Says whether it was not blocked
     /// lately: then an operator should hear of it.
     pub fn reject(&self, address: IpAddr) -> bool {
-        let Err(wait) = self.rejected.charge(address) else { return false };
+        let Err(wait) = self.rejected.charge(network(address)) else { return false };
         let now = Instant::now();
         // At least a second: the next token would otherwise let every other forgery in.
         let until = now + wait.max(Duration::from_secs(1));
@@ -211,6 +228,7 @@ impl Limiter {
         for limiter in [&self.orders, &self.lookups, &self.finds, &self.rejected] {
             limiter.turn();
         }
+        self.guesses.turn();
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).turn();
     }
 }
@@ -236,6 +254,23 @@ mod tests {
         }
         assert!(lookups.known() <= ADDRESSES, "{} addresses", lookups.known());
         assert!(refused > 50, "{refused} of 200 charges of the busy one were refused");
+    }
+
+    #[test]
+    fn guesses_at_one_order_are_bounded_wherever_they_come_from_and_concern_no_other() {
+        let limiter = Limiter::new(&crate::config::Config::defaults().unwrap().limits);
+        let order = |n: u64| OrderId::new(crate::domain::Slot::new(3), 1_700_000_000_000 + n, 7);
+        let taken = (0..1000).filter(|_| limiter.guess(order(0)).is_ok()).count();
+        assert!((60..70).contains(&taken), "{taken}: three times what one address may");
+        assert!(
+            limiter.guess(order(0)).is_err_and(|wait| wait <= Duration::from_secs(2)),
+            "and a second later the next"
+        );
+        assert!(limiter.guess(order(1)).is_ok());
+        for n in 0..1_000_000 {
+            assert!(limiter.guess(order(n + 2)).is_ok());
+        }
+        assert!(limiter.guesses.known() <= ADDRESSES);
     }
 
     #[test]

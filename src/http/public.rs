@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use data_encoding::BASE64;
 use hyper::Request;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -21,10 +21,11 @@ use super::near::{self, Miss};
 use super::problem::Problem;
 use super::seats::Crowd;
 use super::serve::{self, Capacity, House};
-use super::{Client, HEAD_BYTES, Web, has_two_hosts, orders, pages, route};
+use super::wire::Awaited;
+use super::{Client, HEAD_BYTES, HEAD_TIME, Web, has_two_hosts, orders, pages, route};
 use crate::channel::capture::borrowed;
 use crate::domain::text::printable;
-use crate::domain::{Callback, Reply};
+use crate::domain::{Callback, Rejection, Reply};
 use crate::shop::IncidentNote;
 use crate::telemetry::counters;
 use crate::telemetry::incident::RawRequest;
@@ -41,6 +42,7 @@ pub async fn serve_public(listener: TcpListener, web: Arc<Web>, stop: watch::Rec
         per_address: limits.connections_per_address,
         headers: limits.headers,
         head_bytes: limits.query_bytes + HEAD_BYTES,
+        head_time: HEAD_TIME,
         patience: PATIENCE,
     };
     serve::serve(listener, Public { web, router }, bounds, stop, drain).await;
@@ -53,7 +55,7 @@ struct Public {
 }
 
 impl House for Public {
-    async fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+    async fn answer(self, request: Request<Awaited>, peer: SocketAddr) -> Response {
         let Self { web, router } = self;
         let client = web.client(peer.ip(), request.headers());
         let channel = near::channel_of(request.uri().path()).map(str::to_owned);
@@ -65,7 +67,12 @@ impl House for Public {
             let (head, body) = request.into_parts();
             match callback::read(body, web.shop.limits.body_bytes, web.shop.limits.read_seconds).await {
                 Ok(body) => routed(&web, router, (head, body), client).await,
-                Err(reason) => Problem::body(reason).into_response(),
+                Err(reason) => {
+                    if reason == Rejection::Incomplete {
+                        callback::charge(&web, client);
+                    }
+                    Problem::body(reason).into_response()
+                }
             }
         };
         if response.status().is_client_error() {
@@ -80,13 +87,15 @@ impl House for Public {
 
     fn crowded(&self, crowd: &Crowd) {
         let Crowd { taken, most, busiest, of_busiest } = crowd;
+        // A site is no address that could be blocked by that name.
+        let busiest = if busiest.prefix_len() == 48 { busiest.to_string() } else { busiest.addr().to_string() };
         let advice = format!(
             "Connections are short: {taken} of {most} places are taken, {of_busiest} by {busiest}, and those silent for longest are closed for newcomers. If that address is your own proxy's, name it in server.trusted_proxies; if not, and it goes on, stop it at the firewall."
         );
         self.web.shop.incident(IncidentNote {
             reason: "crowded",
             advice: &advice,
-            address: &busiest.to_string(),
+            address: &busiest,
             ..IncidentNote::default()
         });
     }
@@ -110,6 +119,14 @@ impl House for Public {
         };
         unreadable(&self.web, Client(plain(peer)), (&channel, &why, status), request);
     }
+
+    fn slow(&self, peer: IpAddr) {
+        count(StatusCode::REQUEST_TIMEOUT.as_u16());
+        // Whose it was stands in a head that never came.
+        if !self.spares(peer) {
+            callback::charge(&self.web, Client(plain(peer)));
+        }
+    }
 }
 
 /// A request for a callback's address that is not read any further, and why.
@@ -126,7 +143,7 @@ fn unreadable(web: &Web, client: Client, (channel, why, status): (&str, &str, u1
     );
 }
 
-fn two_hosts(web: &Web, client: Client, channel: Option<&str>, request: Request<Incoming>) -> Response {
+fn two_hosts(web: &Web, client: Client, channel: Option<&str>, request: Request<Awaited>) -> Response {
     let Some(channel) = channel else { return Problem::two_hosts().into_response() };
     let (head, _) = request.into_parts();
     let why = "it has two Host headers, so a proxy and we could take it for different ones: see what stands in between";

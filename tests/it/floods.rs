@@ -34,8 +34,9 @@ fn exchange(stream: &mut TcpStream, text: &str) -> String {
 
 #[test]
 fn more_connections_than_there_are_places_are_closed_and_the_others_go_on() {
-    let shop = Daemon::start("[limits]\nconnections = 20\nread_seconds = 60\n");
-    // Twenty whose bodies are waited for: they are being answered, and give way to nobody.
+    let proxy = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1/32\"]\n";
+    let shop = Daemon::start(&format!("{proxy}[limits]\nconnections = 20\nread_seconds = 60\n"));
+    // Twenty whose bodies are waited for, of a proxy that is trusted: they give way to nobody.
     let mut busy: Vec<TcpStream> = (0..20).map(|_| connect(&shop)).collect();
     let begin = "POST /v1/orders HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     for stream in &mut busy {
