@@ -38,6 +38,7 @@ mod wechat;
 
 use std::sync::Arc;
 
+use crate::domain::text::printable;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
@@ -54,6 +55,9 @@ pub enum Claim {
     Paid(Payment),
     /// Genuine, but nothing to deliver; the word says why.
     Nothing(&'static str),
+    /// Genuine, and its status is a word that this kind's documents do not name, made safe to show: nothing is delivered, and a
+    /// person looks at it. It may mean that money came.
+    Strange(String),
     /// It proves too little: the gateway is to be asked, and [`Channel::verify`] told what it says.
     Ask {
         /// The question.
@@ -63,6 +67,17 @@ pub enum Claim {
     },
     /// The buyer agreed, and no money has moved.
     Agreed(Agreed),
+}
+
+impl Claim {
+    /// What a status says that is none of a payment made: one of those that the kind knows, or a strange one.
+    fn unpaid(status: &str, known: &[&str]) -> Self {
+        if known.contains(&status) { Self::Nothing("status_not_paid") } else { Self::strange(status) }
+    }
+
+    fn strange(status: &str) -> Self {
+        Self::Strange(printable(status, 64))
+    }
 }
 
 /// What a buyer agreed to pay. The call takes the money: it is made only while the order waits for it.
@@ -436,6 +451,11 @@ fn beijing(at: Millis, form: &str) -> String {
     let time = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).unwrap_or_default();
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
     time.to_zoned_datetime(zone).strftime(form).to_string()
+}
+
+/// Whether a text begins with a word, in whatever case.
+fn begins(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 /// Whether a gateway's trade number is one we can keep: 1 to 128 of `[0-9A-Za-z_.:-]`.
