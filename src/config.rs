@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Problem, Secret, Section, is_url};
 
 pub use share::Share;
 
@@ -298,11 +298,11 @@ fn read_server(s: &Section, problems: &mut Vec<Problem>) -> Option<Server> {
     let admin = s.parsed("admin", "an address with its port, such as 127.0.0.1:9180", problems);
     let url = s.text("public_url", problems).map(|url| url.trim_end_matches('/').to_owned());
     if let Some(url) = &url
-        && (!(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#', ' ']))
+        && (!is_url(url) || url.contains(['?', '#']))
     {
         s.reject("public_url", "must be http(s)://host without a query: a gateway would sign what follows", problems);
     }
-    let trusted_proxies = s.parsed_list("trusted_proxies", "networks such as \"10.0.0.0/8\"", problems);
+    let trusted_proxies = s.networks("trusted_proxies", "10.0.0.0/8", problems);
     let drain_seconds = s.whole("drain_seconds", 0..=300, problems);
     s.finish(&["public", "admin", "public_url", "trusted_proxies", "drain_seconds"], problems);
     let (public, admin): (SocketAddr, SocketAddr) = (public?, admin?);
@@ -331,7 +331,7 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
         }
         fits
     });
-    let redis_server = s.text("redis_server", problems);
+    let redis_server = s.prose("redis_server", problems);
     let memory_mb = s.whole("memory_mb", 0..=16_777_216, problems);
     let durability = s.parsed("durability", "\"strict\" or \"relaxed\"", problems);
     let replicas = s.whole("replicas", 0..=16, problems);
@@ -374,7 +374,7 @@ fn read_outbound(s: &Section, problems: &mut Vec<Problem>) -> OutboundConfig {
     if proxy.as_ref().is_none_or(|proxy| !proxy.reveal().contains('@')) {
         problems.retain(|problem| !(problem.warning && problem.path == "outbound.proxy"));
     }
-    let direct = s.parsed_list("direct", "hosts or networks such as \"10.0.0.0/8\"", problems);
+    let direct = s.hosts("direct", "10.0.0.0/8", problems);
     let ca = s.file("ca_file", 1 << 20, problems);
     s.finish(&["proxy", "proxy_file", "proxy_env", "direct", "ca_file"], problems);
     OutboundConfig { proxy, direct, ca }
@@ -437,7 +437,7 @@ fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
     };
     let shares = ["unpaid_keys_per_address", "unpaid_keys_per_64", "unpaid_keys_per_48", "unpaid_keys_per_order"]
         .map(&mut share);
-    let bulk_from = s.parsed_list("bulk_from", "networks such as \"203.0.113.0/24\"", problems);
+    let bulk_from = s.networks("bulk_from", "203.0.113.0/24", problems);
     // Zero stands in for what could not be read, so that the other problems are found too; the configuration is refused.
     let mut number =
         |key: &str, range| s.whole::<i64>(key, range, problems).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);

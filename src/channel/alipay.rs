@@ -16,7 +16,7 @@ use super::{
 };
 use crate::domain::text::bare_json;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::{Problem, Section, is_url};
 
 const SETTINGS: [&str; 23] = [
     "kind",
@@ -111,7 +111,7 @@ fn numbers(
 pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Option<Arc<dyn Channel>> {
     let mode = s.text("mode", problems).unwrap_or_else(|| "public_key".to_owned());
     let url = s.text("gateway_url", problems).unwrap_or_else(|| "https://openapi.alipay.com/gateway.do".to_owned());
-    if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
+    if !is_url(&url) || !(url.starts_with("https://") || url.starts_with("http://127.0.0.1")) {
         s.reject("gateway_url", "must be https://…/gateway.do", problems);
     }
     if s.text("sign_type", problems).is_some_and(|kind| kind != "RSA2") {
@@ -151,7 +151,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
             Pay::Page
         }
     };
-    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
+    let subject = s.prose("subject", problems).unwrap_or_else(|| "order".to_owned());
     if subject.chars().count() > 128 || subject.contains(['/', '=', '&']) {
         s.reject("subject", "at most 128 characters, without / = &", problems);
     }
@@ -220,11 +220,13 @@ impl Alipay {
         if ["refund_fee", "gmt_refund"].iter().any(|name| params.get(name).is_some_and(|text| !text.is_empty())) {
             return Ok(Claim::Nothing("refund_notice"));
         }
-        if paid(status) == Some(true) {
-            let paid = Money::parse(amount, Currency::CNY).map_err(|_| Rejection::AmountMalformed)?;
-            return Ok(Claim::Paid(Payment::new(number, trade_no, paid, &self.name)));
+        match paid(status) {
+            Some(true) => {}
+            Some(false) => return Ok(Claim::Nothing("status_not_paid")),
+            None => return Ok(Claim::strange(status)),
         }
-        Ok(Claim::Nothing("status_not_paid"))
+        let paid = Money::parse(amount, Currency::CNY).map_err(|_| Rejection::AmountMalformed)?;
+        Ok(Claim::Paid(Payment::new(number, trade_no, paid, &self.name)))
     }
 
     /// A request's parameters with their signature.

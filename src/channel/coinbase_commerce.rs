@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     is_trade_no, json as strict, sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
@@ -63,7 +63,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     let webhook = common::secret(s, "webhook_secret", "the shared secret of the webhook subscriptions", problems);
     let api_version = s.text("api_version", problems).unwrap_or_else(|| "2018-03-22".to_owned());
     let paid_events = paid_events(s, problems);
-    let subject = s.text("subject", problems).unwrap_or_else(|| "product".to_owned());
+    let subject = s.prose("subject", problems).unwrap_or_else(|| "product".to_owned());
     let body_bytes = common::body_bytes(s, 262_144, problems);
     common::finish(s, &SETTINGS, problems);
     Some(Arc::new(Coinbase {
@@ -183,6 +183,8 @@ impl Channel for Coinbase {
         match kind {
             "charge:created" | "charge:pending" | "charge:delayed" | "charge:failed" | "charge:resolved"
             | CONFIRMED => Ok(Claim::Nothing("status_not_paid")),
+            // Of charges there are no others.
+            _ if begins(kind, "charge:") => Ok(Claim::strange(kind)),
             _ => Ok(Claim::Nothing("event_not_handled")),
         }
     }

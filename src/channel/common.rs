@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::{Verdict, terms};
 use crate::domain::{Callback, Currency, Millis, Money, Rejection, Reply};
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Problem, Secret, Section, is_url};
 
 /// The largest query and body read unless a kind or its settings say otherwise, in bytes.
 pub const QUERY_BYTES: usize = 16_384;
@@ -22,7 +22,7 @@ pub fn address(
     let url = s.text(key, problems).or_else(|| default.map(str::to_owned));
     match &url {
         None => s.require(key, what, problems),
-        Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#', ' ']) => {
+        Some(url) if !is_url(url) || url.contains(['?', '#']) => {
             s.reject(
                 key,
                 "must begin with https:// (or http://) and have no query: https://host/, or https://host/path/",
@@ -100,7 +100,7 @@ pub fn is_digits(text: &str, count: RangeInclusive<usize>) -> bool {
 
 /// What the gateway shows of every order.
 pub fn subject(s: &Section, problems: &mut Vec<Problem>) -> String {
-    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
+    let subject = s.prose("subject", problems).unwrap_or_else(|| "order".to_owned());
     if subject.len() > 127 || subject.contains(['&', '=']) {
         s.reject("subject", "at most 127 bytes, without & and =", problems);
     }

@@ -14,6 +14,7 @@ use super::{
     params::{self, Params},
     sign,
 };
+use crate::domain::text::bare;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Secret, Section};
 
@@ -52,6 +53,9 @@ pub(super) const FIELDS: [&str; 16] = [
     "sitename",
 ];
 
+/// Words for a payment that was not made. Others than these and the one for a payment are no gateway's that we know.
+const UNPAID: [&str; 2] = ["WAIT_BUYER_PAY", "TRADE_CLOSED"];
+
 struct Epay {
     name: String,
     gateway_url: String,
@@ -88,7 +92,7 @@ pub(super) fn pay_type(s: &Section, problems: &mut Vec<Problem>) -> Option<Strin
 pub(super) fn paid(params: &Params<'_>, channel: &str, currency: Currency) -> Result<Claim, Rejection> {
     let status = params.need("trade_status")?;
     if is_word(status) && status != "TRADE_SUCCESS" {
-        return Ok(Claim::Nothing("status_not_paid"));
+        return Ok(Claim::unpaid(status, &UNPAID));
     }
     let number = params.need("out_trade_no")?;
     let trade_no = params.need("trade_no")?;
@@ -136,7 +140,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     if s.text("protocol", problems).is_some_and(|protocol| protocol != "v1") {
         s.reject("protocol", "must be \"v1\" for kind epay_v1", problems);
     }
-    if s.text("sign_type", problems).is_some_and(|kind| kind != "MD5") {
+    if s.text("sign_type", problems).is_some_and(|kind| !signs_with(&kind, "MD5")) {
         s.reject("sign_type", "must be \"MD5\" for kind epay_v1", problems);
     }
     let (gateway_url, pid) = (common::gateway_url(s, problems), pid(s, problems));
@@ -164,6 +168,13 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
 pub(super) fn canonical<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let blank = |value: &str| value.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0b));
     canonical::join_text(pairs.filter(|(name, value)| *name != "sign" && *name != "sign_type" && !blank(value)))
+}
+
+/// Whether a `sign_type` names the configured algorithm, or none: then it is that one. No other algorithm's name differs from
+/// it only in case or in blanks around it.
+pub(super) fn signs_with(kind: &str, ours: &str) -> bool {
+    let kind = bare(kind);
+    kind.is_empty() || kind.eq_ignore_ascii_case(ours)
 }
 
 fn is_word(text: &str) -> bool {
@@ -213,7 +224,7 @@ impl Channel for Epay {
         }
         let params = Params::of(callback)?;
         let given = params.get("sign").filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
-        if params.get("sign_type").is_some_and(|kind| !kind.is_empty() && kind != "MD5") {
+        if params.get("sign_type").is_some_and(|kind| !signs_with(kind, "MD5")) {
             return Err(Rejection::SignTypeMismatch);
         }
         if !sign::equal(given, &self.sign(params.iter())) {

@@ -38,6 +38,7 @@ mod wechat;
 
 use std::sync::Arc;
 
+use crate::domain::text::printable;
 use crate::domain::time::Zone;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
@@ -55,6 +56,9 @@ pub enum Claim {
     Paid(Payment),
     /// Genuine, but nothing to deliver; the word says why.
     Nothing(&'static str),
+    /// Genuine, and its status is a word that this kind's documents do not name, made safe to show: nothing is delivered, and a
+    /// person looks at it. It may mean that money came.
+    Strange(String),
     /// It proves too little: the gateway is to be asked, and [`Channel::verify`] told what it says.
     Ask {
         /// The question.
@@ -64,6 +68,17 @@ pub enum Claim {
     },
     /// The buyer agreed, and no money has moved.
     Agreed(Agreed),
+}
+
+impl Claim {
+    /// What a status says that is none of a payment made: one of those that the kind knows, or a strange one.
+    fn unpaid(status: &str, known: &[&str]) -> Self {
+        if known.contains(&status) { Self::Nothing("status_not_paid") } else { Self::strange(status) }
+    }
+
+    fn strange(status: &str) -> Self {
+        Self::Strange(printable(status, 64))
+    }
 }
 
 /// What a buyer agreed to pay. The call takes the money: it is made only while the order waits for it.
@@ -435,6 +450,11 @@ pub const KINDS: &[Kind] = &[
 /// A time as a text of China's clock, which its gateways write their times in.
 fn beijing(at: Millis, form: &str) -> String {
     Zone::beijing().text(at, form)
+}
+
+/// Whether a text begins with a word, in whatever case.
+fn begins(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 /// Whether a gateway's trade number is one we can keep: 1 to 128 of `[0-9A-Za-z_.:-]`.

@@ -13,7 +13,7 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Agreed, Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict,
+    Agreed, Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins,
     cert::{self, Cert, Followed},
     common, hook, is_trade_no, json as strict,
     keys::{self, PrivateKey, PublicKey},
@@ -67,6 +67,21 @@ struct PayPal {
     subject: String,
     body_bytes: usize,
 }
+
+/// States of a capture whose money is not there.
+const UNPAID: [&str; 5] = ["PENDING", "DECLINED", "FAILED", "REFUNDED", "PARTIALLY_REFUNDED"];
+/// Events of an order or a capture that tell of no money.
+const UNPAID_EVENTS: [&str; 8] = [
+    "PAYMENT.CAPTURE.PENDING",
+    "PAYMENT.CAPTURE.DENIED",
+    "PAYMENT.CAPTURE.DECLINED",
+    "CHECKOUT.ORDER.SAVED",
+    "CHECKOUT.ORDER.VOIDED",
+    "CHECKOUT.ORDER.DECLINED",
+    // The capture's own event tells of the same money.
+    "CHECKOUT.ORDER.PROCESSED",
+    "CHECKOUT.ORDER.COMPLETED",
+];
 
 fn need(s: &Section, key: &str, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
     let text = s.text(key, problems);
@@ -334,8 +349,9 @@ impl Channel for PayPal {
         match strict::text(&event, "event_type")? {
             "PAYMENT.CAPTURE.COMPLETED" => {
                 let capture = resource()?;
-                if strict::text(capture, "status")? != "COMPLETED" {
-                    return Ok(Claim::Nothing("status_not_paid"));
+                match strict::text(capture, "status")? {
+                    "COMPLETED" => {}
+                    status => return Ok(Claim::unpaid(status, &UNPAID)),
                 }
                 // Only the API's answer may leave out whose it is.
                 strict::inner(capture, "payee")?;
@@ -347,8 +363,8 @@ impl Channel for PayPal {
             }
             "CHECKOUT.ORDER.APPROVED" => self.agreed(resource()?, more),
             "PAYMENT.CAPTURE.REFUNDED" | "PAYMENT.CAPTURE.REVERSED" => Ok(Claim::Nothing("refund_notice")),
-            kind if kind.starts_with("PAYMENT.CAPTURE.") || kind.starts_with("CHECKOUT.ORDER.") => {
-                Ok(Claim::Nothing("status_not_paid"))
+            kind if ["PAYMENT.CAPTURE.", "CHECKOUT.ORDER."].iter().any(|start| begins(kind, start)) => {
+                Ok(Claim::unpaid(kind, &UNPAID_EVENTS))
             }
             _ => Ok(Claim::Nothing("event_not_handled")),
         }

@@ -11,11 +11,11 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     json as strict, sign,
 };
 use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::{Problem, Section, is_url};
 
 const SETTINGS: [&str; 7] =
     ["kind", "secrets", "secrets_file", "secrets_env", "tolerance_s", "pay_url", "max_body_bytes"];
@@ -24,6 +24,17 @@ const TIMESTAMP: &str = "webhook-timestamp";
 const SIGNATURE: &str = "webhook-signature";
 /// The longest id of a message.
 const ID_BYTES: usize = 256;
+
+/// Events of a payment that was not made.
+const UNPAID: [&str; 7] = [
+    "payment.created",
+    "payment.pending",
+    "payment.processing",
+    "payment.failed",
+    "payment.canceled",
+    "payment.cancelled",
+    "payment.expired",
+];
 
 struct StandardWebhooks {
     name: String,
@@ -56,7 +67,7 @@ fn pay_url(s: &Section, problems: &mut Vec<Problem>) -> Option<String> {
     let url = s.text("pay_url", problems);
     match &url {
         None => s.warn("pay_url", "is missing: callbacks are read, but no buyer can be sent to pay", problems),
-        Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || !url.contains("{number}") => {
+        Some(url) if !is_url(url) || !url.contains("{number}") => {
             let example = "https://pay.example/?order={number}&amount={amount}&currency={currency}";
             s.reject("pay_url", format!("must be an address with {{number}} in it, such as {example}"), problems);
         }
@@ -124,7 +135,7 @@ impl Channel for StandardWebhooks {
         match strict::text(&event, "type")? {
             "payment.succeeded" => Ok(Claim::Paid(self.payment(strict::inner(&event, "data")?)?)),
             "payment.refunded" | "refund.succeeded" => Ok(Claim::Nothing("refund_notice")),
-            kind if kind.starts_with("payment.") => Ok(Claim::Nothing("status_not_paid")),
+            kind if begins(kind, "payment.") => Ok(Claim::unpaid(kind, &UNPAID)),
             _ => Ok(Claim::Nothing("event_not_handled")),
         }
     }

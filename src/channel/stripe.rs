@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     is_trade_no, json as strict, params, sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response};
@@ -72,7 +72,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     if api_key.is_some() && livemode != live_key {
         s.warn("livemode", "is not what api_key is for: one of them is test, the other live", problems);
     }
-    let subject = s.text("subject", problems).unwrap_or_else(|| "order".to_owned());
+    let subject = s.prose("subject", problems).unwrap_or_else(|| "order".to_owned());
     let body_bytes = common::body_bytes(s, 262_144, problems);
     common::finish(s, &SETTINGS, problems);
     let keys: Vec<_> = webhook.iter().map(|secret| sign::hmac_key(secret.reveal().as_bytes())).collect();
@@ -157,9 +157,10 @@ impl Stripe {
         if strict::text(session, "object")? != "checkout.session" {
             return Err(Rejection::Malformed);
         }
-        // `no_payment_required` is a session of nothing: no money came.
-        if strict::text(session, "payment_status")? != "paid" {
-            return Ok(Claim::Nothing("status_not_paid"));
+        match strict::text(session, "payment_status")? {
+            "paid" => {}
+            // `no_payment_required` is a session of nothing: no money came.
+            status => return Ok(Claim::unpaid(status, &["unpaid", "no_payment_required"])),
         }
         let (number, id) = (hook::number(session, "client_reference_id")?, hook::id(session, "id")?);
         let noted = strict::inner(session, "metadata").and_then(|notes| strict::text(notes, "order_no"));
@@ -232,6 +233,7 @@ impl Channel for Stripe {
             kind if kind == "charge.refunded" || kind == "charge.refund.updated" || kind.starts_with("refund.") => {
                 Ok(Claim::Nothing("refund_notice"))
             }
+            kind if begins(kind, "checkout.session.") => Ok(Claim::strange(kind)),
             // `payment_intent.succeeded` tells of the same money a second time.
             _ => Ok(Claim::Nothing("event_not_handled")),
         }

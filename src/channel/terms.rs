@@ -161,7 +161,7 @@ impl Terms {
                 Check::Warn
             }
         };
-        let mut sources: Vec<IpNet> = s.parsed_list("sources", "networks such as \"203.0.113.0/24\"", problems);
+        let mut sources: Vec<IpNet> = s.networks("sources", "203.0.113.0/24", problems);
         if !s.has("sources") {
             sources = published(kind.name).iter().filter_map(|text| text.parse().ok()).collect();
         }
@@ -205,10 +205,16 @@ impl Terms {
         if self.reference == Reference::PayType { Rejection::TypeMismatch } else { Rejection::OrderMismatch }
     }
 
+    /// Whether an address is one of those that are listed.
+    #[must_use]
+    pub fn lists(&self, address: IpAddr) -> bool {
+        self.sources.iter().any(|net| net.contains(&address))
+    }
+
     /// What an address is to this channel.
     #[must_use]
     pub fn source(&self, address: IpAddr) -> Source {
-        let listed = self.sources.is_empty() || self.sources.iter().any(|net| net.contains(&address));
+        let listed = self.sources.is_empty() || self.lists(address);
         match self.check {
             Check::Warn if !listed => Source::Unlisted,
             Check::Enforce if !listed => Source::Refused,

@@ -19,7 +19,7 @@ use super::{
     params::{self, Params},
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::{Problem, Section, is_url};
 
 const SETTINGS: [&str; 26] = [
     "kind",
@@ -95,7 +95,7 @@ struct UnionPay {
 
 fn url(s: &Section, key: &str, default: &str, problems: &mut Vec<Problem>) -> String {
     let url = s.text(key, problems).unwrap_or_else(|| format!("https://gateway.95516.com/gateway/api/{default}"));
-    if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
+    if !is_url(&url) || !(url.starts_with("https://") || url.starts_with("http://127.0.0.1")) {
         s.reject(key, format!("must be https://…/{default}"), problems);
     }
     url
@@ -365,7 +365,8 @@ impl Channel for UnionPay {
         match params.need("txnType")? {
             "01" => {}
             "04" | "31" => return Ok(Claim::Nothing("refund_notice")),
-            _ => return Ok(Claim::Nothing("event_not_handled")),
+            kind if common::is_digits(kind, 2..=2) => return Ok(Claim::Nothing("event_not_handled")),
+            kind => return Ok(Claim::strange(kind)),
         }
         match params.need("respCode")? {
             "00" => Ok(Claim::Paid(self.paid(|name| params.get(name))?)),
@@ -378,7 +379,9 @@ impl Channel for UnionPay {
                 let call = self.asking(&payment.number, payment.reference.as_deref().unwrap_or_default());
                 Ok(Claim::Ask { call, alone: Some(payment) })
             }
-            _ => Ok(Claim::Nothing("status_not_paid")),
+            // Two digits are a failure of some kind, or not yet decided.
+            code if common::is_digits(code, 2..=2) => Ok(Claim::Nothing("status_not_paid")),
+            code => Ok(Claim::strange(code)),
         }
     }
 

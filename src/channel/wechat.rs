@@ -14,13 +14,13 @@ use data_encoding::{BASE64, HEXUPPER};
 use serde_json::{Map, Value, json as object};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, is_number,
-    is_trade_no, json,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common,
+    is_number, is_trade_no, json,
     keys::{self, PrivateKey},
     sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
-use crate::settings::{Problem, Section};
+use crate::settings::{Problem, Section, is_url};
 use platform::{Doubt, Platform};
 
 const SETTINGS: [&str; 25] = [
@@ -82,7 +82,7 @@ fn channel(s: &Section, problems: &mut Vec<Problem>) -> Option<WeChat> {
         s.reject("mode", "must be \"public_key\" or \"platform_cert\"", problems);
     }
     let api_url = s.text("api_url", problems).unwrap_or_else(|| "https://api.mch.weixin.qq.com".to_owned());
-    if !api_url.starts_with("https://") && !api_url.starts_with("http://127.0.0.1") {
+    if !is_url(&api_url) || !(api_url.starts_with("https://") || api_url.starts_with("http://127.0.0.1")) {
         s.reject("api_url", "must be https://…", problems);
     }
     let of_shop = |text: &str| common::is_digits(text, 8..=10);
@@ -149,6 +149,9 @@ fn unseal(seal: &LessSafeKey, resource: &Map<String, Value>) -> Result<Vec<u8>, 
     Ok(sealed)
 }
 
+/// States of a transaction that is not paid.
+const UNPAID: [&str; 6] = ["NOTPAY", "CLOSED", "REVOKED", "USERPAYING", "PAYERROR", "ACCEPT"];
+
 /// Why an answer says nothing.
 enum Unheard {
     /// Who signed it is to be fetched first.
@@ -181,8 +184,7 @@ impl WeChat {
         match state {
             "SUCCESS" => {}
             "REFUND" => return Ok(Claim::Nothing("refund_notice")),
-            // NOTPAY, CLOSED, USERPAYING and whatever may come to them.
-            _ => return Ok(Claim::Nothing("status_not_paid")),
+            state => return Ok(Claim::unpaid(state, &UNPAID)),
         }
         let trade_no = text("transaction_id")?;
         if !is_trade_no(trade_no) {
@@ -245,7 +247,7 @@ impl WeChat {
             Ok(Claim::Paid(payment)) => Answer::Paid(payment),
             Ok(Claim::Nothing("refund_notice")) => Answer::Refunded,
             Ok(Claim::Nothing(_)) => Answer::Unpaid,
-            Ok(Claim::Ask { .. } | Claim::Agreed(_)) | Err(_) => Answer::Mismatch,
+            Ok(Claim::Strange(_) | Claim::Ask { .. } | Claim::Agreed(_)) | Err(_) => Answer::Mismatch,
         }
     }
 
@@ -295,6 +297,9 @@ impl Channel for WeChat {
             return Ok(Claim::Nothing("refund_notice"));
         }
         if event != "TRANSACTION.SUCCESS" {
+            if begins(event, "TRANSACTION.") {
+                return Ok(Claim::strange(event));
+            }
             return Ok(Claim::Nothing("event_not_handled"));
         }
         self.paid(&self.open(json::inner(&message, "resource")?)?)

@@ -73,6 +73,13 @@ pub fn is_invisible(c: char) -> bool {
     !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
+/// Whether a character is not seen, or is a blank that no keyboard writes (a no-break one, a full-width one, a line's end):
+/// what is copied holds it, and no address, number or key does.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c != ' ' && (c.is_whitespace() || c.is_control() || is_invisible(c))
+}
+
 /// JSON without the byte-order marks and blanks before it, which some servers put there: one of their files has them. It is
 /// forbidden to send them and allowed to leave them out.
 #[must_use]

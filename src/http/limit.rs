@@ -1,5 +1,6 @@
 //! What an address may do in a minute. A callback that verifies is never charged; a rejected one is, and past the limit
-//! its address is answered 429 before anything is read.
+//! its address is answered 429 before anything is read. An address that a payment of ours came from is a gateway's, which
+//! others can make send what we reject: there the limit is many times as high.
 //!
 //! An order has a limit of its own for whoever guesses at it from many addresses.
 
@@ -126,9 +127,26 @@ impl<K: Copy + Eq + Hash> PerMinute<K> {
     }
 }
 
+/// How many times as many rejected callbacks an address of a gateway's may send: others have accounts there, too, and can make
+/// it send what is not for us. Reading and checking so many is still little work.
+const GATEWAYS: u32 = 50;
+/// Addresses of gateways known at once. Each has cost a payment; past it the one that was silent for longest is forgotten.
+const KNOWN: usize = 1024;
+/// For how long an address is a gateway's after its last new payment.
+const KNOWN_FOR: Duration = Duration::from_secs(7 * 86_400);
+
 /// An operator hears of one blocked address once in this time, and of so many addresses.
 const TOLD_AGAIN: Duration = Duration::from_secs(600);
 const TOLD: usize = 100;
+
+/// What a rejected callback came to, where an operator should hear of it: once in a while for an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Its address is not listened to for a moment.
+    Blocked,
+    /// It would be, if it were not a gateway's.
+    Spared,
+}
 
 /// Keyed limiters, and the table of those who are blocked until then.
 pub struct Limiter {
@@ -137,8 +155,10 @@ pub struct Limiter {
     finds: PerMinute,
     guesses: PerMinute<OrderId>,
     rejected: PerMinute,
+    of_gateways: PerMinute,
+    gateways: Mutex<HashMap<IpAddr, Instant>>,
     blocked: Mutex<Generations<IpAddr, Instant>>,
-    told: Mutex<HashMap<IpAddr, Instant>>,
+    told: Mutex<HashMap<(IpAddr, bool), Instant>>,
 }
 
 impl Limiter {
@@ -152,6 +172,8 @@ impl Limiter {
             finds: PerMinute::new(finds),
             guesses: PerMinute::new(finds.saturating_mul(GUESSES)),
             rejected: PerMinute::new(limits.rejected_per_minute),
+            of_gateways: PerMinute::new(limits.rejected_per_minute.saturating_mul(GATEWAYS)),
+            gateways: Mutex::default(),
             blocked: Mutex::default(),
             told: Mutex::default(),
         }
@@ -203,29 +225,53 @@ impl Limiter {
         left
     }
 
-    /// Charges a rejected callback, and blocks its address when there were too many. Says whether it was not blocked
-    /// lately: then an operator should hear of it.
-    pub fn reject(&self, address: IpAddr) -> bool {
-        let Err(wait) = self.rejected.charge(network(address)) else { return false };
+    /// A payment that was not known before came from this address: it is a gateway's. (A repeat proves nothing: a buyer can
+    /// hold what their own payment was told with.)
+    pub fn paid_from(&self, address: IpAddr) {
+        let (key, now) = (network(address), Instant::now());
+        let mut gateways = self.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+        if gateways.len() >= KNOWN && !gateways.contains_key(&key) {
+            let silent = gateways.iter().min_by_key(|(_, since)| **since).map(|(address, _)| *address);
+            silent.map(|address| gateways.remove(&address));
+        }
+        gateways.insert(key, now);
+    }
+
+    /// Whether an address is a gateway's, as far as this instance has seen.
+    fn is_gateways(&self, key: IpAddr) -> bool {
+        let gateways = self.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+        gateways.get(&key).is_some_and(|since| since.elapsed() < KNOWN_FOR)
+    }
+
+    /// Charges a rejected callback, and blocks its address when there were too many; `listed`: it is one of those that a
+    /// channel's gateway is known to call from. Says what an operator should hear and has not lately.
+    pub fn reject(&self, address: IpAddr, listed: bool) -> Option<News> {
+        let wait = self.rejected.charge(network(address)).err()?;
+        let spared = listed || self.is_gateways(network(address));
+        let wait = if spared { self.of_gateways.charge(network(address)).err() } else { Some(wait) };
         let now = Instant::now();
-        // At least a second: the next token would otherwise let every other forgery in.
-        let until = now + wait.max(Duration::from_secs(1));
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).put(network(address), until);
+        if let Some(wait) = wait {
+            // At least a second: the next token would otherwise let every other forgery in.
+            let until = now + wait.max(Duration::from_secs(1));
+            self.blocked.lock().unwrap_or_else(PoisonError::into_inner).put(network(address), until);
+        }
+        let news = if wait.is_some() { News::Blocked } else { News::Spared };
+        let subject = (network(address), wait.is_some());
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= TOLD {
             told.retain(|_, since| now.duration_since(*since) < TOLD_AGAIN);
         }
-        let lately = told.get(&network(address)).is_some_and(|since| now.duration_since(*since) < TOLD_AGAIN);
+        let lately = told.get(&subject).is_some_and(|since| now.duration_since(*since) < TOLD_AGAIN);
         if lately || told.len() >= TOLD {
-            return false;
+            return None;
         }
-        told.insert(network(address), now);
-        true
+        told.insert(subject, now);
+        Some(news)
     }
 
     /// Forgets addresses that were not seen for a minute: called once a minute, after which they owe nothing any more.
     pub fn sweep(&self) {
-        for limiter in [&self.orders, &self.lookups, &self.finds, &self.rejected] {
+        for limiter in [&self.orders, &self.lookups, &self.finds, &self.rejected, &self.of_gateways] {
             limiter.turn();
         }
         self.guesses.turn();
@@ -271,6 +317,44 @@ mod tests {
             assert!(limiter.guess(order(n + 2)).is_ok());
         }
         assert!(limiter.guesses.known() <= ADDRESSES);
+    }
+
+    #[test]
+    fn a_gateways_address_is_spared_up_to_a_bound_of_its_own_and_a_strangers_is_not() {
+        let limits = Limits { rejected_per_minute: 5, ..crate::config::Config::defaults().unwrap().limits };
+        let limiter = Limiter::new(&limits);
+        let (gateway, listed, stranger) = (address(1), address(2), address(3));
+        limiter.paid_from(gateway);
+        let read = |address: IpAddr, listed: bool| {
+            let mut news = Vec::new();
+            for n in 0..10 * GATEWAYS {
+                if limiter.blocked(address).is_some() {
+                    return (n, news);
+                }
+                news.extend(limiter.reject(address, listed));
+            }
+            (u32::MAX, news)
+        };
+        // The last one blocks; a token may come back meanwhile.
+        assert!((6..9).contains(&read(stranger, false).0));
+        for (address, listed) in [(gateway, false), (listed, true)] {
+            let (count, news) = read(address, listed);
+            assert!((5 * GATEWAYS + 6..5 * GATEWAYS + 50).contains(&count), "{count}");
+            assert_eq!(news, [News::Spared, News::Blocked]);
+        }
+    }
+
+    #[test]
+    fn only_so_many_gateways_are_known_and_the_one_silent_for_longest_goes() {
+        let limiter = Limiter::new(&crate::config::Config::defaults().unwrap().limits);
+        let last = 3 * u32::try_from(KNOWN).unwrap() - 1;
+        for n in 0..=last {
+            limiter.paid_from(address(n));
+            limiter.paid_from(address(0));
+        }
+        assert_eq!(limiter.gateways.lock().unwrap().len(), KNOWN);
+        assert!(limiter.is_gateways(address(0)) && limiter.is_gateways(address(last)));
+        assert!(!limiter.is_gateways(address(1)));
     }
 
     #[test]

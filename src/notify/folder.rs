@@ -20,7 +20,7 @@ struct Folder {
 
 pub(super) fn build(wish: &Wish<'_>, problems: &mut Vec<Problem>) -> Option<Way> {
     let s = wish.section;
-    let path = s.text("path", problems).unwrap_or_else(|| "mail".to_owned());
+    let path = s.prose("path", problems).unwrap_or_else(|| "mail".to_owned());
     let writer = Writer::read(s, problems);
     s.finish(&SETTINGS, problems);
     Some(Way::Buyers(Arc::new(Folder { path: wish.data.join(path), writer: writer? })))

@@ -16,7 +16,7 @@ use super::{Notifier, Way, Wish, need, now, secret, stamp};
 use crate::domain::text::bare_json;
 use crate::domain::{Call, Millis, Reach, Response};
 use crate::outbound::Outbound;
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Problem, Secret, Section, is_url};
 use crate::shop::{Message, Refused};
 use crate::vault;
 
@@ -154,7 +154,7 @@ pub(super) fn words(s: &Section, problems: &mut Vec<Problem>) -> Vec<String> {
 /// Where the API is.
 pub(super) fn endpoint(s: &Section, default: &str, problems: &mut Vec<Problem>) -> String {
     let url = s.text("endpoint", problems).unwrap_or_else(|| default.to_owned());
-    if !url.starts_with("https://") && !url.starts_with("http://127.0.0.1") {
+    if !is_url(&url) || !(url.starts_with("https://") || url.starts_with("http://127.0.0.1")) {
         s.reject("endpoint", "must be https://…", problems);
     }
     url

@@ -102,6 +102,56 @@ async fn a_callback_that_cannot_be_read_leaves_its_trace() {
     assert_eq!(shop.admin("/v1/incidents").await["incidents"].as_array().unwrap().len(), requests.len() + 1);
 }
 
+/// Sends bytes from an address of this machine and reads until the server closes.
+async fn speaks(shop: &Daemon, last: u8, bytes: &[u8]) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+    let there = shop.public.trim_start_matches("http://").parse().unwrap();
+    let mut stream = socket.connect(there).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let _cut = stream.read_to_end(&mut Vec::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_http_is_named_and_a_proxy_of_ours_is_not_charged_for_what_it_could_not_say() {
+    let shop = Daemon::start(
+        "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.9/32\"]\n[limits]\nrejected_per_minute = 3\n",
+    );
+    let port = shop.public.rsplit(':').next().unwrap();
+    let spoken: [(&[u8], &str); 4] = [
+        (b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "TLS"),
+        (
+            b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\nGET /pay/pay/notify?a=1 HTTP/1.1\r\nHost: x\r\n\r\n",
+            "proxy_protocol",
+        ),
+        (
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x7f\0\0\x01\x12\x67\0\x50GET / HTTP/1.1\r\n\r\n",
+            "proxy_protocol",
+        ),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "HTTP/1.1"),
+    ];
+    for (at, (bytes, says)) in spoken.iter().enumerate() {
+        speaks(&shop, 5, bytes).await;
+        let newest = shop.incidents("other_protocol", at + 1).await.remove(0);
+        let shown = shop.json(&["incident", "show", newest["id"].as_str().unwrap()], "");
+        let advice = shown["advice"].as_str().unwrap();
+        assert!(advice.contains(says) && advice.contains(&format!("plain port {port}")), "{says}: {advice}");
+        assert_eq!(newest["address"], "127.0.0.5");
+    }
+    // What a proxy of ours sends on and we cannot read is not the proxy's fault: all others come through it, too.
+    for _ in 0..12 {
+        speaks(&shop, 9, format!("GET /pay/pay/notify?name=a\"b {END}\r\n").as_bytes()).await;
+    }
+    shop.incidents("unreadable_request", 12).await;
+    shop.incidents("address_blocked", 0).await;
+    // Who comes without one is charged as ever.
+    for _ in 0..12 {
+        speaks(&shop, 6, format!("GET /pay/pay/notify?name=a\"b {END}\r\n").as_bytes()).await;
+    }
+    assert_eq!(shop.incidents("address_blocked", 1).await[0]["address"], "127.0.0.6");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_page_of_another_site_can_make_an_order() {
     let shop = Daemon::start("");
