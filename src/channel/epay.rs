@@ -14,7 +14,6 @@ use super::{
     params::{self, Params},
     sign,
 };
-use crate::domain::text::bare;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Secret, Section};
 
@@ -140,7 +139,7 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
     if s.text("protocol", problems).is_some_and(|protocol| protocol != "v1") {
         s.reject("protocol", "must be \"v1\" for kind epay_v1", problems);
     }
-    if s.text("sign_type", problems).is_some_and(|kind| !signs_with(&kind, "MD5")) {
+    if s.text("sign_type", problems).is_some_and(|kind| kind != "MD5") {
         s.reject("sign_type", "must be \"MD5\" for kind epay_v1", problems);
     }
     let (gateway_url, pid) = (common::gateway_url(s, problems), pid(s, problems));
@@ -168,13 +167,6 @@ pub(super) fn build(name: &str, s: &Section, problems: &mut Vec<Problem>) -> Opt
 pub(super) fn canonical<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let blank = |value: &str| value.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0b));
     canonical::join_text(pairs.filter(|(name, value)| *name != "sign" && *name != "sign_type" && !blank(value)))
-}
-
-/// Whether a `sign_type` names the configured algorithm, or none: then it is that one. No other algorithm's name differs from
-/// it only in case or in blanks around it.
-pub(super) fn signs_with(kind: &str, ours: &str) -> bool {
-    let kind = bare(kind);
-    kind.is_empty() || kind.eq_ignore_ascii_case(ours)
 }
 
 fn is_word(text: &str) -> bool {
@@ -224,7 +216,7 @@ impl Channel for Epay {
         }
         let params = Params::of(callback)?;
         let given = params.get("sign").filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
-        if params.get("sign_type").is_some_and(|kind| !signs_with(kind, "MD5")) {
+        if params.get("sign_type").is_some_and(|kind| !kind.is_empty() && kind != "MD5") {
             return Err(Rejection::SignTypeMismatch);
         }
         if !sign::equal(given, &self.sign(params.iter())) {

@@ -1,11 +1,7 @@
 //! What one buyer may hold unpaid, and buy in a while: an order is counted before it is made.
 //!
 //! Keys that nobody pays for are missed by everybody else, so what is limited is keys, by contact (in its folded form) and by
-//! the networks around an address. Those bind from the second order on; what one order alone may hold is a part of what is
-//! free, and never less than a few.
-//!
-//! A contact is whatever somebody types: a stranger can order under mine. So a network that has nothing unpaid under a contact
-//! is not refused for what others have there.
+//! the networks around an address. Those bind from the second order on; what one order alone may hold is a setting.
 
 use std::net::IpAddr;
 
@@ -23,8 +19,6 @@ const NONE: u64 = 1 << 53;
 const LOOKED_AT: usize = 200;
 /// How many times the unpaid orders of one address a site has, an IPv6 /48: it may be a campus, and has 65,536 /64s.
 const SITE: u64 = 10;
-/// Where among what limits unpaid orders the contact stands as one network names it: behind the contact itself.
-const HERE: usize = 1;
 
 /// An order to be counted.
 pub(super) struct Wish<'a> {
@@ -85,8 +79,7 @@ impl Shop {
         let rules: Vec<Rule> = bounds.iter().map(|bound| bound.rule.clone()).collect();
         let mut again = true;
         loop {
-            let mut came = self.store.count(wish.id, &rules).await?;
-            self.spare_the_named(wish.id, &bounds, &mut came).await?;
+            let came = self.store.count(wish.id, &rules).await?;
             let now = self.store.now();
             let reached = |(bound, came): (_, &Counted)| Some((bound, Bound::reached(bound, *came, now)?));
             let full: Vec<(&Bound, Reached)> = bounds.iter().zip(&came).filter_map(reached).collect();
@@ -101,22 +94,11 @@ impl Shop {
                 return Err(ShopError::Limited(*reached));
             }
             // Counted once more, whoever gave back what has ended: this, or the outbox meanwhile.
-            self.free_ended(full.iter().map(|(bound, _)| *bound).chain(bounds.get(HERE))).await?;
+            self.free_ended(full.iter().map(|(bound, _)| *bound)).await?;
         }
         let (bought, unpaid): (Vec<_>, Vec<_>) = bounds.into_iter().partition(|bound| bound.bought);
         let names = |bounds: Vec<Bound>| bounds.into_iter().map(|bound| bound.rule.name).collect();
         Ok(Counts { unpaid: names(unpaid), bought: names(bought) })
-    }
-
-    /// A full contact refuses no order that is its network's only unpaid one under it; that is counted there all the same.
-    async fn spare_the_named(&self, id: OrderId, bounds: &[Bound], came: &mut [Counted]) -> Result<(), StoreError> {
-        let (Some(contact), [of_contact, Counted::Done(1), ..]) = (bounds.first(), came) else { return Ok(()) };
-        if !matches!(of_contact, Counted::Done(_)) {
-            let rule = Rule { most: NONE, limit: NONE, ..contact.rule.clone() };
-            let counted = self.store.count(id, &[rule]).await?;
-            counted.into_iter().for_each(|counted| *of_contact = counted);
-        }
-        Ok(())
     }
 
     /// Whether one order alone would hold too much of what is free: whoever never pays would need no second one.
@@ -131,7 +113,7 @@ impl Shop {
         Err(ShopError::Limited(Reached { limit: Limit::UnpaidKeysOfOrder, most, until: None, at }))
     }
 
-    /// What limits orders while they are unpaid: first the contact, and the contact as this network names it.
+    /// What limits orders while they are unpaid.
     async fn unpaid_bounds(&self, wish: &Wish<'_>) -> Result<Vec<Bound>, ShopError> {
         let (limits, product) = (&self.limits, wish.product);
         // Who takes at payment holds nothing before.
@@ -156,16 +138,13 @@ impl Shop {
             keys: keys.0,
             bought: false,
         };
-        let contact = folded(wish.contact);
-        let here = format!("{}|{contact}", network(wish.address));
-        let name = |kind, text: &str| self.store.names.hashed("count", self.vault.index(kind, text));
-        let (orders, keys) = (Limit::UnpaidOrdersOfContact, Limit::UnpaidKeysOfContact);
-        let of_contact = (limits.unpaid_per_contact.into(), limits.unpaid_keys_per_contact.into());
-        let contact = bound(name("unpaid contact", &contact), "", (orders, of_contact.0), (keys, of_contact.1));
-        // Refuses nobody: how many orders there are.
-        let mut here = bound(name("unpaid contact of network", &here), "", (orders, NONE), (keys, NONE));
-        (here.rule.weight, here.rule.limit) = (1, NONE);
-        let mut bounds = vec![contact, here];
+        let contact = self.store.names.hashed("count", self.vault.index("unpaid contact", &folded(wish.contact)));
+        let mut bounds = vec![bound(
+            contact,
+            "",
+            (Limit::UnpaidOrdersOfContact, limits.unpaid_per_contact.into()),
+            (Limit::UnpaidKeysOfContact, limits.unpaid_keys_per_contact.into()),
+        )];
         for net in networks(wish.address) {
             let (keys, share) = match net.prefix_len() {
                 64 => (Limit::UnpaidKeysOf64, limits.unpaid_keys_per_64),

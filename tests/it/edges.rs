@@ -278,32 +278,6 @@ async fn a_proxy_whose_network_is_written_as_ipv6_writes_ipv4_is_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_seen_before_a_form_and_the_case_of_sign_type_change_nothing() {
-    let shop = Daemon::start("");
-    shop.product("form", &[], 9);
-    for (at, (start, sign_type)) in
-        [("\u{feff}", "MD5"), ("\r\n", "MD5"), ("\u{200b}\n", "MD5"), ("", "md5"), ("", "MD5+"), ("", "Md5%0D%0A")]
-            .iter()
-            .enumerate()
-    {
-        let id = shop.order("form", 1).await;
-        let path = shop.callback(&format!("{id}01"), &format!("S{at}"), 990);
-        let (path, query) = path.split_once('?').unwrap();
-        let body = format!("{start}{}", query.replace("sign_type=MD5", &format!("sign_type={sign_type}")));
-        let sent = shop.http.post(format!("{}{path}", shop.public)).body(body);
-        let sent = sent.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
-        let status = sent.status().as_u16();
-        assert_eq!((status, shop.state(&id).await.as_str()), (200, "delivered"), "{start:?} {sign_type}");
-    }
-    for sign_type in ["RSA", "MD5,RSA", "SHA256", "M%20D5"] {
-        let path = shop.callback("07MIBQ3K2XZ0A1B2C3D401", "S9", 990);
-        let path = path.replace("sign_type=MD5", &format!("sign_type={sign_type}"));
-        assert_eq!(shop.send(&path).await.0, 400, "{sign_type}");
-    }
-    shop.incidents("sign_type_mismatch", 4).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_genuine_callback_with_an_unknown_status_leaves_an_incident() {
     let shop = Daemon::start("");
     shop.product("odd", &[], 9);

@@ -100,8 +100,7 @@ async fn a_network_counts_as_its_addresses_do() {
         ("2001:db8:1:2::1", 15, 201, ""),
         ("2001:db8:1:3::1", 6, 429, "unpaid_keys_per_48"),
         ("2001:db8:1:3::1", 5, 201, ""),
-        ("2001:db8:2:1::1", 31, 429, "unpaid_keys_per_order"),
-        ("2001:db8:2:1::1", 30, 201, ""),
+        ("2001:db8:2:1::1", 50, 201, ""),
         ("::ffff:203.0.113.9", 1, 201, ""),
         ("203.0.113.9", 1, 429, "unpaid_per_address"),
     ] {
@@ -129,7 +128,7 @@ async fn a_contact_holds_one_order_or_ten_keys_however_it_is_spelt() {
     shop.product("spelt", &[], 400);
     let from = |n: usize| format!("198.51.100.{n}");
     assert_eq!(status(&shop, &from(1), "one@example.com", "spelt", 100).await, 201);
-    for other in [
+    let spelt = [
         "one@example.com",
         "One@Example.COM",
         "one+x@example.com",
@@ -137,8 +136,9 @@ async fn a_contact_holds_one_order_or_ten_keys_however_it_is_spelt() {
         "ｏne@example.com",
         "mailto:one@example.com",
         "one(me)@example.com,",
-    ] {
-        let answer = buy(&shop, &from(1), other, "spelt", 1).await;
+    ];
+    for (n, other) in spelt.iter().enumerate() {
+        let answer = buy(&shop, &from(n + 2), other, "spelt", 1).await;
         assert_eq!((answer.status, &answer.body["limit"]), (429, &json!("unpaid_keys_per_contact")), "{other}");
     }
     for (contact, quantity, expected) in [
@@ -158,39 +158,6 @@ async fn a_contact_holds_one_order_or_ten_keys_however_it_is_spelt() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stranger_who_names_anothers_contact_locks_nobody_out_and_is_bound_himself() {
-    let shop = shop("unpaid_keys_per_address = \"100000\"\n");
-    shop.product("named", &[], 400);
-    shop.product("later", &["--take", "payment"], 40);
-    let (stranger, victim) = ("203.0.113.66", "198.51.100.7");
-    // By orders, and by keys: what a contact may have is full.
-    for n in 0..5 {
-        assert_eq!(status(&shop, stranger, "Victim@example.com", "later", 1).await, 201, "order {n}");
-    }
-    let refused = buy(&shop, stranger, "victim@example.com", "later", 1).await;
-    assert_eq!((refused.status, &refused.body["limit"]), (429, &json!("unpaid_per_contact")), "{}", refused.body);
-    assert_eq!(status(&shop, stranger, "other@example.com", "named", 50).await, 201);
-    let refused = buy(&shop, stranger, "other+x@example.com", "named", 1).await;
-    assert_eq!((refused.status, &refused.body["limit"]), (429, &json!("unpaid_keys_per_contact")), "{}", refused.body);
-    // Whose contact it is buys, as much as one order may have; his second one counts with all that stands there.
-    for (contact, product, quantity) in [("victim@example.com", "later", 1), ("other@example.com", "named", 40)] {
-        for turn in 0..2 {
-            let bought = buy(&shop, victim, contact, product, quantity).await;
-            assert_eq!(bought.status, 201, "turn {turn}: {}", bought.body);
-            assert_eq!(status(&shop, victim, contact, product, 1).await, 429, "{contact}");
-            // Another network is another buyer, as far as anybody can tell; each has one.
-            let third = format!("198.51.100.{}", 8 + turn);
-            assert_eq!(status(&shop, &third, contact, product, 1).await, 201, "{contact}");
-            assert_eq!(status(&shop, &third, contact, product, 1).await, 429, "{contact}");
-            // What is paid counts no more at once, and the next is the first again.
-            let id = bought.body["id"].as_str().unwrap();
-            assert_eq!(shop.pay(id, &format!("V{product}{turn}"), i64::from(quantity) * 990).await.0, 200);
-        }
-    }
-    shop.audit();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_has_only_so_many_unpaid_orders_however_many_networks_it_has() {
     let shop = shop("unpaid_per_address = 2\n");
     shop.product("later", &["--take", "payment"], 40);
@@ -206,8 +173,8 @@ async fn a_site_has_only_so_many_unpaid_orders_however_many_networks_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_order_alone_does_not_hold_a_whole_pool() {
-    let shop = shop("bulk_from = [\"198.51.100.0/24\"]\n");
+async fn where_it_is_set_one_order_alone_does_not_hold_a_whole_pool() {
+    let shop = shop("bulk_from = [\"198.51.100.0/24\"]\nunpaid_keys_per_order = \"50%\"\n");
     shop.product("whole", &[], 100);
     let refused = buy(&shop, "203.0.113.9", "a@example.test", "whole", 100).await;
     assert_eq!((refused.status, &refused.body["limit"]), (429, &json!("unpaid_keys_per_order")), "{}", refused.body);
@@ -294,7 +261,7 @@ async fn an_order_that_was_counted_and_never_made_ends_with_its_time() {
     assert_eq!(status(&shop, "203.0.113.9", "cut@example.test", "cut", 1).await, 500);
     redis::cmd("DEL").arg(&stock).exec(&mut link).unwrap();
     let ends = names(&mut link, "ends");
-    assert_eq!(ends.len(), 3, "its contact's, its address', and its contact's as that address names it");
+    assert_eq!(ends.len(), 2, "its contact's and its address'");
     for name in ends {
         for name in [name.replace(":ends:", ":count:"), name] {
             let left: u64 = redis::cmd("PTTL").arg(&name).query(&mut link).unwrap();

@@ -141,18 +141,10 @@ pub fn fields(text: &[u8]) -> Fields {
         .collect()
 }
 
-/// A form without the line ends behind it and without what is not seen before it.
-pub fn bare_form(body: &[u8]) -> &[u8] {
-    let end = body.iter().rposition(|b| !b"\r\n".contains(b)).map_or(0, |last| last + 1);
-    let body = &body[..end];
-    let text = body.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    let unseen = |c: char| c.is_whitespace() || kamid::domain::text::is_hidden(c);
-    &body[text.len() - text.trim_start_matches(unseen).len()..]
-}
-
-/// The same, read.
+/// The same of a form, without the line ends behind it.
 pub fn fields_of_form(body: &[u8]) -> Fields {
-    fields(bare_form(body))
+    let end = body.iter().rposition(|b| !b"\r\n".contains(b)).map_or(0, |last| last + 1);
+    fields(&body[..end])
 }
 
 /// The same of a query, whose broken separators are mended before anything is read.

@@ -18,7 +18,8 @@ fn bent(text: &[u8]) -> bool {
 fn check(bytes: &[u8]) {
     let Some((method, query, _, body)) = genuine::request(bytes) else { return };
     let post = method == "POST";
-    let body = genuine::bare_form(body);
+    // Line ends behind a form are no part of it.
+    let body = body.iter().rposition(|b| !b"\r\n".contains(b)).map_or(&body[..0], |last| &body[..=last]);
     let read = [genuine::fields_of_query(query), if post { fields(body) } else { Vec::new() }].concat();
     let names: HashSet<_> = read.iter().map(|(name, _)| name).collect();
     let all = || read.iter().flat_map(|(name, value)| [name, value]);

@@ -10,8 +10,8 @@ use kamid::domain::Rejection;
 use super::callbacks::WORDS;
 use super::drive::Target;
 use super::genuine::{
-    Fields, assert_whole, bare_form, channel, fields, fields_of_form, fields_of_query, minor, payments, request,
-    requests, signature, text, verified, written,
+    Fields, assert_whole, channel, fields, fields_of_form, fields_of_query, minor, payments, request, requests,
+    signature, text, verified, written,
 };
 use crate::support::channel::KEY;
 
@@ -27,8 +27,8 @@ fn epay(bytes: &[u8]) {
     let body = String::from_utf8_lossy(body);
     // With its `&`: beside the signature's, a `;` is a letter like any other.
     let (query, body) = (format!("{}&", unsigned(query)), unsigned(&body));
-    // What ends a form is no part of it, nor what is not seen before it; before the signature it would be.
-    let body = std::str::from_utf8(bare_form(body.as_bytes())).unwrap();
+    // What ends a form is no part of it; before the signature it would be.
+    let body = body.trim_end_matches(['\r', '\n']);
     let read =
         [fields_of_query(&query), if method == "POST" { fields(body.as_bytes()) } else { Fields::new() }].concat();
     let sealed = format!("{query}sign={}&sign_type=MD5", signature(&read));
