@@ -90,8 +90,11 @@ pub fn masked(text: &str) -> String {
     }
 }
 
+/// A kind of what is not seen: its source, and whether a character is one.
+type Unseen = (&'static str, fn(char) -> bool);
+
 /// What is not seen beside white space and control characters, with its source.
-const UNSEEN: [(&str, fn(char) -> bool); 5] = [
+const UNSEEN: [Unseen; 5] = [
     (
         "Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt): byte-order marks, zero-width characters, soft \
          hyphens, Hangul fillers, Khmer inherent vowels, Mongolian and other variation selectors, tags",

@@ -100,7 +100,7 @@ const NARROW: [Narrow; 5] = [
         encoding: BIG5,
         looks: "Big5",
         iconv: "BIG5",
-        everyday: |a, b| matches!(a, 0xa1..=0xa3 | 0xa4..=0xc6) && !matches!(b, 0x7f..=0xa0),
+        everyday: |a, b| matches!(a, 0xa1..=0xc6) && !matches!(b, 0x7f..=0xa0),
     },
     Narrow {
         encoding: SHIFT_JIS,
