@@ -118,48 +118,37 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     }
     let relaxed = config.store.durability == Durability::Relaxed;
     let places = Arc::new(Places::load(data, Names::new(config.test).prefix(), relaxed)?);
-    let store = tokio::select! {
-        store = connect(&config, embedded.as_ref(), places) => store?.of_accounts(channels.accounts()),
+    let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
+    let public_url = Some(&config.server.public_url).filter(|url| !url.ends_with(":0")).unwrap_or(&whereabouts.public);
+    let (limits, test, public_url) = (config.limits.clone(), config.test, public_url.clone());
+    let telemetry = Arc::new(Telemetry::new(instance_name()?, Some(data), &config.limits));
+    // From here on a Redis of ours may have been started: whatever fails stops it again.
+    let connected = tokio::select! {
+        connected = connect(&config, embedded.as_ref(), places) => connected,
         () = signals.next() => {
             tracing::info!("Stopped while waiting for Redis, which is left as it is.");
             return Ok(());
         }
     };
-    if let Some(embedded) = &embedded {
-        settle_in(embedded, &store, moved).await?;
-    }
-    if let Some(doubt) = store.places.doubt() {
-        tracing::error!(
-            "Nothing is drawn: {doubt}. Bring the right store back, or accept this one: kamid store accept."
-        );
-    }
-    let sealing = store.check_ring(&vault).await;
-    if let Err(error) = &sealing {
-        // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
-        if new_ring && matches!(error, StoreError::Ring(_)) {
-            // Nothing was sealed with it: left behind, it would pass for the right one.
-            let _gone = std::fs::remove_file(&ring);
+    let opened = match connected {
+        Ok(store) => {
+            let new_ring = new_ring.then_some(ring.as_path());
+            let opening = Opening { data, embedded: embedded.as_ref(), moved, new_ring, whereabouts: &whereabouts };
+            let store = store.of_accounts(channels.accounts());
+            let parts = Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
+            opening.open(parts, &notifiers).await
         }
-    }
-    vault.seal_from_now(sealing?.key(&vault, store.now()).unwrap_or_else(|| vault.active()));
-    let started = store.now();
-    let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
-    let public_url = if config.server.public_url.ends_with(":0") {
-        whereabouts.public.clone()
-    } else {
-        config.server.public_url.clone()
+        Err(error) => Err(error),
     };
-    let telemetry = Arc::new(Telemetry::new(instance_name()?, Some(data), &config.limits));
-    let (limits, test) = (config.limits.clone(), config.test);
-    let parts = Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
-    let shop = Arc::new(Shop::new(parts));
-    shop.reaches(notifiers.reaches());
-    shop.listeners(notifiers.listeners());
-    let _set = shop.own_url.set(whereabouts.public.clone());
-    shop.refresh_catalog().await?;
-    shop.list_operators().await?;
-    shop.list_blocks().await?;
-    std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
+    let (shop, started) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            if let Some(embedded) = &embedded {
+                embedded.stop_own().await;
+            }
+            return Err(error);
+        }
+    };
     greet(&shop, &whereabouts, data, began, shell);
     let web = Arc::new(Web::new(shop, notifiers, config.server.trusted_proxies.clone(), token));
     let shop = Arc::clone(&web.shop);
@@ -176,6 +165,48 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     let _gone = std::fs::remove_file(Whereabouts::file(data));
     tracing::info!("Stopped.");
     why
+}
+
+/// What opens a shop once its Redis answers.
+struct Opening<'a> {
+    data: &'a Path,
+    embedded: Option<&'a Embedded>,
+    moved: bool,
+    /// The ring's file, where it was made by this start.
+    new_ring: Option<&'a Path>,
+    whereabouts: &'a Whereabouts,
+}
+
+impl Opening<'_> {
+    /// The shop, and when it opened.
+    async fn open(self, parts: Parts, notifiers: &Notifiers) -> Result<(Arc<Shop>, u64), DaemonError> {
+        if let Some(embedded) = self.embedded {
+            settle_in(embedded, &parts.store, self.moved).await?;
+        }
+        if let Some(doubt) = parts.store.places.doubt() {
+            tracing::error!(
+                "Nothing is drawn: {doubt}. Bring the right store back, or accept this one: kamid store accept."
+            );
+        }
+        let sealing = parts.store.check_ring(&parts.vault).await;
+        // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
+        if let (Err(StoreError::Ring(_)), Some(ring)) = (&sealing, self.new_ring) {
+            // Nothing was sealed with it: left behind, it would pass for the right one.
+            let _gone = std::fs::remove_file(ring);
+        }
+        let key = sealing?.key(&parts.vault, parts.store.now()).unwrap_or_else(|| parts.vault.active());
+        parts.vault.seal_from_now(key);
+        let started = parts.store.now();
+        let shop = Arc::new(Shop::new(parts));
+        shop.reaches(notifiers.reaches());
+        shop.listeners(notifiers.listeners());
+        let _set = shop.own_url.set(self.whereabouts.public.clone());
+        shop.refresh_catalog().await?;
+        shop.list_operators().await?;
+        shop.list_blocks().await?;
+        std::fs::write(Whereabouts::file(self.data), serde_json::to_vec(self.whereabouts).unwrap_or_default())?;
+        Ok((shop, started))
+    }
 }
 
 async fn bind(name: &'static str, address: SocketAddr) -> Result<TcpListener, DaemonError> {
@@ -234,6 +265,7 @@ async fn settle_in(embedded: &Embedded, store: &Store, moved: bool) -> Result<()
     let place = match embedded.home(&in_redis, moved) {
         Ok(place) => place,
         Err(error) => {
+            // Also one that was found running: nothing may go on writing a copy.
             embedded.stop(None).await;
             return Err(error.into());
         }

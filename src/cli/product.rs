@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
+use super::keys::FRESH;
 use super::{Context, Done, Failure};
 use crate::client::part;
 use crate::domain::time::Zone;
@@ -162,7 +163,9 @@ fn body(patch: &ProductPatch) -> Result<Value, Failure> {
 pub async fn run(context: &Context, command: ProductCommand) -> Done {
     let client = context.client()?;
     let product = match command {
-        ProductCommand::List => return context.show(&client.get("/v1/products", &[]).await?, "products", &COLUMNS),
+        ProductCommand::List => {
+            return context.show(&client.get("/v1/products", &FRESH).await?, "products", &COLUMNS);
+        }
         ProductCommand::Show { id } => client.get(&format!("/v1/products/{}", part(&id)?), &[]).await?,
         ProductCommand::Add { id, fields, slot } => {
             let mut wish = body(&ProductPatch { slot, ..fields.patch() })?;

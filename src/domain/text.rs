@@ -52,6 +52,23 @@ fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// A length of time as people say it, in at most two units: `3 h`, `2 d 4 h`, `1 min 30 s`, `250 ms`.
+#[must_use]
+pub fn lasting(ms: super::Millis) -> String {
+    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    if ms < 1000 {
+        return format!("{ms} ms");
+    }
+    // Nobody wants the seconds of hours, nor a clock's last ones of three hours.
+    let seconds = ms.saturating_add(500) / 1000;
+    let seconds = if seconds >= 3570 { (seconds + 30) / 60 * 60 } else { seconds };
+    let at = UNITS.iter().position(|(_, unit)| seconds >= *unit).unwrap_or(UNITS.len() - 1);
+    let (name, unit) = UNITS[at];
+    let rest = UNITS.get(at + 1).map(|(name, smaller)| (name, seconds % unit / smaller)).filter(|(_, n)| *n > 0);
+    let rest = rest.map_or_else(String::new, |(name, n)| format!(" {n} {name}"));
+    format!("{} {name}{rest}", seconds / unit)
+}
+
 /// The ends of a text and dots between: enough to recognise, too little to use.
 #[must_use]
 pub fn masked(text: &str) -> String {
@@ -67,10 +84,31 @@ pub fn masked(text: &str) -> String {
     }
 }
 
-/// Whether a character is not seen: Unicode's `Default_Ignorable_Code_Point`, which a byte-order mark is one of.
+/// A kind of what is not seen: its source, and whether a character is one.
+type Unseen = (&'static str, fn(char) -> bool);
+
+/// What is not seen beside white space and control characters, with its source.
+const UNSEEN: [Unseen; 5] = [
+    (
+        "Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt): byte-order marks, zero-width characters, soft \
+         hyphens, Hangul fillers, Khmer inherent vowels, Mongolian and other variation selectors, tags",
+        |c| CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c),
+    ),
+    ("BRAILLE PATTERN BLANK (Unicode code charts, U+2800): a pattern without dots", |c| c == '\u{2800}'),
+    ("interlinear annotation characters (Unicode Standard, 23.8 Specials)", |c| matches!(c, '\u{fff9}'..='\u{fffb}')),
+    (
+        "fillers and format controls of scripts (Unicode Standard: Khitan filler, null notehead, hieroglyphs' joiners)",
+        |c| matches!(c, '\u{16fe4}' | '\u{1d159}' | '\u{13430}'..='\u{1343f}'),
+    ),
+    ("Noncharacter_Code_Point (Unicode, PropList.txt): for no text at all", |c| {
+        matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
+    }),
+];
+
+/// Whether a character is not seen, by one table for keys, secrets and contacts.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
-    !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+    !c.is_ascii() && UNSEEN.iter().any(|(_, is)| is(c))
 }
 
 /// Whether a character is not seen, or is a blank that no keyboard writes (a no-break one, a full-width one, a line's end):
@@ -111,6 +149,38 @@ mod tests {
             assert_eq!(bare(edge), "");
         }
         assert_eq!(bare("a\u{200b}b"), "a\u{200b}b", "inside, it is not ours to take");
+    }
+
+    #[test]
+    fn every_kind_of_the_unseen_is_unseen_and_what_is_seen_is_not() {
+        let unseen = "\u{2800}\u{fff9}\u{fffa}\u{fffb}\u{3164}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180e}\u{e0000}\u{e0041}\u{e007f}\
+                      \u{fe00}\u{fe0f}\u{e0100}\u{200d}\u{ad}\u{feff}\u{16fe4}\u{1d159}\u{13430}\u{fdd0}\u{fffe}\u{10ffff}";
+        for c in unseen.chars() {
+            assert!(is_invisible(c), "U+{:04X}", u32::from(c));
+            assert_eq!(bare(&format!("{c}K{c}")), "K");
+        }
+        for c in "aé密カ한😀\u{2801}\u{fffc}\u{e000}\u{301}".chars() {
+            assert!(!is_invisible(c), "U+{:04X}", u32::from(c));
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_has_two_units_at_most() {
+        let times = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1499, "1 s"),
+            (90_000, "1 min 30 s"),
+            (3_599_900, "1 h"),
+            (10_800_003, "3 h"),
+            (10_799_200, "3 h"),
+            (10_830_000, "3 h 1 min"),
+            (187_200_000, "2 d 4 h"),
+            (u64::MAX, "213503982334 d 14 h"),
+        ];
+        for (ms, said) in times {
+            assert_eq!(lasting(ms), said, "{ms}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::Web;
 use super::problem::Problem;
 use super::trail::Told;
 use crate::domain::Operator;
+use crate::domain::text::lasting;
 
 pub fn routes() -> Router<Arc<Web>> {
     Router::new().route("/v1/clock/accept", post(accept))
@@ -31,6 +32,7 @@ async fn accept(
 ) -> Result<Json<Value>, Problem> {
     trace.reason(&wish.reason);
     let ahead = web.shop.accept_clock(&wish.reason, &operator).await?;
-    trace.result(&format!("{ahead} ms ahead"));
-    Ok(Json(json!({"result": "accepted", "ahead_ms": ahead})))
+    let where_it_is = format!("{} {}", lasting(ahead.unsigned_abs()), if ahead < 0 { "behind" } else { "ahead" });
+    trace.result(&where_it_is);
+    Ok(Json(json!({"result": "accepted", "clock": where_it_is, "ahead_ms": ahead})))
 }

@@ -219,6 +219,14 @@ impl Board {
         }
     }
 
+    /// Whoever wants numbers next reads them first, where there are so few products that they can all be read at once.
+    fn old(&self, now: Millis) {
+        let mut state = self.write();
+        if state.entries.len() <= MOST {
+            state.entries.iter_mut().for_each(|entry| entry.changed = entry.changed.max(now));
+        }
+    }
+
     /// Takes in numbers beside the turns.
     fn note(&self, read: Vec<(ProductId, Stock)>, now: Millis) {
         self.write().note(read, now);
@@ -306,6 +314,16 @@ impl Shop {
             read.extend(part.iter().map(|product| product.id.clone()).zip(stocks));
         }
         Ok(read)
+    }
+
+    /// The same as it is in Redis now, in a catalogue of at most [`MOST`] products; beyond that as [`Shop::stock`].
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn fresh_stock(&self) -> Result<Vec<(Product, Stock)>, ShopError> {
+        self.refresh_catalog().await?;
+        self.board.old(self.store.now());
+        self.stock().await
     }
 
     /// Every product's numbers, from memory: as they were within the last second, or in a catalogue of more than [`MOST`]

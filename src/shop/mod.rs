@@ -48,7 +48,7 @@ use crate::vault::{Vault, VaultError};
 pub use blocks::{Block, Blocking};
 pub use checkout::{Buyer, By, Created, Wanted};
 pub use deliver::{Found, OrderView};
-pub use lines::{ImportReport, KeyLine, read_lines};
+pub use lines::{ImportReport, KeyLine, Reading, read_lines};
 pub use notices::{Due, Message, Refused, What};
 pub use operators::Known as KnownOperator;
 pub use review::{Action, Note};

@@ -34,6 +34,7 @@ mod news;
 mod notices;
 mod operators;
 mod orphans;
+mod output;
 mod places;
 mod power;
 mod refused;

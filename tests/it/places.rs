@@ -132,6 +132,51 @@ async fn a_store_that_another_instance_accepted_is_drawn_from_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_done_in_a_doubted_store_is_warned_of() {
+    let redis = TestRedis::start();
+    let (shop, _) = shop(&redis).await;
+    redis::cmd("FLUSHALL").exec(&mut link(&redis)).unwrap();
+    wait_for("the doubt", || doubt(&shop));
+    let commands: [(&[&str], i32); 9] = [
+        (&["product", "add", "q", "--price", "1.00"], 0),
+        (&["product", "set", "q", "--low", "3"], 0),
+        (&["token", "add", "night", "--role", "view"], 0),
+        (&["address", "block", "203.0.113.9", "--reason", "forges"], 0),
+        (&["keys", "stock"], 0),
+        (&["product", "show", "q"], 0),
+        (&["order", "list"], 0),
+        (&["order", "reconcile", "--since", "2026-01-01"], 1),
+        (&["trail"], 0),
+    ];
+    for (command, code) in commands {
+        let said = |more: &[&str]| {
+            let done = shop.cli(&[command, more].concat(), "");
+            let [out, err] = [&done.stdout, &done.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+            (out, err, done.status.code())
+        };
+        let (out, err, ended) = said(&["--json"]);
+        let answer: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{command:?}: {out}{err}"));
+        let warning = answer["warning"].as_str().unwrap_or_else(|| panic!("{command:?}: {answer}"));
+        assert!(warning.contains("is gone when the right store is brought back") && ended == Some(code), "{warning}");
+        let beside: Value = serde_json::from_str(&err).unwrap();
+        assert_eq!(beside["warning"], warning, "{command:?}");
+        if command.get(1) != Some(&"add") {
+            let (out, err, ended) = said(&[]);
+            assert!(err.starts_with("kamid: warning: the store is empty") && ended == Some(code), "{command:?}: {err}");
+            assert!(!out.contains("warning"), "{command:?}: {out}");
+        }
+    }
+    // What says it by itself says it once.
+    let shown = shop.cli(&["store", "show", "--json"], "");
+    let standing: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert!(standing["warning"].is_null() && shown.stderr.is_empty());
+    accept(&shop);
+    let (calm, answer) = (shop.cli(&["keys", "stock", "--json"], ""), shop.admin("/v1/products").await);
+    assert!(calm.stderr.is_empty() && answer["warning"].is_null() && answer["products"].is_array(), "{answer}");
+    assert!(shop.cli(&["order", "reconcile", "--since", "2026-01-01"], "").status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_went_back_in_time_sells_nothing_and_is_trusted_when_the_right_files_are_back() {
     let mut redis = TestRedis::start();
     let (shop, _) = shop(&redis).await;

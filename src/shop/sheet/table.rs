@@ -2,11 +2,6 @@
 
 /// What may stand between two fields.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
-/// What columns are called; a first line of such words alone is no key.
-const HEADINGS: &str = "account amount card cards code codes comment date email expires expiry id key keys login mail name no \
-    note notes number order pass passwd password pin price product pwd remark remarks secret serial status type \
-    user username \
-    备注 编号 兑换码 内容 卡密内容 密钥 激活码 序列号 链接 验证码 价格 面值 名称 密码 日期 商品 序号 用户名 邮箱 有效期 账号 帐号 账户 卡号 卡密 状态";
 /// Lines after which a quote that nobody closes was none.
 const OPEN_LINES: u32 = 200;
 
@@ -37,6 +32,8 @@ pub(super) struct Quoted {
     line: u64,
     /// Line of the first row that is one of a table.
     found: Option<u64>,
+    /// Line of the first with what only a spreadsheet writes.
+    spreadsheet: Option<u64>,
     /// A field that is open since so many lines, and what its fields are parted by.
     open: Option<(u8, u32)>,
     /// Lines that are one field in quotes; others, but for the first.
@@ -60,6 +57,9 @@ impl Quoted {
             self.headings = DELIMITERS.into_iter().find_map(|delimiter| Some((delimiter, headings(line, delimiter)?)));
         } else if let Some((delimiter, fields)) = self.headings {
             self.headed |= line.split(|b| *b == delimiter).count() == fields;
+        }
+        if self.spreadsheet.is_none() && of_a_spreadsheet(line) {
+            self.spreadsheet = Some(self.line);
         }
         if self.found.is_some() {
             return;
@@ -94,16 +94,37 @@ impl Quoted {
         if let Some(line) = self.found.or_else(|| (self.single > 0 && self.others == 0).then_some(1)) {
             return Some(format!("a table (CSV) with fields in quotes, as in line {line}"));
         }
+        if let Some(line) = self.spreadsheet {
+            return Some(format!("a table as spreadsheets and pages write it, not its plain text, as in line {line}"));
+        }
         self.headed.then(|| "a table (CSV) with headings in its first line".to_owned())
     }
 }
 
 /// How many fields a line has that is headings alone.
 fn headings(line: &[u8], delimiter: u8) -> Option<usize> {
-    let fields = std::str::from_utf8(line).ok()?.split(char::from(delimiter));
-    let fields: Vec<String> = fields.map(|field| field.trim().to_lowercase()).collect();
-    (fields.len() > 1 && fields.iter().all(|field| HEADINGS.split_whitespace().any(|word| word == field)))
-        .then_some(fields.len())
+    let fields: Vec<&str> = std::str::from_utf8(line).ok()?.split(char::from(delimiter)).collect();
+    (fields.len() > 1 && fields.iter().all(|field| super::heading::is_word(field))).then_some(fields.len())
+}
+
+/// What a spreadsheet writes into a field that is no text of its own: `="0001"`, so that zeros stay, and `1.23457E+15`, by
+/// which digits are lost; or the line of dashes below the headings of a table in Markdown.
+fn of_a_spreadsheet(line: &[u8]) -> bool {
+    let forced = |field: &[u8]| field.starts_with(b"=\"") && field.len() > 2 && field.ends_with(b"\"");
+    let shortened = |field: &[u8]| {
+        let (Some([first, b'.', rest @ ..]), true) = (field.get(..), field.len() < 24) else { return false };
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let exponent = rest.get(digits..).and_then(|rest| rest.strip_prefix(b"E+")).unwrap_or_default();
+        first.is_ascii_digit() && digits > 0 && exponent.len() == 2 && exponent.iter().all(u8::is_ascii_digit)
+    };
+    let fields =
+        |is: &dyn Fn(&[u8]) -> bool| line.split(|b| DELIMITERS.contains(b)).any(|field| is(field.trim_ascii()));
+    let ruled = || {
+        let bars = line.iter().filter(|b| **b == b'|').count();
+        bars > 0 && line.windows(3).any(|dashes| dashes == b"---") && line.iter().all(|b| b"|-: ".contains(b))
+    };
+    let has = |two: &[u8; 2]| line.windows(2).any(|pair| pair == two);
+    (has(b"=\"") && fields(&forced)) || (has(b"E+") && fields(&shortened)) || (line.starts_with(b"|") && ruled())
 }
 
 /// The bytes behind a field's closing quote; `None` where it does not close.

@@ -405,6 +405,14 @@ impl Embedded {
         }
     }
 
+    /// Stops the server if it is one that was started here; one that was found running is left as it is.
+    pub async fn stop_own(&self) {
+        let child = self.known().child;
+        if child.is_some() {
+            self.stop(child).await;
+        }
+    }
+
     /// Stops the server in order, this process or the one that is found, and waits until it is gone: nothing may start on its
     /// files before.
     pub async fn stop(&self, process: Option<u32>) {
