@@ -92,20 +92,9 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     make_private(data)?;
     let _lock = DataLock::take(data)?;
     let room = fit_files(&mut config);
-    let ring = data.join("ring.json");
-    let new_ring = !ring.exists() && std::env::var_os("KAMID_RING").is_none();
-    let vault = Vault::load(&ring)?;
+    let ring = Ring::load(data)?;
     let token = vault::load_token(&data.join("admin.token"))?;
-    let channels = channels(&config, &vault).map_err(DaemonError::Channels)?;
-    for warning in &channels.warnings {
-        tracing::warn!(problem = %warning, "The configuration could be better.");
-    }
-    let outbound = Outbound::build(&config.outbound).map_err(|problem| DaemonError::Channels(vec![problem]))?;
-    let (notifiers, could_be_better) =
-        Notifiers::build(&config.notify, &outbound, data, config.test).map_err(DaemonError::Channels)?;
-    for warning in &could_be_better {
-        tracing::warn!(problem = %warning, "The configuration could be better.");
-    }
+    let Described { channels, outbound, notifiers } = Described::build(&config, &ring.vault, data)?;
     let public = bind("public", config.server.public).await?;
     let admin = bind("admin", config.server.admin).await?;
     let embedded = match config.store.url {
@@ -133,15 +122,7 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
             "Nothing is drawn: {doubt}. Bring the right store back, or accept this one: kamid store accept."
         );
     }
-    let sealing = store.check_ring(&vault).await;
-    if let Err(error) = &sealing {
-        // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
-        if new_ring && matches!(error, StoreError::Ring(_)) {
-            // Nothing was sealed with it: left behind, it would pass for the right one.
-            let _gone = std::fs::remove_file(&ring);
-        }
-    }
-    vault.seal_from_now(sealing?.key(&vault, store.now()).unwrap_or_else(|| vault.active()));
+    let vault = ring.fitted(&store).await?;
     let started = store.now();
     let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
     let public_url = if config.server.public_url.ends_with(":0") {
@@ -152,13 +133,7 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     let telemetry = Arc::new(Telemetry::new(instance_name()?, Some(data), &config.limits));
     let (limits, test) = (config.limits.clone(), config.test);
     let parts = Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
-    let shop = Arc::new(Shop::new(parts));
-    shop.reaches(notifiers.reaches());
-    shop.listeners(notifiers.listeners());
-    let _set = shop.own_url.set(whereabouts.public.clone());
-    shop.refresh_catalog().await?;
-    shop.list_operators().await?;
-    shop.list_blocks().await?;
+    let shop = open(parts, &notifiers, &whereabouts).await?;
     std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
     greet(&shop, &whereabouts, data, began, shell);
     let web = Arc::new(Web::new(shop, notifiers, config.server.trusted_proxies.clone(), token));
@@ -176,6 +151,68 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     let _gone = std::fs::remove_file(Whereabouts::file(data));
     tracing::info!("Stopped.");
     why
+}
+
+/// The shop, with what stands in Redis of its catalogue and operators.
+async fn open(parts: Parts, notifiers: &Notifiers, at: &Whereabouts) -> Result<Arc<Shop>, DaemonError> {
+    let shop = Arc::new(Shop::new(parts));
+    shop.reaches(notifiers.reaches());
+    shop.listeners(notifiers.listeners());
+    let _set = shop.own_url.set(at.public.clone());
+    shop.refresh_catalog().await?;
+    shop.list_operators().await?;
+    shop.list_blocks().await?;
+    Ok(shop)
+}
+
+/// The key ring of a data directory, until it is known to be the store's.
+struct Ring {
+    vault: Vault,
+    file: PathBuf,
+    /// It was made just now.
+    new: bool,
+}
+
+impl Ring {
+    fn load(data: &Path) -> Result<Self, VaultError> {
+        let file = data.join("ring.json");
+        let new = !file.exists() && std::env::var_os("KAMID_RING").is_none();
+        Ok(Self { vault: Vault::load(&file)?, file, new })
+    }
+
+    /// Its keys, of which the one that the store says is sealed under from now on.
+    async fn fitted(self, store: &Store) -> Result<Vault, StoreError> {
+        let sealing = store.check_ring(&self.vault).await;
+        // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
+        if self.new && matches!(sealing, Err(StoreError::Ring(_))) {
+            // Nothing was sealed with it: left behind, it would pass for the right one.
+            let _gone = std::fs::remove_file(&self.file);
+        }
+        let vault = self.vault;
+        vault.seal_from_now(sealing?.key(&vault, store.now()).unwrap_or_else(|| vault.active()));
+        Ok(vault)
+    }
+}
+
+/// What the configuration describes beside the daemon itself.
+struct Described {
+    channels: Channels,
+    outbound: Outbound,
+    notifiers: Notifiers,
+}
+
+impl Described {
+    /// Builds it, and says what could be better.
+    fn build(config: &Config, vault: &Vault, data: &Path) -> Result<Self, DaemonError> {
+        let channels = channels(config, vault).map_err(DaemonError::Channels)?;
+        let outbound = Outbound::build(&config.outbound).map_err(|problem| DaemonError::Channels(vec![problem]))?;
+        let (notifiers, warnings) =
+            Notifiers::build(&config.notify, &outbound, data, config.test).map_err(DaemonError::Channels)?;
+        for warning in channels.warnings.iter().chain(&warnings) {
+            tracing::warn!(problem = %warning, "The configuration could be better.");
+        }
+        Ok(Self { channels, outbound, notifiers })
+    }
 }
 
 async fn bind(name: &'static str, address: SocketAddr) -> Result<TcpListener, DaemonError> {

@@ -58,6 +58,26 @@ pub fn iso(at: super::Millis) -> String {
     jiff::Timestamp::from_millisecond(at.cast_signed()).map_or_else(|_| String::new(), |at| format!("{at:.0}"))
 }
 
+/// Milliseconds, seconds, minutes, hours and days, as they are written behind a number.
+pub const UNITS: [&str; 5] = ["ms", "s", "min", "h", "d"];
+
+/// A length of time in the one of these units that says most, to a tenth: `3 h`, `2.5 s`.
+#[must_use]
+pub fn span(ms: u64, units: &[&str; 5]) -> String {
+    let (long, unit) = match ms {
+        0..1000 => (1, units[0]),
+        1000..60_000 => (1000, units[1]),
+        60_000..3_600_000 => (60_000, units[2]),
+        3_600_000..86_400_000 => (3_600_000, units[3]),
+        _ => (86_400_000, units[4]),
+    };
+    let tenths = ms.saturating_mul(10) / long;
+    match tenths % 10 {
+        0 => format!("{} {unit}", tenths / 10),
+        tenth => format!("{}.{tenth} {unit}", tenths / 10),
+    }
+}
+
 /// The ends of a text and dots between: enough to recognise, too little to use.
 #[must_use]
 pub fn masked(text: &str) -> String {

@@ -102,6 +102,7 @@ async fn a_jump_of_redis_clock_expires_nothing_until_a_person_accepts_it() {
     assert_eq!(rig.shop.state(&paid).await, "delivered");
     let trail = rig.shop.json(&["trail"], "").to_string();
     assert!(trail.contains("clock accept") && trail.contains("the container's clock is right"), "{trail}");
+    assert!(trail.contains("3 h ahead"), "{trail}");
     assert!(!rig.shop.cli(&["clock", "accept", "--reason", "again"], "").status.success(), "it is believed by now");
     // From now on, and after a start too.
     assert!(rig.shop.stop());
