@@ -128,6 +128,8 @@ fn the_tab_of_instances_says_in_words_what_is_wrong_and_what_to_do() {
             let mut model = model(lang, WRONG[at].1);
             model.ui.tab = Tab::Instances;
             let list = screen(&model);
+            assert!(!list.contains("01-01"), "a time that nobody knows: {list}");
+            assert!(commands[0] == "ring.json" || list.contains(commands[0]), "the alarm's line names it: {list}");
             assert!(list.contains(state) && !list.contains(no_redis), "{list}");
             model.ui.open("a1b2c3d4", About::Instance);
             let value = matters::detail(&model, &model.fleet.instances["a1b2c3d4"]);

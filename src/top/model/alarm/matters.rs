@@ -73,12 +73,18 @@ pub const MATTERS: &[Matter] = &[
         common: false,
         state: ["went back", "回到过去"],
         says: |it| {
-            let lost = it.model.clock(it.doubt(|cause| cause == Cause::Behind)?.until());
+            let lost = it.doubt(|cause| cause == Cause::Behind)?.until();
+            // 0: nothing says how far it had got.
+            let (en, zh) = match lost {
+                0 => (String::new(), String::new()),
+                lost => {
+                    let lost = it.model.clock(lost);
+                    (format!(" (before {lost})"), format!("({lost} 之前)"))
+                }
+            };
             Some([
-                format!(
-                    "Redis went back in time (before {lost}): nothing is sold; bring it back, or kamid store accept --reason …"
-                ),
-                format!("Redis 回到了过去({lost} 之前),已停止发货;请恢复数据,或 kamid store accept --reason …"),
+                format!("Redis went back in time{en}, nothing is sold: kamid store show; {BRING_BACK}"),
+                format!("Redis 回到了过去{zh},已停止发货:kamid store show;{BRING_BACK_ZH}"),
             ])
         },
         advice: STORE_ADVICE,
@@ -93,9 +99,8 @@ pub const MATTERS: &[Matter] = &[
         says: |it| {
             it.doubt(|cause| cause != Cause::Behind)?;
             Some([
-                "Redis is empty or another one: nothing is sold; bring it back, or kamid store accept --reason …"
-                    .to_owned(),
-                "Redis 被清空或换了一个,已停止发货;请恢复数据,或 kamid store accept --reason …".to_owned(),
+                format!("Redis is empty or another one, nothing is sold: kamid store show; {BRING_BACK}"),
+                format!("Redis 被清空或换了一个,已停止发货:kamid store show;{BRING_BACK_ZH}"),
             ])
         },
         advice: STORE_ADVICE,
@@ -296,6 +301,9 @@ pub const MATTERS: &[Matter] = &[
     },
 ];
 
+/// What ends a doubt, in few words.
+const BRING_BACK: &str = "bring the right data back, or kamid store accept --reason …";
+const BRING_BACK_ZH: &str = "请恢复原来的数据,或 kamid store accept --reason …";
 /// What to do about a doubted store.
 const STORE_ADVICE: [&str; 2] = [
     "kamid store show says which places are missing. Bring the right volume, files or newest backup back, and all goes on by itself. If what is lost is lost: void the keys that were sold meanwhile (kamid keys void), then kamid store accept --reason …, then kamid channel reconcile for the orders that are lost with it.",
