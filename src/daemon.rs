@@ -92,20 +92,9 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     make_private(data)?;
     let _lock = DataLock::take(data)?;
     let room = fit_files(&mut config);
-    let ring = data.join("ring.json");
-    let new_ring = !ring.exists() && std::env::var_os("KAMID_RING").is_none();
-    let vault = Vault::load(&ring)?;
+    let ring = Ring::load(data)?;
     let token = vault::load_token(&data.join("admin.token"))?;
-    let channels = channels(&config, &vault).map_err(DaemonError::Channels)?;
-    for warning in &channels.warnings {
-        tracing::warn!(problem = %warning, "The configuration could be better.");
-    }
-    let outbound = Outbound::build(&config.outbound).map_err(|problem| DaemonError::Channels(vec![problem]))?;
-    let (notifiers, could_be_better) =
-        Notifiers::build(&config.notify, &outbound, data, config.test).map_err(DaemonError::Channels)?;
-    for warning in &could_be_better {
-        tracing::warn!(problem = %warning, "The configuration could be better.");
-    }
+    let Described { channels, outbound, notifiers } = Described::build(&config, &ring.vault, data)?;
     let public = bind("public", config.server.public).await?;
     let admin = bind("admin", config.server.admin).await?;
     let embedded = match config.store.url {
@@ -132,18 +121,17 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     };
     let opened = match connected {
         Ok(store) => {
-            let new_ring = new_ring.then_some(ring.as_path());
-            let opening = Opening { data, embedded: embedded.as_ref(), moved, new_ring, whereabouts: &whereabouts };
             let store = store.of_accounts(channels.accounts());
-            let parts = Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
-            opening.open(parts, &notifiers).await
+            let parts = |store, vault| Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
+            let opening = Opening { data, embedded: embedded.as_ref(), moved, whereabouts: &whereabouts };
+            opening.open(store, ring, parts, &notifiers).await
         }
         Err(error) => Err(error),
     };
-    let (shop, started) = match opened {
-        Ok(opened) => opened,
-        Err(error) => {
-            if let Some(embedded) = &embedded {
+    let (shop, started) = match (opened, &embedded) {
+        (Ok(opened), _) => opened,
+        (Err(error), embedded) => {
+            if let Some(embedded) = embedded {
                 embedded.stop_own().await;
             }
             return Err(error);
@@ -172,32 +160,29 @@ struct Opening<'a> {
     data: &'a Path,
     embedded: Option<&'a Embedded>,
     moved: bool,
-    /// The ring's file, where it was made by this start.
-    new_ring: Option<&'a Path>,
     whereabouts: &'a Whereabouts,
 }
 
 impl Opening<'_> {
-    /// The shop, and when it opened.
-    async fn open(self, parts: Parts, notifiers: &Notifiers) -> Result<(Arc<Shop>, u64), DaemonError> {
+    /// The shop, with what stands in Redis of its catalogue and operators, and when it opened.
+    async fn open(
+        self,
+        store: Store,
+        ring: Ring,
+        parts: impl FnOnce(Store, Vault) -> Parts,
+        notifiers: &Notifiers,
+    ) -> Result<(Arc<Shop>, u64), DaemonError> {
         if let Some(embedded) = self.embedded {
-            settle_in(embedded, &parts.store, self.moved).await?;
+            settle_in(embedded, &store, self.moved).await?;
         }
-        if let Some(doubt) = parts.store.places.doubt() {
+        if let Some(doubt) = store.places.doubt() {
             tracing::error!(
                 "Nothing is drawn: {doubt}. Bring the right store back, or accept this one: kamid store accept."
             );
         }
-        let sealing = parts.store.check_ring(&parts.vault).await;
-        // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
-        if let (Err(StoreError::Ring(_)), Some(ring)) = (&sealing, self.new_ring) {
-            // Nothing was sealed with it: left behind, it would pass for the right one.
-            let _gone = std::fs::remove_file(ring);
-        }
-        let key = sealing?.key(&parts.vault, parts.store.now()).unwrap_or_else(|| parts.vault.active());
-        parts.vault.seal_from_now(key);
-        let started = parts.store.now();
-        let shop = Arc::new(Shop::new(parts));
+        let vault = ring.fitted(&store).await?;
+        let started = store.now();
+        let shop = Arc::new(Shop::new(parts(store, vault)));
         shop.reaches(notifiers.reaches());
         shop.listeners(notifiers.listeners());
         let _set = shop.own_url.set(self.whereabouts.public.clone());
@@ -206,6 +191,56 @@ impl Opening<'_> {
         shop.list_blocks().await?;
         std::fs::write(Whereabouts::file(self.data), serde_json::to_vec(self.whereabouts).unwrap_or_default())?;
         Ok((shop, started))
+    }
+}
+
+/// The key ring of a data directory, until it is known to be the store's.
+struct Ring {
+    vault: Vault,
+    file: PathBuf,
+    /// It was made just now.
+    new: bool,
+}
+
+impl Ring {
+    fn load(data: &Path) -> Result<Self, VaultError> {
+        let file = data.join("ring.json");
+        let new = !file.exists() && std::env::var_os("KAMID_RING").is_none();
+        Ok(Self { vault: Vault::load(&file)?, file, new })
+    }
+
+    /// Its keys, of which the one that the store says is sealed under from now on.
+    async fn fitted(self, store: &Store) -> Result<Vault, StoreError> {
+        let sealing = store.check_ring(&self.vault).await;
+        // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
+        if self.new && matches!(sealing, Err(StoreError::Ring(_))) {
+            // Nothing was sealed with it: left behind, it would pass for the right one.
+            let _gone = std::fs::remove_file(&self.file);
+        }
+        let vault = self.vault;
+        vault.seal_from_now(sealing?.key(&vault, store.now()).unwrap_or_else(|| vault.active()));
+        Ok(vault)
+    }
+}
+
+/// What the configuration describes beside the daemon itself.
+struct Described {
+    channels: Channels,
+    outbound: Outbound,
+    notifiers: Notifiers,
+}
+
+impl Described {
+    /// Builds it, and says what could be better.
+    fn build(config: &Config, vault: &Vault, data: &Path) -> Result<Self, DaemonError> {
+        let channels = channels(config, vault).map_err(DaemonError::Channels)?;
+        let outbound = Outbound::build(&config.outbound).map_err(|problem| DaemonError::Channels(vec![problem]))?;
+        let (notifiers, warnings) =
+            Notifiers::build(&config.notify, &outbound, data, config.test).map_err(DaemonError::Channels)?;
+        for warning in channels.warnings.iter().chain(&warnings) {
+            tracing::warn!(problem = %warning, "The configuration could be better.");
+        }
+        Ok(Self { channels, outbound, notifiers })
     }
 }
 

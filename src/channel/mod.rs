@@ -43,7 +43,7 @@ use crate::domain::time::Zone;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section};
 
-use account::{Known, Part};
+use account::{KnownBy, Part};
 pub use configured::Channels;
 pub use sandbox::new as new_sandbox;
 pub use step::Step;
@@ -282,7 +282,7 @@ pub struct Kind {
     /// somewhat less than its gateway keeps what was opened, so that whoever is led there has time to pay.
     pub opens: &'static [Opens],
     /// What its accounts are known by.
-    pub account: Known,
+    pub account: KnownBy,
     /// Reads its section; problems instead of a channel where it cannot.
     pub build: Build,
     /// What an operator is asked for when one is added.
@@ -297,7 +297,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::PayType,
         opens: &[],
-        account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: Some("key") },
+        account: KnownBy { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: Some("key") },
         build: epay::build,
         asks: asks::EPAY_V1,
     },
@@ -307,7 +307,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::PayType,
         opens: &[Opens::ONCE.told(Wants::Asker).pay("qr")],
-        account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: None },
+        account: KnownBy { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: None },
         build: epay_v2::build,
         asks: asks::EPAY_V2,
     },
@@ -317,7 +317,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(110).pay("qr")],
-        account: Known { family: "alipay", parts: &[Part::Text("app_id")], key: None },
+        account: KnownBy { family: "alipay", parts: &[Part::Text("app_id")], key: None },
         build: alipay::build,
         asks: asks::ALIPAY,
     },
@@ -327,7 +327,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(4).told(Wants::Buyer).pay("h5"), Opens::minutes(110)],
-        account: Known { family: "wechat", parts: &[Part::Text("mchid")], key: None },
+        account: KnownBy { family: "wechat", parts: &[Part::Text("mchid")], key: None },
         build: wechat::build,
         asks: asks::WECHAT_V3,
     },
@@ -337,7 +337,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Time,
         opens: &[],
-        account: Known { family: "unionpay", parts: &[Part::Text("mer_id")], key: None },
+        account: KnownBy { family: "unionpay", parts: &[Part::Text("mer_id")], key: None },
         build: unionpay::build,
         asks: asks::UNIONPAY,
     },
@@ -347,7 +347,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[],
-        account: Known { family: "stripe", parts: &[Part::StripeKey("api_key")], key: None },
+        account: KnownBy { family: "stripe", parts: &[Part::StripeKey("api_key")], key: None },
         build: stripe::build,
         asks: asks::STRIPE,
     },
@@ -357,7 +357,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(170)],
-        account: Known { family: "paypal", parts: &[Part::Text("client_id")], key: None },
+        account: KnownBy { family: "paypal", parts: &[Part::Text("client_id")], key: None },
         build: paypal::build,
         asks: asks::PAYPAL,
     },
@@ -367,7 +367,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[],
-        account: Known { family: "standard_webhooks", parts: &[Part::Secrets("secrets")], key: None },
+        account: KnownBy { family: "standard_webhooks", parts: &[Part::Secrets("secrets")], key: None },
         build: standard_webhooks::build,
         asks: asks::STANDARD_WEBHOOKS,
     },
@@ -377,7 +377,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(55)],
-        account: Known { family: "coinbase_commerce", parts: &[Part::Secret("api_key")], key: None },
+        account: KnownBy { family: "coinbase_commerce", parts: &[Part::Secret("api_key")], key: None },
         build: coinbase_commerce::build,
         asks: asks::COINBASE_COMMERCE,
     },
@@ -387,7 +387,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[],
-        account: Known { family: "btcpay", parts: &[Part::Text("store_id")], key: None },
+        account: KnownBy { family: "btcpay", parts: &[Part::Text("store_id")], key: None },
         build: btcpay::build,
         asks: asks::BTCPAY,
     },
@@ -397,7 +397,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[Opens::minutes(9)],
-        account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+        account: KnownBy { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         build: usdt::build_md5,
         asks: asks::EPUSDT_MD5,
     },
@@ -407,7 +407,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[Opens::minutes(9)],
-        account: Known {
+        account: KnownBy {
             family: "epusdt",
             parts: &[Part::Host("gateway_url"), Part::Text("pid")],
             key: Some("secret_key"),
@@ -421,7 +421,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[],
-        account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+        account: KnownBy { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         build: usdt::build_bepusdt,
         asks: asks::BEPUSDT,
     },
@@ -431,7 +431,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[Opens::minutes(25)],
-        account: Known { family: "tokenpay", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+        account: KnownBy { family: "tokenpay", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         build: tokenpay::build,
         asks: asks::TOKENPAY,
     },
@@ -441,7 +441,7 @@ pub const KINDS: &[Kind] = &[
         test_only: true,
         reference: Reference::Own,
         opens: &[],
-        account: Known { family: "sandbox", parts: &[], key: None },
+        account: KnownBy { family: "sandbox", parts: &[], key: None },
         build: sandbox::build,
         asks: asks::NOTHING,
     },

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::{Problem, Section, is_url};
-use platform::{Doubt, Platform};
+use platform::{Platform, Unbelieved};
 
 const SETTINGS: [&str; 25] = [
     "kind",
@@ -234,8 +234,8 @@ impl WeChat {
         }
         match self.platform.check(|name| answer.header(name), &answer.body, seen, &self.seal, now) {
             Ok(()) => fields.map_err(|_| Unheard::Words("its answer cannot be read".to_owned())),
-            Err(Doubt::Fetch) => Err(Unheard::Fetch),
-            Err(Doubt::Refused(why)) => Err(Unheard::Words(format!("its answer is not WeChat Pay's: {why}"))),
+            Err(Unbelieved::Fetch) => Err(Unheard::Fetch),
+            Err(Unbelieved::Refused(why)) => Err(Unheard::Words(format!("its answer is not WeChat Pay's: {why}"))),
         }
     }
 
@@ -288,8 +288,8 @@ impl Channel for WeChat {
         common::posted(callback, self.body_bytes)?;
         match self.platform.check(|name| callback.header(name), callback.body, heard, &self.seal, now) {
             Ok(()) => {}
-            Err(Doubt::Fetch) => return Ok(Claim::Ask { call: self.certificates(heard.len(), now), alone: None }),
-            Err(Doubt::Refused(why)) => return Err(why),
+            Err(Unbelieved::Fetch) => return Ok(Claim::Ask { call: self.certificates(heard.len(), now), alone: None }),
+            Err(Unbelieved::Refused(why)) => return Err(why),
         }
         let message = json::object(callback.body)?;
         let event = json::text(&message, "event_type")?;

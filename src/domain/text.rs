@@ -52,21 +52,24 @@ fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// A length of time as people say it, in at most two units: `3 h`, `2 d 4 h`, `1 min 30 s`, `250 ms`.
+/// Milliseconds, seconds, minutes, hours and days, as they are written behind a number.
+pub const UNITS: [&str; 5] = ["ms", "s", "min", "h", "d"];
+
+/// A length of time in the one of these units that says most, to a tenth: `3 h`, `2.5 s`.
 #[must_use]
-pub fn lasting(ms: super::Millis) -> String {
-    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
-    if ms < 1000 {
-        return format!("{ms} ms");
+pub fn span(ms: u64, units: &[&str; 5]) -> String {
+    let (long, unit) = match ms {
+        0..1000 => (1, units[0]),
+        1000..60_000 => (1000, units[1]),
+        60_000..3_600_000 => (60_000, units[2]),
+        3_600_000..86_400_000 => (3_600_000, units[3]),
+        _ => (86_400_000, units[4]),
+    };
+    let tenths = (ms.saturating_mul(10).saturating_add(long / 2)) / long;
+    match tenths % 10 {
+        0 => format!("{} {unit}", tenths / 10),
+        tenth => format!("{}.{tenth} {unit}", tenths / 10),
     }
-    // Nobody wants the seconds of hours, nor a clock's last ones of three hours.
-    let seconds = ms.saturating_add(500) / 1000;
-    let seconds = if seconds >= 3570 { (seconds + 30) / 60 * 60 } else { seconds };
-    let at = UNITS.iter().position(|(_, unit)| seconds >= *unit).unwrap_or(UNITS.len() - 1);
-    let (name, unit) = UNITS[at];
-    let rest = UNITS.get(at + 1).map(|(name, smaller)| (name, seconds % unit / smaller)).filter(|(_, n)| *n > 0);
-    let rest = rest.map_or_else(String::new, |(name, n)| format!(" {n} {name}"));
-    format!("{} {name}{rest}", seconds / unit)
 }
 
 /// The ends of a text and dots between: enough to recognise, too little to use.
@@ -165,21 +168,18 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_time_has_two_units_at_most() {
+    fn a_length_of_time_is_told_in_the_unit_that_says_most() {
         let times = [
             (0, "0 ms"),
             (999, "999 ms"),
-            (1499, "1 s"),
-            (90_000, "1 min 30 s"),
-            (3_599_900, "1 h"),
-            (10_800_003, "3 h"),
+            (2500, "2.5 s"),
+            (90_000, "1.5 min"),
             (10_799_200, "3 h"),
-            (10_830_000, "3 h 1 min"),
-            (187_200_000, "2 d 4 h"),
-            (u64::MAX, "213503982334 d 14 h"),
+            (10_800_003, "3 h"),
+            (187_200_000, "2.2 d"),
         ];
         for (ms, said) in times {
-            assert_eq!(lasting(ms), said, "{ms}");
+            assert_eq!(span(ms, &UNITS), said, "{ms}");
         }
     }
 

@@ -9,12 +9,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Web;
 use super::problem::Problem;
-use super::trail::Told;
+use super::trail::{Reason, Told};
 use crate::domain::Operator;
 use crate::shop::Standing;
 
@@ -62,20 +61,13 @@ async fn show(State(web): State<Arc<Web>>) -> Json<Standing> {
     Json(web.shop.standing())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Why {
-    reason: String,
-}
-
 async fn accept(
     State(web): State<Arc<Web>>,
     Extension(operator): Extension<Operator>,
     Extension(trace): Told,
-    Json(why): Json<Why>,
+    Json(why): Json<Reason>,
 ) -> Result<Json<Value>, Problem> {
-    trace.reason(&why.reason);
-    let accepted = web.shop.accept_store(&why.reason, &operator).await?;
+    let accepted = web.shop.accept_store(why.told(&trace), &operator).await?;
     let was = accepted.doubt.map(|doubt| doubt.to_string()).unwrap_or_default();
     trace.result(&was);
     Ok(Json(json!({"result": "accepted", "was": was, "epoch": accepted.epoch})))

@@ -52,6 +52,21 @@ impl Trace {
     }
 }
 
+/// The body of a request that says why, and nothing else.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    reason: String,
+}
+
+impl Reason {
+    /// What it says, which the trail keeps.
+    pub fn told(&self, trace: &Trace) -> &str {
+        trace.reason(&self.reason);
+        &self.reason
+    }
+}
+
 /// What differs between two views of one thing, as `price 9.90 → 8.00`; of a new one its values are told.
 pub fn difference(before: &Value, after: &Value) -> String {
     let fields = after.as_object().into_iter().flatten().filter(|(name, value)| before[name.as_str()] != **value);

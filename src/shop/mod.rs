@@ -50,7 +50,7 @@ pub use checkout::{Buyer, By, Created, Wanted};
 pub use deliver::{Found, OrderView};
 pub use lines::{ImportReport, KeyLine, Reading, read_lines};
 pub use notices::{Due, Message, Refused, What};
-pub use operators::Known as KnownOperator;
+pub use operators::KnownOperator;
 pub use review::{Action, Note};
 pub use sandbox::Pay;
 pub use stock::ProductPatch;
@@ -80,6 +80,15 @@ pub enum ShopError {
     Gateway(String),
     #[error(transparent)]
     NotKeys(#[from] sheet::NotKeys),
+}
+
+/// The reason that a person gives for what cannot be undone, without its edges: it must say something.
+fn given(reason: &str) -> Result<&str, ShopError> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
+    }
+    Ok(reason)
 }
 
 impl From<VaultError> for ShopError {

@@ -175,6 +175,7 @@ impl Shop {
                 full: self.full(),
                 doubt: self.store.places.doubt(),
                 careless: self.careless(),
+                other_ring: self.ring_fault(),
                 redis_us: self.redis_us.load(Ordering::Relaxed),
                 skew_ms: self.skew_ms.load(Ordering::Relaxed),
                 stopped_s: self.stopped_s.load(Ordering::Relaxed),

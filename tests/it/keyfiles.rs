@@ -103,14 +103,15 @@ async fn a_key_that_stood_otherwise_in_an_older_pool_is_known() {
     assert_eq!((ours, bench.stock().await.pool), (300, 303));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_file_of_keys_is_refused_whole_and_by_its_name() {
-    let shop = Daemon::start("");
-    shop.product("sheet", &[], 0);
-    let gbk = |text: &str| encoding_rs::GBK.encode(text).0.into_owned();
+fn gbk(text: &str) -> Vec<u8> {
+    encoding_rs::GBK.encode(text).0.into_owned()
+}
+
+/// What is no file of keys: its name, its bytes, and what is said of it.
+fn no_files() -> [(&'static str, Vec<u8>, &'static str); 6] {
     let words = ["普通点卡", "魔", "月", "高级会员", "园", "苹果", "模拟", "省"];
     let file: String = words.iter().map(|word| format!("{word}----CARD\r\n")).collect();
-    let files: [(&str, Vec<u8>, &str); 6] = [
+    [
         (
             "GBK of which some lines are UTF-8",
             gbk(&file),
@@ -137,8 +138,14 @@ async fn what_is_no_file_of_keys_is_refused_whole_and_by_its_name() {
             "\u{feff}C-1\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect(),
             "0 keys imported\n  the file is no UTF-8 text (line 1): it looks like UTF-16LE",
         ),
-    ];
-    for (name, file, wanted) in &files {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_file_of_keys_is_refused_whole_and_by_its_name() {
+    let shop = Daemon::start("");
+    shop.product("sheet", &[], 0);
+    for (name, file, wanted) in &no_files() {
         let (said, code) = import(&shop, "sheet", file, &[]);
         assert!(said.contains(wanted) && code == Some(1), "{name}: {code:?} {said}");
         let (said, code) = import(&shop, "sheet", file, &["--json"]);

@@ -9,6 +9,7 @@ mod channels;
 mod clocks;
 mod config;
 mod crowds;
+mod damage;
 mod disk;
 mod edges;
 mod embedded;

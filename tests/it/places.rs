@@ -196,12 +196,40 @@ async fn a_redis_that_went_back_in_time_sells_nothing_and_is_trusted_when_the_ri
     shop.incidents("store_behind", 1).await;
     let held = shop.ask(reqwest::Method::POST, "/v1/products/p/restore", Some(&json!({"count": 1}))).await;
     assert_eq!((held.0, &held.1["code"]), (503, &json!("doubted")));
+    // What was sold since is taken out of sale before the store is accepted: that draws nothing.
+    let voided = shop.json(&["keys", "void", "p", "--count", "1"], "");
+    assert_eq!(voided["voided"], 1, "{voided}");
     redis.kill();
     copy(&new, &files);
     redis.restart();
     wait_for("trust", || doubt(&shop).is_none().then_some(()));
     assert_eq!(shop.state(&id).await, "delivered");
     shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_catalogue_is_read_again_with_the_trust_whatever_its_version_says() {
+    let redis = TestRedis::start();
+    let (first, _) = shop(&redis).await;
+    let second = first.second_on(&redis.url());
+    let products = "t1:{catalog}:products";
+    let record: String = redis::cmd("HGET").arg(products).arg("p").query(&mut link(&redis)).unwrap();
+    redis::cmd("FLUSHALL").exec(&mut link(&redis)).unwrap();
+    for shop in [&first, &second] {
+        wait_for("the doubt", || doubt(shop));
+        wait_for("no product", || (!shop.cli(&["product", "show", "p"], "").status.success()).then_some(()));
+    }
+    // What is brought back happens to have the version that these daemons know.
+    let other = record.replace("\"name\":\"p\"", "\"name\":\"of the other store\"");
+    assert_ne!(other, record);
+    redis::cmd("HSET").arg(products).arg("p").arg(&other).exec(&mut link(&redis)).unwrap();
+    accept(&first);
+    for shop in [&first, &second] {
+        wait_for("its catalogue", || {
+            let shown = String::from_utf8_lossy(&shop.cli(&["product", "list"], "").stdout).into_owned();
+            shown.contains("of the other store").then_some(())
+        });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::shop::Daemon;
+use crate::support::shop::{Daemon, wait_for};
 
 /// Sends these bytes and reads until the server closes: the status.
 fn status(shop: &Daemon, bytes: &str) -> u16 {
@@ -75,6 +75,82 @@ async fn a_near_miss_of_a_callbacks_address_is_an_incident_that_names_it() {
     let metrics = String::from_utf8(shop.admin_text("/metrics").await).unwrap();
     assert!(metrics.contains("kamid_requests_refused_total{status=\"404\"} 10"), "{metrics}");
     assert!(metrics.contains("outcome=\"wrong_address\""), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_posted_and_signed_is_a_near_miss_wherever_it_was_posted_to() {
+    let shop = Daemon::start("[limits]\nrejected_per_minute = 1000\n");
+    let post = |path: &str, headers: &str, body: &str| {
+        status(&shop, &format!("POST {path} {END}{headers}Content-Length: {}\r\n\r\n{body}", body.len()))
+    };
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let event = "{\"id\":\"evt_1\"}";
+    // No word of the address says what was meant; nor do those of pages, which buyers ask for.
+    let signed = [
+        ("/api/hook", "Stripe-Signature: t=1,v1=00\r\n", event),
+        ("/cb", "Wechatpay-Signature: AA==\r\n", event),
+        ("/v1/cb", "BTCPay-Sig: sha256=00\r\n", event),
+        ("/cb.php", form, "out_trade_no=O1&money=9.90&sign=00"),
+        ("/o/cb", "Content-Type: application/json\r\n", "{\"order_id\":\"O1\",\"signature\":\"00\"}"),
+    ];
+    for (at, (path, headers, body)) in signed.iter().enumerate() {
+        assert_eq!(post(path, headers, body), 404, "{path}");
+        let named = shop.incidents("wrong_address", at + 1).await;
+        let shown = shop.json(&["incident", "show", named[0]["id"].as_str().unwrap()], "");
+        assert!(shown["request"]["target"].as_str().unwrap().starts_with(path), "{path}: {shown}");
+    }
+    for (path, headers, body) in
+        [("/api/hook", "", event), ("/cb.php", form, "out_trade_no=O1"), ("/cb", form, "sign=1")]
+    {
+        assert_eq!(post(path, headers, body), 404, "{path}");
+    }
+    shop.incidents("wrong_address", signed.len()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mistyped_address_is_not_charged_to_its_sender() {
+    let shop = Daemon::start("[limits]\nrejected_per_minute = 3\n");
+    shop.product("near", &[], 2);
+    let id = shop.order("near", 1).await;
+    let right = shop.callback(&format!("{id}01"), "N1", 990);
+    for _ in 0..12 {
+        assert_eq!(shop.send(&right.replace("/pay/pay/notify", "/pay/pay/notifi")).await.0, 404);
+    }
+    // The gateway behind it sends to the right one, too.
+    assert_eq!(shop.send(&right).await, (200, "success".to_owned()));
+    assert_eq!(shop.state(&id).await, "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_token_of_an_order_stands_in_what_is_kept_of_a_refused_request() {
+    let shop = Daemon::start("[limits]\nrejected_per_minute = 1000\n");
+    let (first, second, page) = ("FIRST-TOKEN", "SECOND-TOKEN", "TOKEN-OF-A-PAGE");
+    let headers = format!("{END}Referer: https://shop.example/o/O1?token={page}\r\nCookie: o={page}\r\n");
+    let targets = [
+        format!("/pay/pay/notifi?token={first}&a=1"),
+        format!("/pay/pay/notifi?a=1&token={first}&token={second}&b=2&token={second}"),
+        format!("/pay/pay/notifi?Token={first}&TOKEN={second}"),
+    ];
+    for (at, target) in targets.iter().enumerate() {
+        assert_eq!(status(&shop, &format!("GET {target} {headers}\r\n")), 404, "{target}");
+        shop.incidents("wrong_address", at + 1).await;
+    }
+    // Refused ones have a file of their own, written a moment later.
+    let file = shop.data.join("refused.ndjson");
+    let kept = wait_for("the file", || {
+        std::fs::read_to_string(&file).ok().filter(|text| text.lines().count() >= targets.len())
+    });
+    let shown: Vec<String> = shop
+        .incidents("wrong_address", targets.len())
+        .await
+        .iter()
+        .map(|it| shop.json(&["incident", "show", it["id"].as_str().unwrap()], "").to_string())
+        .collect();
+    for secret in [first, second, page] {
+        for text in [&kept, &shown.concat()] {
+            assert!(text.contains("notifi?") && !text.contains(secret), "{secret}: {text}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
