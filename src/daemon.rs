@@ -21,7 +21,7 @@ use crate::outbound::Outbound;
 use crate::process::{Room, Signals};
 use crate::settings::Problem;
 use crate::shop::{Parts, Shop};
-use crate::store::embedded::{Cut, DataLock, Embedded, EmbeddedError, make_private};
+use crate::store::embedded::{Cut, DataLock, Embedded, EmbeddedError, make_private, warn_if_foreign};
 use crate::store::places::Places;
 use crate::store::{Names, Store, StoreError};
 pub use crate::telemetry::log::{finish as finish_log, start as start_log};
@@ -90,6 +90,7 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     // From here on a signal is not lost, however early it comes.
     let mut signals = Signals::new()?;
     make_private(data)?;
+    warn_if_foreign(data);
     let _lock = DataLock::take(data)?;
     let room = fit_files(&mut config);
     let ring = Ring::load(data)?;

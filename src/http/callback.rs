@@ -106,18 +106,16 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Cl
     if cut == Some(Rejection::Incomplete) {
         reply_data.status = 408;
     }
+    if ending.number.is_empty() && (ending.reason.is_some() || ending.strange.is_some()) {
+        ending.number = channel.names(&callback).unwrap_or_default();
+    }
     if let Some(reason) = ending.reason {
-        if ending.number.is_empty() {
-            ending.number = channel.names(&callback).unwrap_or_default();
-        }
         note(web, name, &callback, client, &ending, reason, reply_data.status);
     }
     if let Some(status) = &ending.strange {
-        let number = channel.names(&callback).unwrap_or_default();
-        strange(web, name, &callback, client, (&number, status, reply_data.status));
+        strange(web, name, &callback, client, (&ending.number, status, reply_data.status));
     }
-    let took = started.elapsed();
-    let (outcome, reason) = (ending.outcome, ending.reason.or(ending.held));
+    let (outcome, reason, took) = (ending.outcome, ending.reason.or(ending.held), started.elapsed());
     web.shop.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
     let mut response = reply(&reply_data);
     if cut.is_some() {
@@ -274,8 +272,12 @@ pub async fn read(body: Awaited, most: usize, seconds: u64) -> Result<Bytes, Rej
 
 /// Whether a body ended before its end: what came of it may be well formed.
 fn broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        return error.kind() == std::io::ErrorKind::UnexpectedEof;
+    }
     let hyper = error.downcast_ref::<hyper::Error>();
     hyper.is_some_and(|error| error.is_incomplete_message() || error.is_timeout() || error.is_closed())
+        || error.source().is_some_and(broken_off)
 }
 
 /// Charges an address for a rejected callback, or for a request that did not come whole in time; when that blocks it, an

@@ -130,7 +130,7 @@ impl House for Admin {
     }
 
     fn spares(&self, _: IpAddr) -> bool {
-        true
+        false
     }
 
     fn crowded(&self, crowd: &Crowd) {

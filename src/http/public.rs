@@ -23,6 +23,8 @@ use super::seats::Crowd;
 use super::serve::{self, Capacity, House};
 use super::wire::Awaited;
 use super::{Client, HEAD_BYTES, HEAD_TIME, Web, has_two_hosts, orders, pages, route};
+use ipnet::IpNet;
+
 use crate::channel::capture::borrowed;
 use crate::domain::text::printable;
 use crate::domain::{Callback, Rejection, Reply};
@@ -88,12 +90,19 @@ impl House for Public {
     }
 
     fn crowded(&self, crowd: &Crowd) {
-        let Crowd { taken, most, busiest, of_busiest } = crowd;
+        let Crowd { taken, most, busiest } = crowd;
         // A site is no address that could be blocked by that name.
-        let busiest = if busiest.prefix_len() == 48 { busiest.to_string() } else { busiest.addr().to_string() };
-        let advice = format!(
-            "Connections are short: {taken} of {most} places are taken, {of_busiest} by {busiest}, and those silent for longest are closed for newcomers. If that address is your own proxy's, name it in server.trusted_proxies; if not, and it goes on, stop it at the firewall."
-        );
+        let name = |net: IpNet| if net.prefix_len() == 48 { net.to_string() } else { net.addr().to_string() };
+        let advice = match busiest {
+            Some((net, count)) => format!(
+                "Connections are short: {taken} of {most} places are taken, {count} by {}, and those silent for longest are closed for newcomers. If that address is your own proxy's, name it in server.trusted_proxies; if not, and it goes on, stop it at the firewall.",
+                name(*net)
+            ),
+            None => format!(
+                "Connections are short: {taken} of {most} places are taken, all by your own proxies, whose connections are not closed for others: raise limits.connections, or let them keep fewer open."
+            ),
+        };
+        let busiest = busiest.map(|(net, _)| name(net)).unwrap_or_default();
         self.web.shop.incident(IncidentNote {
             reason: "crowded",
             advice: &advice,

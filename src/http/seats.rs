@@ -125,8 +125,9 @@ impl Guest {
             head.extend_from_slice(&bytes[..room]);
         }
         if !self.spared {
+            // First the sum: whoever forgets a guest takes from it what the guest says.
+            let all = seats.heads.fetch_add(bytes.len(), Ordering::Relaxed).saturating_add(bytes.len());
             self.heard.fetch_add(bytes.len(), Ordering::Relaxed);
-            let all = seats.heads.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
             if all > seats.heads_bytes {
                 seats.thin_heads();
             }
@@ -225,10 +226,9 @@ pub struct Crowd {
     pub taken: usize,
     /// Connections that there may be.
     pub most: usize,
-    /// The address that has most of them, or the site (a /48) where that has more.
-    pub busiest: IpNet,
-    /// How many.
-    pub of_busiest: usize,
+    /// The address that has most of them, or the site (a /48) where that has more, and how many; `None`: all are trusted
+    /// proxies'.
+    pub busiest: Option<(IpNet, usize)>,
 }
 
 /// The seats of one listener.
@@ -254,9 +254,10 @@ impl Seats {
 
     /// A seat, if there is one, or somebody silent has to go for it.
     pub fn admit(self: &Arc<Self>, peer: IpAddr, spared: bool) -> Option<Seat> {
-        let nets = nets_of(peer);
+        // Behind a proxy of ours stand all buyers: it counts as nobody's.
+        let nets = if spared { Nets::default() } else { nets_of(peer) };
         let mut table = self.table();
-        for (net, share) in nets.into_iter().flatten().zip([1, SITE]).filter(|_| !spared) {
+        for (net, share) in nets.into_iter().flatten().zip([1, SITE]) {
             let taken = table.of_net.get(&net).copied().unwrap_or(0);
             if taken >= self.per_address.saturating_mul(share) {
                 table.crowded = true;
@@ -308,8 +309,9 @@ impl Seats {
             return None;
         }
         table.told = Some(Instant::now());
-        let (busiest, of_busiest) = table.of_net.iter().max_by_key(|(net, count)| (**count, net.prefix_len()))?;
-        Some(Crowd { taken: table.guests.len(), most: self.most, busiest: *busiest, of_busiest: *of_busiest })
+        let busiest = table.of_net.iter().max_by_key(|(net, count)| (**count, net.prefix_len()));
+        let busiest = busiest.map(|(net, count)| (*net, *count));
+        Some(Crowd { taken: table.guests.len(), most: self.most, busiest })
     }
 
     /// What was heard of a request is no longer held.
@@ -467,12 +469,18 @@ mod tests {
         assert_eq!(near.iter().skip(2).chain(&wide).filter(|seat| left(seat)).count(), 43 - 3 * SITE);
         let other = seats.admit(IpAddr::from([0x2001, 0xdb8, 8, 0, 0, 0, 0, 1]), false).unwrap();
         let crowd = seats.news().unwrap();
-        assert_eq!((crowd.busiest.to_string().as_str(), crowd.of_busiest), ("2001:db8:7::/48", 3 * SITE));
+        assert_eq!(crowd.busiest, Some(("2001:db8:7::/48".parse().unwrap(), 3 * SITE)));
         // A trusted proxy has no share, whatever its addresses.
         let proxy: Vec<Seat> = (0..20).map(|n| seats.admit(from(0x100, n), true).unwrap()).collect();
         assert!(!proxy.iter().any(left) && !left(&other));
         drop((near, wide, other, proxy));
         assert!(seats.table().of_net.is_empty() && seats.table().guests.is_empty());
+        // And is no crowd.
+        let seats = Arc::new(Seats::new(2, 1));
+        let _held = [(); 2].map(|()| seats.admit(address(1), true).unwrap());
+        assert!(seats.admit(address(1), true).is_none());
+        let crowd = seats.news().unwrap();
+        assert_eq!((crowd.taken, crowd.busiest), (2, None));
     }
 
     #[test]

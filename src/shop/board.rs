@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::pace::Pace;
-use super::{Shop, ShopError};
+use super::{Shop, ShopError, UNREAD};
 use crate::domain::{Danger, Level, Millis, Product, ProductId, Stock, danger, worst};
 use crate::store::StoreError;
 use crate::telemetry::snapshot::{StockAlarms, StockLine, StockRow};
@@ -321,7 +321,7 @@ impl Shop {
     }
 
     async fn refresh_board(&self, soon_seconds: u64) -> Result<(), ShopError> {
-        if self.catalog_version.load(std::sync::atomic::Ordering::Relaxed) == u64::MAX {
+        if self.catalog_version.load(std::sync::atomic::Ordering::Relaxed) == UNREAD {
             return Ok(());
         }
         let (board, catalog, now) = (Arc::clone(&self.board), self.catalog(), self.store.now());

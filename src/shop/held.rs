@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use futures_util::{StreamExt as _, stream};
 use ipnet::IpNet;
 
-use super::limits::{Bound, is_unit};
+use super::limits::{Bound, UNDER_WAY_MS, is_unit};
 use super::{Shop, ShopError, given};
 use crate::domain::network::{named, network, networks};
 use crate::domain::text::printable;
@@ -15,8 +15,6 @@ use crate::telemetry::snapshot::Holder;
 
 /// Orders that expire at the same time.
 const AT_ONCE: usize = 32;
-/// An order that is counted is made within this, or never.
-const UNDER_WAY_MS: u64 = 60_000;
 
 impl Shop {
     /// Remembers a network that holds much, for the operators to see.

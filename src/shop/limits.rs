@@ -15,6 +15,8 @@ use crate::store::{Counted, Rule, StoreError};
 
 /// More than anything counted here: no limit.
 const NONE: u64 = 1 << 53;
+/// An order that is counted is made within this, or never.
+pub(super) const UNDER_WAY_MS: Millis = 60_000;
 /// Orders looked at when a limit is reached, in case their end was not heard of yet.
 const LOOKED_AT: usize = 200;
 /// How many times the unpaid orders of one address a site has, an IPv6 /48: it may be a campus, and has 65,536 /64s.
@@ -199,8 +201,9 @@ impl Shop {
             let (ids, _) = self.store.counted(&rule.name, LOOKED_AT).await?;
             let states = self.store.states(&ids).await?;
             let over = |state: OrderState| state == OrderState::Expired || !bought && state != OrderState::Pending;
-            // One that is not there may be under way: its time frees it.
-            let gone = ids.iter().zip(states).filter(|(_, state)| state.is_some_and(over));
+            // One that is not there may be under way.
+            let never = |id: &OrderId| id.created() + UNDER_WAY_MS < self.store.now();
+            let gone = ids.iter().zip(states).filter(|(id, state)| state.map_or_else(|| never(id), over));
             ended.extend(gone.map(|(id, _)| (rule.name.clone(), *id)));
         }
         self.store.uncount(&ended).await

@@ -56,6 +56,9 @@ pub use sandbox::Pay;
 pub use stock::ProductPatch;
 pub use trust::Standing;
 
+/// The version of a catalogue that was not read, or is not known to be the store's.
+const UNREAD: u64 = u64::MAX;
+
 /// Why a use case did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
 #[allow(missing_docs)]
@@ -124,6 +127,7 @@ pub struct Shop {
     /// Every product's stock, a second old.
     pub board: Arc<board::Board>,
     catalog: RwLock<Arc<BTreeMap<ProductId, Product>>>,
+    /// Which catalogue is in memory; [`UNREAD`]: none that is known to be the store's.
     catalog_version: AtomicU64,
     refreshing: tokio::sync::Mutex<()>,
     /// When somebody last looked for a product that was not known, and what came of it.
@@ -179,7 +183,7 @@ impl Shop {
             notices: Notify::new(),
             board: Arc::default(),
             catalog: RwLock::default(),
-            catalog_version: AtomicU64::new(u64::MAX),
+            catalog_version: AtomicU64::new(UNREAD),
             refreshing: tokio::sync::Mutex::default(),
             looked: tokio::sync::Mutex::default(),
             reading: tokio::sync::Mutex::default(),

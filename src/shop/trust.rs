@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::{IncidentNote, Shop, ShopError, given};
+use super::{IncidentNote, Shop, ShopError, UNREAD, given};
 use crate::domain::{Cause, Doubt, Millis, Operator};
 use crate::store::places::{Accepted, Finding};
 use crate::store::{Drift, SCHEMA, StoreError};
@@ -71,8 +71,8 @@ impl Shop {
         let looked = self.store.look_at_places().await;
         for finding in self.store.places.findings() {
             self.tell(&finding).await;
-            // Another store's catalogue may have the same version.
-            self.refresh_catalog().await?;
+            // Another store's catalogue may have the same version. Until it is read no version of it is known.
+            self.catalog_version.store(UNREAD, Ordering::Relaxed);
         }
         let places = Arc::clone(&self.store.places);
         // A sync of the disk, off the threads that answer callbacks.

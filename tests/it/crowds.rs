@@ -67,6 +67,22 @@ async fn whoever_is_silent_longest_gives_way_and_an_operator_hears_of_it_once() 
     drop(crowd);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_who_says_nothing_shuts_the_operators_out() {
+    let shop = Daemon::start("");
+    let admin: SocketAddr = shop.admin_url().trim_start_matches("http://").parse().unwrap();
+    let crowd: Vec<TcpStream> = (0..1_060)
+        .map(|_| {
+            let mut stream = TcpStream::connect(admin).unwrap();
+            let _cut = stream.write_all(b"G");
+            stream
+        })
+        .collect();
+    assert!(shop.is_ready().await);
+    assert!(shop.cli(&["keys", "stock"], "").status.success());
+    drop(crowd);
+}
+
 /// A callback's head without its body.
 const HALF: &str = "POST /pay/pay/notify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\npid=1001&";
 

@@ -65,6 +65,13 @@ fn a_body_that_does_not_come_is_not_waited_for() {
     }
     let ask = "POST /pay/pay/notify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\npid=1\r\n";
     assert!(exchange(&mut connect(&shop), ask).starts_with("HTTP/1.1 408"));
+    // Nor is one that its sender breaks off malformed.
+    let mut broken = connect(&shop);
+    broken.write_all(b"POST /pay/pay/notify HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\npid=1001&a").unwrap();
+    broken.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut said = String::new();
+    broken.read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
     let found = shop.json(&["incident", "list"], "")["incidents"].clone();
     assert!(found.as_array().unwrap().iter().all(|incident| incident["reason"] == "incomplete"), "{found}");
     let ask = format!("POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000));

@@ -86,7 +86,7 @@ async fn a_key_that_stood_otherwise_in_an_older_pool_is_known() {
     let member = format!("{product}|killed");
     let staging: [&[u8]; 4] = [b"1", member.as_bytes(), &key.0, &stood];
     assert_eq!(bench.raw(&script::STAGE, &staged, &staging).await.unwrap(), "staged");
-    assert_eq!(bench.store.recover(u64::MAX).await.unwrap(), 1);
+    assert_eq!(bench.store.recover(u64::MAX).await.unwrap(), (1, vec![]));
     assert_eq!(bench.stock().await.pool, 3);
     for known in ["C", "C\u{a0}"] {
         assert_eq!(imports(chunk(known, &[])).await, [false], "{known:?}");

@@ -58,11 +58,17 @@ async fn an_emptied_redis_sells_nothing_until_a_person_accepts_it() {
     let redis = TestRedis::start();
     let (mut first, _) = shop(&redis).await;
     let second = first.second_on(&redis.url());
-    let open = first.order("p", 1).await;
+    let wish = json!({"product": "p", "quantity": 1, "contact": "buyer@example.test", "channel": "pay"});
+    let (_, made) = first.post("/v1/orders", &wish).await;
+    let (open, token) = (made["id"].as_str().unwrap().to_owned(), made["token"].as_str().unwrap());
     redis::cmd("FLUSHALL").exec(&mut link(&redis)).unwrap();
     for shop in [&first, &second] {
         wait_for("the doubt", || doubt(shop));
     }
+    // Its buyer has an order of the store that was there: it is not unknown.
+    let shown = |token: &str| first.http.get(format!("{}/v1/orders/{open}?token={token}", first.public)).send();
+    assert_eq!(shown(token).await.unwrap().status().as_u16(), 503);
+    assert_eq!(shown("another").await.unwrap().status().as_u16(), 404);
     first.incidents("store_gone", 1).await;
     assert_eq!(first.pay(&open, "T2", 990).await, (503, "fail".to_owned()));
     assert_eq!(second.pay(&open, "T2", 990).await, (503, "fail".to_owned()));

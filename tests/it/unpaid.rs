@@ -255,11 +255,17 @@ async fn an_order_that_was_counted_and_never_made_ends_with_its_time() {
     let shop = shop("");
     shop.product("cut", &["--take", "payment", "--expires-minutes", "1"], 5);
     let mut link = redis_of(&shop);
-    // As when the daemon is killed in between: counted, and no order.
+    // One that Redis refuses counts for nobody.
     let stock = names(&mut link, "pool").pop().unwrap().replace(":pool:", ":owed:");
     redis::cmd("SET").arg(&stock).arg("x").exec(&mut link).unwrap();
     assert_eq!(status(&shop, "203.0.113.9", "cut@example.test", "cut", 1).await, 500);
     redis::cmd("DEL").arg(&stock).exec(&mut link).unwrap();
+    assert!(names(&mut link, "ends").is_empty());
+    // As when the daemon is killed in between: counted, and no order.
+    assert_eq!(status(&shop, "203.0.113.9", "cut@example.test", "cut", 1).await, 201);
+    for name in names(&mut link, "order") {
+        redis::cmd("DEL").arg(&name).exec(&mut link).unwrap();
+    }
     let ends = names(&mut link, "ends");
     assert_eq!(ends.len(), 2, "its contact's and its address'");
     for name in ends {
@@ -269,6 +275,50 @@ async fn an_order_that_was_counted_and_never_made_ends_with_its_time() {
         }
     }
     assert_eq!(status(&shop, "203.0.113.9", "cut@example.test", "cut", 1).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_goes_away_meanwhile_has_an_order_or_none_and_his_key_stands_for_it() {
+    let shop = shop("");
+    shop.product("gone", &["--per-contact", "1/24h"], 60);
+    let host = shop.public.trim_start_matches("http://").to_owned();
+    let order = |n: usize| json!({"product": "gone", "quantity": 1, "contact": format!("buyer-{n}@example.test"), "channel": "pay"});
+    for n in 0..40 {
+        let body = order(n).to_string();
+        let head = format!(
+            "POST /v1/orders HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.{n}\r\nIdempotency-Key: key-{n}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut line = tokio::net::TcpStream::connect(&host).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut line, head.as_bytes()).await.unwrap();
+        // At whatever moment: while it is read, counted, reserved or answered.
+        tokio::time::sleep(Duration::from_micros(n as u64 * 200)).await;
+        line.set_zero_linger().unwrap();
+    }
+    for n in 0..40 {
+        let answer = wait_for_answer(&shop, n, &order(n)).await;
+        assert_eq!(answer.status, 201, "{n}: {}", answer.body);
+        let contact = format!("buyer-{n}@example.test");
+        let made = shop.json(&["order", "list", "--contact", &contact], "")["orders"].as_array().unwrap().len();
+        assert_eq!(made, 1, "{contact}");
+    }
+    shop.audit();
+}
+
+/// The answer to a request under its key, once the first one of that key has ended.
+async fn wait_for_answer(shop: &Daemon, n: usize, order: &Value) -> Answer {
+    for _ in 0..100 {
+        let ask = shop.http.post(format!("{}/v1/orders", shop.public)).json(order);
+        let ask = ask.header("x-forwarded-for", format!("203.0.113.{n}")).header("idempotency-key", format!("key-{n}"));
+        let answer = ask.send().await.unwrap();
+        let status = answer.status().as_u16();
+        if status != 409 {
+            let body = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+            return Answer { status, retry_after: None, body };
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the first request under key {n} never ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

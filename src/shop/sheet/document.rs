@@ -70,9 +70,20 @@ pub(super) fn what(head: &[u8], text: bool, whole: bool) -> Option<String> {
     if !text {
         return magic(head);
     }
+    if is_upload(start) {
+        return Some("an upload of a form (multipart) with the file in it".to_owned());
+    }
     let yaml = start.starts_with(b"---\n") || start.starts_with(b"---\r\n");
     let markup = || super::markup::is_xml(start).then_some("a web page or XML, or a piece of it");
     yaml.then_some("a YAML document").or_else(|| json(start, whole)).or_else(markup).map(str::to_owned)
+}
+
+/// Whether it is a form as browsers and `curl -F` send it (RFC 7578): a line of its boundary, then the fields of a part.
+fn is_upload(start: &[u8]) -> bool {
+    let mut lines = start.splitn(3, |b| *b == b'\n');
+    let part = b"content-disposition: form-data";
+    lines.next().is_some_and(|line| line.starts_with(b"--"))
+        && lines.next().and_then(|line| line.get(..part.len())).is_some_and(|line| line.eq_ignore_ascii_case(part))
 }
 
 /// What is no text, by its first bytes. Never asked about text, where a key may begin with `BM` as a picture does.

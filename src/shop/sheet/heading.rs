@@ -134,11 +134,10 @@ const WORDS: [(&[&str], &[&str]); 12] = [
     (&["list", "text"], &["列表", "清单", "清單", "激活", "兑换", "兌換", "礼品", "禮品", "充值"]),
     (&["the", "of", "and"], &["和", "与", "及", "的"]),
 ];
-/// Words that are headings only beside others: alone they may be anything.
-const BESIDE: [&str; 17] = [
-    "windows", "office", "steam", "itunes", "google", "apple", "list", "text", "the", "of", "and", "gift", "和", "与",
-    "及", "的", "号",
-];
+/// Words that are headings only beside others, as are English words for what stands beside a key: alone they may be anything.
+const BESIDE: [&str; 11] = ["gift", "link", "url", "token", "secret", "card", "号", "和", "与", "及", "的"];
+/// Rows of [`WORDS`] whose English words are headings alone: the key and its second half.
+const ALONE: usize = 2;
 /// No heading is longer.
 const LONGEST: usize = 60;
 
@@ -157,7 +156,17 @@ pub(super) fn is_word(field: &str) -> bool {
     {
         return false;
     }
-    !BESIDE.contains(&text.as_str()) && covered(&text)
+    // Each by itself: `pass word` is somebody's password, and no heading.
+    small.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).all(covered)
+}
+
+/// Whether words of headings, all of a line's, make it one: alone they may be anything, and so may words for what stands
+/// beside a key without one for the key.
+fn make_a_heading(line: &str) -> bool {
+    let small = line.to_lowercase();
+    let words: Vec<&str> = small.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let beside = |word: &&str| WORDS.iter().skip(ALONE).any(|(english, _)| english.contains(word));
+    words.iter().any(|word| !beside(word)) && !(words.len() == 1 && BESIDE.contains(&words[0]))
 }
 
 /// Whether a text is words of the table, one behind the other.
@@ -184,7 +193,7 @@ pub fn is_heading(line: &str) -> bool {
         return false;
     }
     if is_word(line) {
-        return true;
+        return make_a_heading(line);
     }
     let parted = line.replace("--", "\t");
     let mut fields = parted
@@ -195,7 +204,7 @@ pub fn is_heading(line: &str) -> bool {
         words += 1;
         field.is_empty() || is_word(field)
     }) && words > 1
-        && parted.chars().any(char::is_alphabetic)
+        && make_a_heading(line)
 }
 
 #[cfg(test)]
@@ -213,6 +222,8 @@ mod tests {
             "卡号\t密码",
             "卡号 密码",
             "account----password",
+            "Card\tNote",
+            "item,code",
             "Serial Number",
             "cd-key",
             "激活码\u{ff1a}",
@@ -242,6 +253,12 @@ mod tests {
             "steam",
             "KEYBOARD",
             "user@mail",
+            "user\tpass word",
+            "pass word",
+            "link",
+            "time",
+            "sold",
+            "name",
             "pass!word",
             "",
             "----",
@@ -254,6 +271,8 @@ mod tests {
             "号",
             "gift",
             "keys to the kingdom",
+            "steam,apple",
+            "name----word",
         ];
         for line in keys {
             assert!(!is_heading(line), "{line}");

@@ -163,6 +163,7 @@ impl Mail {
             self.first = name.is_some() || mailbox;
             self.head = mailbox || is_field(line);
             self.block.extend(name.or(mailbox.then_some("from ")));
+            self.found = is_mark(line);
             return;
         }
         self.found |= self.first && self.lines <= NEAR && name.is_some();

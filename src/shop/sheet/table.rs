@@ -2,6 +2,11 @@
 
 /// What may stand between two fields.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+/// Lines in which the headings of a table are looked for: a title or blank lines may stand above.
+const TITLES: u64 = 10;
+/// What spreadsheets show in a field that they cannot show, or cannot work out.
+const SPOILT: [&[u8]; 9] =
+    [b"#N/A", b"#REF!", b"#NAME?", b"#VALUE!", b"#DIV/0!", b"#NULL!", b"#NUM!", b"#SPILL!", b"#CALC!"];
 /// Lines after which a quote that nobody closes was none.
 const OPEN_LINES: u32 = 200;
 
@@ -39,8 +44,8 @@ pub(super) struct Quoted {
     /// Lines that are one field in quotes; others, but for the first.
     single: u64,
     others: u64,
-    /// The first line is headings, so many, parted by that.
-    headings: Option<(u8, usize)>,
+    /// One of the first lines is headings: which, how many, parted by what.
+    headings: Option<(u64, u8, usize)>,
     /// A row stands below them.
     headed: bool,
 }
@@ -53,10 +58,11 @@ impl Quoted {
         if self.line == 1 && (4..=5).contains(&line.len()) && line[..4].eq_ignore_ascii_case(b"sep=") {
             self.found = Some(1);
         }
-        if self.line == 1 {
-            self.headings = DELIMITERS.into_iter().find_map(|delimiter| Some((delimiter, headings(line, delimiter)?)));
-        } else if let Some((delimiter, fields)) = self.headings {
+        if let Some((_, delimiter, fields)) = self.headings {
             self.headed |= line.split(|b| *b == delimiter).count() == fields;
+        } else if self.line <= TITLES {
+            let all = DELIMITERS.into_iter().chain([b'|']);
+            self.headings = all.into_iter().find_map(|part| Some((self.line, part, headings(line, part)?)));
         }
         if self.spreadsheet.is_none() && of_a_spreadsheet(line) {
             self.spreadsheet = Some(self.line);
@@ -97,7 +103,8 @@ impl Quoted {
         if let Some(line) = self.spreadsheet {
             return Some(format!("a table as spreadsheets and pages write it, not its plain text, as in line {line}"));
         }
-        self.headed.then(|| "a table (CSV) with headings in its first line".to_owned())
+        let (line, ..) = self.headings.filter(|_| self.headed)?;
+        Some(format!("a table (CSV) with headings in line {line}"))
     }
 }
 
@@ -107,16 +114,24 @@ fn headings(line: &[u8], delimiter: u8) -> Option<usize> {
     (fields.len() > 1 && fields.iter().all(|field| super::heading::is_word(field))).then_some(fields.len())
 }
 
-/// What a spreadsheet writes into a field that is no text of its own: `="0001"`, so that zeros stay, and `1.23457E+15`, by
-/// which digits are lost; or the line of dashes below the headings of a table in Markdown.
+/// What a spreadsheet writes into a field that is no text of its own: `="0001"`, so that zeros stay, `1.23457E+15`, by
+/// which digits are lost, and `########` or `#N/A` where there is nothing to show; or the line of dashes below the headings of a table in Markdown.
 fn of_a_spreadsheet(line: &[u8]) -> bool {
     let forced = |field: &[u8]| field.starts_with(b"=\"") && field.len() > 2 && field.ends_with(b"\"");
     let shortened = |field: &[u8]| {
-        let (Some([first, b'.', rest @ ..]), true) = (field.get(..), field.len() < 24) else { return false };
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let exponent = rest.get(digits..).and_then(|rest| rest.strip_prefix(b"E+")).unwrap_or_default();
-        first.is_ascii_digit() && digits > 0 && exponent.len() == 2 && exponent.iter().all(u8::is_ascii_digit)
+        let Some((exponent, [mantissa @ .., b'E' | b'e', b'+'])) = field.split_last_chunk::<2>().map(|(a, b)| (b, a))
+        else {
+            return false;
+        };
+        let part = match mantissa {
+            [_] => &b"0"[..],
+            [_, b'.' | b',', rest @ ..] => rest,
+            _ => return false,
+        };
+        let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+        digits(exponent) && digits(&mantissa[..1]) && digits(part) && part.len() < 18
     };
+    let spoilt = |field: &[u8]| SPOILT.contains(&field) || (field.len() >= 4 && field.iter().all(|b| *b == b'#'));
     let fields =
         |is: &dyn Fn(&[u8]) -> bool| line.split(|b| DELIMITERS.contains(b)).any(|field| is(field.trim_ascii()));
     let ruled = || {
@@ -124,7 +139,10 @@ fn of_a_spreadsheet(line: &[u8]) -> bool {
         bars > 0 && line.windows(3).any(|dashes| dashes == b"---") && line.iter().all(|b| b"|-: ".contains(b))
     };
     let has = |two: &[u8; 2]| line.windows(2).any(|pair| pair == two);
-    (has(b"=\"") && fields(&forced)) || (has(b"E+") && fields(&shortened)) || (line.starts_with(b"|") && ruled())
+    (has(b"=\"") && fields(&forced))
+        || ((has(b"E+") || has(b"e+")) && (fields(&shortened) || shortened(line.trim_ascii())))
+        || (line.contains(&b'#') && fields(&spoilt))
+        || (line.starts_with(b"|") && ruled())
 }
 
 /// The bytes behind a field's closing quote; `None` where it does not close.

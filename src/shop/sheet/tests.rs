@@ -44,7 +44,8 @@ fn what_people_sell_is_a_file_of_keys() {
         "sent----to----K\n---- original\n",
         "{\"user\":\"a\",\"tags\":[\"b\"]}\n{\"user\":\"c\",\"tags\":[]}\n",
         "[1]\n[2]\n",
-        "1.5E+3\nK=\"1\n1E10\n",
+        "1.5E+3\nK=\"1\n1E10\n12E+15\nE+15\nA#B\n##\n#1\n",
+        "user\tpass word\nname----word\n",
         "A|B|C\n--|--\n",
         "From here to there\nK-2\n",
     ];
@@ -55,7 +56,7 @@ fn what_people_sell_is_a_file_of_keys() {
 
 #[test]
 fn documents_are_called_by_their_names() {
-    let files: [(&[u8], &str); 60] = [
+    let files: [(&[u8], &str); 74] = [
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "a PDF"),
         (b"{\\rtf1\\ansi\\ansicpg936\n{\\fonttbl}\nRTF-1\\par\n}\n", "an RTF"),
         (b"<!DOCTYPE html>\r\n<html><body>403 Forbidden</body></html>\r\n", "a web page"),
@@ -114,6 +115,20 @@ fn documents_are_called_by_their_names() {
         (b"Card No.,PIN\nK-1,P-1\n", "a table (CSV) with headings"),
         ("序列號;有效期\nK-1;2027\n".as_bytes(), "a table (CSV) with headings"),
         (b"CD-KEY\tExpiry Date\nK-1\t2027\n", "a table (CSV) with headings"),
+        ("\n序号,卡密\n1,A-1\n2,A-2\n".as_bytes(), "a table (CSV) with headings in line 2"),
+        ("六月的卡\n\n序号|卡密\n1|A-1\n".as_bytes(), "a table (CSV) with headings in line 3"),
+        (b"1.23457e+15\n", "a table as spreadsheets"),
+        (b"K-1\n1,23457E+15\n", "a table as spreadsheets"),
+        (b"K-1\n1E+15\n", "a table as spreadsheets"),
+        (b"K-1,########\n", "a table as spreadsheets"),
+        (b"K-1\n#N/A\n", "a table as spreadsheets"),
+        (b"#REF!\nK-1\n", "a table as spreadsheets"),
+        (b"K-1\t#NAME?\n", "a table as spreadsheets"),
+        (b"-----Original Message-----\nK-1\n", "a mail"),
+        (b"Begin forwarded message:\nK-1\n", "a mail"),
+        ("------ 原始邮件 ------\nK-1\n".as_bytes(), "a mail"),
+        (b"------WebKitFormBoundaryx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"k.txt\"\r\n\r\nK-1\r\n", "an upload of a form"),
+        (b"--------------------------d9770\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\nK-1\r\n", "an upload of a form"),
         (b"<?xml version=\"1.0\"?><k>\n", "a web page or XML"),
         (b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "a file of certificates"),
     ];
