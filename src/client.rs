@@ -80,6 +80,9 @@ impl Lines {
     }
 }
 
+/// What a daemon warns of beside its answers, the first time it does.
+pub type Warned = std::sync::Arc<std::sync::OnceLock<String>>;
+
 /// A daemon's admin side.
 #[derive(Clone)]
 pub struct Client {
@@ -90,6 +93,7 @@ pub struct Client {
     data: Option<std::path::PathBuf>,
     /// What it must know before it hears the token.
     knows: Option<Zeroizing<String>>,
+    warned: Warned,
 }
 
 fn read(path: &Path) -> Result<String, ClientError> {
@@ -157,7 +161,13 @@ impl Client {
             .build();
         let http = http.map_err(|error| ClientError::Answer(error.to_string()))?;
         let data = admin.is_none().then(|| data.to_owned());
-        Ok(Self { base, token, http, data, knows })
+        Ok(Self { base, token, http, data, knows, warned: Warned::default() })
+    }
+
+    /// The same, which keeps there what answers warn of.
+    #[must_use]
+    pub fn warning(self, warned: &Warned) -> Self {
+        Self { warned: std::sync::Arc::clone(warned), ..self }
     }
 
     /// The daemon that serves the same data directory now: after a restart it may listen elsewhere.
@@ -176,7 +186,11 @@ impl Client {
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
         let response = self.respond(request).await?;
         let body = response.bytes().await.map_err(|error| ClientError::Answer(error.without_url().to_string()))?;
-        serde_json::from_slice(&body).map_err(|error| ClientError::Answer(error.to_string()))
+        let value: Value = serde_json::from_slice(&body).map_err(|error| ClientError::Answer(error.to_string()))?;
+        if let Some(warning) = value["warning"].as_str() {
+            let _first = self.warned.set(warning.to_owned());
+        }
+        Ok(value)
     }
 
     fn unreachable(&self, error: reqwest::Error) -> ClientError {

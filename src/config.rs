@@ -7,11 +7,12 @@ mod share;
 mod live;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-use crate::settings::{Problem, Secret, Section};
+use crate::settings::{Problem, Secret, Section, is_url};
 
 pub use share::Share;
 
@@ -157,6 +158,7 @@ pub struct Limits {
     pub unpaid_keys_per_address: Share,
     pub unpaid_keys_per_64: Share,
     pub unpaid_keys_per_48: Share,
+    pub unpaid_keys_per_order: Share,
     pub unpaid_alarm_keys: u64,
     /// Networks that no limit on unpaid orders concerns.
     pub bulk_from: Vec<IpNet>,
@@ -297,11 +299,11 @@ fn read_server(s: &Section, problems: &mut Vec<Problem>) -> Option<Server> {
     let admin = s.parsed("admin", "an address with its port, such as 127.0.0.1:9180", problems);
     let url = s.text("public_url", problems).map(|url| url.trim_end_matches('/').to_owned());
     if let Some(url) = &url
-        && (!(url.starts_with("https://") || url.starts_with("http://")) || url.contains(['?', '#', ' ']))
+        && (!is_url(url) || url.contains(['?', '#']))
     {
         s.reject("public_url", "must be http(s)://host without a query: a gateway would sign what follows", problems);
     }
-    let trusted_proxies = s.parsed_list("trusted_proxies", "networks such as \"10.0.0.0/8\"", problems);
+    let trusted_proxies = s.networks("trusted_proxies", "10.0.0.0/8", problems);
     let drain_seconds = s.whole("drain_seconds", 0..=300, problems);
     s.finish(&["public", "admin", "public_url", "trusted_proxies", "drain_seconds"], problems);
     let (public, admin): (SocketAddr, SocketAddr) = (public?, admin?);
@@ -330,7 +332,7 @@ fn read_store(s: &Section, problems: &mut Vec<Problem>) -> Option<StoreConfig> {
         }
         fits
     });
-    let redis_server = s.text("redis_server", problems);
+    let redis_server = s.prose("redis_server", problems);
     let memory_mb = s.whole("memory_mb", 0..=16_777_216, problems);
     let durability = s.parsed("durability", "\"strict\" or \"relaxed\"", problems);
     let replicas = s.whole("replicas", 0..=16, problems);
@@ -373,7 +375,7 @@ fn read_outbound(s: &Section, problems: &mut Vec<Problem>) -> OutboundConfig {
     if proxy.as_ref().is_none_or(|proxy| !proxy.reveal().contains('@')) {
         problems.retain(|problem| !(problem.warning && problem.path == "outbound.proxy"));
     }
-    let direct = s.parsed_list("direct", "hosts or networks such as \"10.0.0.0/8\"", problems);
+    let direct = s.hosts("direct", "10.0.0.0/8", problems);
     let ca = s.file("ca_file", 1 << 20, problems);
     s.finish(&["proxy", "proxy_file", "proxy_env", "direct", "ca_file"], problems);
     OutboundConfig { proxy, direct, ca }
@@ -395,83 +397,70 @@ fn read_top(s: &Section, problems: &mut Vec<Problem>) -> Option<Top> {
     })
 }
 
+/// Reads `[limits]`, and knows then which settings there are.
+struct LimitReader<'a> {
+    section: &'a Section,
+    problems: &'a mut Vec<Problem>,
+    known: Vec<&'static str>,
+}
+
+impl LimitReader<'_> {
+    /// Zero stands in for what could not be read, so that the other problems are found too; the configuration is refused.
+    fn number(&mut self, key: &'static str, range: RangeInclusive<i64>) -> usize {
+        self.known.push(key);
+        self.section.whole::<i64>(key, range, self.problems).and_then(|n| usize::try_from(n).ok()).unwrap_or(0)
+    }
+
+    fn share(&mut self, key: &'static str) -> Share {
+        self.known.push(key);
+        let wanted = "a number of keys, or a share of the pool such as \"20%\"";
+        self.section.parsed(key, wanted, self.problems).unwrap_or(Share::Keys(0))
+    }
+
+    fn networks(&mut self, key: &'static str) -> Vec<IpNet> {
+        self.known.push(key);
+        self.section.networks(key, "203.0.113.0/24", self.problems)
+    }
+}
+
 fn read_limits(s: &Section, problems: &mut Vec<Problem>) -> Limits {
-    const KNOWN: [&str; 32] = [
-        "connections",
-        "connections_per_address",
-        "body_bytes",
-        "query_bytes",
-        "headers",
-        "read_seconds",
-        "orders_per_minute",
-        "lookups_per_minute",
-        "rejected_per_minute",
-        "unpaid_per_address",
-        "unpaid_per_contact",
-        "unpaid_keys_per_contact",
-        "unpaid_keys_per_address",
-        "unpaid_keys_per_64",
-        "unpaid_keys_per_48",
-        "unpaid_alarm_keys",
-        "bulk_from",
-        "order_quantity",
-        "order_attempts",
-        "contact_bytes",
-        "key_bytes",
-        "import_bytes",
-        "memory_percent",
-        "disk_free_bytes",
-        "keep_expired_hours",
-        "keep_expired_orders",
-        "outbox_hours",
-        "incidents",
-        "incident_file_bytes",
-        "incidents_per_second",
-        "stream_clients",
-        "asks_per_second",
-    ];
-    let mut share = |key: &str| {
-        s.parsed(key, "a number of keys, or a share of the pool such as \"20%\"", problems).unwrap_or(Share::Keys(0))
-    };
-    let shares = [share("unpaid_keys_per_address"), share("unpaid_keys_per_64"), share("unpaid_keys_per_48")];
-    let bulk_from = s.parsed_list("bulk_from", "networks such as \"203.0.113.0/24\"", problems);
-    // Zero stands in for what could not be read, so that the other problems are found too; the configuration is refused.
-    let mut number =
-        |key: &str, range| s.whole::<i64>(key, range, problems).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let mut read = LimitReader { section: s, problems, known: Vec::new() };
     let limits = Limits {
-        connections: number("connections", 1..=1_000_000),
-        connections_per_address: number("connections_per_address", 1..=1_000_000),
-        body_bytes: number("body_bytes", 1024..=1_048_576),
-        query_bytes: number("query_bytes", 256..=65_536),
-        headers: number("headers", 16..=256),
-        read_seconds: number("read_seconds", 1..=60) as u64,
-        orders_per_minute: number("orders_per_minute", 1..=1_000_000) as u32,
-        lookups_per_minute: number("lookups_per_minute", 1..=1_000_000) as u32,
-        rejected_per_minute: number("rejected_per_minute", 1..=1_000_000) as u32,
-        unpaid_per_address: number("unpaid_per_address", 1..=1_000_000) as u32,
-        unpaid_per_contact: number("unpaid_per_contact", 1..=1_000_000) as u32,
-        unpaid_keys_per_contact: number("unpaid_keys_per_contact", 1..=1_000_000) as u32,
-        unpaid_keys_per_address: shares[0],
-        unpaid_keys_per_64: shares[1],
-        unpaid_keys_per_48: shares[2],
-        unpaid_alarm_keys: number("unpaid_alarm_keys", 1..=1_000_000_000) as u64,
-        bulk_from,
-        order_quantity: number("order_quantity", 1..=100_000) as u32,
-        order_attempts: number("order_attempts", 1..=1_000) as u16,
-        contact_bytes: number("contact_bytes", 8..=1024),
-        key_bytes: number("key_bytes", 1..=65_536),
-        import_bytes: number("import_bytes", 65_536..=67_108_864),
-        memory_percent: number("memory_percent", 10..=99) as u64,
-        disk_free_bytes: number("disk_free_bytes", 0..=i64::MAX) as u64,
-        keep_expired_hours: number("keep_expired_hours", 25..=8760) as u64,
-        keep_expired_orders: number("keep_expired_orders", 100..=1_000_000_000) as u64,
-        outbox_hours: number("outbox_hours", 1..=720) as u64,
-        incidents: number("incidents", 1..=100_000),
-        incident_file_bytes: number("incident_file_bytes", 65_536..=i64::MAX) as u64,
-        incidents_per_second: number("incidents_per_second", 1..=10_000) as u32,
-        stream_clients: number("stream_clients", 1..=10_000),
-        asks_per_second: number("asks_per_second", 0..=1000) as u32,
+        connections: read.number("connections", 1..=1_000_000),
+        connections_per_address: read.number("connections_per_address", 1..=1_000_000),
+        body_bytes: read.number("body_bytes", 1024..=1_048_576),
+        query_bytes: read.number("query_bytes", 256..=65_536),
+        headers: read.number("headers", 16..=256),
+        read_seconds: read.number("read_seconds", 1..=60) as u64,
+        orders_per_minute: read.number("orders_per_minute", 1..=1_000_000) as u32,
+        lookups_per_minute: read.number("lookups_per_minute", 1..=1_000_000) as u32,
+        rejected_per_minute: read.number("rejected_per_minute", 1..=1_000_000) as u32,
+        unpaid_per_address: read.number("unpaid_per_address", 1..=1_000_000) as u32,
+        unpaid_per_contact: read.number("unpaid_per_contact", 1..=1_000_000) as u32,
+        unpaid_keys_per_contact: read.number("unpaid_keys_per_contact", 1..=1_000_000) as u32,
+        unpaid_keys_per_address: read.share("unpaid_keys_per_address"),
+        unpaid_keys_per_64: read.share("unpaid_keys_per_64"),
+        unpaid_keys_per_48: read.share("unpaid_keys_per_48"),
+        unpaid_keys_per_order: read.share("unpaid_keys_per_order"),
+        unpaid_alarm_keys: read.number("unpaid_alarm_keys", 1..=1_000_000_000) as u64,
+        bulk_from: read.networks("bulk_from"),
+        order_quantity: read.number("order_quantity", 1..=100_000) as u32,
+        order_attempts: read.number("order_attempts", 1..=1_000) as u16,
+        contact_bytes: read.number("contact_bytes", 8..=1024),
+        key_bytes: read.number("key_bytes", 1..=65_536),
+        import_bytes: read.number("import_bytes", 65_536..=67_108_864),
+        memory_percent: read.number("memory_percent", 10..=99) as u64,
+        disk_free_bytes: read.number("disk_free_bytes", 0..=i64::MAX) as u64,
+        keep_expired_hours: read.number("keep_expired_hours", 25..=8760) as u64,
+        keep_expired_orders: read.number("keep_expired_orders", 100..=1_000_000_000) as u64,
+        outbox_hours: read.number("outbox_hours", 1..=720) as u64,
+        incidents: read.number("incidents", 1..=100_000),
+        incident_file_bytes: read.number("incident_file_bytes", 65_536..=i64::MAX) as u64,
+        incidents_per_second: read.number("incidents_per_second", 1..=10_000) as u32,
+        stream_clients: read.number("stream_clients", 1..=10_000),
+        asks_per_second: read.number("asks_per_second", 0..=1000) as u32,
     };
-    s.finish(&KNOWN, problems);
+    let known = read.known;
+    s.finish(&known, problems);
     limits
 }

@@ -21,7 +21,7 @@ use crate::outbound::Outbound;
 use crate::process::{Room, Signals};
 use crate::settings::Problem;
 use crate::shop::{Parts, Shop};
-use crate::store::embedded::{Cut, DataLock, Embedded, EmbeddedError, make_private};
+use crate::store::embedded::{Cut, DataLock, Embedded, EmbeddedError, make_private, warn_if_foreign};
 use crate::store::places::Places;
 use crate::store::{Names, Store, StoreError};
 pub use crate::telemetry::log::{finish as finish_log, start as start_log};
@@ -90,22 +90,12 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     // From here on a signal is not lost, however early it comes.
     let mut signals = Signals::new()?;
     make_private(data)?;
+    warn_if_foreign(data);
     let _lock = DataLock::take(data)?;
     let room = fit_files(&mut config);
-    let ring = data.join("ring.json");
-    let new_ring = !ring.exists() && std::env::var_os("KAMID_RING").is_none();
-    let vault = Vault::load(&ring)?;
+    let ring = Ring::load(data)?;
     let token = vault::load_token(&data.join("admin.token"))?;
-    let channels = channels(&config, &vault).map_err(DaemonError::Channels)?;
-    for warning in &channels.warnings {
-        tracing::warn!(problem = %warning, "The configuration could be better.");
-    }
-    let outbound = Outbound::build(&config.outbound).map_err(|problem| DaemonError::Channels(vec![problem]))?;
-    let (notifiers, could_be_better) =
-        Notifiers::build(&config.notify, &outbound, data, config.test).map_err(DaemonError::Channels)?;
-    for warning in &could_be_better {
-        tracing::warn!(problem = %warning, "The configuration could be better.");
-    }
+    let Described { channels, outbound, notifiers } = Described::build(&config, &ring.vault, data)?;
     let public = bind("public", config.server.public).await?;
     let admin = bind("admin", config.server.admin).await?;
     let embedded = match config.store.url {
@@ -118,48 +108,36 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     }
     let relaxed = config.store.durability == Durability::Relaxed;
     let places = Arc::new(Places::load(data, Names::new(config.test).prefix(), relaxed)?);
-    let store = tokio::select! {
-        store = connect(&config, embedded.as_ref(), places) => store?.of_accounts(channels.accounts()),
+    let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
+    let public_url = Some(&config.server.public_url).filter(|url| !url.ends_with(":0")).unwrap_or(&whereabouts.public);
+    let (limits, test, public_url) = (config.limits.clone(), config.test, public_url.clone());
+    let telemetry = Arc::new(Telemetry::new(instance_name()?, Some(data), &config.limits));
+    // From here on a Redis of ours may have been started: whatever fails stops it again.
+    let connected = tokio::select! {
+        connected = connect(&config, embedded.as_ref(), places) => connected,
         () = signals.next() => {
             tracing::info!("Stopped while waiting for Redis, which is left as it is.");
             return Ok(());
         }
     };
-    if let Some(embedded) = &embedded {
-        settle_in(embedded, &store, moved).await?;
-    }
-    if let Some(doubt) = store.places.doubt() {
-        tracing::error!(
-            "Nothing is drawn: {doubt}. Bring the right store back, or accept this one: kamid store accept."
-        );
-    }
-    let sealing = store.check_ring(&vault).await;
-    if let Err(error) = &sealing {
-        // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
-        if new_ring && matches!(error, StoreError::Ring(_)) {
-            // Nothing was sealed with it: left behind, it would pass for the right one.
-            let _gone = std::fs::remove_file(&ring);
+    let opened = match connected {
+        Ok(store) => {
+            let store = store.of_accounts(channels.accounts());
+            let parts = |store, vault| Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
+            let opening = Opening { data, embedded: embedded.as_ref(), moved, whereabouts: &whereabouts };
+            opening.open(store, ring, parts, &notifiers).await
         }
-    }
-    vault.seal_from_now(sealing?.key(&vault, store.now()).unwrap_or_else(|| vault.active()));
-    let started = store.now();
-    let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
-    let public_url = if config.server.public_url.ends_with(":0") {
-        whereabouts.public.clone()
-    } else {
-        config.server.public_url.clone()
+        Err(error) => Err(error),
     };
-    let telemetry = Arc::new(Telemetry::new(instance_name()?, Some(data), &config.limits));
-    let (limits, test) = (config.limits.clone(), config.test);
-    let parts = Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
-    let shop = Arc::new(Shop::new(parts));
-    shop.reaches(notifiers.reaches());
-    shop.listeners(notifiers.listeners());
-    let _set = shop.own_url.set(whereabouts.public.clone());
-    shop.refresh_catalog().await?;
-    shop.list_operators().await?;
-    shop.list_blocks().await?;
-    std::fs::write(Whereabouts::file(data), serde_json::to_vec(&whereabouts).unwrap_or_default())?;
+    let (shop, started) = match (opened, &embedded) {
+        (Ok(opened), _) => opened,
+        (Err(error), embedded) => {
+            if let Some(embedded) = embedded {
+                embedded.stop_own().await;
+            }
+            return Err(error);
+        }
+    };
     greet(&shop, &whereabouts, data, began, shell);
     let web = Arc::new(Web::new(shop, notifiers, config.server.trusted_proxies.clone(), token));
     let shop = Arc::clone(&web.shop);
@@ -176,6 +154,95 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     let _gone = std::fs::remove_file(Whereabouts::file(data));
     tracing::info!("Stopped.");
     why
+}
+
+/// What opens a shop once its Redis answers.
+struct Opening<'a> {
+    data: &'a Path,
+    embedded: Option<&'a Embedded>,
+    moved: bool,
+    whereabouts: &'a Whereabouts,
+}
+
+impl Opening<'_> {
+    /// The shop, with what stands in Redis of its catalogue and operators, and when it opened.
+    async fn open(
+        self,
+        store: Store,
+        ring: Ring,
+        parts: impl FnOnce(Store, Vault) -> Parts,
+        notifiers: &Notifiers,
+    ) -> Result<(Arc<Shop>, u64), DaemonError> {
+        if let Some(embedded) = self.embedded {
+            settle_in(embedded, &store, self.moved).await?;
+        }
+        if let Some(doubt) = store.places.doubt() {
+            tracing::error!(
+                "Nothing is drawn: {doubt}. Bring the right store back, or accept this one: kamid store accept."
+            );
+        }
+        let vault = ring.fitted(&store).await?;
+        let started = store.now();
+        let shop = Arc::new(Shop::new(parts(store, vault)));
+        shop.reaches(notifiers.reaches());
+        shop.listeners(notifiers.listeners());
+        let _set = shop.own_url.set(self.whereabouts.public.clone());
+        shop.refresh_catalog().await?;
+        shop.list_operators().await?;
+        shop.list_blocks().await?;
+        std::fs::write(Whereabouts::file(self.data), serde_json::to_vec(self.whereabouts).unwrap_or_default())?;
+        Ok((shop, started))
+    }
+}
+
+/// The key ring of a data directory, until it is known to be the store's.
+struct Ring {
+    vault: Vault,
+    file: PathBuf,
+    /// It was made just now.
+    new: bool,
+}
+
+impl Ring {
+    fn load(data: &Path) -> Result<Self, VaultError> {
+        let file = data.join("ring.json");
+        let new = !file.exists() && std::env::var_os("KAMID_RING").is_none();
+        Ok(Self { vault: Vault::load(&file)?, file, new })
+    }
+
+    /// Its keys, of which the one that the store says is sealed under from now on.
+    async fn fitted(self, store: &Store) -> Result<Vault, StoreError> {
+        let sealing = store.check_ring(&self.vault).await;
+        // Refused for certain, not merely unanswered: otherwise its mark may stand in Redis already, and it must be kept.
+        if self.new && matches!(sealing, Err(StoreError::Ring(_))) {
+            // Nothing was sealed with it: left behind, it would pass for the right one.
+            let _gone = std::fs::remove_file(&self.file);
+        }
+        let vault = self.vault;
+        vault.seal_from_now(sealing?.key(&vault, store.now()).unwrap_or_else(|| vault.active()));
+        Ok(vault)
+    }
+}
+
+/// What the configuration describes beside the daemon itself.
+struct Described {
+    channels: Channels,
+    outbound: Outbound,
+    notifiers: Notifiers,
+}
+
+impl Described {
+    /// Builds it, and says what could be better.
+    fn build(config: &Config, vault: &Vault, data: &Path) -> Result<Self, DaemonError> {
+        let channels = channels(config, vault).map_err(DaemonError::Channels)?;
+        let outbound = Outbound::build(&config.outbound).map_err(|problem| DaemonError::Channels(vec![problem]))?;
+        let (notifiers, warnings) =
+            Notifiers::build(&config.notify, &outbound, data, config.test).map_err(DaemonError::Channels)?;
+        for warning in channels.warnings.iter().chain(&warnings) {
+            tracing::warn!(problem = %warning, "The configuration could be better.");
+        }
+        Ok(Self { channels, outbound, notifiers })
+    }
 }
 
 async fn bind(name: &'static str, address: SocketAddr) -> Result<TcpListener, DaemonError> {
@@ -234,6 +301,7 @@ async fn settle_in(embedded: &Embedded, store: &Store, moved: bool) -> Result<()
     let place = match embedded.home(&in_redis, moved) {
         Ok(place) => place,
         Err(error) => {
+            // Also one that was found running: nothing may go on writing a copy.
             embedded.stop(None).await;
             return Err(error.into());
         }

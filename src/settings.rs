@@ -5,6 +5,8 @@
 
 mod secret;
 mod setting;
+mod values;
+mod word;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,7 +17,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-pub use setting::{Form, Rows, Setting, Values};
+pub use setting::{Form, Setting};
+pub use values::{Rows, Values};
+pub use word::is_url;
 
 /// Said of a secret without a text.
 const EMPTY: &str = "is empty: anybody could sign with an empty secret";
@@ -169,8 +173,8 @@ impl Section {
         self.find(key).is_some()
     }
 
-    /// A text; empty counts as absent.
-    pub fn text(&self, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    /// A text for people to read, or a path, as it stands; empty counts as absent. What a program reads is [`Section::text`].
+    pub fn prose(&self, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
         match &self.find(key)?.value {
             Value::Text(text) if text.reveal().is_empty() => None,
             Value::Text(text) => Some(text.reveal().to_owned()),
@@ -188,8 +192,12 @@ impl Section {
     where
         T: std::str::FromStr,
     {
-        let text = self.text(key, problems)?;
-        text.parse().ok().or_else(|| self.wrong(key, wanted, problems))
+        let text = self.edged(key, &self.prose(key, problems)?, problems)?;
+        if let Ok(value) = text.parse() {
+            return Some(value);
+        }
+        self.visible(key, &text, problems)?;
+        self.wrong(key, wanted, problems)
     }
 
     /// A list of texts of some form.
@@ -203,16 +211,13 @@ impl Section {
             }
             return Vec::new();
         };
-        items
-            .iter()
-            .filter_map(|item| {
-                match item {
-                    Value::Text(text) => text.reveal().parse().ok(),
-                    _ => None,
-                }
-                .or_else(|| self.wrong(key, wanted, problems))
-            })
-            .collect()
+        let mut read = |item: &Value| {
+            let Value::Text(text) = item else { return self.wrong(key, wanted, problems) };
+            let text = self.edged(key, text.reveal(), problems)?;
+            let parsed = self.visible(key, &text, problems)?.parse().ok();
+            parsed.or_else(|| self.wrong(key, wanted, problems))
+        };
+        items.iter().filter_map(&mut read).collect()
     }
 
     /// A whole number within a range.
@@ -247,12 +252,12 @@ impl Section {
     /// A text that is no secret: setting `key`, or the file that `<key>_file` names.
     pub fn public_text(&self, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
         let file = format!("{key}_file");
-        if self.has(&file) { self.file(&file, 1 << 20, problems) } else { self.text(key, problems) }
+        if self.has(&file) { self.file(&file, 1 << 20, problems) } else { self.prose(key, problems) }
     }
 
     /// The text of the file that setting `key` names, at most so many bytes; for what is no secret.
     pub fn file(&self, key: &str, most: u64, problems: &mut Vec<Problem>) -> Option<String> {
-        let whole = self.base.join(self.text(key, problems)?);
+        let whole = self.base.join(self.prose(key, problems)?);
         let read = match std::fs::metadata(&whole) {
             Ok(meta) if meta.len() > most => Err(format!("names a file that is longer than {most} bytes")),
             _ => std::fs::read_to_string(&whole).map_err(|error| unreadable(&error)),

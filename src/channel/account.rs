@@ -24,7 +24,7 @@ pub enum Part {
 
 /// What the accounts of a kind are known by.
 #[derive(Debug, Clone, Copy)]
-pub struct Known {
+pub struct KnownBy {
     /// One word for all kinds that lead to the same accounts.
     pub family: &'static str,
     /// What tells one account from another; nothing where each channel is an account of its own.
@@ -77,7 +77,7 @@ impl Part {
 impl Marks {
     /// Of a section: what its `account` says, or what its kind is known by.
     pub(super) fn read(kind: &Kind, v: &mut Values<'_>) -> Self {
-        let Known { family, parts, key } = kind.account;
+        let KnownBy { family, parts, key } = kind.account;
         if let Some(name) = v.text(&terms::ACCOUNT) {
             let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
             if !(1..=128).contains(&name.len()) || !name.bytes().all(fits) {
@@ -137,6 +137,35 @@ mod tests {
             stripe("sk_test_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1"),
             stripe("sk_test_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2")
         );
+    }
+
+    #[test]
+    fn a_host_is_one_account_however_it_is_written() {
+        for same in [
+            "https://pay.example.com",
+            "https://pay.example.com/",
+            "https://pay.example.com:443/xpay/epay/",
+            "http://pay.example.com:80",
+            "https://pay.example.com.",
+            "https://pay.example.com.:443/",
+            "https://Pay.Example.COM.:443",
+        ] {
+            assert_eq!(host(same).as_deref(), Some("pay.example.com"), "{same}");
+        }
+        // Another port may be another program's.
+        assert_eq!(host("https://pay.example.com:8443/").as_deref(), Some("pay.example.com:8443"));
+        assert_ne!(host("https://pay.example.com.evil.test"), host("https://pay.example.com"));
+        assert_eq!(host("https://"), None);
+        let section = |url: &str, key: &str| {
+            let text = format!("kind = \"epay_v1\"\ngateway_url = \"{url}\"\npid = \"1001\"\nkey = \"{key}\"\n");
+            let mut problems = Vec::new();
+            let section = Section::from_toml(&text, std::path::Path::new(""), &mut problems);
+            let kind = super::super::KINDS.iter().find(|kind| kind.name == "epay_v1").unwrap();
+            Marks::read(kind, &mut section.values(&[kind.settings, terms::SETTINGS], &mut problems))
+        };
+        let (a, b) = (section("https://pay.example.com", "one"), section("https://PAY.example.com.:443/x/", "two"));
+        assert!(a.meets(&b) && b.meets(&a));
+        assert!(!a.meets(&section("https://pay.example.com:8443", "three")));
     }
 
     #[test]

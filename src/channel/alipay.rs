@@ -69,19 +69,28 @@ struct Alipay {
     body_bytes: usize,
 }
 
+/// A certificate's number and key; one without them is of no use here.
+fn numbered(v: &mut Values<'_>, row: &Setting) -> (Option<String>, Option<PublicKey>) {
+    let Some(cert) = cert::one(v, row) else { return (None, None) };
+    let (number, key) = (cert.alipay_sn(), cert.key());
+    if key.is_none() {
+        v.reject(row, format!("holds a certificate without an RSA key of 2048 bits or more; needed: {}", row.help.en));
+    } else if number.is_none() {
+        v.reject(row, format!("holds a certificate whose issuer cannot be read; needed: {}", row.help.en));
+    }
+    (number, key)
+}
+
 fn numbers(v: &mut Values<'_>, ours: Option<&PrivateKey>) -> (Option<Numbers>, Option<PublicKey>) {
-    let app = cert::one(v, &APP_CERT);
-    if let (Some(cert), Some(key)) = (app.as_ref().and_then(cert::Cert::key), ours)
+    let (app, cert) = numbered(v, &APP_CERT);
+    if let (Some(cert), Some(key)) = (cert, ours)
         && !key.is_pair_of(&cert)
     {
         v.reject(&APP_CERT, "is not the certificate of app_private_key");
     }
-    let (alipay, roots) = (cert::one(v, &ALIPAY_CERT), cert::certs(v, &ROOT_CERT));
+    let ((alipay, key), roots) = (numbered(v, &ALIPAY_CERT), cert::certs(v, &ROOT_CERT));
     let root: Vec<String> = roots.iter().filter(|cert| cert.is_rsa()).filter_map(cert::Cert::alipay_sn).collect();
-    let key = alipay.as_ref().and_then(cert::Cert::key);
-    let all = || {
-        Some(Numbers { app: app.as_ref()?.alipay_sn()?, root: root.join("_"), alipay: alipay.as_ref()?.alipay_sn()? })
-    };
+    let all = || Some(Numbers { app: app?, root: root.join("_"), alipay: alipay? });
     (all(), key)
 }
 
@@ -185,11 +194,13 @@ impl Alipay {
         if ["refund_fee", "gmt_refund"].iter().any(|name| params.get(name).is_some_and(|text| !text.is_empty())) {
             return Ok(Claim::Nothing("refund_notice"));
         }
-        if paid(status) == Some(true) {
-            let paid = Money::parse(amount, Currency::CNY).map_err(|_| Rejection::AmountMalformed)?;
-            return Ok(Claim::Paid(Payment::new(number, trade_no, paid, &self.name)));
+        match paid(status) {
+            Some(true) => {}
+            Some(false) => return Ok(Claim::Nothing("status_not_paid")),
+            None => return Ok(Claim::strange(status)),
         }
-        Ok(Claim::Nothing("status_not_paid"))
+        let paid = Money::parse(amount, Currency::CNY).map_err(|_| Rejection::AmountMalformed)?;
+        Ok(Claim::Paid(Payment::new(number, trade_no, paid, &self.name)))
     }
 
     /// A request's parameters with their signature.
@@ -436,5 +447,37 @@ impl Channel for Alipay {
 
     fn limits(&self) -> (usize, usize) {
         (1024, self.body_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::settings::{Problem, Section};
+
+    #[test]
+    fn a_certificate_that_signs_nothing_here_is_told_of() {
+        let vector = include_str!("../../tests/vectors/alipay/c06-cert-mode-sn.json");
+        let vector: Value = serde_json::from_str(vector).unwrap();
+        let build_with = |row: Option<&Setting>| {
+            let mut config = vector["config"].as_object().unwrap().clone();
+            if let Some(row) = row {
+                // What it makes has a key of an elliptic curve.
+                let other = rcgen::generate_simple_self_signed(vec!["platform".to_owned()]).unwrap();
+                config.insert(row.key.to_owned(), other.cert.pem().into());
+            }
+            let (section, mut problems) = (Section::from_json("x", &config), Vec::new());
+            let built = build("x", &mut section.values(&[SETTINGS], &mut problems)).is_some();
+            problems.retain(|problem: &Problem| !problem.warning);
+            (built, problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect::<String>())
+        };
+        assert_eq!(build_with(None), (true, String::new()));
+        for row in [&ALIPAY_CERT, &APP_CERT] {
+            let (_, told) = build_with(Some(row));
+            let wanted = format!("x.{}: holds a certificate without an RSA key of 2048 bits", row.key);
+            assert!(told.starts_with(&wanted), "{told}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     is_trade_no, json as strict, sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
@@ -111,8 +111,8 @@ impl Btcpay {
         hook::call(url, &[("Authorization", &token)], body)
     }
 
-    /// What a callback tells, if the server signed it; `None` with the reason where it tells of no payment.
-    fn told(&self, callback: &Callback<'_>) -> Result<Result<Told, &'static str>, Rejection> {
+    /// What a callback tells, if the server signed it; what to make of it where it tells of no payment.
+    fn told(&self, callback: &Callback<'_>) -> Result<Result<Told, Claim>, Rejection> {
         common::posted(callback, self.body_bytes)?;
         let given = hook::signature(callback, SIGNATURE)?;
         let right = format!("sha256={}", sign::hmac_hex(&self.webhook, callback.body));
@@ -132,8 +132,10 @@ impl Btcpay {
                 | "InvoiceExpired"
                 | "InvoiceInvalid"
                 | "InvoicePaymentSettled"
-                | SETTLED => "status_not_paid",
-                _ => "event_not_handled",
+                | SETTLED => Claim::Nothing("status_not_paid"),
+                // Of invoices there are no others that we know.
+                _ if begins(kind, "Invoice") => Claim::strange(kind),
+                _ => Claim::Nothing("event_not_handled"),
             }));
         }
         let invoice = hook::id(&event, "invoiceId")?.to_owned();
@@ -221,7 +223,7 @@ impl Btcpay {
 impl Channel for Btcpay {
     fn verify(&self, callback: &Callback<'_>, heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
         match (self.told(callback)?, heard.last()) {
-            (Err(why), _) => Ok(Claim::Nothing(why)),
+            (Err(claim), _) => Ok(claim),
             (Ok(told), None) => Ok(self.asking(&told)),
             (Ok(told), Some(answer)) => self.confirmed(&told, answer),
         }

@@ -274,6 +274,7 @@ pub fn replay(
     let (verdict, reason) = match claim {
         Err(rejection) => ("reject", Some(rejection.as_str())),
         Ok(Claim::Nothing(why)) => ("ignore", Some(why)),
+        Ok(Claim::Strange(_)) => ("ignore", Some(Rejection::StatusNotPaid.as_str())),
         Ok(Claim::Ask { .. } | Claim::Agreed(_)) => ("reject", Some(Rejection::Unconfirmed.as_str())),
         Ok(Claim::Paid(payment)) => {
             let currency = payment.paid.currency.to_string();

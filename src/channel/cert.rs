@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
@@ -173,7 +174,7 @@ pub fn certs(v: &mut Values<'_>, row: &Setting) -> Vec<Cert> {
         v.reject(row, format!("holds no certificate; needed: {}", row.help.en));
     }
     // Told, and no reason not to start: the other channels sell on, and an older one may stand beside its successor.
-    let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     for cert in certs.iter().filter(|cert| !cert.is_valid(now)) {
         let until = super::beijing(*cert.window().end(), "%Y-%m-%d");
         v.warn(

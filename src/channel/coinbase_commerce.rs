@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     is_trade_no, json as strict, sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
@@ -32,7 +32,7 @@ const PAID_EVENTS: Setting = Setting::optional(
 )
 .or("[\"charge:confirmed\"]");
 const SUBJECT: Setting = Setting::optional(
-    Form::Line,
+    Form::Prose,
     "subject",
     "the charge's name and description; never a buyer's text",
     "账单的名称和说明;不会是买家填写的内容",
@@ -199,6 +199,8 @@ impl Channel for Coinbase {
         match kind {
             "charge:created" | "charge:pending" | "charge:delayed" | "charge:failed" | "charge:resolved"
             | CONFIRMED => Ok(Claim::Nothing("status_not_paid")),
+            // Of charges there are no others.
+            _ if begins(kind, "charge:") => Ok(Claim::strange(kind)),
             _ => Ok(Claim::Nothing("event_not_handled")),
         }
     }

@@ -29,7 +29,7 @@ pub const QUERY: Setting = Setting::optional(
 .or("16384");
 /// What the gateway shows of every order; see [`subject`].
 pub const SUBJECT: Setting = Setting::optional(
-    Form::Line,
+    Form::Prose,
     "subject",
     "what the gateway shows, at most 127 bytes without & and =; never a buyer's text",
     "网关显示的名称,最多 127 字节,不含 & 和 =;不会是买家填写的内容",

@@ -1,6 +1,7 @@
 //! The channels as they are configured: each by its name, with its kind and its terms.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::account::{self, Marks};
@@ -86,6 +87,12 @@ impl Channels {
     #[must_use]
     pub fn terms(&self, name: &str) -> Option<&Terms> {
         self.all.get(name).map(|it| &it.terms)
+    }
+
+    /// Whether an address is among those that a channel's gateway is known to call from.
+    #[must_use]
+    pub fn calls_from(&self, address: IpAddr) -> bool {
+        self.all.values().any(|it| it.terms.lists(address))
     }
 
     /// Which of them are one account.

@@ -62,6 +62,9 @@ pub(super) const FIELDS: [&str; 16] = [
     "sitename",
 ];
 
+/// Words for a payment that was not made. Others than these and the one for a payment are no gateway's that we know.
+const UNPAID: [&str; 2] = ["WAIT_BUYER_PAY", "TRADE_CLOSED"];
+
 struct Epay {
     name: String,
     gateway_url: String,
@@ -92,7 +95,7 @@ pub(super) fn pay_type(v: &mut Values<'_>) -> Option<String> {
 pub(super) fn paid(params: &Params<'_>, channel: &str, currency: Currency) -> Result<Claim, Rejection> {
     let status = params.need("trade_status")?;
     if is_word(status) && status != "TRADE_SUCCESS" {
-        return Ok(Claim::Nothing("status_not_paid"));
+        return Ok(Claim::unpaid(status, &UNPAID));
     }
     let number = params.need("out_trade_no")?;
     let trade_no = params.need("trade_no")?;

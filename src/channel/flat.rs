@@ -107,13 +107,14 @@ impl Flat {
         self.get(name).filter(|value| !value.is_empty()).ok_or(Rejection::MissingField)
     }
 
-    /// Whether the status under that name, digits, is that word.
+    /// The status under that name, digits.
     ///
     /// # Errors
     /// [`Rejection::MissingField`]; [`Rejection::Malformed`] where it is no digits.
-    pub fn says(&self, name: &str, word: &str) -> Result<bool, Rejection> {
-        let status = self.need(name)?;
-        if status.bytes().all(|b| b.is_ascii_digit()) { Ok(status == word) } else { Err(Rejection::Malformed) }
+    pub fn status(&self, name: &str) -> Result<&str, Rejection> {
+        self.need(name).and_then(|status| {
+            if status.bytes().all(|b| b.is_ascii_digit()) { Ok(status) } else { Err(Rejection::Malformed) }
+        })
     }
 
     fn signed(&self) -> impl Iterator<Item = (&str, &str)> {

@@ -37,10 +37,12 @@ mod wechat;
 
 use std::sync::Arc;
 
+use crate::domain::text::printable;
+use crate::domain::time::Zone;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
 use crate::settings::{Setting, Values};
 
-use account::{Known, Part};
+use account::{KnownBy, Part};
 pub use configured::Channels;
 pub use sandbox::new as new_sandbox;
 pub use step::Step;
@@ -53,6 +55,9 @@ pub enum Claim {
     Paid(Payment),
     /// Genuine, but nothing to deliver; the word says why.
     Nothing(&'static str),
+    /// Genuine, and its status is a word that this kind's documents do not name, made safe to show: nothing is delivered, and a
+    /// person looks at it. It may mean that money came.
+    Strange(String),
     /// It proves too little: the gateway is to be asked, and [`Channel::verify`] told what it says.
     Ask {
         /// The question.
@@ -62,6 +67,17 @@ pub enum Claim {
     },
     /// The buyer agreed, and no money has moved.
     Agreed(Agreed),
+}
+
+impl Claim {
+    /// What a status says that is none of a payment made: one of those that the kind knows, or a strange one.
+    fn unpaid(status: &str, known: &[&str]) -> Self {
+        if known.contains(&status) { Self::Nothing("status_not_paid") } else { Self::strange(status) }
+    }
+
+    fn strange(status: &str) -> Self {
+        Self::Strange(printable(status, 64))
+    }
 }
 
 /// What a buyer agreed to pay. The call takes the money: it is made only while the order waits for it.
@@ -265,7 +281,7 @@ pub struct Kind {
     /// somewhat less than its gateway keeps what was opened, so that whoever is led there has time to pay.
     pub opens: &'static [Opens],
     /// What its accounts are known by.
-    pub account: Known,
+    pub account: KnownBy,
     /// Its settings, in the order in which they are asked for: what is compared with another setting comes after it.
     pub settings: &'static [&'static Setting],
     /// Where the notify address is put in; `None` where it is sent with every payment.
@@ -282,7 +298,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::PayType,
         opens: &[],
-        account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: Some("key") },
+        account: KnownBy { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: Some("key") },
         settings: epay::SETTINGS,
         console: None,
         build: epay::build,
@@ -293,7 +309,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::PayType,
         opens: &[Opens::ONCE.told(Wants::Asker).pay("qr")],
-        account: Known { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: None },
+        account: KnownBy { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: None },
         settings: epay_v2::SETTINGS,
         console: None,
         build: epay_v2::build,
@@ -304,7 +320,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(110).pay("qr")],
-        account: Known { family: "alipay", parts: &[Part::Text("app_id")], key: None },
+        account: KnownBy { family: "alipay", parts: &[Part::Text("app_id")], key: None },
         settings: alipay::SETTINGS,
         console: None,
         build: alipay::build,
@@ -315,7 +331,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(4).told(Wants::Buyer).pay("h5"), Opens::minutes(110)],
-        account: Known { family: "wechat", parts: &[Part::Text("mchid")], key: None },
+        account: KnownBy { family: "wechat", parts: &[Part::Text("mchid")], key: None },
         settings: wechat::SETTINGS,
         console: None,
         build: wechat::build,
@@ -326,7 +342,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Time,
         opens: &[],
-        account: Known { family: "unionpay", parts: &[Part::Text("mer_id")], key: None },
+        account: KnownBy { family: "unionpay", parts: &[Part::Text("mer_id")], key: None },
         settings: unionpay::SETTINGS,
         console: None,
         build: unionpay::build,
@@ -337,7 +353,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[],
-        account: Known { family: "stripe", parts: &[Part::StripeKey("api_key")], key: None },
+        account: KnownBy { family: "stripe", parts: &[Part::StripeKey("api_key")], key: None },
         settings: stripe::SETTINGS,
         console: Some(stripe::CONSOLE),
         build: stripe::build,
@@ -348,7 +364,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(170)],
-        account: Known { family: "paypal", parts: &[Part::Text("client_id")], key: None },
+        account: KnownBy { family: "paypal", parts: &[Part::Text("client_id")], key: None },
         settings: paypal::SETTINGS,
         console: Some(paypal::CONSOLE),
         build: paypal::build,
@@ -359,7 +375,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[],
-        account: Known { family: "standard_webhooks", parts: &[Part::Secrets("secrets")], key: None },
+        account: KnownBy { family: "standard_webhooks", parts: &[Part::Secrets("secrets")], key: None },
         settings: standard_webhooks::SETTINGS,
         console: Some(standard_webhooks::CONSOLE),
         build: standard_webhooks::build,
@@ -370,7 +386,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[Opens::minutes(55)],
-        account: Known { family: "coinbase_commerce", parts: &[Part::Secret("api_key")], key: None },
+        account: KnownBy { family: "coinbase_commerce", parts: &[Part::Secret("api_key")], key: None },
         settings: coinbase_commerce::SETTINGS,
         console: Some(coinbase_commerce::CONSOLE),
         build: coinbase_commerce::build,
@@ -381,7 +397,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Own,
         opens: &[],
-        account: Known { family: "btcpay", parts: &[Part::Text("store_id")], key: None },
+        account: KnownBy { family: "btcpay", parts: &[Part::Text("store_id")], key: None },
         settings: btcpay::SETTINGS,
         console: Some(btcpay::CONSOLE),
         build: btcpay::build,
@@ -392,7 +408,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[Opens::minutes(9)],
-        account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+        account: KnownBy { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         settings: usdt::SETTINGS_MD5,
         console: None,
         build: usdt::build_md5,
@@ -403,7 +419,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[Opens::minutes(9)],
-        account: Known {
+        account: KnownBy {
             family: "epusdt",
             parts: &[Part::Host("gateway_url"), Part::Text("pid")],
             key: Some("secret_key"),
@@ -418,7 +434,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[],
-        account: Known { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+        account: KnownBy { family: "epusdt", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         settings: usdt::SETTINGS_BEPUSDT,
         console: None,
         build: usdt::build_bepusdt,
@@ -429,7 +445,7 @@ pub const KINDS: &[Kind] = &[
         test_only: false,
         reference: Reference::Address,
         opens: &[Opens::minutes(25)],
-        account: Known { family: "tokenpay", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+        account: KnownBy { family: "tokenpay", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
         settings: tokenpay::SETTINGS,
         console: None,
         build: tokenpay::build,
@@ -440,7 +456,7 @@ pub const KINDS: &[Kind] = &[
         test_only: true,
         reference: Reference::Own,
         opens: &[],
-        account: Known { family: "sandbox", parts: &[], key: None },
+        account: KnownBy { family: "sandbox", parts: &[], key: None },
         settings: sandbox::SETTINGS,
         console: None,
         build: sandbox::build,
@@ -449,9 +465,12 @@ pub const KINDS: &[Kind] = &[
 
 /// A time as a text of China's clock, which its gateways write their times in.
 fn beijing(at: Millis, form: &str) -> String {
-    let time = i64::try_from(at).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).unwrap_or_default();
-    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
-    time.to_zoned_datetime(zone).strftime(form).to_string()
+    Zone::beijing().text(at, form)
+}
+
+/// Whether a text begins with a word, in whatever case.
+fn begins(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 /// Whether a gateway's trade number is one we can keep: 1 to 128 of `[0-9A-Za-z_.:-]`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Answer, Asked, Begin, Channel, Checkout, Claim, Kind, Refund, Refunded, Request, Verdict, terms};
-use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response};
+use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response, time};
 use crate::settings::{Form, Setting, Values};
 
 /// A channel and its older keys.
@@ -13,9 +13,11 @@ struct Older {
     older: Vec<(Millis, Arc<dyn Channel>)>,
 }
 
+/// What a moment must be.
+const MOMENT: &str = "a moment such as \"2026-12-01T00:00:00+08:00\"";
 /// Until when an older key is believed.
 const UNTIL: Setting = Setting::needed(
-    Form::Parsed("a moment such as \"2026-12-01T00:00:00+08:00\""),
+    Form::Parsed(MOMENT),
     "until",
     "until when callbacks signed with this key are believed",
     "用此密钥签名的回调在何时之前有效",
@@ -26,9 +28,12 @@ pub fn build(name: &str, kind: &Kind, v: &mut Values<'_>) -> Option<Arc<dyn Chan
     let mut older = Vec::new();
     for table in v.tables(&terms::OLDER_KEYS) {
         let mut until = v.inner(&table, &[&[&UNTIL]]);
-        let moment = until.parsed(&UNTIL).map(|until: jiff::Timestamp| until.as_millisecond());
-        let Some(moment) = moment.and_then(|until| u64::try_from(until).ok()) else {
-            until.missing(&UNTIL, UNTIL.help.en);
+        let text = until.text(&UNTIL);
+        let moment = text.as_deref().and_then(time::parse);
+        if text.is_some() && moment.is_none() {
+            until.reject(&UNTIL, format!("must be {MOMENT}"));
+        }
+        let Some(moment) = moment else {
             continue;
         };
         let table = table.with_defaults(v.section().clone());

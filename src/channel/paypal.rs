@@ -14,11 +14,12 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Agreed, Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict,
+    Agreed, Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins,
     cert::{self, Cert, Followed},
     common, hook, is_trade_no, json as strict,
     keys::{self, PrivateKey, PublicKey},
 };
+use crate::domain::time::Zone;
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, TOKEN};
 use crate::settings::{Secret, Setting, Values};
 use settings::{API_BASE, CLIENT_ID, CLIENT_SECRET, HOSTS, MERCHANT_ID, TOLERANCE, TRUST_ROOT, VERIFY, WEBHOOK_ID};
@@ -51,6 +52,21 @@ struct PayPal {
     subject: String,
     body_bytes: usize,
 }
+
+/// States of a capture whose money is not there.
+const UNPAID: [&str; 5] = ["PENDING", "DECLINED", "FAILED", "REFUNDED", "PARTIALLY_REFUNDED"];
+/// Events of an order or a capture that tell of no money.
+const UNPAID_EVENTS: [&str; 8] = [
+    "PAYMENT.CAPTURE.PENDING",
+    "PAYMENT.CAPTURE.DENIED",
+    "PAYMENT.CAPTURE.DECLINED",
+    "CHECKOUT.ORDER.SAVED",
+    "CHECKOUT.ORDER.VOIDED",
+    "CHECKOUT.ORDER.DECLINED",
+    // The capture's own event tells of the same money.
+    "CHECKOUT.ORDER.PROCESSED",
+    "CHECKOUT.ORDER.COMPLETED",
+];
 
 /// A text as the console shows it.
 fn copied(v: &mut Values<'_>, row: &Setting) -> Option<String> {
@@ -304,8 +320,9 @@ impl Channel for PayPal {
         match strict::text(&event, "event_type")? {
             "PAYMENT.CAPTURE.COMPLETED" => {
                 let capture = resource()?;
-                if strict::text(capture, "status")? != "COMPLETED" {
-                    return Ok(Claim::Nothing("status_not_paid"));
+                match strict::text(capture, "status")? {
+                    "COMPLETED" => {}
+                    status => return Ok(Claim::unpaid(status, &UNPAID)),
                 }
                 // Only the API's answer may leave out whose it is.
                 strict::inner(capture, "payee")?;
@@ -317,8 +334,8 @@ impl Channel for PayPal {
             }
             "CHECKOUT.ORDER.APPROVED" => self.agreed(resource()?, more),
             "PAYMENT.CAPTURE.REFUNDED" | "PAYMENT.CAPTURE.REVERSED" => Ok(Claim::Nothing("refund_notice")),
-            kind if kind.starts_with("PAYMENT.CAPTURE.") || kind.starts_with("CHECKOUT.ORDER.") => {
-                Ok(Claim::Nothing("status_not_paid"))
+            kind if ["PAYMENT.CAPTURE.", "CHECKOUT.ORDER."].iter().any(|start| begins(kind, start)) => {
+                Ok(Claim::unpaid(kind, &UNPAID_EVENTS))
             }
             _ => Ok(Claim::Nothing("event_not_handled")),
         }
@@ -398,8 +415,7 @@ impl Channel for PayPal {
     }
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {
-        let at = i64::try_from(now).ok().and_then(|now| jiff::Timestamp::from_millisecond(now).ok());
-        let at = at.unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let at = Zone::default().text(now, "%Y-%m-%dT%H:%M:%SZ");
         let event = json!({
             "id": format!("WH-{}", payment.trade_no), "event_version": "1.0", "create_time": at,
             "resource_type": "capture", "event_type": "PAYMENT.CAPTURE.COMPLETED", "resource": {

@@ -56,8 +56,9 @@ impl Channel for Sandbox {
         if params.need("account")? != self.name {
             return Err(Rejection::MerchantMismatch);
         }
-        if params.need("status")? != "paid" {
-            return Ok(Claim::Nothing("status_not_paid"));
+        match params.need("status")? {
+            "paid" => {}
+            status => return Ok(Claim::unpaid(status, &["unpaid"])),
         }
         let currency = params.need("currency")?.parse().map_err(|_| Rejection::CurrencyMismatch)?;
         let paid = Money::parse(params.need("amount")?, currency).map_err(|_| Rejection::AmountMalformed)?;

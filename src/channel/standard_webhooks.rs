@@ -11,11 +11,11 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     json as strict, sign,
 };
 use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response, Text};
-use crate::settings::{Form, Setting, Values};
+use crate::settings::{Form, Setting, Values, is_url};
 
 const SECRETS: Setting = Setting::needed(
     Form::Secrets,
@@ -41,6 +41,17 @@ const TIMESTAMP: &str = "webhook-timestamp";
 const SIGNATURE: &str = "webhook-signature";
 /// The longest id of a message.
 const ID_BYTES: usize = 256;
+
+/// Events of a payment that was not made.
+const UNPAID: [&str; 7] = [
+    "payment.created",
+    "payment.pending",
+    "payment.processing",
+    "payment.failed",
+    "payment.canceled",
+    "payment.cancelled",
+    "payment.expired",
+];
 
 struct StandardWebhooks {
     name: String,
@@ -69,7 +80,7 @@ fn pay_url(v: &mut Values<'_>) -> Option<String> {
     let url = v.text(&PAY_URL);
     match &url {
         None => v.warn(&PAY_URL, "is missing: callbacks are read, but no buyer can be sent to pay"),
-        Some(url) if !(url.starts_with("https://") || url.starts_with("http://")) || !url.contains("{number}") => {
+        Some(url) if !is_url(url) || !url.contains("{number}") => {
             let example = "https://pay.example/?order={number}&amount={amount}&currency={currency}";
             v.reject(&PAY_URL, format!("must be an address with {{number}} in it, such as {example}"));
         }
@@ -135,7 +146,7 @@ impl Channel for StandardWebhooks {
         match strict::text(&event, "type")? {
             "payment.succeeded" => Ok(Claim::Paid(self.payment(strict::inner(&event, "data")?)?)),
             "payment.refunded" | "refund.succeeded" => Ok(Claim::Nothing("refund_notice")),
-            kind if kind.starts_with("payment.") => Ok(Claim::Nothing("status_not_paid")),
+            kind if begins(kind, "payment.") => Ok(Claim::unpaid(kind, &UNPAID)),
             _ => Ok(Claim::Nothing("event_not_handled")),
         }
     }

@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, hook,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     is_trade_no, json as strict, params, sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response, Text};
@@ -38,7 +38,7 @@ const TOLERANCE: Setting = common::tolerance("webhook_tolerance_s");
 const API_BASE: Setting =
     Setting::optional(Form::Address, "api_base", "Stripe's API", "Stripe 的 API").or("https://api.stripe.com");
 const SUBJECT: Setting = Setting::optional(
-    Form::Line,
+    Form::Prose,
     "subject",
     "what the page shows; never a buyer's text",
     "付款页显示的名称;不会是买家填写的内容",
@@ -172,9 +172,10 @@ impl Stripe {
         if strict::text(session, "object")? != "checkout.session" {
             return Err(Rejection::Malformed);
         }
-        // `no_payment_required` is a session of nothing: no money came.
-        if strict::text(session, "payment_status")? != "paid" {
-            return Ok(Claim::Nothing("status_not_paid"));
+        match strict::text(session, "payment_status")? {
+            "paid" => {}
+            // `no_payment_required` is a session of nothing: no money came.
+            status => return Ok(Claim::unpaid(status, &["unpaid", "no_payment_required"])),
         }
         let (number, id) = (hook::number(session, "client_reference_id")?, hook::id(session, "id")?);
         let noted = strict::inner(session, "metadata").and_then(|notes| strict::text(notes, "order_no"));
@@ -247,6 +248,7 @@ impl Channel for Stripe {
             kind if kind == "charge.refunded" || kind == "charge.refund.updated" || kind.starts_with("refund.") => {
                 Ok(Claim::Nothing("refund_notice"))
             }
+            kind if begins(kind, "checkout.session.") => Ok(Claim::strange(kind)),
             // `payment_intent.succeeded` tells of the same money a second time.
             _ => Ok(Claim::Nothing("event_not_handled")),
         }

@@ -46,7 +46,7 @@ const CONFIRM_FROM: Setting = Setting::optional(
     "同上,代替 confirm:从这么多最小货币单位起才核实",
 );
 const SOURCES: Setting = Setting::optional(
-    Form::List("networks such as \"203.0.113.0/24\""),
+    Form::Networks("203.0.113.0/24"),
     "sources",
     "the networks that callbacks come from; WeChat Pay's published ones are built in",
     "回调来自的网段;微信支付公布的网段已内置",
@@ -215,7 +215,7 @@ impl Terms {
             "enforce" => Check::Enforce,
             _ => Check::Warn,
         };
-        let mut sources: Vec<IpNet> = v.list(&SOURCES);
+        let mut sources: Vec<IpNet> = v.networks(&SOURCES);
         if !v.has(&SOURCES) {
             sources = published(kind.name).iter().filter_map(|text| text.parse().ok()).collect();
         }
@@ -256,10 +256,16 @@ impl Terms {
         if self.reference == Reference::PayType { Rejection::TypeMismatch } else { Rejection::OrderMismatch }
     }
 
+    /// Whether an address is one of those that are listed.
+    #[must_use]
+    pub fn lists(&self, address: IpAddr) -> bool {
+        self.sources.iter().any(|net| net.contains(&address))
+    }
+
     /// What an address is to this channel.
     #[must_use]
     pub fn source(&self, address: IpAddr) -> Source {
-        let listed = self.sources.is_empty() || self.sources.iter().any(|net| net.contains(&address));
+        let listed = self.sources.is_empty() || self.lists(address);
         match self.check {
             Check::Warn if !listed => Source::Unlisted,
             Check::Enforce if !listed => Source::Refused,

@@ -136,8 +136,10 @@ impl TokenPay {
     }
 
     fn claim(&self, flat: &Flat) -> Result<Claim, Rejection> {
-        if !flat.says("Status", "1")? {
-            return Ok(Claim::Nothing("status_not_paid"));
+        // 0 waits and 2 is past its time.
+        match flat.status("Status")? {
+            "1" => {}
+            status => return Ok(Claim::unpaid(status, &["0", "2"])),
         }
         let (number, id) = (flat.need("OutOrderId")?, flat.need("Id")?);
         if !is_number(number) || !is_trade_no(id) {

@@ -314,7 +314,8 @@ impl Channel for UnionPay {
         match params.need("txnType")? {
             "01" => {}
             "04" | "31" => return Ok(Claim::Nothing("refund_notice")),
-            _ => return Ok(Claim::Nothing("event_not_handled")),
+            kind if common::is_digits(kind, 2..=2) => return Ok(Claim::Nothing("event_not_handled")),
+            kind => return Ok(Claim::strange(kind)),
         }
         match params.need("respCode")? {
             "00" => Ok(Claim::Paid(self.paid(|name| params.get(name))?)),
@@ -327,7 +328,9 @@ impl Channel for UnionPay {
                 let call = self.asking(&payment.number, payment.reference.as_deref().unwrap_or_default());
                 Ok(Claim::Ask { call, alone: Some(payment) })
             }
-            _ => Ok(Claim::Nothing("status_not_paid")),
+            // Two digits are a failure of some kind, or not yet decided.
+            code if common::is_digits(code, 2..=2) => Ok(Claim::Nothing("status_not_paid")),
+            code => Ok(Claim::strange(code)),
         }
     }
 

@@ -140,9 +140,16 @@ struct Usdt {
     address: &'static str,
     /// What the request says besides.
     more: Vec<(&'static str, String)>,
+    /// Statuses of a payment that was not made.
+    unpaid: &'static [&'static str],
     /// Whether the request says how long it stays payable.
     timeout: bool,
 }
+
+/// 1 waits and 3 is past its time.
+const UNPAID: &[&str] = &["1", "3"];
+/// BEpusdt's: 4 was called off, 5 waits for the chain, 6 failed on it.
+const UNPAID_BEPUSDT: &[&str] = &["1", "3", "4", "5", "6"];
 
 fn subject(v: &mut Values<'_>) -> Option<String> {
     v.has(&SUBJECT).then(|| common::subject(v, &SUBJECT))
@@ -167,6 +174,7 @@ pub(super) fn build_md5(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channe
         create: CREATE,
         address: "token",
         more: Vec::new(),
+        unpaid: UNPAID,
         timeout: false,
     }))
 }
@@ -186,6 +194,7 @@ pub(super) fn build_bepusdt(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Ch
         create: CREATE,
         address: "token",
         more: vec![("trade_type", trade_type?), ("fiat", fiat?.to_string())],
+        unpaid: UNPAID_BEPUSDT,
         timeout: true,
     }))
 }
@@ -209,6 +218,7 @@ pub(super) fn build_gmpay(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Chan
         create: CREATE_GMPAY,
         address: "receive_address",
         more: vec![("currency", currency), ("token", token?), ("network", network?)],
+        unpaid: UNPAID,
         timeout: false,
     }))
 }
@@ -224,9 +234,9 @@ impl Usdt {
         {
             return Err(Rejection::MerchantMismatch);
         }
-        // 1 waits and 3 is past its time; BEpusdt tells of them too.
-        if !flat.says("status", "2")? {
-            return Ok(Claim::Nothing("status_not_paid"));
+        match flat.status("status")? {
+            "2" => {}
+            status => return Ok(Claim::unpaid(status, self.unpaid)),
         }
         let (number, trade_no) = (flat.need("order_id")?, flat.need("trade_id")?);
         if !is_number(number) || !is_trade_no(trade_no) {

@@ -15,14 +15,14 @@ use data_encoding::{BASE64, HEXUPPER};
 use serde_json::{Map, Value, json as object};
 
 use super::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, common, is_number,
-    is_trade_no, json,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common,
+    is_number, is_trade_no, json,
     keys::{self, PrivateKey},
     sign,
 };
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
 use crate::settings::Values;
-use platform::{Doubt, Platform};
+use platform::{Platform, Unbelieved};
 pub(super) use settings::SETTINGS;
 use settings::{API_URL, APIV3_KEY, APPID, KEY_ID, MCHID, MERCHANT_KEY, PAY, PLATFORM_KEY, SERIAL};
 
@@ -104,6 +104,9 @@ fn unseal(seal: &LessSafeKey, resource: &Map<String, Value>) -> Result<Vec<u8>, 
     Ok(sealed)
 }
 
+/// States of a transaction that is not paid.
+const UNPAID: [&str; 6] = ["NOTPAY", "CLOSED", "REVOKED", "USERPAYING", "PAYERROR", "ACCEPT"];
+
 /// Why an answer says nothing.
 enum Unheard {
     /// Who signed it is to be fetched first.
@@ -136,8 +139,7 @@ impl WeChat {
         match state {
             "SUCCESS" => {}
             "REFUND" => return Ok(Claim::Nothing("refund_notice")),
-            // NOTPAY, CLOSED, USERPAYING and whatever may come to them.
-            _ => return Ok(Claim::Nothing("status_not_paid")),
+            state => return Ok(Claim::unpaid(state, &UNPAID)),
         }
         let trade_no = text("transaction_id")?;
         if !is_trade_no(trade_no) {
@@ -187,8 +189,8 @@ impl WeChat {
         }
         match self.platform.check(|name| answer.header(name), &answer.body, seen, &self.seal, now) {
             Ok(()) => fields.map_err(|_| Unheard::Words("its answer cannot be read".to_owned())),
-            Err(Doubt::Fetch) => Err(Unheard::Fetch),
-            Err(Doubt::Refused(why)) => Err(Unheard::Words(format!("its answer is not WeChat Pay's: {why}"))),
+            Err(Unbelieved::Fetch) => Err(Unheard::Fetch),
+            Err(Unbelieved::Refused(why)) => Err(Unheard::Words(format!("its answer is not WeChat Pay's: {why}"))),
         }
     }
 
@@ -200,7 +202,7 @@ impl WeChat {
             Ok(Claim::Paid(payment)) => Answer::Paid(payment),
             Ok(Claim::Nothing("refund_notice")) => Answer::Refunded,
             Ok(Claim::Nothing(_)) => Answer::Unpaid,
-            Ok(Claim::Ask { .. } | Claim::Agreed(_)) | Err(_) => Answer::Mismatch,
+            Ok(Claim::Strange(_) | Claim::Ask { .. } | Claim::Agreed(_)) | Err(_) => Answer::Mismatch,
         }
     }
 
@@ -241,8 +243,8 @@ impl Channel for WeChat {
         common::posted(callback, self.body_bytes)?;
         match self.platform.check(|name| callback.header(name), callback.body, heard, &self.seal, now) {
             Ok(()) => {}
-            Err(Doubt::Fetch) => return Ok(Claim::Ask { call: self.certificates(heard.len(), now), alone: None }),
-            Err(Doubt::Refused(why)) => return Err(why),
+            Err(Unbelieved::Fetch) => return Ok(Claim::Ask { call: self.certificates(heard.len(), now), alone: None }),
+            Err(Unbelieved::Refused(why)) => return Err(why),
         }
         let message = json::object(callback.body)?;
         let event = json::text(&message, "event_type")?;
@@ -250,6 +252,9 @@ impl Channel for WeChat {
             return Ok(Claim::Nothing("refund_notice"));
         }
         if event != "TRANSACTION.SUCCESS" {
+            if begins(event, "TRANSACTION.") {
+                return Ok(Claim::strange(event));
+            }
             return Ok(Claim::Nothing("event_not_handled"));
         }
         self.paid(&self.open(json::inner(&message, "resource")?)?)

@@ -15,7 +15,7 @@ pub enum AddressCommand {
         after_help = "Examples:\n  kamid address block 203.0.113.9 --minutes 60 --reason \"forges callbacks\"\n  kamid address block 203.0.113.9 --orders --reason \"orders and never pays\"\nA gateway behind this address is blocked too: its callbacks hear 429 like all others."
     )]
     Block {
-        /// The address; of an IPv6 one its whole /64
+        /// The address; of an IPv6 one its whole /64. No larger network: that is the firewall's
         address: String,
         /// For how long: up to a week
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_080))]

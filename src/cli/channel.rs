@@ -55,7 +55,7 @@ pub enum ChannelCommand {
     },
     /// Compare the gateway's downloaded bill with our orders
     #[command(
-        after_help = "Examples:\n  kamid channel reconcile wechat --bill 2026-12-01.csv\n  kamid channel reconcile wechat --bill 2026-12-01.csv --from 2026-12-01T00:00:00+08:00 --until 2026-12-02T00:00:00+08:00\nBills of wechat_v3, alipay, epay_v1 and epay_v2 are read. What was paid here and is not in the bill is looked for\nbetween --from and --until only. Exit code 1 if anything differs or a row could not be read."
+        after_help = "Examples:\n  kamid channel reconcile wechat --bill 2026-12-01.csv\n  kamid channel reconcile wechat --bill 2026-12-01.csv --from 2026-12-01T00:00:00+08:00 --until 2026-12-02T00:00:00+08:00\nBills of wechat_v3, alipay, epay_v1 and epay_v2 are read. What was paid here and is not in the bill is looked for\nbetween --from and --until only. Exit code 1 if anything differs, a row could not be read, or the store is not to be trusted."
     )]
     Reconcile {
         /// Channel

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Context, Done};
+use crate::domain::text::{UNITS, span};
 
 #[derive(Debug, Subcommand)]
 pub enum ClockCommand {
@@ -23,6 +24,12 @@ pub enum ClockCommand {
 pub async fn run(context: &Context, command: ClockCommand) -> Done {
     let ClockCommand::Accept { reason } = command;
     let done = context.client()?.post("/v1/clock/accept", &json!({"reason": reason})).await?;
-    context.out.fields(&done);
+    if context.out.json {
+        context.out.value(&done);
+    } else {
+        let ahead = done["ahead_ms"].as_i64().unwrap_or_default();
+        let (apart, way) = (span(ahead.unsigned_abs(), &UNITS), if ahead < 0 { "behind" } else { "ahead of" });
+        context.out.line(&format!("Accepted: orders expire by Redis' clock, which is {apart} {way} this machine's."));
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,12 +13,14 @@ use super::parts::Parts;
 use super::{Context, Done, Failure, output};
 use crate::client::{Client, part};
 use crate::shop::ImportReport;
-use crate::shop::sheet::{self, Sheet};
+use crate::shop::sheet::{self, Said, Sheet};
 
 /// Most bytes of one request, where the daemon's `limits.import_bytes` allows them.
 const PART_BYTES: usize = 262_144;
 /// Bytes of keys named in one request.
 const VOID_BYTES: usize = 131_072;
+/// Numbers as they stand in Redis, not as they were within the last second.
+pub const FRESH: [(&str, String); 1] = [("fresh", String::new())];
 /// Requests under way at once.
 const PARTS_AT_ONCE: usize = 3;
 
@@ -26,7 +28,7 @@ const PARTS_AT_ONCE: usize = 3;
 pub enum KeysCommand {
     /// Import keys, one a line; what was ever imported, into whatever product, is not imported twice
     #[command(
-        after_help = "Examples:\n  kamid keys import steam-10 keys.txt\n  cat keys.txt | kamid keys import steam-10 -\nA file that is no UTF-8 text with a key on each line is refused as a whole. Blanks and invisible characters around a\nkey are no part of it; inside they refuse their line. Killed half-way, run it again: each key is there once."
+        after_help = "Examples:\n  kamid keys import steam-10 keys.txt\n  cat keys.txt | kamid keys import steam-10 -\nA file that is no UTF-8 text with a key on each line is refused as a whole. Blanks and invisible characters around a\nkey are no part of it; inside they refuse their line, an emoji's joiners too. A heading is no key. Killed half-way, run it again: each key is there once."
     )]
     Import {
         /// Product
@@ -36,6 +38,9 @@ pub enum KeysCommand {
         /// The file is in this encoding, where it could be two: utf-8
         #[arg(long, value_name = "ENCODING", value_parser = encoding)]
         encoding: Option<()>,
+        /// Every line is a key, I have looked: also where the file looks like a mail, a table, a page or JSON, or a line like a heading
+        #[arg(long)]
+        as_lines: bool,
     },
     /// Stock of every product
     #[command(after_help = "Example:\n  kamid keys stock --json")]
@@ -51,6 +56,9 @@ pub enum KeysCommand {
         /// File with the keys to void, one a line
         #[arg(long, value_name = "FILE", conflicts_with = "count")]
         file: Option<PathBuf>,
+        /// Every line of that file is a key, whatever it looks like
+        #[arg(long, requires = "file")]
+        as_lines: bool,
     },
     /// Put voided keys back on sale, those voided last first
     #[command(after_help = "Example:\n  kamid keys restore steam-10 --count 5")]
@@ -66,8 +74,8 @@ pub enum KeysCommand {
 pub async fn run(context: &Context, command: KeysCommand) -> Done {
     let client = context.client()?;
     match command {
-        KeysCommand::Import { product, file, encoding } => {
-            import(context, client, &product, (&file, encoding.is_some())).await
+        KeysCommand::Import { product, file, encoding, as_lines } => {
+            import(context, client, &product, (&file, Said { utf8: encoding.is_some(), as_lines })).await
         }
         KeysCommand::Stock => {
             let columns = [
@@ -80,10 +88,10 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
                 "stock.imported",
                 "stock.owed",
             ];
-            context.show(&client.get("/v1/products", &[]).await?, "products", &columns)
+            context.show(&client.get("/v1/products", &FRESH).await?, "products", &columns)
         }
-        KeysCommand::Void { product, count, file } => {
-            let keys = file.map(|file| named(&file)).transpose()?.unwrap_or_default();
+        KeysCommand::Void { product, count, file, as_lines } => {
+            let keys = file.map(|file| named(&file, as_lines)).transpose()?.unwrap_or_default();
             if count == 0 && keys.trim().is_empty() {
                 return Err(Failure::new("say which keys: --count N or --file FILE"));
             }
@@ -104,10 +112,10 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
 }
 
 /// The text of a file that names keys.
-fn named(file: &Path) -> Result<String, Failure> {
+fn named(file: &Path, as_lines: bool) -> Result<String, Failure> {
     let fail = |why: String| Failure::new(format!("{}: {why}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| fail(error.to_string()))?;
-    sheet::judge(&bytes, true).map_err(|(why, _)| fail(why.to_string()))?;
+    sheet::judge(&bytes, Said { utf8: true, as_lines }).map_err(|(why, _)| fail(why.to_string()))?;
     String::from_utf8(bytes).map_err(|error| fail(error.to_string()))
 }
 
@@ -166,7 +174,7 @@ fn open(context: &Context, file: &Path) -> std::io::Result<(Box<dyn Source + Sen
 }
 
 /// Looks through a whole file and goes back to its beginning; what it was refused for, with its lines counted.
-fn judged(input: &mut dyn Source, utf8: bool) -> std::io::Result<Option<ImportReport>> {
+fn judged(input: &mut dyn Source, said: Said) -> std::io::Result<Option<ImportReport>> {
     let mut sheet = Sheet::default();
     loop {
         let bytes = input.fill_buf()?;
@@ -179,18 +187,18 @@ fn judged(input: &mut dyn Source, utf8: bool) -> std::io::Result<Option<ImportRe
     }
     input.rewind()?;
     let lines = sheet.lines();
-    let refused = sheet.judge(utf8).err().map(|why| why.to_string());
+    let refused = sheet.judge(said).err().map(|why| why.to_string());
     Ok(refused.map(|why| ImportReport { lines, refused: Some(why), ..ImportReport::default() }))
 }
 
-async fn import(context: &Context, client: Client, product: &str, (file, utf8): (&Path, bool)) -> Done {
+async fn import(context: &Context, client: Client, product: &str, (file, said): (&Path, Said)) -> Done {
     let fail = |error: std::io::Error| Failure::new(format!("{}: {error}", file.display()));
     let (mut input, length) = open(context, file).map_err(fail)?;
-    if let Some(refused) = judged(&mut *input, utf8).map_err(fail)? {
+    if let Some(refused) = judged(&mut *input, said).map_err(fail)? {
         show(context, &refused);
         return Ok(ExitCode::FAILURE);
     }
-    let keys = format!("/v1/products/{}/keys", part(product)?);
+    let keys = format!("/v1/products/{}/keys?judged=true&as_lines={}", part(product)?, said.as_lines);
     let bar = output::bar(length, true);
     let most = client.get("/v1/info", &[]).await?["import_bytes"].as_u64();
     let mut parts = Parts::new(input, most.map_or(PART_BYTES, |most| PART_BYTES.min(most as usize)));
@@ -200,7 +208,7 @@ async fn import(context: &Context, client: Client, product: &str, (file, utf8): 
         let next = if jobs.len() < PARTS_AT_ONCE { parts.part().map_err(fail)? } else { None };
         match next {
             Some(next) => {
-                let (client, path) = (client.clone(), format!("{keys}?judged=true&first={}", next.first));
+                let (client, path) = (client.clone(), format!("{keys}&first={}", next.first));
                 jobs.spawn(async move { Ok((client.upload::<ImportReport>(&path, next.text).await?, next.read)) });
             }
             None => match jobs.join_next().await {
@@ -214,9 +222,15 @@ async fn import(context: &Context, client: Client, product: &str, (file, utf8): 
         }
     }
     bar.finish_and_clear();
+    if !parts.began() {
+        // An empty file, too, is imported into something that there is.
+        let _nothing: ImportReport = client.upload(&keys, Vec::new()).await?;
+    }
     parts.finish(&mut total);
     show(context, &total);
-    let nothing = total.imported == 0 && total.unreadable + total.too_long > 0;
+    // Run again, a file with a heading has nothing new, and is as it was.
+    let headings = total.headings > 0 && total.known == 0;
+    let nothing = total.imported == 0 && (total.unreadable + total.too_long > 0 || headings);
     Ok(ExitCode::from(u8::from(nothing)))
 }
 
@@ -228,11 +242,23 @@ fn show(context: &Context, report: &ImportReport) {
     if let Some(why) = &report.refused {
         context.out.line(&format!("  {why}"));
     }
+    let unseen = &report.invisible_lines;
+    let control = report.unreadable_lines.iter().copied().filter(|line| !unseen.contains(line)).collect();
     for (what, count, lines) in [
         ("twice in the file", report.repeated, &report.repeated_lines),
         ("imported before", report.known, &report.known_lines),
         ("too long", report.too_long, &report.too_long_lines),
-        ("not UTF-8 text, or with control or invisible characters inside", report.unreadable, &report.unreadable_lines),
+        (
+            "not UTF-8 text, or with control characters inside",
+            report.unreadable.saturating_sub(report.invisible),
+            &control,
+        ),
+        (
+            "with characters inside that nobody sees (an emoji's joiners and selectors are such, too)",
+            report.invisible,
+            &report.invisible_lines,
+        ),
+        ("a column's heading, no key (if it is one: --as-lines)", report.headings, &report.heading_lines),
         ("blank", report.blank, &Vec::new()),
     ] {
         if count > 0 {

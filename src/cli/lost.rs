@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -31,7 +31,7 @@ pub const EXAMPLES: &str = "Examples:
 Pending and expired orders are asked about, as long as the daemon remembers them (limits.keep_expired_hours), at the
 pace of limits.asks_per_second for each channel (5 unless it is set; 1 where it is 0), beside what the daemon asks by
 itself. What was paid is settled as if its callback had come. It may be repeated at any time.
-Exit code 0 if every gateway answered, 1 if one did not, or not so that it can be believed.";
+Exit code 0 if every gateway answered, 1 if one did not, or not so that it can be believed, or if the store is not to be trusted.";
 
 #[derive(Debug, Args)]
 pub struct ReconcileArgs {
@@ -151,7 +151,7 @@ pub async fn run(context: &Context, args: ReconcileArgs) -> Done {
         }
         (None, since) => {
             // A time that cannot hold anything is a slip in a cron's line, and must not look like a quiet night.
-            let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
             if since.is_some_and(|since| since > now)
                 || since.zip(args.until).is_some_and(|(since, until)| until <= since)
             {
@@ -167,7 +167,8 @@ pub async fn run(context: &Context, args: ReconcileArgs) -> Done {
     add_payments(&client, &mut heard).await?;
     show(context, &heard);
     let again = heard.iter().any(|it| matches!(it.result.as_str(), "silent" | "mismatch"));
-    Ok(ExitCode::from(u8::from(again)))
+    // Of a store that is not to be trusted the list may not be whole, whatever was heard.
+    Ok(ExitCode::from(u8::from(again || context.warned.get().is_some())))
 }
 
 fn read<T: serde::de::DeserializeOwned>(answer: Value) -> Result<T, ClientError> {
@@ -271,6 +272,7 @@ fn show(context: &Context, heard: &[Heard]) {
         "cannot_be_asked": count("cannot_be_asked"), "not_believed": count("mismatch"), "silent": count("silent"),
         "orders": told,
     });
+    let report = context.report(report);
     if context.out.json {
         return context.out.value(&report);
     }

@@ -1,8 +1,8 @@
 //! The commands: types for clap here, one file for each group. Everything but `serve`, `config` and `channel verify`
 //! goes through the admin API.
 //!
-//! Exit codes: 0 done, 1 refused or violations found, 2 wrong usage, 64 the configuration is wrong, 69 no daemon, 130
-//! interrupted.
+//! Exit codes: 0 done, 1 refused or violations found, 2 wrong usage, 64 the configuration is wrong, 69 no daemon, 74 what was
+//! printed could not be written, 130 interrupted.
 
 mod address;
 mod channel;
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use serde_json::Value;
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Warned};
 use crate::top::lang::utf8_environment;
 use output::{Output, Signs};
 
@@ -189,11 +189,22 @@ struct Context {
     global: Global,
     data: PathBuf,
     out: Output,
+    /// What answers of the daemon warn of.
+    warned: Warned,
 }
 
 impl Context {
     fn client(&self) -> Result<Client, Failure> {
-        Ok(Client::find(&self.data, self.global.admin.as_deref(), self.global.token_file.as_deref())?)
+        let client = Client::find(&self.data, self.global.admin.as_deref(), self.global.token_file.as_deref())?;
+        Ok(client.warning(&self.warned))
+    }
+
+    /// A report that is made here of the daemon's answers: it says what they warn of.
+    fn report(&self, mut report: Value) -> Value {
+        if let Some(warning) = self.warned.get() {
+            report["warning"] = Value::from(warning.as_str());
+        }
+        report
     }
 
     /// Whether screens are drawn with plain characters alone.
@@ -211,18 +222,37 @@ impl Context {
     }
 }
 
+/// What standard output that takes nothing more ends a command with: sysexits' `EX_IOERR`.
+const NOT_WRITTEN: u8 = 74;
+
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help) if !help.use_stderr() => {
+            let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let text = help.render();
+            output::put(if coloured { text.ansi().to_string() } else { text.to_string() }.as_bytes());
+            return ended(Output { json: false, signs: Signs::Own }, ExitCode::SUCCESS);
+        }
+        Err(error) => error.exit(),
+    };
     let out = output_of(&cli.global);
     match run(cli) {
-        Ok(code) => code,
+        Ok(code) => ended(out, code),
         Err(failure) => {
             out.error(&failure.message);
-            ExitCode::from(failure.code)
+            ended(out, ExitCode::from(failure.code))
         }
     }
+}
+
+/// The exit code of a command, once it is known whether what it printed was written.
+fn ended(out: Output, code: ExitCode) -> ExitCode {
+    let Some(why) = output::lost() else { return code };
+    out.error(&format!("what was printed could not be written: {why}"));
+    if code == ExitCode::SUCCESS { ExitCode::from(NOT_WRITTEN) } else { code }
 }
 
 /// How a command shows what it found. Foreign text is only replaced where it would be garbage: on a terminal that cannot show
@@ -247,7 +277,7 @@ fn run(cli: Cli) -> Done {
             .ok_or_else(|| Failure::new("there is no home for a data directory here: name one with --data"))?
             .join("kamid"),
     };
-    let context = Context { out: output_of(&global), global, data };
+    let context = Context { out: output_of(&global), global, data, warned: Warned::default() };
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::new(error.to_string()))?;
     let done = runtime.block_on(async {
         match command {
@@ -275,13 +305,16 @@ fn run(cli: Cli) -> Done {
                 // Into memory first: it panics where a reader went away.
                 let mut text = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "kamid", &mut text);
-                let _gone = std::io::Write::write_all(&mut std::io::stdout(), &text);
+                output::put(&text);
                 Ok(ExitCode::SUCCESS)
             }
         }
     });
     // A reader of standard input may still wait for a key press; the process ends all the same.
     runtime.shutdown_background();
+    if let Some(warning) = context.warned.get() {
+        context.out.warning(warning);
+    }
     done
 }
 

@@ -300,6 +300,10 @@ async fn new(context: &Context, client: Client, wish: Value, count: u64) -> Done
                 context.out.line(created["id"].as_str().unwrap_or_default());
             }
         }
+        // Their tokens stand nowhere else: no more are made that nobody will know of.
+        if output::lost().is_some() {
+            break;
+        }
     }
     bar.finish_and_clear();
     Ok(ExitCode::SUCCESS)

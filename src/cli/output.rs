@@ -1,12 +1,14 @@
 //! Tables for people, JSON for programs, errors with what to do.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::domain::text::{ascii, printable};
+use crate::domain::time::Zone;
 use crate::top::lang::utf8_environment;
 
 /// Which characters are printed.
@@ -48,13 +50,33 @@ pub struct Output {
     pub signs: Signs,
 }
 
+/// Why what was printed did not all arrive, once it did not.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Prints bytes, at once; says whether more of them are of use. A reader that went away (`| head`) is no error of ours; any
+/// other is kept for [`lost`]: what was not written must not pass for done.
+pub fn put(bytes: &[u8]) -> bool {
+    let mut out = std::io::stdout().lock();
+    let done = out.write_all(bytes).and_then(|()| out.flush());
+    if let Err(error) = &done
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _first = LOST.set(error.to_string());
+    }
+    done.is_ok()
+}
+
+/// Why standard output does not have all that was printed.
+pub fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
+}
+
 fn say(text: &str) {
-    // A reader that went away (`| head`) is no error of ours.
-    let _gone = writeln!(std::io::stdout(), "{text}");
+    put(format!("{text}\n").as_bytes());
 }
 
 /// What a program wants twice and a person once.
-const FOR_PROGRAMS: [&str; 4] = ["amount_minor", "price_minor", "time", "created"];
+const FOR_PROGRAMS: [&str; 5] = ["amount_minor", "price_minor", "time", "created", "ahead_ms"];
 
 /// Whether a number of that name is a moment, in milliseconds since the epoch.
 fn is_moment(name: &str) -> bool {
@@ -63,8 +85,8 @@ fn is_moment(name: &str) -> bool {
 
 /// A moment in the reader's own time zone.
 fn moment(ms: i64, short: bool) -> Option<String> {
-    let at = jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned_datetime(jiff::tz::TimeZone::system());
-    Some(at.strftime(if short { "%F %T" } else { "%F %T %z" }).to_string())
+    let at = u64::try_from(ms).ok()?;
+    Some(Zone::system().text(at, if short { "%F %T" } else { "%F %T %z" }))
 }
 
 /// A column or field whose values are keys: sold as they are, and so shown.
@@ -155,8 +177,11 @@ impl Output {
         }
         let Value::Object(fields) = value else { return self.value(value) };
         let width = fields.keys().map(String::len).max().unwrap_or(0);
-        let again =
-            |name: &str| FOR_PROGRAMS.contains(&name) && (name != "created" || fields.contains_key("created_at"));
+        // A warning stands on standard error.
+        let again = |name: &str| {
+            name == "warning"
+                || (FOR_PROGRAMS.contains(&name) && (name != "created" || fields.contains_key("created_at")))
+        };
         for (name, value) in fields.iter().filter(|(name, _)| !again(name)) {
             let lines = match value {
                 Value::Null => &[],
@@ -171,11 +196,17 @@ impl Output {
 
     /// An error, on standard error.
     pub fn error(self, message: &str) {
-        let text = if self.json {
-            json!({"error": message}).to_string()
-        } else {
-            self.signs.own(&format!("kamid: {message}"))
-        };
+        self.beside("error", "kamid: ", message);
+    }
+
+    /// What whoever reads the answer has to know of it, on standard error.
+    pub fn warning(self, message: &str) {
+        self.beside("warning", "kamid: warning: ", message);
+    }
+
+    fn beside(self, name: &str, before: &str, message: &str) {
+        let text =
+            if self.json { json!({name: message}).to_string() } else { self.signs.own(&format!("{before}{message}")) };
         let _gone = writeln!(std::io::stderr(), "{text}");
     }
 }

@@ -59,6 +59,12 @@ impl Parts {
         }
     }
 
+    /// Whether any line was read.
+    #[must_use]
+    pub fn began(&self) -> bool {
+        self.line > 0
+    }
+
     /// The next part. A key that stood earlier in the file is counted here and its line sent empty, so that line numbers
     /// stay what they are; so is a line that no part has room for.
     ///

@@ -4,8 +4,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
+use super::keys::FRESH;
 use super::{Context, Done, Failure};
 use crate::client::part;
+use crate::domain::time::Zone;
 use crate::domain::{Allowance, Take};
 use crate::shop::ProductPatch;
 
@@ -127,11 +129,8 @@ pub fn moment(text: &str) -> Result<u64, String> {
     if text == "none" {
         return Ok(0);
     }
-    let local = || text.parse::<jiff::civil::DateTime>()?.to_zoned_datetime(jiff::tz::TimeZone::system());
-    let at = text.parse::<jiff::Timestamp>().or_else(|_| local().map(|local| local.timestamp()));
-    let at =
-        at.map_err(|_| "a moment such as 2026-12-01T10:00:00+08:00, or 2026-12-01 of this machine's clock".to_owned())?;
-    u64::try_from(at.as_millisecond()).map_err(|_| "a moment after 1970".to_owned())
+    let wanted = "a moment after 1970 such as 2026-12-01T10:00:00+08:00, or 2026-12-01 of this machine's clock";
+    Zone::system().parse(text).ok_or_else(|| wanted.to_owned())
 }
 
 impl Fields {
@@ -164,7 +163,9 @@ fn body(patch: &ProductPatch) -> Result<Value, Failure> {
 pub async fn run(context: &Context, command: ProductCommand) -> Done {
     let client = context.client()?;
     let product = match command {
-        ProductCommand::List => return context.show(&client.get("/v1/products", &[]).await?, "products", &COLUMNS),
+        ProductCommand::List => {
+            return context.show(&client.get("/v1/products", &FRESH).await?, "products", &COLUMNS);
+        }
         ProductCommand::Show { id } => client.get(&format!("/v1/products/{}", part(&id)?), &[]).await?,
         ProductCommand::Add { id, fields, slot } => {
             let mut wish = body(&ProductPatch { slot, ..fields.patch() })?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Context, Done, Failure};
+use super::{Context, Done, Failure, output};
 use crate::channel::Channels;
 use crate::config::{self, Config};
 use crate::daemon;
@@ -101,7 +101,7 @@ fn sections_alone(context: &Context) -> Vec<Problem> {
 pub fn config(context: &Context, command: &ConfigCommand) -> Done {
     match command {
         ConfigCommand::Default => {
-            let _gone = std::io::Write::write_all(&mut std::io::stdout(), config::DEFAULT.as_bytes());
+            output::put(config::DEFAULT.as_bytes());
             Ok(ExitCode::SUCCESS)
         }
         ConfigCommand::Check => {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Context, Done};
 
@@ -21,6 +21,16 @@ pub enum StoreCommand {
         #[arg(long)]
         reason: String,
     },
+}
+
+/// Of the slots that are not as they were and had events: up to when those were acknowledged.
+fn last_known(doubt: &Value) -> Value {
+    let missing = doubt["missing"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let row = |missing: &Value| {
+        let ms = missing["mark"].as_str()?.split('-').next()?.parse::<u64>().ok().filter(|ms| *ms > 0)?;
+        Some(json!({"slot": missing["place"], "acknowledged_until_at": ms}))
+    };
+    json!({"slots": missing.iter().filter_map(row).collect::<Vec<_>>()})
 }
 
 pub async fn run(context: &Context, command: StoreCommand) -> Done {
@@ -42,7 +52,10 @@ pub async fn run(context: &Context, command: StoreCommand) -> Done {
                         "Callbacks hear 503 until it is set back: redis-cli CONFIG SET …; redis-cli CONFIG REWRITE",
                     );
                 } else {
-                    context.out.list(&standing["doubt"], "missing", &["place", "mark", "id"]);
+                    let known = last_known(&standing["doubt"]);
+                    if known["slots"] != json!([]) {
+                        context.out.list(&known, "slots", &["slot", "acknowledged_until_at"]);
+                    }
                     context.out.line("Bring the right files back, and all goes on by itself; or, if what is lost is lost: kamid store accept --help");
                 }
             }

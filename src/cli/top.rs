@@ -1,13 +1,13 @@
 //! `kamid top`.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Context, Done, Failure, When, serve};
+use super::{Context, Done, Failure, When, output, serve};
 use crate::client::Client;
 use crate::domain::Lang;
 use crate::top::keys::{TABS, Tab};
@@ -169,11 +169,11 @@ fn failure(error: std::io::Error) -> Failure {
 fn picture(text: &str, shows: Shows) -> Done {
     match shows {
         Shows::Now => {
-            put(text);
+            output::put(text.as_bytes());
             Ok(ExitCode::SUCCESS)
         }
         Shows::Nobody(Lost { fault: Fault::Away, why, .. }) => {
-            put(text);
+            output::put(text.as_bytes());
             Err(Failure { message: why, code: 69 })
         }
         Shows::Nobody(Lost { fault: Fault::Token, why, .. }) => {
@@ -187,11 +187,6 @@ fn picture(text: &str, shows: Shows) -> Done {
             Err(Failure { message, code: 69 })
         }
     }
-}
-
-fn put(text: &str) {
-    // A reader that went away wants no more.
-    let _gone = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// A daemon tells something each second.
@@ -214,7 +209,7 @@ async fn lines(options: &Options, once: bool) -> Done {
             Err(_) => return Err(Failure { message: "the daemon was silent for 10 s".to_owned(), code: 69 }),
         };
         let Some(line) = line else { break };
-        if std::io::stdout().write_all(format!("{line}\n").as_bytes()).is_err() {
+        if !output::put(format!("{line}\n").as_bytes()) {
             break;
         }
         let is_stock = line.starts_with("{\"stock\"");

@@ -25,19 +25,75 @@ const HOSTS: [Host; 5] = [
     host("pm.me", "proton.me", ".-_"),
 ];
 
+/// What people and links write before a mailbox or a number, as [`plain`] leaves it.
+const LABELS: [&str; 14] = [
+    "mailto:",
+    "email:",
+    "e-mail:",
+    "mail:",
+    "tel:",
+    "phone:",
+    "mobile:",
+    "sms:",
+    "callto:",
+    "邮箱:",
+    "邮件:",
+    "电话:",
+    "手机:",
+    "手机号:",
+];
+
+/// What ends a sentence or a list, and no name. (A full width one is narrow by then.)
+const ENDS: &[char] = &['.', ',', ';', ':', '!', '?', '。', '、', '…'];
+/// What parts the digits of a telephone number, beside ASCII punctuation.
+const DASHES: &[char] = &['‐', '‑', '‒', '–', '—', '―', '−', '·', '•', '・', '。', '、'];
+
 /// A contact's one form.
 #[must_use]
 pub fn folded(contact: &str) -> String {
-    let text = plain(contact);
+    let mut form = plain(contact);
+    // What was around may hide more of the same: as long as it gets shorter.
+    loop {
+        let next = without_trimmings(&form);
+        let shorter = next.len() < form.len();
+        form = next;
+        if !shorter {
+            return form;
+        }
+    }
+}
+
+fn without_trimmings(text: &str) -> String {
     // A name before an address in angle brackets is no part of it.
     let text = match (text.rfind('<'), text.rfind('>')) {
-        (Some(from), Some(to)) if from < to && text[from..to].contains('@') => text[from + 1..to].to_owned(),
+        (Some(from), Some(to)) if from < to && text[from..to].contains('@') => &text[from + 1..to],
         _ => text,
     };
-    match text.rsplit_once('@') {
-        Some((local, host)) if !local.is_empty() && !host.is_empty() => mailbox(local, host),
-        _ => number(&text).unwrap_or(text),
+    let bare = text.trim_matches(ENDS);
+    let mut text = if bare.is_empty() { text } else { bare };
+    if let Some(rest) = LABELS.iter().find_map(|label| text.strip_prefix(label)) {
+        // What a link asks of a mail program or a telephone stands behind the address.
+        let rest = rest.trim_start_matches('/').split('?').next().unwrap_or_default();
+        text = if rest.is_empty() { text } else { rest };
     }
+    mailbox(text).or_else(|| number(text)).unwrap_or_else(|| text.to_owned())
+}
+
+/// Without comments in round brackets, which may stand in one another; one that does not end is none.
+fn without_comments(text: &str) -> String {
+    let (mut kept, mut open) = (String::new(), Vec::new());
+    for c in text.chars() {
+        match c {
+            '(' => open.push(kept.len()),
+            ')' if !open.is_empty() => {
+                kept.truncate(open.pop().unwrap_or_default());
+                continue;
+            }
+            _ => {}
+        }
+        kept.push(c);
+    }
+    kept
 }
 
 /// Without case, width and other compatible forms, and without what cannot be seen.
@@ -52,11 +108,16 @@ fn plain(text: &str) -> String {
     shown(&nfkc.normalize(&once))
 }
 
-fn mailbox(local: &str, host: &str) -> String {
+fn mailbox(text: &str) -> Option<String> {
+    let text = without_comments(text);
+    let (local, host) = text.rsplit_once('@')?;
     // A host's name in its one form, whatever its dots and letters are; what is no host's name stays as it is.
     let host = idna::domain_to_ascii(host).unwrap_or_else(|_| host.to_owned());
-    let host = host.trim_end_matches('.');
+    let host = host.trim_matches(|c: char| c.is_ascii_punctuation() || ENDS.contains(&c));
     let local = local.trim_matches('"');
+    if local.is_empty() || host.is_empty() {
+        return None;
+    }
     let mut name = match local.split_once('+') {
         Some((name, _)) if !name.is_empty() => name.to_owned(),
         _ => local.to_owned(),
@@ -65,19 +126,27 @@ fn mailbox(local: &str, host: &str) -> String {
     if let Some(known) = known {
         name.retain(|c| !known.ignores.contains(c));
     }
-    format!("{name}@{}", known.map_or(host, |known| known.stands_for))
+    Some(format!("{name}@{}", known.map_or(host, |known| known.stands_for)))
 }
 
-/// A telephone number without what is written between its digits, a Chinese mobile one without its country.
+/// A telephone number without what is written between its digits and without what is dialled before it: the zeros that lead
+/// out of a country or a town, and the country, where it is China.
 fn number(text: &str) -> Option<String> {
+    let fits = |c: char| c.is_ascii_digit() || (c.is_ascii_punctuation() && c != '@') || DASHES.contains(&c);
+    // What a link says to the telephone stands behind the number; a zero in brackets is dialled within the country only.
+    let text = text.split(';').next().unwrap_or_default();
+    let text = match text.split_once("(0)") {
+        Some((country, rest)) if country.contains(|c: char| c.is_ascii_digit()) => format!("{country}{rest}"),
+        _ => text.to_owned(),
+    };
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let fits = text.chars().all(|c| c.is_ascii_digit() || "+-().".contains(c));
-    if !fits || digits.len() < 7 {
+    if !text.chars().all(fits) || digits.len() < 7 {
         return None;
     }
-    let home = digits.strip_prefix("0086").or_else(|| digits.strip_prefix("86"));
-    let mobile = home.filter(|rest| rest.len() == 11 && rest.starts_with('1'));
-    Some(mobile.map(str::to_owned).unwrap_or(digits))
+    let bare = digits.trim_start_matches('0');
+    let home = bare.strip_prefix("86").map(|rest| rest.trim_start_matches('0'));
+    let home = home.filter(|rest| (10..=11).contains(&rest.len())).unwrap_or(bare);
+    Some(if home.len() < 7 { digits } else { home.to_owned() })
 }
 
 #[cfg(test)]
@@ -103,6 +172,21 @@ mod tests {
             "somebody <Buyer+x@example.com>",
             "buyer @ example.com",
             "𝐛𝐮𝐲𝐞𝐫@example.com",
+            "mailto:buyer@example.com",
+            "MAILTO:Buyer@example.com?subject=x&body=a@b.c",
+            "邮箱：buyer@example.com",
+            "buyer(the one)@example.com",
+            "buyer@(at (home))example.com",
+            "buyer@example.com (me)",
+            "(me) buyer@example.com",
+            "buyer@example.com,",
+            "buyer@example.com..",
+            "buyer@example.com，",
+            "buyer@example.com。",
+            "buyer@example.com；",
+            "buyer@example.com!",
+            "<buyer@example.com>.",
+            "buyer＠ｅｘａｍｐｌｅ．ｃｏｍ、",
         ] {
             assert_eq!(folded(other), "buyer@example.com", "{other:?}");
         }
@@ -112,9 +196,31 @@ mod tests {
         assert_eq!(folded("STRASSE@example.com"), folded("straße@example.com"));
         assert_eq!(folded("a@bücher.example"), folded("a@xn--bcher-kva.example"));
         assert_eq!(folded("J-o_e@pm.me"), "joe@proton.me");
-        for other in ["+86 138 0013 8000", "138-0013-8000", "１３８００１３８０００", "008613800138000"] {
+        for other in [
+            "+86 138 0013 8000",
+            "138-0013-8000",
+            "１３８００１３８０００",
+            "＋８６－１３８００１３８０００",
+            "008613800138000",
+            "8613800138000",
+            "013800138000",
+            "+86 (0) 138 0013 8000",
+            "(+86)138/0013/8000",
+            "138_0013_8000",
+            "138—0013—8000",
+            "138·0013·8000",
+            "138,0013,8000.",
+            "tel:+86-138-0013-8000",
+            "tel:+8613800138000;ext=1",
+            "sms:13800138000?body=1",
+            "手机：13800138000",
+        ] {
             assert_eq!(folded(other), "13800138000", "{other:?}");
         }
+        for other in ["010-6552 9988", "+86 10 65529988", "0086(10)65529988", "+86 (0)10/6552-9988"] {
+            assert_eq!(folded(other), "1065529988", "{other:?}");
+        }
+        assert_eq!(folded("+44 (0)20 7946 0958"), folded("0044 20 7946 0958"));
     }
 
     #[test]
@@ -127,8 +233,24 @@ mod tests {
             ("+1 138 0013 8000", "138 0013 8000"),
             ("微信 abc", "微信 abd"),
             ("+tag@example.com", "@example.com"),
+            ("_buyer@example.com", "buyer@example.com"),
+            ("wechat_id_", "wechat_id"),
+            ("tel:", "sms:"),
+            ("a(b@example.com", "a@example.com"),
+            ("+44 20 7946 0958", "020 7946 0958"),
+            ("buyer@a.example/x@b.example", "buyer@a.example"),
+            ("...", "???"),
         ] {
             assert_ne!(folded(a), folded(b), "{a} {b}");
+        }
+        // What was folded stays as it is, whatever it was; and nothing is folded to nothing that was something.
+        let pieces =
+            ["mailto:", "tel:", "a", "86", "0", "(", ")", "@", ".", "+", "<", ">", "1380013", "8000", "//", "?"];
+        for n in 0..pieces.len().pow(4) {
+            let at = |power: u32| pieces[n / pieces.len().pow(power) % pieces.len()];
+            let text = [at(0), at(1), at(2), at(3)].concat();
+            let once = folded(&text);
+            assert!(!once.is_empty() && folded(&once) == once, "{text:?} {once:?}");
         }
         assert_eq!(folded(&folded("ＪＯＥ+1@Gmail.com")), "joe@gmail.com");
     }

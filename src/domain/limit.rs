@@ -3,18 +3,20 @@
 use std::fmt;
 
 use super::Millis;
-use super::text::iso;
+use super::time::iso;
 
 /// A limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Limit {
     UnpaidOrdersOfAddress,
+    UnpaidOrdersOf48,
     UnpaidOrdersOfContact,
     UnpaidKeysOfContact,
     UnpaidKeysOfAddress,
     UnpaidKeysOf64,
     UnpaidKeysOf48,
+    UnpaidKeysOfOrder,
     KeysForAddress,
     KeysForContact,
     WaysToPay,
@@ -33,12 +35,18 @@ const fn row(limit: Limit, word: &'static str, en: &'static str, zh: &'static st
 }
 
 /// `{n}` is the most there may be; words are the settings' names.
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 12] = [
     row(
         Limit::UnpaidOrdersOfAddress,
         "unpaid_per_address",
         "too many unpaid orders from this address: at most {n}",
         "此网络地址的未付款订单过多:最多 {n} 个",
+    ),
+    row(
+        Limit::UnpaidOrdersOf48,
+        "unpaid_per_address",
+        "too many unpaid orders from this site: at most {n}",
+        "此站点的未付款订单过多:最多 {n} 个",
     ),
     row(
         Limit::UnpaidOrdersOfContact,
@@ -69,6 +77,12 @@ const ROWS: [Row; 10] = [
         "unpaid_keys_per_48",
         "too many keys of this product in unpaid orders from this site: at most {n} now in several orders",
         "此站点未付款的该商品卡密过多:多个订单现在合计最多 {n} 个",
+    ),
+    row(
+        Limit::UnpaidKeysOfOrder,
+        "unpaid_keys_per_order",
+        "too many keys of this product in one unpaid order: at most {n} now; order fewer, pay, and order the others",
+        "单个未付款订单的卡密过多:该商品现在每单最多 {n} 个;请减少数量,付款后再下单",
     ),
     row(
         Limit::KeysForAddress,

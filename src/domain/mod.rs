@@ -20,6 +20,7 @@ pub mod order;
 pub mod payment;
 pub mod product;
 pub mod text;
+pub mod time;
 
 pub use account::{Account, Accounts};
 pub use callback::{Call, Callback, Reply, Response, TOKEN};

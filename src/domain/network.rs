@@ -41,6 +41,27 @@ pub fn named(text: &str) -> Option<IpNet> {
     networks(net.addr()).into_iter().find(|known| *known == net)
 }
 
+/// What a text means as a network, where peers are called by their [`plain`] addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meant {
+    /// A network.
+    Net(IpNet),
+    /// IPv4 in IPv6's clothes, and other addresses: it would hold none of the former.
+    Mixed,
+    /// It is none.
+    Nothing,
+}
+
+/// Reads a network.
+#[must_use]
+pub fn meant(text: &str) -> Meant {
+    let Ok(net) = text.parse::<IpNet>() else { return Meant::Nothing };
+    let IpNet::V6(v6) = net else { return Meant::Net(net) };
+    let Some(v4) = v6.addr().to_ipv4_mapped() else { return Meant::Net(net) };
+    let inner = v6.prefix_len().checked_sub(96).and_then(|bits| Ipv4Net::new(v4, bits).ok());
+    inner.map_or(Meant::Mixed, |net| Meant::Net(net.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

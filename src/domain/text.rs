@@ -52,10 +52,24 @@ fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// A moment as ISO 8601 in UTC.
+/// Milliseconds, seconds, minutes, hours and days, as they are written behind a number.
+pub const UNITS: [&str; 5] = ["ms", "s", "min", "h", "d"];
+
+/// A length of time in the one of these units that says most, to a tenth: `3 h`, `2.5 s`.
 #[must_use]
-pub fn iso(at: super::Millis) -> String {
-    jiff::Timestamp::from_millisecond(at.cast_signed()).map_or_else(|_| String::new(), |at| format!("{at:.0}"))
+pub fn span(ms: u64, units: &[&str; 5]) -> String {
+    let (long, unit) = match ms {
+        0..1000 => (1, units[0]),
+        1000..60_000 => (1000, units[1]),
+        60_000..3_600_000 => (60_000, units[2]),
+        3_600_000..86_400_000 => (3_600_000, units[3]),
+        _ => (86_400_000, units[4]),
+    };
+    let tenths = (ms.saturating_mul(10).saturating_add(long / 2)) / long;
+    match tenths % 10 {
+        0 => format!("{} {unit}", tenths / 10),
+        tenth => format!("{}.{tenth} {unit}", tenths / 10),
+    }
 }
 
 /// The ends of a text and dots between: enough to recognise, too little to use.
@@ -73,10 +87,38 @@ pub fn masked(text: &str) -> String {
     }
 }
 
-/// Whether a character is not seen: Unicode's `Default_Ignorable_Code_Point`, which a byte-order mark is one of.
+/// A kind of what is not seen: its source, and whether a character is one.
+type Unseen = (&'static str, fn(char) -> bool);
+
+/// What is not seen beside white space and control characters, with its source.
+const UNSEEN: [Unseen; 5] = [
+    (
+        "Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt): byte-order marks, zero-width characters, soft \
+         hyphens, Hangul fillers, Khmer inherent vowels, Mongolian and other variation selectors, tags",
+        |c| CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c),
+    ),
+    ("BRAILLE PATTERN BLANK (Unicode code charts, U+2800): a pattern without dots", |c| c == '\u{2800}'),
+    ("interlinear annotation characters (Unicode Standard, 23.8 Specials)", |c| matches!(c, '\u{fff9}'..='\u{fffb}')),
+    (
+        "fillers and format controls of scripts (Unicode Standard: Khitan filler, null notehead, hieroglyphs' joiners)",
+        |c| matches!(c, '\u{16fe4}' | '\u{1d159}' | '\u{13430}'..='\u{1343f}'),
+    ),
+    ("Noncharacter_Code_Point (Unicode, PropList.txt): for no text at all", |c| {
+        matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
+    }),
+];
+
+/// Whether a character is not seen, by one table for keys, secrets and contacts.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
-    !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+    !c.is_ascii() && UNSEEN.iter().any(|(_, is)| is(c))
+}
+
+/// Whether a character is not seen, or is a blank that no keyboard writes (a no-break one, a full-width one, a line's end):
+/// what is copied holds it, and no address, number or key does.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c != ' ' && (c.is_whitespace() || c.is_control() || is_invisible(c))
 }
 
 /// JSON without the byte-order marks and blanks before it, which some servers put there: one of their files has them. It is
@@ -110,6 +152,35 @@ mod tests {
             assert_eq!(bare(edge), "");
         }
         assert_eq!(bare("a\u{200b}b"), "a\u{200b}b", "inside, it is not ours to take");
+    }
+
+    #[test]
+    fn every_kind_of_the_unseen_is_unseen_and_what_is_seen_is_not() {
+        let unseen = "\u{2800}\u{fff9}\u{fffa}\u{fffb}\u{3164}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180e}\u{e0000}\u{e0041}\u{e007f}\
+                      \u{fe00}\u{fe0f}\u{e0100}\u{200d}\u{ad}\u{feff}\u{16fe4}\u{1d159}\u{13430}\u{fdd0}\u{fffe}\u{10ffff}";
+        for c in unseen.chars() {
+            assert!(is_invisible(c), "U+{:04X}", u32::from(c));
+            assert_eq!(bare(&format!("{c}K{c}")), "K");
+        }
+        for c in "aé密カ한😀\u{2801}\u{fffc}\u{e000}\u{301}".chars() {
+            assert!(!is_invisible(c), "U+{:04X}", u32::from(c));
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_is_told_in_the_unit_that_says_most() {
+        let times = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (2500, "2.5 s"),
+            (90_000, "1.5 min"),
+            (10_799_200, "3 h"),
+            (10_800_003, "3 h"),
+            (187_200_000, "2.2 d"),
+        ];
+        for (ms, said) in times {
+            assert_eq!(span(ms, &UNITS), said, "{ms}");
+        }
     }
 
     #[test]

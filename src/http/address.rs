@@ -8,7 +8,7 @@ use hyper::HeaderMap;
 use ipnet::IpNet;
 
 use super::{Client, Web};
-pub use crate::domain::network::{network, plain};
+pub use crate::domain::network::{network, networks, plain};
 use crate::shop::IncidentNote;
 
 /// Peers whose `X-Forwarded-For` is believed.

@@ -14,7 +14,8 @@ use super::address::{network, plain};
 use super::problem::Problem;
 use super::trail::{Told, difference};
 use crate::domain::Operator;
-use crate::domain::network::named;
+use crate::domain::network::{Meant, meant, named};
+use crate::domain::text::bare;
 use crate::shop::{Block, Blocking, ShopError};
 
 /// Orders that one request lets expire.
@@ -42,12 +43,27 @@ async fn list(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"addresses": list})))
 }
 
-fn wrong_address() -> ShopError {
-    ShopError::Invalid { field: "address", message: "an IPv4 or IPv6 address".to_owned() }
+fn wrong(message: String) -> ShopError {
+    ShopError::Invalid { field: "address", message }
 }
 
+/// An address out of what an operator wrote: one, or the network that stands for one.
 fn address_of(text: &str) -> Result<IpAddr, ShopError> {
-    Ok(plain(text.trim().parse().map_err(|_| wrong_address())?))
+    let text = bare(text);
+    if let Ok(address) = text.parse() {
+        return Ok(plain(address));
+    }
+    let net = match meant(text) {
+        Meant::Net(net) => net,
+        Meant::Mixed | Meant::Nothing => return Err(wrong("an IPv4 or IPv6 address".to_owned())),
+    };
+    let (counted, one) = (network(net.addr()), if net.addr().is_ipv4() { 32 } else { 64 });
+    if net.prefix_len() >= one {
+        return Ok(counted);
+    }
+    Err(wrong(format!(
+        "{net} is a network: what is blocked here is one address at a time, of IPv6 its whole /64 (this one begins with {counted}). Block those that misbehave one by one (`kamid incident list` shows them), or the network in the firewall or the proxy in front"
+    )))
 }
 
 #[derive(Deserialize)]
@@ -90,7 +106,7 @@ async fn block(
     let mut value = told(counted, &block);
     value["advice"] = json!(ADVICE);
     if wish.orders {
-        let net = named(&counted.to_string()).ok_or_else(wrong_address)?;
+        let net = named(&counted.to_string()).ok_or_else(|| wrong("an IPv4 or IPv6 address".to_owned()))?;
         let (expired, left) = web.shop.expire_of(&net, &wish.reason, &operator, AT_ONCE).await?;
         (value["expired"], value["left"]) = (json!(expired), json!(left));
     }

@@ -51,6 +51,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .merge(store::routes())
         .merge(clock::routes())
         .route("/v1/trail", get(trail::list))
+        .layer(middleware::from_fn_with_state(Arc::clone(&web), store::warned))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), trail::recorded))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))
         .route("/readyz", get(readyz))
@@ -123,8 +124,17 @@ fn with_stock(product: &Product, stock: &Stock) -> Value {
     value
 }
 
-async fn products(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
-    let list: Vec<Value> = web.shop.stock().await?.iter().map(|(product, stock)| with_stock(product, stock)).collect();
+#[derive(Deserialize)]
+struct ProductsQuery {
+    /// `?fresh`: numbers as they are in Redis now.
+    #[serde(default)]
+    fresh: Option<String>,
+}
+
+async fn products(State(web): State<Arc<Web>>, Query(query): Query<ProductsQuery>) -> Result<Json<Value>, Problem> {
+    let fresh = query.fresh.is_some_and(|fresh| fresh != "false");
+    let stock = if fresh { web.shop.fresh_stock().await? } else { web.shop.stock().await? };
+    let list: Vec<Value> = stock.iter().map(|(product, stock)| with_stock(product, stock)).collect();
     Ok(Json(json!({"products": list})))
 }
 
@@ -179,6 +189,9 @@ struct ImportQuery {
     /// What the body is written in, by somebody who knows.
     #[serde(default)]
     encoding: Option<String>,
+    /// Every line is a key, whatever the whole looks like, by somebody who has looked.
+    #[serde(default)]
+    as_lines: bool,
     /// This is a part of a file that was judged as a whole.
     #[serde(default)]
     judged: bool,
@@ -201,9 +214,10 @@ async fn import_keys(
         Some(_) => return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", sheet::UTF8_ONLY)),
     };
     if !query.judged {
-        sheet::judge(&body, utf8).map_err(|(why, _)| crate::shop::ShopError::from(why))?;
+        let said = sheet::Said { utf8, as_lines: query.as_lines };
+        sheet::judge(&body, said).map_err(|(why, _)| crate::shop::ShopError::from(why))?;
     }
-    let report = web.shop.import(&id, &body, query.first.max(1)).await?;
+    let report = web.shop.import(&id, &body, (query.first.max(1), query.as_lines)).await?;
     trace.result(&format!("{} imported", report.imported));
     Ok(Json(report))
 }

@@ -13,10 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Web;
-use super::orders::{iso, with_token};
+use super::orders::with_token;
 use super::problem::Problem;
 use super::trail::{Told, difference};
 use crate::domain::order::PaymentRecord;
+use crate::domain::time::iso;
 use crate::domain::{Operator, Order, OrderId, OrderState, PaymentNo, PaymentState, Role};
 use crate::shop::{Action, Buyer, By, Created, Note, Pay, ShopError, Wanted};
 use crate::store::Look;

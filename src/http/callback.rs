@@ -8,9 +8,11 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
 use data_encoding::BASE64;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 
 use super::address::network;
+use super::limit::News;
+use super::wire::Awaited;
 use super::{Client, Web};
 use crate::channel::{Channel, Claim, Source, Terms, Verdict};
 use crate::domain::text::printable;
@@ -27,13 +29,15 @@ struct Ending {
     reason: Option<Rejection>,
     /// Why what was believed is held: only counted, since it stands with its order.
     held: Option<Rejection>,
+    /// A status that its channel does not know: an incident.
+    strange: Option<String>,
     verdict: Verdict,
     number: String,
 }
 
 impl Ending {
     fn new(outcome: &'static str, verdict: Verdict) -> Self {
-        Self { outcome, reason: None, held: None, verdict, number: String::new() }
+        Self { outcome, reason: None, held: None, strange: None, verdict, number: String::new() }
     }
 
     fn rejected(reason: Rejection) -> Self {
@@ -50,7 +54,7 @@ fn shut_out(web: &Web, client: Client) -> Option<&'static str> {
 }
 
 /// Answers one callback.
-pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: Client) -> Response {
+pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Client) -> Response {
     let started = Instant::now();
     if let Some(outcome) = shut_out(web, client) {
         web.shop.telemetry.record(Event::Callback {
@@ -93,7 +97,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
     let mut ending = match cut {
         Some(reason) => Ending::rejected(reason),
         None if source == Source::Refused => Ending::rejected(Rejection::SourceRefused),
-        None => settle(web, channel.as_ref(), terms, &callback).await,
+        None => settle(web, channel.as_ref(), terms, &callback, client).await,
     };
     if source == Source::Unlisted && ending.verdict == Verdict::Received {
         web.shop.unlisted(name, client.0);
@@ -102,14 +106,16 @@ pub async fn answer(web: &Web, name: &str, request: Request<Incoming>, client: C
     if cut == Some(Rejection::Incomplete) {
         reply_data.status = 408;
     }
+    if ending.number.is_empty() && (ending.reason.is_some() || ending.strange.is_some()) {
+        ending.number = channel.names(&callback).unwrap_or_default();
+    }
     if let Some(reason) = ending.reason {
-        if ending.number.is_empty() {
-            ending.number = channel.names(&callback).unwrap_or_default();
-        }
         note(web, name, &callback, client, &ending, reason, reply_data.status);
     }
-    let took = started.elapsed();
-    let (outcome, reason) = (ending.outcome, ending.reason.or(ending.held));
+    if let Some(status) = &ending.strange {
+        strange(web, name, &callback, client, (&ending.number, status, reply_data.status));
+    }
+    let (outcome, reason, took) = (ending.outcome, ending.reason.or(ending.held), started.elapsed());
     web.shop.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
     let mut response = reply(&reply_data);
     if cut.is_some() {
@@ -132,7 +138,7 @@ fn tried(said: &Result<Claim, Rejection>) -> Response {
 }
 
 /// A callback for a channel that is not configured: counted, charged, and an operator hears of it.
-fn no_channel(web: &Web, name: &str, request: &Request<Incoming>, client: Client, started: Instant) {
+fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Client, started: Instant) {
     charge(web, client);
     web.shop.telemetry.record(Event::Callback {
         channel: "",
@@ -171,11 +177,13 @@ pub struct Nearly<'a> {
     pub advice: &'a str,
     /// What it heard.
     pub status: u16,
+    /// Whether its sender is charged for it, as for a rejected callback.
+    pub charged: bool,
     /// The request.
     pub request: RawRequest,
 }
 
-/// A near miss: counted, charged, and an operator hears of it, as of what a forger sends.
+/// A near miss: counted, and an operator hears of it, as of what a forger sends.
 pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     let limited = web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0));
     web.shop.telemetry.record(Event::Callback {
@@ -188,8 +196,7 @@ pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     if limited {
         return;
     }
-    // A mistyped address is the operator's mistake: the gateway behind it may send to the right one, too.
-    if nearly.reason != "wrong_address" {
+    if nearly.charged {
         charge(web, client);
     }
     web.shop.incident(IncidentNote {
@@ -204,11 +211,20 @@ pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     });
 }
 
-async fn settle(web: &Web, channel: &dyn Channel, terms: Option<&Terms>, callback: &Callback<'_>) -> Ending {
+async fn settle(
+    web: &Web,
+    channel: &dyn Channel,
+    terms: Option<&Terms>,
+    callback: &Callback<'_>,
+    client: Client,
+) -> Ending {
     let payment = match web.shop.hear(channel, callback).await {
         Ok(Err(reason)) => return Ending::rejected(reason),
         Ok(Ok(Claim::Paid(payment))) => payment,
         Ok(Ok(Claim::Nothing(_))) => return Ending::new("ignored", Verdict::Received),
+        Ok(Ok(Claim::Strange(status))) => {
+            return Ending { strange: Some(status), ..Ending::new("ignored", Verdict::Received) };
+        }
         Ok(Ok(Claim::Ask { .. } | Claim::Agreed(_))) | Err(_) => return Ending::new("silent", Verdict::Unavailable),
     };
     let payment = match web.shop.confirm(channel, terms, payment).await {
@@ -222,6 +238,9 @@ async fn settle(web: &Web, channel: &dyn Channel, terms: Option<&Terms>, callbac
             Ending { reason: Some(reason), number: payment.number, ..Ending::new("orphan", Verdict::Refused) }
         }
         Ok(outcome) => {
+            if !matches!(outcome, Outcome::Replayed(_)) {
+                web.limiter.paid_from(client.0);
+            }
             let held = if let Outcome::Held(reason, _) = outcome { Some(reason) } else { None };
             Ending { held, ..Ending::new(outcome.as_str(), Verdict::Received) }
         }
@@ -240,7 +259,7 @@ async fn settle(web: &Web, channel: &dyn Channel, terms: Option<&Terms>, callbac
 }
 
 /// A whole body, if it is no longer than `most` bytes and here within `seconds`.
-pub async fn read(body: Incoming, most: usize, seconds: u64) -> Result<Bytes, Rejection> {
+pub async fn read(body: Awaited, most: usize, seconds: u64) -> Result<Bytes, Rejection> {
     let whole = Limited::new(body, most).collect();
     match tokio::time::timeout(Duration::from_secs(seconds), whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -253,23 +272,62 @@ pub async fn read(body: Incoming, most: usize, seconds: u64) -> Result<Bytes, Re
 
 /// Whether a body ended before its end: what came of it may be well formed.
 fn broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        return error.kind() == std::io::ErrorKind::UnexpectedEof;
+    }
     let hyper = error.downcast_ref::<hyper::Error>();
     hyper.is_some_and(|error| error.is_incomplete_message() || error.is_timeout() || error.is_closed())
+        || error.source().is_some_and(broken_off)
 }
 
-/// Charges an address for a rejected callback; when that blocks it, an operator should know, since a gateway or a proxy
-/// that is not trusted may share the address with a forger.
-fn charge(web: &Web, client: Client) {
-    if !web.limiter.reject(client.0) {
-        return;
-    }
+/// Charges an address for a rejected callback, or for a request that did not come whole in time; when that blocks it, an
+/// operator should know, since a gateway or a proxy that is not trusted may share the address with a forger.
+pub fn charge(web: &Web, client: Client) {
+    let Some(news) = web.limiter.reject(client.0, web.shop.channels.calls_from(client.0)) else { return };
+    let (reason, advice, status) = match news {
+        News::Blocked => (
+            "address_blocked",
+            "Too many rejected callbacks, or requests that did not come whole in time, came from this address: its callbacks hear 429 until they stop, genuine ones too. If it is your own proxy's, name it in server.trusted_proxies; if it is the gateway's, see why its callbacks are rejected.",
+            429,
+        ),
+        News::Spared => (
+            "gateway_misused",
+            "Many rejected callbacks come from an address that genuine ones come from too: others may make this gateway send what is not for you, or the key here is an old one. Its callbacks are still read and checked: see why they are rejected, and tell whoever runs the gateway.",
+            400,
+        ),
+    };
+    let address = client.0.to_string();
+    web.shop.incident(IncidentNote { reason, advice, address: &address, status, ..IncidentNote::default() });
+}
+
+/// A genuine callback whose status nobody knows: it may mean that money came, so a person should look.
+fn strange(web: &Web, name: &str, callback: &Callback<'_>, client: Client, told: (&str, &str, u16)) {
+    let (number, said, status) = told;
+    let advice = format!(
+        "A genuine callback says {said:?}, which the documents of this kind of gateway do not name: nothing was delivered, and the gateway heard that it came. See in its console what became of the payment; if it was made, `kamid order query ID` or `kamid order mark-paid ID` delivers."
+    );
     web.shop.incident(IncidentNote {
-        reason: "address_blocked",
-        advice: "Too many rejected callbacks came from this address: it hears 429 until they stop, genuine ones too. If it is your own proxy's, name it in server.trusted_proxies; if it is the gateway's, see why its callbacks are rejected.",
+        channel: name,
+        reason: "status_unknown",
+        advice: &advice,
         address: &client.0.to_string(),
-        status: 429,
-        ..IncidentNote::default()
+        number,
+        status,
+        signed: true,
+        request: Some(raw(callback)),
     });
+}
+
+/// A callback as it is kept for an operator.
+fn raw(callback: &Callback<'_>) -> RawRequest {
+    let mark = if callback.query.is_empty() { "" } else { "?" };
+    RawRequest {
+        method: callback.method.to_owned(),
+        target: format!("{}{mark}{}", callback.path, callback.query),
+        headers: callback.headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        body_b64: BASE64.encode(callback.body),
+        cut: false,
+    }
 }
 
 /// An incident for the operator, and a charge for whoever sent it, unless the gateway itself signed it.
@@ -285,7 +343,6 @@ fn note(
     if ending.outcome != "orphan" {
         charge(web, client);
     }
-    let mark = if callback.query.is_empty() { "" } else { "?" };
     web.shop.incident(IncidentNote {
         channel: name,
         reason: reason.as_str(),
@@ -294,13 +351,7 @@ fn note(
         number: &ending.number,
         status,
         signed: ending.outcome == "orphan",
-        request: Some(RawRequest {
-            method: callback.method.to_owned(),
-            target: format!("{}{mark}{}", callback.path, callback.query),
-            headers: callback.headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
-            body_b64: BASE64.encode(callback.body),
-            cut: false,
-        }),
+        request: Some(raw(callback)),
     });
 }
 

@@ -1,6 +1,9 @@
 //! An order that is looked for from another browser: by its code, which opens it, or by the contact given when ordering,
 //! which shows where it stands and no key. Order numbers stand on bills and screenshots; what is missing and what is wrong
 //! look alike, and each try is charged.
+//!
+//! Whoever has many addresses guesses at one order with all of them: each try that does not open it is charged to the order,
+//! too. A code is 60 bits and not guessed: the right one opens the order whatever others have tried.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +33,13 @@ pub fn asks(web: &Web, headers: &HeaderMap, id: &str, status: StatusCode, values
 
 /// The same, for an address that asked too often.
 pub fn busy(web: &Web, headers: &HeaderMap, id: &str, wait: Duration) -> Response {
+    too_often(web, headers, id, wait, false)
+}
+
+/// The same, for an address that asked too often, or (`guessed`) for an order that was asked for too often.
+fn too_often(web: &Web, headers: &HeaderMap, id: &str, wait: Duration, guessed: bool) -> Response {
     let seconds = wait.as_secs() + 1;
-    let mut response = asks(web, headers, id, StatusCode::TOO_MANY_REQUESTS, context! { wait => seconds });
+    let mut response = asks(web, headers, id, StatusCode::TOO_MANY_REQUESTS, context! { wait => seconds, guessed });
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
@@ -52,7 +60,15 @@ pub async fn find(
     if let Err(wait) = web.limiter.find(client.0) {
         return Ok(busy(&web, &headers, &id, wait));
     }
-    match web.shop.find_order(&id, &given).await {
+    let found = web.shop.find_order(&id, &given).await;
+    // One that is missing is charged as one that is there, and a right contact as a wrong one: the answer tells neither.
+    if let Ok(Found::Standing(_)) | Err(ShopError::NotFound(_)) = found
+        && let Ok(order) = id.parse()
+        && let Err(wait) = web.limiter.guess(order)
+    {
+        return Ok(too_often(&web, &headers, &id, wait, true));
+    }
+    match found {
         Ok(Found::Whole(order)) => {
             let token = web.shop.vault.token(order.id);
             let cookie = cookie(order.id.as_str(), &token, web.shop.public_url.starts_with("https"));

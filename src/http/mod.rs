@@ -36,7 +36,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use hyper::body::Incoming;
 use hyper::{HeaderMap, Request, header};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -48,10 +47,13 @@ use limit::Limiter;
 use problem::Problem;
 use seats::Crowd;
 use serve::{Capacity, House};
+use wire::Awaited;
 
 pub use address::Proxies;
 pub use public::serve_public;
 
+/// How long a request's head may take.
+const HEAD_TIME: Duration = Duration::from_secs(30);
 /// What a request's head may have beside its query.
 const HEAD_BYTES: usize = 16_384;
 
@@ -102,7 +104,14 @@ pub async fn serve_admin(
     let house = Admin { router: admin::routes(web, stop.clone()) };
     // A dashboard that was stopped for a while reads on: who comes here has a token.
     let patience = Duration::from_secs(300);
-    let bounds = Capacity { connections, per_address: connections, headers: 64, head_bytes: 4 * HEAD_BYTES, patience };
+    let bounds = Capacity {
+        connections,
+        per_address: connections,
+        headers: 64,
+        head_bytes: 4 * HEAD_BYTES,
+        head_time: HEAD_TIME,
+        patience,
+    };
     serve::serve(listener, house, bounds, stop, drain).await;
 }
 
@@ -113,7 +122,7 @@ struct Admin {
 }
 
 impl House for Admin {
-    async fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+    async fn answer(self, request: Request<Awaited>, peer: SocketAddr) -> Response {
         if has_two_hosts(request.headers()) {
             return Problem::two_hosts().into_response();
         }
@@ -121,7 +130,7 @@ impl House for Admin {
     }
 
     fn spares(&self, _: IpAddr) -> bool {
-        true
+        false
     }
 
     fn crowded(&self, crowd: &Crowd) {
@@ -131,6 +140,8 @@ impl House for Admin {
     fn unread(&self, _: IpAddr, _: &[u8], status: u16) {
         tracing::debug!(status, "A request to the operators' side could not be read.");
     }
+
+    fn slow(&self, _: IpAddr) {}
 }
 
 /// Whether two readers could take a request for different hosts' ones. None at all is HTTP/1.0, which gateways speak.

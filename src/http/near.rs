@@ -116,6 +116,31 @@ pub fn first_line(head: &[u8]) -> (String, String) {
     (method.to_owned(), target.to_owned())
 }
 
+/// What is spoken to us that is not HTTP/1: how it begins, what it is, and what to do about it.
+const OTHERS: [(&[u8], &str, &str); 4] = [
+    (
+        b"\x16\x03",
+        "TLS",
+        "the proxy in front must speak plain http to it (`proxy_pass http://…`, not `https://…`), and buyers and gateways https to the proxy",
+    ),
+    (
+        b"PROXY ",
+        "the PROXY protocol",
+        "it is not spoken here: turn it off in the proxy (`proxy_protocol`, `send-proxy`), which tells whom it speaks for by X-Forwarded-For",
+    ),
+    (
+        b"\r\n\r\n\0\r\nQUIT\n",
+        "the PROXY protocol",
+        "it is not spoken here: turn it off in the proxy (`proxy_protocol v2`, `send-proxy-v2`), which tells whom it speaks for by X-Forwarded-For",
+    ),
+    (b"PRI * HTTP/2", "HTTP/2", "it speaks HTTP/1.1: set the proxy to http/1.1 towards it (not h2c or grpc)"),
+];
+
+/// Whether a head that could not be read is another protocol's: what it is called, and what to do.
+pub fn spoken(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    OTHERS.iter().find(|(start, ..)| head.starts_with(start)).map(|(_, what, todo)| (*what, *todo))
+}
+
 /// Why a request's head could not be read.
 pub fn unreadable(target: &str, status: u16) -> String {
     // What may stand in no address as it is.
@@ -180,6 +205,21 @@ mod tests {
             assert_eq!(says(path), None, "{path}");
         }
         assert!(miss("/", "out_trade_no=1&sign=2", false, &["shop"]).is_some_and(|miss| miss.channel == "shop"));
+    }
+
+    #[test]
+    fn another_protocol_is_known_by_its_first_bytes() {
+        for (head, what) in [
+            (&b"\x16\x03\x01\x02\x00\x01\x00"[..], Some("TLS")),
+            (b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\nGET / HTTP/1.1\r\n", Some("the PROXY protocol")),
+            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", Some("the PROXY protocol")),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Some("HTTP/2")),
+            (b"GET /pay/shop/notify?a=\"b HTTP/1.1\r\n", None),
+            (b"PROXYGET / HTTP/1.1\r\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(spoken(head).map(|(what, _)| what), what, "{:?}", String::from_utf8_lossy(head));
+        }
     }
 
     #[test]

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Web;
-use super::orders::iso;
 use super::problem::Problem;
 use super::trail::Told;
 use crate::domain::text::{masked, printable};
+use crate::domain::time::iso;
 use crate::domain::{NewsId, NoticeId, NoticeState};
 use crate::shop::{Refused, ShopError};
 use crate::store::Listed;

@@ -19,7 +19,6 @@ use super::problem::Problem;
 use super::{Client, Web};
 use crate::channel::Step;
 use crate::domain::Order;
-pub use crate::domain::text::iso;
 use crate::shop::{Buyer, By, Created, Shop, Wanted};
 use crate::store::Once;
 
@@ -110,20 +109,37 @@ async fn order(
     web.limiter.order(client.0).map_err(Problem::limited)?;
     let wanted: Wanted = read_json(&headers, &body)?;
     let zh = is_zh(&headers);
-    let created = match headers.get("idempotency-key") {
-        None => made(&web.shop, &wanted, client).await.map_err(|error| Problem::for_buyers(error, zh))?,
+    let key = match headers.get("idempotency-key") {
+        None => None,
         Some(key) => {
             let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid", "An Idempotency-Key has 1 to 255 characters.")
             })?;
-            once(&web.shop, (key, zh), &wanted, client).await?
+            Some(key.to_owned())
         }
     };
+    let shop = Arc::clone(&web.shop);
+    let created = whole(async move {
+        match key {
+            None => made(&shop, &wanted, client).await.map_err(|error| Problem::for_buyers(error, zh)),
+            Some(key) => once(&shop, (&key, zh), &wanted, client).await,
+        }
+    })
+    .await?;
     let answer = with_token(&web.shop, &created)?;
     let cookie =
         cookie(&created.id, answer["token"].as_str().unwrap_or_default(), web.shop.public_url.starts_with("https"));
     let headers = [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())];
     Ok((StatusCode::CREATED, headers, Json(answer)).into_response())
+}
+
+/// Runs to its end what an order changes, also for a buyer who goes away meanwhile: else what was counted would count for
+/// nobody, and the key of a repeat would stand for nothing.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    let broke = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "This could not be done.");
+    tokio::spawn(work).await.map_err(broke)?
 }
 
 /// The cookie by which a buyer's browser finds its order again when it comes back from the gateway.
@@ -213,8 +229,12 @@ async fn pay(
 ) -> Result<Response, Problem> {
     let wanted: PayWith = read_json(&headers, &body)?;
     let order = looked_up(&web, client, &id, &headers, &query).await?;
-    let again = web.shop.pay_again(order.id, &wanted.channel, By::Asker(Some(client.0))).await;
-    let created = again.map_err(|error| Problem::for_buyers(error, is_zh(&headers)))?;
+    let (shop, zh) = (Arc::clone(&web.shop), is_zh(&headers));
+    let created = whole(async move {
+        let again = shop.pay_again(order.id, &wanted.channel, By::Asker(Some(client.0))).await;
+        again.map_err(|error| Problem::for_buyers(error, zh))
+    })
+    .await?;
     let answer = with_token(&web.shop, &created)?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }

@@ -15,11 +15,12 @@ use minijinja::{Environment, Value, context};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::orders::{cookie, iso, looked_up, token_of};
+use super::orders::{cookie, looked_up, token_of};
 use super::problem::Problem;
 use super::{Client, Web, find};
 use crate::channel::{Step, Wants};
 use crate::domain::text::printable;
+use crate::domain::time::iso;
 use crate::domain::{Order, OrderId, OrderState, PaymentNo, Reached};
 use crate::shop::{Pay, ShopError};
 use crate::store::StoreError;

@@ -11,21 +11,25 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use data_encoding::BASE64;
 use hyper::Request;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::address::plain;
+use super::address::{network, plain};
 use super::callback::{self, Nearly};
 use super::near::{self, Miss};
 use super::problem::Problem;
 use super::seats::Crowd;
 use super::serve::{self, Capacity, House};
-use super::{Client, HEAD_BYTES, Web, has_two_hosts, orders, pages, route};
+use super::wire::Awaited;
+use super::{Client, HEAD_BYTES, HEAD_TIME, Web, has_two_hosts, orders, pages, route};
+use ipnet::IpNet;
+
 use crate::channel::capture::borrowed;
 use crate::domain::text::printable;
-use crate::domain::{Callback, Reply};
+use crate::domain::{Callback, Rejection, Reply};
 use crate::shop::IncidentNote;
+use crate::telemetry::counters;
 use crate::telemetry::incident::RawRequest;
 
 /// How long a buyer or a gateway may take to read.
@@ -40,20 +44,23 @@ pub async fn serve_public(listener: TcpListener, web: Arc<Web>, stop: watch::Rec
         per_address: limits.connections_per_address,
         headers: limits.headers,
         head_bytes: limits.query_bytes + HEAD_BYTES,
+        head_time: HEAD_TIME,
         patience: PATIENCE,
     };
-    serve::serve(listener, Public { web, router }, bounds, stop, drain).await;
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    serve::serve(listener, Public { web, router, port }, bounds, stop, drain).await;
 }
 
 #[derive(Clone)]
 struct Public {
     web: Arc<Web>,
     router: Router,
+    port: u16,
 }
 
 impl House for Public {
-    async fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> Response {
-        let Self { web, router } = self;
+    async fn answer(self, request: Request<Awaited>, peer: SocketAddr) -> Response {
+        let Self { web, router, .. } = self;
         let client = web.client(peer.ip(), request.headers());
         let channel = near::channel_of(request.uri().path()).map(str::to_owned);
         let response = if has_two_hosts(request.headers()) {
@@ -64,11 +71,16 @@ impl House for Public {
             let (head, body) = request.into_parts();
             match callback::read(body, web.shop.limits.body_bytes, web.shop.limits.read_seconds).await {
                 Ok(body) => routed(&web, router, (head, body), client).await,
-                Err(reason) => Problem::body(reason).into_response(),
+                Err(reason) => {
+                    if reason == Rejection::Incomplete {
+                        callback::charge(&web, client);
+                    }
+                    Problem::body(reason).into_response()
+                }
             }
         };
         if response.status().is_client_error() {
-            count(response.status().as_u16());
+            counters::request_refused(response.status().as_u16());
         }
         response
     }
@@ -78,20 +90,33 @@ impl House for Public {
     }
 
     fn crowded(&self, crowd: &Crowd) {
-        let Crowd { taken, most, busiest, of_busiest } = crowd;
-        let advice = format!(
-            "Connections are short: {taken} of {most} places are taken, {of_busiest} by {busiest}, and those silent for longest are closed for newcomers. If that address is your own proxy's, name it in server.trusted_proxies; if not, and it goes on, stop it at the firewall."
-        );
+        let Crowd { taken, most, busiest } = crowd;
+        // A site is no address that could be blocked by that name.
+        let name = |net: IpNet| if net.prefix_len() == 48 { net.to_string() } else { net.addr().to_string() };
+        let advice = match busiest {
+            Some((net, count)) => format!(
+                "Connections are short: {taken} of {most} places are taken, {count} by {}, and those silent for longest are closed for newcomers. If that address is your own proxy's, name it in server.trusted_proxies; if not, and it goes on, stop it at the firewall.",
+                name(*net)
+            ),
+            None => format!(
+                "Connections are short: {taken} of {most} places are taken, all by your own proxies, whose connections are not closed for others: raise limits.connections, or let them keep fewer open."
+            ),
+        };
+        let busiest = busiest.map(|(net, _)| name(net)).unwrap_or_default();
         self.web.shop.incident(IncidentNote {
             reason: "crowded",
             advice: &advice,
-            address: &busiest.to_string(),
+            address: &busiest,
             ..IncidentNote::default()
         });
     }
 
     fn unread(&self, peer: IpAddr, head: &[u8], status: u16) {
-        count(status);
+        counters::request_refused(status);
+        let client = Client(plain(peer));
+        if let Some(spoken) = near::spoken(head) {
+            return self.not_http(client, spoken, head, status);
+        }
         let (method, target) = near::first_line(head);
         let path = target.split(['?', ' ']).next().unwrap_or_default();
         let channel = near::channel_of(path).map(str::to_owned).or_else(|| {
@@ -107,34 +132,69 @@ impl House for Public {
             body_b64: String::new(),
             cut: true,
         };
-        unreadable(&self.web, Client(plain(peer)), (&channel, &why, status), request);
+        // It does not say whom a proxy of ours sent it for: the proxy's own address must not be shut out for it.
+        let charged = !self.web.proxies.trusts(client.0);
+        unreadable(&self.web, client, (&channel, &why, status), charged, request);
+    }
+
+    fn slow(&self, peer: IpAddr) {
+        counters::request_refused(StatusCode::REQUEST_TIMEOUT.as_u16());
+        // Whose it was stands in a head that never came.
+        if !self.spares(peer) {
+            callback::charge(&self.web, Client(plain(peer)));
+        }
     }
 }
 
-/// Every refused request is counted.
-fn count(status: u16) {
-    metrics::counter!("kamid_requests_refused_total", "status" => status.to_string()).increment(1);
+impl Public {
+    /// Somebody speaks another protocol to this port: a proxy of ours that is set up wrong, and then nothing at all comes
+    /// through; or a stranger who looks for something else, who is not charged, since it can be no callback.
+    fn not_http(&self, client: Client, (what, todo): (&str, &str), head: &[u8], status: u16) {
+        if self.web.limiter.blocked(client.0).is_some() || self.web.shop.is_blocked(network(client.0)) {
+            return;
+        }
+        let advice =
+            format!("Somebody speaks {what} to the plain port {}. If it is your own proxy: {todo}.", self.port);
+        self.web.shop.incident(IncidentNote {
+            reason: "other_protocol",
+            advice: &advice,
+            address: &client.0.to_string(),
+            status,
+            request: Some(RawRequest {
+                method: String::new(),
+                target: String::new(),
+                headers: Vec::new(),
+                body_b64: BASE64.encode(head.get(..256).unwrap_or(head)),
+                cut: true,
+            }),
+            ..IncidentNote::default()
+        });
+    }
 }
 
 /// A request for a callback's address that is not read any further, and why.
-fn unreadable(web: &Web, client: Client, (channel, why, status): (&str, &str, u16), request: RawRequest) {
+fn unreadable(
+    web: &Web,
+    client: Client,
+    (channel, why, status): (&str, &str, u16),
+    charged: bool,
+    request: RawRequest,
+) {
     let known = web.shop.channels.get(channel).is_some();
     let advice = format!(
         "A request to a callback's address was not read, and if it was genuine, it is lost: {why}. Ask for what was paid meanwhile: `kamid order reconcile`."
     );
     let channel = if known { channel } else { "" };
-    callback::missed(
-        web,
-        client,
-        Nearly { reason: "unreadable_request", channel, number: String::new(), advice: &advice, status, request },
-    );
+    let number = String::new();
+    let nearly = Nearly { reason: "unreadable_request", channel, number, advice: &advice, status, charged, request };
+    callback::missed(web, client, nearly);
 }
 
-fn two_hosts(web: &Web, client: Client, channel: Option<&str>, request: Request<Incoming>) -> Response {
+fn two_hosts(web: &Web, client: Client, channel: Option<&str>, request: Request<Awaited>) -> Response {
     let Some(channel) = channel else { return Problem::two_hosts().into_response() };
     let (head, _) = request.into_parts();
     let why = "it has two Host headers, so a proxy and we could take it for different ones: see what stands in between";
-    unreadable(web, client, (channel, why, 400), raw(&head, &Bytes::new(), true));
+    unreadable(web, client, (channel, why, 400), true, raw(&head, &Bytes::new(), true));
     callback::reply(&Reply { status: 400, body: "fail" })
 }
 
@@ -147,7 +207,10 @@ async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client:
     let response = route(router, Request::from_parts(head, Body::from(body)), client).await;
     let nowhere = matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
     let Some((number, Miss { channel, says }, request)) = miss.filter(|_| nowhere) else { return response };
-    let nearly = Nearly { reason: "wrong_address", channel: &channel, number, advice: &says, status: 404, request };
+    // A mistyped address is the operator's mistake: the gateway behind it may send to the right one, too.
+    let charged = false;
+    let nearly =
+        Nearly { reason: "wrong_address", channel: &channel, number, advice: &says, status: 404, charged, request };
     callback::missed(web, client, nearly);
     callback::reply(&Reply { status: 404, body: "fail" })
 }

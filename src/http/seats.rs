@@ -1,8 +1,8 @@
 //! Who is connected: how many, how many from one address, and who goes when there is no seat left: whoever has been
 //! silent longest. Knows neither HTTP nor the shop.
 //!
-//! A guest is silent while no request of its is being answered: before its first byte, within a head, between two
-//! requests, and while it does not read what it was sent.
+//! A guest is silent while no request of its is being answered: before its first byte, within a head, while it owes the
+//! rest of a body, between two requests, and while it does not read what it was sent.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -10,11 +10,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use tokio::sync::Notify;
 
-use super::address::network;
+use super::address::networks;
+use crate::telemetry::counters;
 
-/// Bytes that all heads may hold together that are not whole yet; past it the oldest of them go.
+/// How many times the share of one address the site around it has: an IPv6 /48 beside its 65,536 /64s.
+const SITE: usize = 2;
+/// Bytes that all requests may hold together that are not whole yet; past it the oldest of them go.
 const HEADS_BYTES: usize = 64 << 20;
 /// What is kept of a head, to tell what could not be read.
 const HEAD_KEPT: usize = 2048;
@@ -28,12 +32,14 @@ const TOLD_AGAIN: Duration = Duration::from_secs(600);
 /// One connection.
 pub struct Guest {
     number: u64,
-    address: IpAddr,
+    nets: Nets,
     /// Neither counted by address nor sent away.
     spared: bool,
     /// Milliseconds since the house opened, and one; 0: a request of its is being answered.
     silent_since: AtomicU64,
     answering: AtomicBool,
+    /// Its request's head is whole, and its body is not.
+    owes: AtomicBool,
     heard: AtomicUsize,
     head: Mutex<Vec<u8>>,
     leave: Notify,
@@ -55,17 +61,34 @@ impl Guest {
         self.answering.load(Ordering::Relaxed)
     }
 
-    /// How long it has been silent, counted from `since` on.
+    /// How long it has been silent, counted from `since` on; a body that it owes has a time of its own.
     pub fn silent_for(&self, since: Instant) -> Duration {
         match self.silent_since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
+            _ if self.owes.load(Ordering::Relaxed) => Duration::ZERO,
             at => since.elapsed().min(Duration::from_millis(self.now().saturating_sub(at))),
+        }
+    }
+
+    /// A head came whole, whose body is waited for. Silent until that has come: a head costs nothing, and whoever sends
+    /// no more than heads would hold all places.
+    pub fn owes_body(&self) {
+        self.owes.store(true, Ordering::Relaxed);
+        self.silent_since.store(self.now(), Ordering::Relaxed);
+        self.head().clear();
+    }
+
+    /// What it owed is here, or nobody waits for it any more.
+    pub fn owes_no_more(&self, seats: &Seats) {
+        if self.owes.load(Ordering::Relaxed) {
+            self.answers(seats);
         }
     }
 
     /// It is answered from here on.
     pub fn answers(&self, seats: &Seats) {
         self.answering.store(true, Ordering::Relaxed);
+        self.owes.store(false, Ordering::Relaxed);
         self.silent_since.store(0, Ordering::Relaxed);
         seats.forget(self);
         self.head().clear();
@@ -74,6 +97,7 @@ impl Guest {
     /// It was answered.
     pub fn answered(&self) {
         self.answering.store(false, Ordering::Relaxed);
+        self.owes.store(false, Ordering::Relaxed);
         self.silent_since.store(self.now(), Ordering::Relaxed);
     }
 
@@ -95,13 +119,15 @@ impl Guest {
         if self.is_answered() {
             return;
         }
-        let mut head = self.head();
-        let room = HEAD_KEPT.saturating_sub(head.len()).min(bytes.len());
-        head.extend_from_slice(&bytes[..room]);
-        drop(head);
+        if !self.owes.load(Ordering::Relaxed) {
+            let mut head = self.head();
+            let room = HEAD_KEPT.saturating_sub(head.len()).min(bytes.len());
+            head.extend_from_slice(&bytes[..room]);
+        }
         if !self.spared {
+            // First the sum: whoever forgets a guest takes from it what the guest says.
+            let all = seats.heads.fetch_add(bytes.len(), Ordering::Relaxed).saturating_add(bytes.len());
             self.heard.fetch_add(bytes.len(), Ordering::Relaxed);
-            let all = seats.heads.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
             if all > seats.heads_bytes {
                 seats.thin_heads();
             }
@@ -114,10 +140,18 @@ impl Guest {
     }
 }
 
+/// The networks that a guest counts in: an IPv4 address, or an IPv6 /64 and the /48 around it.
+type Nets = [Option<IpNet>; 2];
+
+fn nets_of(peer: IpAddr) -> Nets {
+    let mut all = networks(peer).into_iter().filter(|net| net.prefix_len() != 128);
+    [all.next(), all.next()]
+}
+
 /// A guest and since when it was silent: it goes only if it still is.
 type Silent = (u64, u64);
 
-/// The longest silent of an address, or of all.
+/// The longest silent of a network, or of all.
 #[derive(Default)]
 struct Tired {
     list: VecDeque<Silent>,
@@ -128,8 +162,8 @@ struct Tired {
 struct Table {
     next: u64,
     guests: HashMap<u64, Arc<Guest>>,
-    of_address: HashMap<IpAddr, usize>,
-    tired: HashMap<Option<IpAddr>, Tired>,
+    of_net: HashMap<IpNet, usize>,
+    tired: HashMap<Option<IpNet>, Tired>,
     crowded: bool,
     told: Option<Instant>,
 }
@@ -137,19 +171,20 @@ struct Table {
 impl Table {
     fn remove(&mut self, number: u64) -> Option<Arc<Guest>> {
         let guest = self.guests.remove(&number)?;
-        if let Some(count) = self.of_address.get_mut(&guest.address) {
+        for net in guest.nets.iter().flatten() {
+            let Some(count) = self.of_net.get_mut(net) else { continue };
             *count -= 1;
             if *count == 0 {
-                self.of_address.remove(&guest.address);
-                self.tired.remove(&Some(guest.address));
+                self.of_net.remove(net);
+                self.tired.remove(&Some(*net));
             }
         }
         Some(guest)
     }
 
     /// Those who may be sent away, by how long they have been silent; at most [`LOOK`].
-    fn silent(&self, of: Option<IpAddr>) -> VecDeque<Silent> {
-        let fits = |guest: &&Arc<Guest>| !guest.spared && of.is_none_or(|address| guest.address == address);
+    fn silent(&self, of: Option<IpNet>) -> VecDeque<Silent> {
+        let fits = |guest: &&Arc<Guest>| !guest.spared && (of.is_none() || guest.nets.contains(&of));
         let since = |guest: &Arc<Guest>| (guest.silent_since.load(Ordering::Relaxed), guest.number);
         let mut found: Vec<(u64, u64)> =
             self.guests.values().filter(fits).map(since).filter(|(since, _)| *since > 0).collect();
@@ -161,8 +196,8 @@ impl Table {
         found.into_iter().map(|(since, number)| (number, since)).collect()
     }
 
-    /// Asks the longest silent to leave, of an address or of all; its seat is free at once.
-    fn send_away(&mut self, of: Option<IpAddr>) -> Option<Arc<Guest>> {
+    /// Asks the longest silent to leave, of a network or of all; its seat is free at once.
+    fn send_away(&mut self, of: Option<IpNet>) -> Option<Arc<Guest>> {
         let mut tired = self.tired.remove(&of).unwrap_or_default();
         let mut sent = self.next_of(&mut tired.list);
         if sent.is_none() && tired.nobody_until.is_none_or(|until| until <= Instant::now()) {
@@ -191,10 +226,9 @@ pub struct Crowd {
     pub taken: usize,
     /// Connections that there may be.
     pub most: usize,
-    /// The address that has most of them.
-    pub busiest: IpAddr,
-    /// How many.
-    pub of_busiest: usize,
+    /// The address that has most of them, or the site (a /48) where that has more, and how many; `None`: all are trusted
+    /// proxies'.
+    pub busiest: Option<(IpNet, usize)>,
 }
 
 /// The seats of one listener.
@@ -208,7 +242,7 @@ pub struct Seats {
 }
 
 impl Seats {
-    /// So many, and so many for one address.
+    /// So many, and so many for one address: an IPv4 one or an IPv6 /64; a /48 has [`SITE`] times that.
     pub fn new(most: usize, per_address: usize) -> Self {
         let began = Instant::now();
         Self { most, per_address, heads_bytes: HEADS_BYTES, heads: AtomicUsize::new(0), began, table: Mutex::default() }
@@ -220,12 +254,15 @@ impl Seats {
 
     /// A seat, if there is one, or somebody silent has to go for it.
     pub fn admit(self: &Arc<Self>, peer: IpAddr, spared: bool) -> Option<Seat> {
-        let address = network(peer);
+        // Behind a proxy of ours stand all buyers: it counts as nobody's.
+        let nets = if spared { Nets::default() } else { nets_of(peer) };
         let mut table = self.table();
-        let of_address = table.of_address.get(&address).copied().unwrap_or(0);
-        if !spared && of_address >= self.per_address {
-            table.crowded = true;
-            self.gone(table.send_away(Some(address)))?;
+        for (net, share) in nets.into_iter().flatten().zip([1, SITE]) {
+            let taken = table.of_net.get(&net).copied().unwrap_or(0);
+            if taken >= self.per_address.saturating_mul(share) {
+                table.crowded = true;
+                self.gone(table.send_away(Some(net)))?;
+            }
         }
         if table.guests.len() >= self.most {
             table.crowded = true;
@@ -235,17 +272,20 @@ impl Seats {
         let number = table.next;
         let guest = Arc::new(Guest {
             number,
-            address,
+            nets,
             spared,
             silent_since: AtomicU64::new(self.began.elapsed().as_millis() as u64 + 1),
             answering: AtomicBool::new(false),
+            owes: AtomicBool::new(false),
             heard: AtomicUsize::new(0),
             head: Mutex::default(),
             leave: Notify::new(),
             began: self.began,
         });
         table.guests.insert(number, Arc::clone(&guest));
-        *table.of_address.entry(address).or_default() += 1;
+        for net in nets.into_iter().flatten() {
+            *table.of_net.entry(net).or_default() += 1;
+        }
         Some(Seat { seats: Arc::clone(self), guest })
     }
 
@@ -258,7 +298,7 @@ impl Seats {
 
     fn gone(&self, guest: Option<Arc<Guest>>) -> Option<()> {
         self.forget(&*guest?);
-        metrics::counter!("kamid_connections_sent_away_total").increment(1);
+        counters::connection_sent_away();
         Some(())
     }
 
@@ -269,16 +309,17 @@ impl Seats {
             return None;
         }
         table.told = Some(Instant::now());
-        let (busiest, of_busiest) = table.of_address.iter().max_by_key(|(_, count)| **count)?;
-        Some(Crowd { taken: table.guests.len(), most: self.most, busiest: *busiest, of_busiest: *of_busiest })
+        let busiest = table.of_net.iter().max_by_key(|(net, count)| (**count, net.prefix_len()));
+        let busiest = busiest.map(|(net, count)| (*net, *count));
+        Some(Crowd { taken: table.guests.len(), most: self.most, busiest })
     }
 
-    /// What was heard of a head is no longer held.
+    /// What was heard of a request is no longer held.
     fn forget(&self, guest: &Guest) {
         self.heads.fetch_sub(guest.heard.swap(0, Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// Sends away the oldest who hold a piece of a head, until a quarter of the room for those is free again.
+    /// Sends away the oldest who hold a piece of a request, until a quarter of the room for those is free again.
     fn thin_heads(&self) {
         let mut table = self.table();
         let holds = |guest: &&Arc<Guest>| guest.heard.load(Ordering::Relaxed) > 0;
@@ -382,7 +423,64 @@ mod tests {
         assert_eq!(gone, [true, true, true, false, false, false, false, false, false, false]);
         assert!(seats.heads.load(Ordering::Relaxed) <= 4000);
         drop(guests);
-        assert_eq!((seats.heads.load(Ordering::Relaxed), seats.table().of_address.len()), (0, 0));
+        assert_eq!((seats.heads.load(Ordering::Relaxed), seats.table().of_net.len()), (0, 0));
+    }
+
+    #[test]
+    fn who_owes_a_body_is_silent_until_it_has_come_and_what_came_of_it_is_bounded() {
+        let seats = Arc::new(Seats { heads_bytes: 4000, ..Seats::new(3, 3) });
+        let guests: Vec<Seat> = (0..3).map(|n| seats.admit(address(n), false).unwrap()).collect();
+        for guest in &guests {
+            guest.guest.hear(&seats, b"POST / HTTP/1.1");
+            guest.guest.owes_body();
+            assert!(guest.guest.head().is_empty() && !guest.guest.is_answered());
+            let long_ago = Instant::now() - Duration::from_secs(9);
+            assert_eq!(guest.guest.silent_for(long_ago), Duration::ZERO, "a stop waits for it as long as anybody");
+        }
+        for (guest, since) in guests.iter().zip([30, 10, 20]) {
+            silent_since(guest, since);
+        }
+        // One has come whole: the oldest of the others goes.
+        guests[1].guest.owes_no_more(&seats);
+        assert!(guests[1].guest.is_answered());
+        let fourth = seats.admit(address(9), false).unwrap();
+        silent_since(&fourth, 40);
+        assert_eq!(guests.iter().map(left).collect::<Vec<_>>(), [false, false, true]);
+        guests[1].guest.hear(&seats, &[b'a'; 4000]);
+        guests[0].guest.hear(&seats, &[b'a'; 3000]);
+        assert!(!left(&guests[0]) && guests[0].guest.head().is_empty(), "a body is no head");
+        fourth.guest.hear(&seats, &[b'a'; 3000]);
+        assert!(left(&guests[0]) && !left(&guests[1]) && !left(&fourth));
+        // Whoever was answered before the rest came owes nothing any more.
+        fourth.guest.owes_body();
+        fourth.guest.answered();
+        fourth.guest.owes_no_more(&seats);
+        assert!(!fourth.guest.is_answered());
+    }
+
+    #[test]
+    fn a_site_has_a_share_of_its_own_however_many_networks_it_has() {
+        let seats = Arc::new(Seats::new(100, 3));
+        let from = |network: u16, host: u16| IpAddr::from([0x2001, 0xdb8, 7, network, 0, 0, 0, host]);
+        // One /64 counts as one address.
+        let near: Vec<Seat> = (0..5).map(|n| seats.admit(from(0, n), false).unwrap()).collect();
+        assert_eq!(near.iter().filter(|seat| left(seat)).count(), 2);
+        let wide: Vec<Seat> = (1..41).map(|n| seats.admit(from(n, 1), false).unwrap()).collect();
+        assert_eq!(near.iter().skip(2).chain(&wide).filter(|seat| left(seat)).count(), 43 - 3 * SITE);
+        let other = seats.admit(IpAddr::from([0x2001, 0xdb8, 8, 0, 0, 0, 0, 1]), false).unwrap();
+        let crowd = seats.news().unwrap();
+        assert_eq!(crowd.busiest, Some(("2001:db8:7::/48".parse().unwrap(), 3 * SITE)));
+        // A trusted proxy has no share, whatever its addresses.
+        let proxy: Vec<Seat> = (0..20).map(|n| seats.admit(from(0x100, n), true).unwrap()).collect();
+        assert!(!proxy.iter().any(left) && !left(&other));
+        drop((near, wide, other, proxy));
+        assert!(seats.table().of_net.is_empty() && seats.table().guests.is_empty());
+        // And is no crowd.
+        let seats = Arc::new(Seats::new(2, 1));
+        let _held = [(); 2].map(|()| seats.admit(address(1), true).unwrap());
+        assert!(seats.admit(address(1), true).is_none());
+        let crowd = seats.news().unwrap();
+        assert_eq!((crowd.taken, crowd.busiest), (2, None));
     }
 
     #[test]

@@ -19,23 +19,24 @@ use tokio::sync::{mpsc, watch};
 
 use super::Here;
 use super::seats::{Crowd, Guest, Seat, Seats};
-use super::wire::{GuestStream, until_written};
+use super::wire::{Awaited, GuestStream, until_written};
+use crate::telemetry::counters;
 
-/// How long a request's head may take; it also ends idle keep-alive connections.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// At a stop, how long a head that has begun, or an answer that nobody reads, is waited for.
 const LAST: Duration = Duration::from_secs(2);
 
 /// What stands behind a listener.
 pub trait House: Clone + Send + Sync + 'static {
     /// Answers a request.
-    fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response> + Send + 'static;
+    fn answer(self, request: Request<Awaited>, peer: SocketAddr) -> impl Future<Output = Response> + Send + 'static;
     /// Whether a peer has no limit of its own and is not sent away for others.
     fn spares(&self, peer: IpAddr) -> bool;
     /// Seats are short; told once in a while.
     fn crowded(&self, crowd: &Crowd);
     /// A request came that is no HTTP, or too long to be read: how it began, and what it heard.
     fn unread(&self, peer: IpAddr, head: &[u8], status: u16);
+    /// A request's head began and did not come whole in time.
+    fn slow(&self, peer: IpAddr);
 }
 
 /// What one listener takes.
@@ -49,6 +50,8 @@ pub struct Capacity {
     pub headers: usize,
     /// Bytes of a request's head.
     pub head_bytes: usize,
+    /// How long a request's head may take; it also ends idle keep-alive connections.
+    pub head_time: Duration,
     /// How long an answer waits for its reader.
     pub patience: Duration,
 }
@@ -75,7 +78,7 @@ pub async fn serve<H: House>(
                 });
             }
             // Closed at once: a full house must not grow.
-            None => metrics::counter!("kamid_connections_refused_total").increment(1),
+            None => counters::connection_refused(),
         }
         if let Some(crowd) = seats.news() {
             house.crowded(&crowd);
@@ -126,7 +129,7 @@ async fn connection<H: House>(
     let mut first = [0u8];
     tokio::select! {
         biased;
-        heard = tokio::time::timeout(HEAD_TIMEOUT, stream.peek(&mut first)) => match heard {
+        heard = tokio::time::timeout(bounds.head_time, stream.peek(&mut first)) => match heard {
             Ok(Ok(1)) => {}
             _ => return,
         },
@@ -139,14 +142,14 @@ async fn connection<H: House>(
         if let Some(here) = here {
             request.extensions_mut().insert(here);
         }
-        visitor.answers(&seats);
+        let request = request.map(|body| Awaited::new(body, Arc::clone(&visitor), Arc::clone(&seats)));
         let (answer, visitor) = (host.clone().answer(request, peer), Arc::clone(&visitor));
         async move { Ok::<_, Infallible>(until_written(answer.await, visitor)) }
     });
     let mut connection = Box::pin(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(bounds.head_time)
             .max_headers(bounds.headers)
             .max_header_size(bounds.head_bytes)
             .max_buf_size(bounds.head_bytes)
@@ -173,6 +176,8 @@ async fn connection<H: House>(
             let status = if error.is_parse_too_large() { 431 } else { 400 };
             let head = std::mem::take(&mut *guest.head());
             house.unread(peer.ip(), &head, status);
+        } else if error.is_timeout() && !guest.head().trim_ascii().is_empty() {
+            house.slow(peer.ip());
         }
     }
 }
@@ -193,5 +198,60 @@ where
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    /// Answers everything at once, and remembers who was slow.
+    #[derive(Clone, Default)]
+    struct Quiet(Arc<Mutex<Vec<IpAddr>>>);
+
+    impl House for Quiet {
+        async fn answer(self, _: Request<Awaited>, _: SocketAddr) -> Response {
+            Response::default()
+        }
+
+        fn spares(&self, _: IpAddr) -> bool {
+            false
+        }
+
+        fn crowded(&self, _: &Crowd) {}
+
+        fn unread(&self, _: IpAddr, _: &[u8], _: u16) {}
+
+        fn slow(&self, peer: IpAddr) {
+            self.0.lock().unwrap().push(peer);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_come_whole_is_told_and_an_idle_connection_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (at, house) = (listener.local_addr().unwrap(), Quiet::default());
+        let (head_time, patience) = (Duration::from_millis(300), Duration::from_secs(5));
+        let bounds = Capacity { connections: 9, per_address: 9, headers: 64, head_bytes: 16_384, head_time, patience };
+        let (_stop, stops) = watch::channel(false);
+        let serving = tokio::spawn(serve(listener, house.clone(), bounds, stops, Duration::ZERO));
+        for (sent, slow) in [("", 0), ("GET / HTTP/1.1\r\nHost: x\r\n\r\n\r\n", 0), ("GET / HTTP/1.1\r\nHost: ", 1)] {
+            let mut stream = TcpStream::connect(at).await.unwrap();
+            stream.write_all(sent.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let _cut = stream.read_to_end(&mut answer).await;
+            assert_eq!(answer.starts_with(b"HTTP/1.1 200"), sent.ends_with("\r\n\r\n"));
+            // It is told by the task that has just closed the connection.
+            for _ in 0..100 {
+                if house.0.lock().unwrap().len() >= slow {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(house.0.lock().unwrap().len(), slow, "{sent:?}");
+        }
+        serving.abort();
     }
 }

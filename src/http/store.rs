@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::body::{Body, to_bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Web;
 use super::problem::Problem;
-use super::trail::Told;
+use super::trail::{Reason, Told};
 use crate::domain::Operator;
 use crate::shop::Standing;
 
@@ -18,24 +21,53 @@ pub fn routes() -> Router<Arc<Web>> {
     Router::new().route("/v1/store", get(show)).route("/v1/store/accept", post(accept))
 }
 
-async fn show(State(web): State<Arc<Web>>) -> Json<Standing> {
-    Json(web.shop.standing())
+/// Routes whose answers say it themselves, or are files that other programs read.
+const UNWARNED: [&str; 4] = ["/v1/store", "/v1/store/accept", "/v1/audit", "/v1/incidents/{id}/capture"];
+
+/// What is to be known of everything that is read from this store or written into it, while it is not to be trusted.
+fn warning(standing: &Standing) -> Option<String> {
+    let doubted = |why: &String| {
+        format!(
+            "{why}. What is changed now is gone when the right store is brought back, and what is shown is not all there was: kamid store show"
+        )
+    };
+    let careless =
+        |what: &String| format!("Redis was set to {what} since it was accepted: what is changed now may be lost");
+    standing.why.as_ref().map(doubted).or_else(|| standing.careless.as_ref().map(careless))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Why {
-    reason: String,
+/// Adds a `warning` to answers of a store that is doubted, whatever the route: what is done there is allowed, and must not
+/// look as if it stayed.
+pub async fn warned(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let silent = request.extensions().get::<MatchedPath>().is_some_and(|path| UNWARNED.contains(&path.as_str()));
+    let response = next.run(request).await;
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    let Some(warning) = warning(&web.shop.standing()).filter(|_| !silent && is_json && response.status().is_success())
+    else {
+        return response;
+    };
+    let (mut head, body) = response.into_parts();
+    // It was built in memory as a whole.
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else { return Response::from_parts(head, Body::empty()) };
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(&bytes) else {
+        return Response::from_parts(head, Body::from(bytes));
+    };
+    fields.insert("warning".to_owned(), Value::String(warning));
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(Value::Object(fields).to_string()))
+}
+
+async fn show(State(web): State<Arc<Web>>) -> Json<Standing> {
+    Json(web.shop.standing())
 }
 
 async fn accept(
     State(web): State<Arc<Web>>,
     Extension(operator): Extension<Operator>,
     Extension(trace): Told,
-    Json(why): Json<Why>,
+    Json(why): Json<Reason>,
 ) -> Result<Json<Value>, Problem> {
-    trace.reason(&why.reason);
-    let accepted = web.shop.accept_store(&why.reason, &operator).await?;
+    let accepted = web.shop.accept_store(why.told(&trace), &operator).await?;
     let was = accepted.doubt.map(|doubt| doubt.to_string()).unwrap_or_default();
     trace.result(&was);
     Ok(Json(json!({"result": "accepted", "was": was, "epoch": accepted.epoch})))

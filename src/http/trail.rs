@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Web;
-use super::orders::iso;
 use super::problem::{Code, Problem};
 use crate::domain::Operator;
 use crate::domain::text::printable;
+use crate::domain::time::iso;
 use crate::shop::ShopError;
 use crate::store::Deed;
 
@@ -49,6 +49,21 @@ impl Trace {
     /// What came of it.
     pub fn result(&self, result: &str) {
         self.deed().result = printable(result, 150);
+    }
+}
+
+/// The body of a request that says why, and nothing else.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    reason: String,
+}
+
+impl Reason {
+    /// What it says, which the trail keeps.
+    pub fn told(&self, trace: &Trace) -> &str {
+        trace.reason(&self.reason);
+        &self.reason
     }
 }
 

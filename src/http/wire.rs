@@ -1,4 +1,5 @@
-//! A connection's bytes: what comes is heard by its seat, and who does not read what is sent has only so long.
+//! A connection's bytes: what comes is heard by its seat, who owes a body is not answered yet, and who does not read what is
+//! sent has only so long.
 
 use std::io;
 use std::pin::Pin;
@@ -8,12 +9,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use hyper::body::{Body as _, Bytes, Frame, SizeHint};
+use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::seats::{Guest, Seat};
+use super::seats::{Guest, Seat, Seats};
 
 /// What the system takes of an answer at once, whoever reads it.
 const SMALL: u64 = 8192;
@@ -82,6 +83,52 @@ impl AsyncWrite for GuestStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A request's body: its guest is answered once it is whole, or once nobody waits for it.
+pub struct Awaited {
+    body: Incoming,
+    guest: Arc<Guest>,
+    seats: Arc<Seats>,
+}
+
+impl Awaited {
+    /// The body of a request of this guest.
+    pub fn new(body: Incoming, guest: Arc<Guest>, seats: Arc<Seats>) -> Self {
+        if body.is_end_stream() {
+            guest.answers(&seats);
+        } else {
+            guest.owes_body();
+        }
+        Self { body, guest, seats }
+    }
+}
+
+impl hyper::body::Body for Awaited {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let came = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if !matches!(came, Some(Ok(_))) || self.body.is_end_stream() {
+            self.guest.owes_no_more(&self.seats);
+        }
+        Poll::Ready(came)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.guest.owes_no_more(&self.seats);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::settings::{Form, Setting, Values};
 use crate::shop::{Message, Refused};
 
 const PATH: Setting =
-    Setting::optional(Form::Line, "path", "a folder in the data directory", "数据目录中的文件夹").or("mail");
+    Setting::optional(Form::Prose, "path", "a folder in the data directory", "数据目录中的文件夹").or("mail");
 /// The settings of kind `folder`.
 pub(super) const SETTINGS: &[&Setting] = &[&PATH, &FROM, &REPLY_TO, &text::LANG, &text::WITH_KEYS, &text::FILE];
 

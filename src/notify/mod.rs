@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::domain::time::Zone;
 use crate::domain::{Millis, News, NewsId, Reach, Topic};
 use crate::outbound::Outbound;
 use crate::settings::{Form, Problem, Section, Setting, Values};
@@ -217,8 +218,7 @@ fn now() -> Millis {
 
 /// A moment as text, in UTC.
 fn stamp(at: Millis, form: &str) -> String {
-    let time = i64::try_from(at).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
-    time.to_zoned_datetime(jiff::tz::TimeZone::UTC).strftime(form).to_string()
+    Zone::default().text(at, form)
 }
 
 /// What operators are told of; left out: the default that it names.

@@ -82,6 +82,7 @@ fn zh(reason: &str) -> &str {
         "query_mismatch" => "网关的查询结果对不上",
         "untrusted_proxy" => "代理未列入 trusted_proxies",
         "address_blocked" => "一个地址因回调被拒过多而被屏蔽",
+        "gateway_misused" => "网关的地址发来大量被拒的回调",
         "crowded" => "连接数已满,沉默最久的连接已被断开",
         "clock_skew" => "Redis 与本机时钟不一致",
         "clock_stopped" => "时钟不一致已久,订单不过期",

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::{Herald, Way, Wish, events, now, stamp, topics};
-use crate::domain::{Call, Millis, News, NewsId, Response, Topic};
+use crate::domain::{Call, Millis, News, NewsId, Response, Topic, time};
 use crate::outbound::Outbound;
 use crate::settings::{Form, Secret, Setting, Values};
 use crate::shop::Refused;
@@ -112,10 +112,7 @@ fn body(id: &NewsId, news: &News) -> String {
 /// Seconds that the receiver asks to wait: a number of them, or a date (RFC 9110).
 fn retry_after(answer: &Response, now: Millis) -> Option<u64> {
     let (_, text) = answer.headers.iter().find(|(name, _)| name == "retry-after")?;
-    let until = || {
-        let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
-        Some(u64::try_from(date.timestamp().as_millisecond()).ok()?.saturating_sub(now).div_ceil(1000))
-    };
+    let until = || Some(time::parse_date(text)?.saturating_sub(now).div_ceil(1000));
     text.trim().parse().ok().or_else(until)
 }
 

@@ -4,11 +4,14 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use super::{EMPTY, Problem, Secret, Section, Value, unreadable};
-use crate::domain::text::{bare, is_invisible};
+use crate::domain::text::{bare, is_hidden};
 
 /// Quotation marks, as they stand in pairs around a text.
 const QUOTES: [(char, char); 6] =
     [('"', '"'), ('\'', '\''), ('`', '`'), ('\u{201c}', '\u{201d}'), ('\u{2018}', '\u{2019}'), ('\u{ab}', '\u{bb}')];
+
+/// What a key is called where it is copied from, in lower case and without what parts its words.
+const NAMES: [&str; 10] = ["key", "secret", "token", "password", "passwd", "pwd", "密钥", "密码", "秘钥", "口令"];
 
 /// What in a secret's text is hardly part of it, in words.
 fn flaw(text: &str) -> Option<String> {
@@ -17,11 +20,22 @@ fn flaw(text: &str) -> Option<String> {
     if QUOTES.iter().any(quoted) {
         return Some("stands in quotation marks, which are no part of it: take them off".to_owned());
     }
-    let hidden = text.chars().find(|c| is_invisible(*c))?;
+    // A line's end is told by whoever reads one line.
+    let hidden = text.chars().find(|c| is_hidden(*c) && !c.is_control())?;
     Some(format!(
         "holds a character that is not seen (U+{:04X}) in the middle: copy it once more, from its source",
         u32::from(hidden)
     ))
+}
+
+/// Whether a text begins with what a secret is called, as whole lines of a file or a console are copied: `KEY=…`, `密钥：…`.
+fn is_named(text: &str) -> bool {
+    let Some((name, value)) = text.split_once(['=', ':', '＝', '：']) else { return false };
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.');
+    let name = name.trim().to_lowercase();
+    let called = name.chars().count() <= 40 && name.chars().all(fits) && NAMES.iter().any(|end| name.ends_with(end));
+    // Behind the name is the secret: more than what pads base64 or parts a URL.
+    called && value.chars().filter(|c| c.is_alphanumeric()).count() >= 4 && !value.starts_with("//")
 }
 
 /// The text of a file with a secret.
@@ -39,7 +53,7 @@ impl Section {
     /// the settings themselves. What is not seen at its edges is no part of it.
     pub fn secret(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
         let (place, raw) = self.raw(key, problems)?;
-        let secret = self.bare_secret(&place, &raw, problems)?;
+        let secret = self.bare_secret(&place, raw.reveal(), problems)?;
         if let Some(flaw) = flaw(secret.reveal()) {
             self.warn(&place, flaw, problems);
         }
@@ -50,9 +64,13 @@ impl Section {
     /// that is not seen inside.
     pub fn token(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
         let (place, raw) = self.raw(key, problems)?;
-        let secret = self.bare_secret(&place, &raw, problems)?;
+        self.made_up(&place, raw.reveal(), problems)
+    }
+
+    fn made_up(&self, place: &str, raw: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
+        let secret = self.bare_secret(place, raw, problems)?;
         if let Some(flaw) = flaw(secret.reveal()) {
-            self.reject(&place, flaw, problems);
+            self.reject(place, flaw, problems);
             return None;
         }
         Some(secret)
@@ -65,13 +83,14 @@ impl Section {
         let items = match self.find(key).map(|entry| &entry.value) {
             Some(Value::List(items)) if !elsewhere => items,
             _ => {
-                let whole = self.token(key, problems);
-                let lines = whole.iter().flat_map(|whole| whole.reveal().lines());
-                return lines
-                    .map(bare)
-                    .filter(|line| !line.is_empty())
-                    .map(|line| Secret::new(line.to_owned()))
-                    .collect();
+                let Some((place, raw)) = self.raw(key, problems) else { return Vec::new() };
+                // Each line has edges of its own: what was pasted together has a mark or a carriage return at any of them.
+                let lines = raw.reveal().split(['\n', '\r']).filter(|line| !bare(line).is_empty());
+                let all: Option<Vec<Secret>> = lines.map(|line| self.made_up(&place, line, problems)).collect();
+                if all.as_ref().is_some_and(Vec::is_empty) {
+                    self.reject(key, EMPTY, problems);
+                }
+                return all.unwrap_or_default();
             }
         };
         self.warn_of_inline(key, problems);
@@ -82,14 +101,15 @@ impl Section {
         let Some(secrets) = items.iter().map(text).collect::<Option<Vec<_>>>() else {
             return self.wrong(key, "a list of texts in quotes", problems).unwrap_or_default();
         };
-        let all: Option<Vec<Secret>> = secrets.iter().map(|secret| self.bare_secret(key, secret, problems)).collect();
+        let all: Option<Vec<Secret>> =
+            secrets.iter().map(|secret| self.made_up(key, secret.reveal(), problems)).collect();
         all.unwrap_or_default()
     }
 
     /// The text of a secret as it stands, and the setting that led to it.
     fn raw(&self, key: &str, problems: &mut Vec<Problem>) -> Option<(String, Secret)> {
         let (file, env) = (format!("{key}_file"), format!("{key}_env"));
-        if let Some(path) = self.text(&file, problems) {
+        if let Some(path) = self.prose(&file, problems) {
             let whole = self.base.join(&path);
             if std::fs::metadata(&whole).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
                 self.warn(&file, format!("others on this machine can read {path}: chmod 600 {path}"), problems);
@@ -113,18 +133,77 @@ impl Section {
         }
     }
 
-    /// A secret without its edges; one of which nothing is left is told.
-    fn bare_secret(&self, place: &str, raw: &Secret, problems: &mut Vec<Problem>) -> Option<Secret> {
-        let text = bare(raw.reveal());
+    /// A secret without its edges; one of which nothing is left is told, and one that its name stands before.
+    fn bare_secret(&self, place: &str, raw: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
+        let text = bare(raw);
         if text.is_empty() {
             let root = place.strip_suffix("_file").or_else(|| place.strip_suffix("_env")).unwrap_or(place);
             self.reject(root, EMPTY, problems);
             return None;
         }
-        if text.len() != raw.reveal().len() {
-            let message = "has blanks or characters that are not seen (such as a byte-order mark) at its edges: they are left out";
-            self.warn(place, message, problems);
+        let text = self.edged(place, raw, problems)?;
+        if is_named(&text) {
+            let message = "begins with a name and a sign such as = or a colon, which are hardly part of it: give what stands behind them alone";
+            self.once(Problem { warning: true, ..self.problem(place, message) }, problems);
         }
-        Some(Secret::new(text.to_owned()))
+        Some(Secret::new(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_was_copied_with_its_name_is_known() {
+        for named in [
+            "KEY=0123456789abcdef",
+            "key: 0123456789abcdef",
+            "API_KEY = abcd",
+            "商户密钥：0123456789abcdef",
+            "export MERCHANT_KEY=abcd1234",
+            "api_auth_token=abcd",
+            "Password:hunter22",
+        ] {
+            assert!(is_named(named), "{named}");
+        }
+        for other in [
+            "0123456789abcdef",
+            "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+            "123456789:AAE-abcdef_0123456789",
+            "key=",
+            "a1b2key==",
+            "redis://:key=abcd@127.0.0.1/",
+            "-----BEGIN PRIVATE KEY-----\nabcd=",
+            "MIIEvkey+/abc:defg",
+        ] {
+            assert!(!is_named(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn secrets_have_edges_of_their_own_each() {
+        let read = |text: &str| {
+            let object = serde_json::json!({"secrets": text});
+            let section = Section::from_json("s", object.as_object().unwrap());
+            let mut problems = Vec::new();
+            let read = section.secrets("secrets", &mut problems);
+            let texts: Vec<String> = read.iter().map(|secret| secret.reveal().to_owned()).collect();
+            (texts.join(" "), problems)
+        };
+        for text in [
+            "\u{feff}one\r\n\u{feff}two\r\n",
+            "one\rtwo",
+            "\u{200b}one\u{a0}\n\n\u{feff}\n \u{2060}two",
+            "one\n\ntwo\n\n",
+        ] {
+            let (both, problems) = read(text);
+            assert_eq!(both, "one two", "{text:?}");
+            assert!(problems.iter().all(|problem| problem.warning), "{problems:?}");
+        }
+        let (none, problems) = read("one\nt\u{200b}wo\n");
+        assert!(none.is_empty() && problems.iter().any(|problem| problem.message.contains("U+200B")), "{problems:?}");
+        let (_, problems) = read("\u{feff}\r\n");
+        assert!(problems.iter().any(|problem| !problem.warning && problem.message == EMPTY), "{problems:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
-use super::{Shop, ShopError};
+use super::{Shop, ShopError, given};
 use crate::domain::network::network;
 use crate::domain::text::printable;
 use crate::domain::{Millis, Operator};
@@ -104,9 +104,7 @@ impl Shop {
         if !(1..=MINUTES).contains(&minutes) {
             return Err(ShopError::Invalid { field: "minutes", message: format!("from 1 to {MINUTES}") });
         }
-        if reason.trim().is_empty() {
-            return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
-        }
+        let reason = given(reason)?;
         let records = self.store.blocks().await?;
         let now = self.store.now();
         let over = |record: &str| Block::read(record).is_none_or(|block| block.until <= now);

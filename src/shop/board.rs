@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::pace::Pace;
-use super::{Shop, ShopError};
+use super::{Shop, ShopError, UNREAD};
 use crate::domain::{Danger, Level, Millis, Product, ProductId, Stock, danger, worst};
 use crate::store::StoreError;
 use crate::telemetry::snapshot::{StockAlarms, StockLine, StockRow};
@@ -62,6 +62,15 @@ fn row(product: &Product, entry: &Entry, now: Millis) -> StockRow {
 }
 
 impl State {
+    /// Every product's numbers as they were read last, in the catalogue's order, and the products whose numbers are not known,
+    /// or were changed here since they were asked for.
+    fn all(&self) -> (Vec<Stock>, Vec<Product>) {
+        let old = |entry: &Entry| entry.read == 0 || entry.changed >= entry.read;
+        let unknown = self.catalog.values().zip(&self.entries).filter(|(_, entry)| old(entry));
+        let unknown = unknown.map(|(product, _)| product.clone()).collect();
+        (self.entries.iter().map(|entry| entry.stock).collect(), unknown)
+    }
+
     /// Takes another catalogue: what is known of a product stays.
     fn align(&mut self, catalog: &Arc<Catalog>) {
         if Arc::ptr_eq(&self.catalog, catalog) {
@@ -174,6 +183,10 @@ impl State {
 }
 
 impl Board {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,7 +200,7 @@ impl Board {
     /// The most endangered products, the worst first.
     #[must_use]
     pub fn worst(&self) -> Arc<Vec<StockRow>> {
-        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner).worst)
+        Arc::clone(&self.read().worst)
     }
 
     /// Which products to read next, in the catalogue's order.
@@ -199,15 +212,17 @@ impl Board {
         chosen.map(|(_, product)| product.clone()).collect()
     }
 
-    /// Every product with its numbers as they were read last, and those whose numbers are not known, or were changed here
-    /// since they were asked for.
-    fn all(&self, catalog: &Arc<Catalog>) -> (Vec<(Product, Stock)>, Vec<Product>) {
+    /// Every product's numbers, in this catalogue's order, and the products whose numbers have to be read. Whoever looks holds
+    /// up nobody else who does: only a catalogue that is new here is a change.
+    fn all(&self, catalog: &Arc<Catalog>) -> (Vec<Stock>, Vec<Product>) {
+        let state = self.read();
+        if Arc::ptr_eq(&state.catalog, catalog) {
+            return state.all();
+        }
+        drop(state);
         let mut state = self.write();
         state.align(catalog);
-        let old = |entry: &Entry| entry.read == 0 || entry.changed >= entry.read;
-        let unknown = catalog.values().zip(&state.entries).filter(|(_, entry)| old(entry));
-        let unknown = unknown.map(|(product, _)| product.clone()).collect();
-        (catalog.values().cloned().zip(state.entries.iter().map(|entry| entry.stock)).collect(), unknown)
+        state.all()
     }
 
     /// A product's numbers were changed here: whoever wants them next reads them first.
@@ -216,6 +231,14 @@ impl Board {
         let State { catalog, entries, .. } = &mut *state;
         if let Some(entry) = catalog.keys().zip(entries).find_map(|(id, entry)| (id == product).then_some(entry)) {
             entry.changed = now;
+        }
+    }
+
+    /// Whoever wants numbers next reads them first, where there are so few products that they can all be read at once.
+    fn old(&self, now: Millis) {
+        let mut state = self.write();
+        if state.entries.len() <= MOST {
+            state.entries.iter_mut().for_each(|entry| entry.changed = entry.changed.max(now));
         }
     }
 
@@ -229,6 +252,20 @@ impl Board {
         let mut state = self.write();
         let rows = state.put(read, now, soon_seconds);
         (rows, state.alarms.clone())
+    }
+}
+
+/// Every product with its numbers. The products are the catalogue's own: nothing is copied but numbers.
+pub struct Shelf {
+    catalog: Arc<Catalog>,
+    /// In the catalogue's order.
+    stocks: Vec<Stock>,
+}
+
+impl Shelf {
+    /// Each product with its numbers, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (&Product, &Stock)> {
+        self.catalog.values().zip(&self.stocks)
     }
 }
 
@@ -249,7 +286,7 @@ impl StockReader {
     /// What is new or changed since the last time; nothing before the board was read once.
     #[must_use]
     pub fn next(&mut self, board: &Board) -> Option<StockLine> {
-        let state = board.state.read().unwrap_or_else(PoisonError::into_inner);
+        let state = board.read();
         if state.at == 0 {
             return None;
         }
@@ -284,7 +321,7 @@ impl Shop {
     }
 
     async fn refresh_board(&self, soon_seconds: u64) -> Result<(), ShopError> {
-        if self.catalog_version.load(std::sync::atomic::Ordering::Relaxed) == u64::MAX {
+        if self.catalog_version.load(std::sync::atomic::Ordering::Relaxed) == UNREAD {
             return Ok(());
         }
         let (board, catalog, now) = (Arc::clone(&self.board), self.catalog(), self.store.now());
@@ -308,165 +345,43 @@ impl Shop {
         Ok(read)
     }
 
+    /// The same as it is in Redis now, in a catalogue of at most [`MOST`] products; beyond that as [`Shop::stock`].
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn fresh_stock(&self) -> Result<Shelf, ShopError> {
+        self.refresh_catalog().await?;
+        self.board.old(self.store.now());
+        self.stock().await
+    }
+
     /// Every product's numbers, from memory: as they were within the last second, or in a catalogue of more than [`MOST`]
     /// at their last turn. Redis is asked only about products that this instance has not read yet or has just changed, by one
     /// for all who ask at the same time.
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn stock(&self) -> Result<Vec<(Product, Stock)>, ShopError> {
-        let (all, unknown) = self.board.all(&self.catalog());
+    pub async fn stock(&self) -> Result<Shelf, ShopError> {
+        let (shelf, unknown) = self.shelf();
         if unknown.is_empty() {
-            return Ok(all);
+            return Ok(shelf);
         }
         let _alone = self.reading.lock().await;
-        let (all, unknown) = self.board.all(&self.catalog());
+        let (shelf, unknown) = self.shelf();
         if unknown.is_empty() {
-            return Ok(all);
+            return Ok(shelf);
         }
         let now = self.store.now();
         self.board.note(self.read_stocks(&unknown).await?, now);
-        Ok(self.board.all(&self.catalog()).0)
+        Ok(self.shelf().0)
+    }
+
+    fn shelf(&self) -> (Shelf, Vec<Product>) {
+        let catalog = self.catalog();
+        let (stocks, unknown) = self.board.all(&catalog);
+        (Shelf { catalog, stocks }, unknown)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Currency, Money, Take};
-
-    fn product(n: usize) -> Product {
-        Product {
-            id: format!("p-{n:07}").parse().unwrap(),
-            name: format!("Ware № {n}"),
-            price: Money { minor: 990, currency: Currency::CNY },
-            take: Take::Order,
-            slot: 0,
-            per_order: 1,
-            per_address: None,
-            per_contact: None,
-            sale_from: None,
-            sale_until: None,
-            expires_minutes: 15,
-            low: 10,
-            retired: false,
-            revision: 1,
-            created: 0,
-        }
-    }
-
-    fn catalog(numbers: impl Iterator<Item = usize>) -> Arc<Catalog> {
-        Arc::new(numbers.map(product).map(|product| (product.id.clone(), product)).collect())
-    }
-
-    /// One second of a shop whose every product has these numbers.
-    fn second(board: &Board, catalog: &Arc<Catalog>, now: Millis, stock: impl Fn(usize) -> Stock) -> Vec<usize> {
-        let chosen = board.choose(catalog, now);
-        let places: BTreeSet<&ProductId> = chosen.iter().map(|product| &product.id).collect();
-        let places = catalog.keys().enumerate().filter(|(_, id)| places.contains(id)).map(|(at, _)| at);
-        let places: Vec<usize> = places.collect();
-        board.put(
-            chosen.iter().zip(&places).map(|(product, at)| (product.id.clone(), stock(*at))).collect(),
-            now,
-            3600,
-        );
-        places
-    }
-
-    fn full(pool: u64) -> Stock {
-        Stock { pool, imported: pool, ..Stock::default() }
-    }
-
-    #[test]
-    fn a_large_catalogue_is_read_in_turn_and_what_matters_each_second() {
-        let (board, all) = (Board::default(), catalog(0..5000));
-        let mut read = BTreeSet::new();
-        for n in 0..10 {
-            read.extend(second(&board, &all, 1000 + n * 1000, |at| full(100 + at as u64)));
-        }
-        assert_eq!(read.len(), 5000, "all within a few seconds");
-        let sells = |at: usize| {
-            if at == 4321 { Stock { pool: 90, given: 4331, imported: 4421, ..full(0) } } else { full(100 + at as u64) }
-        };
-        let mut n = 10;
-        while !second(&board, &all, 1000 + n * 1000, sells).contains(&4321) {
-            n += 1;
-        }
-        for n in n + 1..n + 10 {
-            assert!(second(&board, &all, 1000 + n * 1000, sells).contains(&4321), "what sells is read each second");
-            assert!(second(&board, &all, 1000 + n * 1000, sells).len() <= MOST);
-        }
-        assert_eq!(board.write().worst[0].product, "p-0004321");
-    }
-
-    #[test]
-    fn what_never_had_a_key_hides_neither_alarm_nor_gauge() {
-        let (board, all) = (Board::default(), catalog(0..3000));
-        let owed = Stock { owed: 2, imported: 5, given: 5, ..full(0) };
-        let stock = |at: usize| match at {
-            2999 => owed,
-            2998 => Stock { imported: 40, given: 40, ..full(0) },
-            2997 => Stock { reserved: 6, ..full(6) },
-            2996 => full(3),
-            2000..2990 => full(500),
-            _ => Stock::default(),
-        };
-        for n in 1..10 {
-            second(&board, &all, n * 1000, stock);
-        }
-        let (gauges, _) = board.put(Vec::new(), 10_000, 3600);
-        assert_eq!(gauges.iter().filter(|row| row.stock.imported > 0).count(), 994);
-        // Whatever a reader asked to see, it hears what is wrong anywhere.
-        for (most, filter) in [(0, ""), (5, "p-0000001")] {
-            let told = StockReader::new(most, filter).next(&board).unwrap().alarms.unwrap().0;
-            let told: Vec<(&str, u64, &str, u64)> =
-                told.iter().map(|(word, it)| (word.as_str(), it.products, it.product.as_str(), it.figure)).collect();
-            let expected = [
-                ("empty", 1, "p-0002998", 0),
-                ("low", 1, "p-0002996", 3),
-                ("owed", 1, "p-0002999", 2),
-                ("reserved", 1, "p-0002997", 6),
-            ];
-            assert_eq!(told, expected, "{most} {filter}");
-        }
-        let first: Vec<String> =
-            StockReader::new(4, "").next(&board).unwrap().rows.into_iter().map(|r| r.product).collect();
-        assert_eq!(first, ["p-0002999", "p-0002998", "p-0002997", "p-0002996"]);
-    }
-
-    #[test]
-    fn a_reader_hears_what_changed_and_what_left() {
-        let (board, all) = (Board::default(), catalog(0..20_000));
-        assert_eq!(StockReader::new(5, "").next(&board), None, "nothing was read yet");
-        for n in 1..30 {
-            second(&board, &all, n * 1000, |at| full(20 + at as u64));
-        }
-        let mut reader = StockReader::new(100, "");
-        let line = reader.next(&board).unwrap();
-        assert_eq!((line.products, line.matching, line.rows.len()), (20_000, 20_000, 100));
-        assert_eq!((line.rows[0].product.as_str(), line.rows[99].stock.pool), ("p-0000000", 119));
-        assert!(serde_json::to_string(&line).unwrap().len() < 20_000);
-        let again = reader.next(&board).unwrap();
-        assert!(again.rows.is_empty() && again.gone.is_empty());
-        // One of a thousand others becomes empty: it comes, and the hundredth goes.
-        let sold = Stock { imported: 797, given: 797, ..Stock::default() };
-        let empty = |at: usize| if at == 777 { sold } else { full(20 + at as u64) };
-        for n in 30..80 {
-            second(&board, &all, n * 1000, empty);
-        }
-        let line = reader.next(&board).unwrap();
-        assert_eq!(line.rows.iter().map(|row| row.product.as_str()).collect::<Vec<_>>(), ["p-0000777"]);
-        assert_eq!(line.gone, ["p-0000099"]);
-        // By a piece of the id or the name, in any case.
-        let mut some = StockReader::new(3, "WARE № 1999");
-        let line = some.next(&board).unwrap();
-        assert_eq!((line.matching, line.rows.len(), line.rows[0].product.as_str()), (11, 3, "p-0001999"));
-        // A product leaves the catalogue, another comes before it: what is known stays with its own.
-        let other = catalog((0..20_000).filter(|n| *n != 777));
-        board.write().align(&other);
-        board.put(Vec::new(), 80_000, 3600);
-        let line = reader.next(&board).unwrap();
-        assert_eq!((line.gone, line.rows[0].product.as_str()), (vec!["p-0000777".to_owned()], "p-0000099"));
-        assert_eq!(line.rows[0].stock.pool, 119);
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Begin, Checkout, Opens, Reference, Step, Wants};
 use crate::domain::text::printable;
 use crate::domain::{Attempt, Due, Limit, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product, Reached};
-use crate::store::{NewOrder, Reserved};
+use crate::store::{NewOrder, Reserved, StoreError};
 use crate::telemetry::Event;
 use crate::vault;
 
@@ -107,27 +107,35 @@ impl Shop {
             }
             Buyer::Operator => Counts::default(),
         };
-        let sealed = self.vault.seal(contact.as_bytes())?;
-        let new = NewOrder {
-            id,
-            product: &product,
-            quantity: wanted.quantity,
-            amount,
-            attempt: Attempt::FIRST,
-            channel: &channel,
-            contact: &sealed,
-            created: now,
-            expires,
-            unpaid: &counted.unpaid,
-            bought: &counted.bought,
+        let reserve = async {
+            let new = NewOrder {
+                id,
+                product: &product,
+                quantity: wanted.quantity,
+                amount,
+                attempt: Attempt::FIRST,
+                channel: &channel,
+                contact: &self.vault.seal(contact.as_bytes())?,
+                created: now,
+                expires,
+                unpaid: &counted.unpaid,
+                bought: &counted.bought,
+            };
+            Ok::<_, ShopError>(self.store.reserve(&new).await?)
         };
-        let result = self.store.reserve(&new).await;
-        match result? {
+        match reserve.await {
             // Its number comes from 100 bits of chance: one that stands is ours, made by a call whose answer was lost.
-            Reserved::Created | Reserved::Exists => {}
-            Reserved::Short(available) => {
+            Ok(Reserved::Created | Reserved::Exists) => {}
+            Ok(Reserved::Short(available)) => {
                 self.store.uncount(&counted.of(id)).await?;
                 return Err(ShopError::Short(available));
+            }
+            Err(error) => {
+                // It may stand all the same where nobody knows; then, and where this fails too, a minute frees what it counts.
+                if !matches!(error, ShopError::Store(StoreError::Lost(_) | StoreError::Timeout)) {
+                    let _later = self.store.uncount(&counted.of(id)).await;
+                }
+                return Err(error);
             }
         }
         let index = self.store.names.hashed("contact", self.vault.index("contact", &contact));

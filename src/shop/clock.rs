@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{IncidentNote, Shop, ShopError};
+use super::{IncidentNote, Shop, ShopError, given};
 use crate::domain::Operator;
-use crate::store::clock::Look;
+use crate::store::clock::ClockLook;
 
 /// Orders that did not expire for so long hold what others would buy.
 const ALARM: Duration = Duration::from_secs(600);
@@ -13,7 +13,7 @@ const ALARM: Duration = Duration::from_secs(600);
 const AGAIN_MS: u64 = 600_000;
 
 /// What operators are to be told of a reading: the reason, and what to do.
-fn matter(look: &Look) -> Option<(&'static str, &'static str)> {
+fn matter(look: &ClockLook) -> Option<(&'static str, &'static str)> {
     if look.believed {
         let advice = "Redis' clock and this machine's were set together, or both stood still: orders expire by what both say now.";
         return look.set.then_some(("clock_skew", advice));
@@ -47,9 +47,7 @@ impl Shop {
     /// # Errors
     /// No reason, or it is believed already.
     pub async fn accept_clock(&self, reason: &str, by: &Operator) -> Result<i64, ShopError> {
-        if reason.trim().is_empty() {
-            return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
-        }
+        given(reason)?;
         if self.store.sync_clock().await?.believed {
             return Err(ShopError::Conflict("Redis' clock is believed: there is nothing to accept".to_owned()));
         }
@@ -65,8 +63,9 @@ mod tests {
 
     #[test]
     fn after_ten_minutes_the_alarm_names_what_to_do() {
-        let look = |believed, set, seconds| Look { skew_ms: 0, believed, set, stopped: Duration::from_secs(seconds) };
-        let reason = |look: Look| matter(&look).map(|(reason, _)| reason);
+        let look =
+            |believed, set, seconds| ClockLook { skew_ms: 0, believed, set, stopped: Duration::from_secs(seconds) };
+        let reason = |look: ClockLook| matter(&look).map(|(reason, _)| reason);
         assert_eq!(reason(look(true, false, 0)), None);
         assert_eq!(reason(look(true, true, 0)), Some("clock_skew"));
         assert_eq!([reason(look(false, false, 0)), reason(look(false, false, 599))], [Some("clock_skew"); 2]);

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::{Shop, ShopError};
 use crate::domain::text::printable;
 use crate::domain::{Millis, Order, OrderId, OrderState};
+use crate::store::StoreError;
 
 /// An order as its buyer sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,7 +76,12 @@ impl Shop {
         // Both are looked at whatever the first one says, so that the time it takes tells nothing either.
         let order = self.store.order(id).await?;
         let fits = self.vault.is_token(id, token);
-        order.filter(|_| fits).ok_or(ShopError::NotFound("order"))
+        match (order, self.store.places.doubt()) {
+            (Some(order), _) if fits => Ok(order),
+            // It may well be an order of the store that was there.
+            (None, Some(doubt)) if fits => Err(StoreError::Doubted(doubt).into()),
+            _ => Err(ShopError::NotFound("order")),
+        }
     }
 
     /// The keys of a delivered order, opened.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use futures_util::{StreamExt as _, stream};
 use ipnet::IpNet;
 
-use super::limits::{Bound, is_unit};
-use super::{Shop, ShopError};
+use super::limits::{Bound, UNDER_WAY_MS, is_unit};
+use super::{Shop, ShopError, given};
 use crate::domain::network::{named, network, networks};
 use crate::domain::text::printable;
 use crate::domain::{Operator, Order, OrderId};
@@ -15,8 +15,6 @@ use crate::telemetry::snapshot::Holder;
 
 /// Orders that expire at the same time.
 const AT_ONCE: usize = 32;
-/// An order that is counted is made within this, or never.
-const UNDER_WAY_MS: u64 = 60_000;
 
 impl Shop {
     /// Remembers a network that holds much, for the operators to see.
@@ -70,13 +68,11 @@ impl Shop {
         by: &Operator,
         most: usize,
     ) -> Result<(u64, u64), ShopError> {
-        if reason.trim().is_empty() {
-            return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
-        }
+        let reason = given(reason)?;
         let name = self.count_of_network(net);
         let (ids, _) = self.store.counted(&name, most).await?;
         let orders = self.store.orders(&ids).await?;
-        let log = format!("{}|{}|expire|{}\n", self.store.now(), by.name(), printable(reason.trim(), 200));
+        let log = format!("{}|{}|expire|{}\n", self.store.now(), by.name(), printable(reason, 200));
         let jobs = ids.into_iter().zip(orders).map(|(id, order)| self.expire_counted(id, order, &log));
         let mut done = stream::iter(jobs.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
         let (mut expired, mut ended) = (0, Vec::new());

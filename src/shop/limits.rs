@@ -1,7 +1,7 @@
 //! What one buyer may hold unpaid, and buy in a while: an order is counted before it is made.
 //!
 //! Keys that nobody pays for are missed by everybody else, so what is limited is keys, by contact (in its folded form) and by
-//! the networks around an address; a first order is never refused for it.
+//! the networks around an address. Those bind from the second order on; what one order alone may hold is a setting.
 
 use std::net::IpAddr;
 
@@ -10,13 +10,17 @@ use ipnet::IpNet;
 use super::{Shop, ShopError};
 use crate::domain::contact::folded;
 use crate::domain::network::{network, networks};
-use crate::domain::{Limit, Millis, OrderId, OrderState, Product, Reached, Take};
+use crate::domain::{Limit, Millis, OrderId, OrderState, Product, Reached, Stock, Take};
 use crate::store::{Counted, Rule, StoreError};
 
 /// More than anything counted here: no limit.
 const NONE: u64 = 1 << 53;
+/// An order that is counted is made within this, or never.
+pub(super) const UNDER_WAY_MS: Millis = 60_000;
 /// Orders looked at when a limit is reached, in case their end was not heard of yet.
 const LOOKED_AT: usize = 200;
+/// How many times the unpaid orders of one address a site has, an IPv6 /48: it may be a campus, and has 65,536 /64s.
+const SITE: u64 = 10;
 
 /// An order to be counted.
 pub(super) struct Wish<'a> {
@@ -99,6 +103,18 @@ impl Shop {
         Ok(Counts { unpaid: names(unpaid), bought: names(bought) })
     }
 
+    /// Whether one order alone would hold too much of what is free: whoever never pays would need no second one.
+    fn fits_alone(&self, wish: &Wish<'_>, stock: &Stock) -> Result<(), ShopError> {
+        let (free, wanted) = (stock.available(), u64::from(wish.quantity));
+        let most = self.limits.unpaid_keys_per_order.of(free).max(self.limits.unpaid_keys_per_contact.into());
+        // What is not there is refused for that.
+        if wanted <= most || wanted > free {
+            return Ok(());
+        }
+        let at = self.store.now();
+        Err(ShopError::Limited(Reached { limit: Limit::UnpaidKeysOfOrder, most, until: None, at }))
+    }
+
     /// What limits orders while they are unpaid.
     async fn unpaid_bounds(&self, wish: &Wish<'_>) -> Result<Vec<Bound>, ShopError> {
         let (limits, product) = (&self.limits, wish.product);
@@ -106,7 +122,10 @@ impl Shop {
         let holds = product.take == Take::Order;
         let free = self.is_bulk(wish.address);
         let weight = if holds { u64::from(wish.quantity) } else { 0 };
-        let pool = if holds { self.store.stock(product).await?.pool } else { 0 };
+        let stock = if holds { self.store.stock(product).await? } else { Stock::default() };
+        if holds && !free {
+            self.fits_alone(wish, &stock)?;
+        }
         let bound = |name, group: &str, orders: (Limit, u64), keys: (Limit, u64)| Bound {
             rule: Rule {
                 name,
@@ -134,9 +153,13 @@ impl Shop {
                 48 => (Limit::UnpaidKeysOf48, limits.unpaid_keys_per_48),
                 _ => (Limit::UnpaidKeysOfAddress, limits.unpaid_keys_per_address),
             };
-            let orders = if is_unit(&net) { limits.unpaid_per_address.into() } else { NONE };
-            let orders = (Limit::UnpaidOrdersOfAddress, orders);
-            bounds.push(bound(self.count_of_network(&net), product.id.as_str(), orders, (keys, share.of(pool))));
+            let each = u64::from(limits.unpaid_per_address);
+            let orders = match net.prefix_len() {
+                48 => (Limit::UnpaidOrdersOf48, each.saturating_mul(SITE)),
+                128 => (Limit::UnpaidOrdersOfAddress, NONE),
+                _ => (Limit::UnpaidOrdersOfAddress, each),
+            };
+            bounds.push(bound(self.count_of_network(&net), product.id.as_str(), orders, (keys, share.of(stock.pool))));
         }
         Ok(bounds)
     }
@@ -178,8 +201,9 @@ impl Shop {
             let (ids, _) = self.store.counted(&rule.name, LOOKED_AT).await?;
             let states = self.store.states(&ids).await?;
             let over = |state: OrderState| state == OrderState::Expired || !bought && state != OrderState::Pending;
-            // One that is not there may be under way: its time frees it.
-            let gone = ids.iter().zip(states).filter(|(_, state)| state.is_some_and(over));
+            // One that is not there may be under way.
+            let never = |id: &OrderId| id.created() + UNDER_WAY_MS < self.store.now();
+            let gone = ids.iter().zip(states).filter(|(id, state)| state.map_or_else(|| never(id), over));
             ended.extend(gone.map(|(id, _)| (rule.name.clone(), *id)));
         }
         self.store.uncount(&ended).await

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::sheet::is_heading;
 use crate::domain::text::{bare, is_invisible};
 
 /// Line numbers named in a report, of each kind; the counts are always whole.
@@ -29,6 +30,10 @@ pub struct ImportReport {
     pub too_long: u64,
     /// Lines that are not UTF-8 text, or hold control characters other than a tab, or invisible ones.
     pub unreadable: u64,
+    /// Those of them that would be keys but for characters inside that nobody sees.
+    pub invisible: u64,
+    /// Lines that are a column's heading, where nobody said that every line is a key.
+    pub headings: u64,
     /// Why the whole file was refused, where it was: then nothing was imported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -40,6 +45,10 @@ pub struct ImportReport {
     pub too_long_lines: Vec<u64>,
     /// See `repeated_lines`.
     pub unreadable_lines: Vec<u64>,
+    /// See `repeated_lines`.
+    pub invisible_lines: Vec<u64>,
+    /// See `repeated_lines`.
+    pub heading_lines: Vec<u64>,
 }
 
 impl ImportReport {
@@ -52,11 +61,15 @@ impl ImportReport {
         self.blank += part.blank;
         self.too_long += part.too_long;
         self.unreadable += part.unreadable;
+        self.invisible += part.invisible;
+        self.headings += part.headings;
         for (mine, theirs) in [
             (&mut self.repeated_lines, &part.repeated_lines),
             (&mut self.known_lines, &part.known_lines),
             (&mut self.too_long_lines, &part.too_long_lines),
             (&mut self.unreadable_lines, &part.unreadable_lines),
+            (&mut self.invisible_lines, &part.invisible_lines),
+            (&mut self.heading_lines, &part.heading_lines),
         ] {
             mine.extend(theirs);
             mine.sort_unstable();
@@ -74,9 +87,20 @@ pub(super) fn name_line(lines: &mut Vec<u64>, count: &mut u64, line: u64) {
 }
 
 /// Whether a character that is no edge makes a line unreadable: control characters but the tab, further ends of lines,
-/// what nobody sees, and the sign for what a conversion lost.
+/// and the sign for what a conversion lost. What nobody sees spoils it too, and is told apart.
 fn spoils(c: char) -> bool {
-    (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffd}') || is_invisible(c)
+    (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffd}')
+}
+
+/// How a body is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// The number of its first line in its file.
+    pub first: u64,
+    /// Bytes of the longest key.
+    pub most: usize,
+    /// Somebody says that every line is a key, a heading too.
+    pub as_lines: bool,
 }
 
 /// A key, and the line it stands in.
@@ -95,6 +119,7 @@ enum Line<'a> {
     Blank,
     TooLong,
     Unreadable,
+    Invisible,
     Key(&'a str),
 }
 
@@ -106,6 +131,7 @@ fn line_of(line: &[u8], most: usize) -> Line<'_> {
         "" => Line::Blank,
         key if key.len() > most => Line::TooLong,
         key if key.contains(spoils) => Line::Unreadable,
+        key if key.contains(is_invisible) => Line::Invisible,
         key => Line::Key(key),
     }
 }
@@ -126,8 +152,9 @@ fn numbered(body: &[u8], first: u64) -> impl Iterator<Item = (u64, &[u8])> {
 }
 
 /// The keys of an import, each with its line's number, and the rest counted in `report`: byte order marks, CRLF and blank
-/// lines are no keys. `first` is the number of the body's first line in its file, `most` the longest key.
-pub fn read_lines<'a>(body: &'a [u8], first: u64, most: usize, report: &mut ImportReport) -> Vec<KeyLine<'a>> {
+/// lines are no keys, nor are headings.
+pub fn read_lines<'a>(body: &'a [u8], reading: Reading, report: &mut ImportReport) -> Vec<KeyLine<'a>> {
+    let Reading { first, most, as_lines } = reading;
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let mut keys: Vec<KeyLine<'_>> = Vec::new();
     for (number, line) in numbered(body, first) {
@@ -136,6 +163,13 @@ pub fn read_lines<'a>(body: &'a [u8], first: u64, most: usize, report: &mut Impo
             Line::Blank => report.blank += 1,
             Line::TooLong => name_line(&mut report.too_long_lines, &mut report.too_long, number),
             Line::Unreadable => name_line(&mut report.unreadable_lines, &mut report.unreadable, number),
+            Line::Invisible => {
+                name_line(&mut report.unreadable_lines, &mut report.unreadable, number);
+                name_line(&mut report.invisible_lines, &mut report.invisible, number);
+            }
+            Line::Key(key) if !as_lines && is_heading(key) => {
+                name_line(&mut report.heading_lines, &mut report.headings, number);
+            }
             Line::Key(key) => {
                 let stood = stood(line).filter(|stood| *stood != key);
                 if let Some(at) = seen.get(key) {
@@ -172,11 +206,15 @@ pub fn named_lines(body: &[u8], most: usize) -> Vec<Vec<&str>> {
 mod tests {
     use super::*;
 
+    fn reading(first: u64, most: usize) -> Reading {
+        Reading { first, most, as_lines: false }
+    }
+
     #[test]
     fn lines_are_counted_by_number() {
         let mut report = ImportReport::default();
         let body = b"\xef\xbb\xbfA1\r\n\r\nA2\nA1\n\xff\nWAY-TOO-LONG\n  A3 \n";
-        let keys = read_lines(body, 1, 5, &mut report);
+        let keys = read_lines(body, reading(1, 5), &mut report);
         let keys: Vec<_> = keys.iter().map(|line| (line.number, line.key)).collect();
         assert_eq!(keys, [(1, "A1"), (3, "A2"), (7, "A3")]);
         assert_eq!((report.lines, report.blank, report.repeated, report.too_long, report.unreadable), (7, 1, 1, 1, 1));
@@ -190,7 +228,7 @@ mod tests {
     fn a_blank_line_alone_is_a_line() {
         for (body, lines) in [(&b""[..], 0), (b"\n", 1), (b"\r\n\n", 2), (b"\xef\xbb\xbf\n", 1)] {
             let mut report = ImportReport::default();
-            assert!(read_lines(body, 1, 5, &mut report).is_empty());
+            assert!(read_lines(body, reading(1, 5), &mut report).is_empty());
             assert_eq!((report.lines, report.blank), (lines, lines), "{body:?}");
         }
     }
@@ -225,7 +263,7 @@ mod tests {
         ];
         for edge in edges {
             for line in [format!("K-1{edge}\r\n"), format!("{edge}K-1"), format!("K-1\n{edge}K-1{edge}\n")] {
-                let keys = read_lines(line.as_bytes(), 2, 64, &mut ImportReport::default());
+                let keys = read_lines(line.as_bytes(), reading(2, 64), &mut ImportReport::default());
                 assert_eq!(keys.iter().map(|line| line.key).collect::<Vec<_>>(), ["K-1"], "{edge:?} in {line:?}");
             }
         }
@@ -234,16 +272,34 @@ mod tests {
     #[test]
     fn inside_a_key_nothing_is_invisible() {
         let mut report = ImportReport::default();
-        let body = "A\u{200b}B\nA\u{ad}B\nA\0B\nA\u{feff}B\nA\rB\nA\u{2028}B\nA\u{fffd}B\nA\tB 密\u{3000}码\n";
-        let keys = read_lines(body.as_bytes(), 1, 64, &mut report);
-        assert_eq!(keys.iter().map(|line| line.number).collect::<Vec<_>>(), [8]);
-        assert_eq!(report.unreadable_lines, [1, 2, 3, 4, 5, 6, 7]);
+        let body = "A\u{200b}B\nA\u{ad}B\nA\0B\nA\u{feff}B\nA\rB\nA\u{2028}B\nA\u{fffd}B\nA\tB 密\u{3000}码\nA\u{2800}B\nA\u{fffa}B\nA❤\u{fe0f}B\n👩\u{200d}💻\n\u{e0041}A\n";
+        let keys = read_lines(body.as_bytes(), reading(1, 64), &mut report);
+        assert_eq!(keys.iter().map(|line| line.number).collect::<Vec<_>>(), [8, 13]);
+        assert_eq!(report.unreadable_lines, [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12]);
+        assert_eq!(
+            report.invisible_lines,
+            [1, 2, 4, 9, 10, 11, 12],
+            "an emoji's joiner and selector are not seen either"
+        );
+    }
+
+    #[test]
+    fn a_heading_is_no_key_unless_somebody_says_so() {
+        let body = "\u{feff}卡密\nK-1\n Card No.\nK-2\ncode\n".as_bytes();
+        let mut report = ImportReport::default();
+        let keys = read_lines(body, reading(1, 64), &mut report);
+        assert_eq!(keys.iter().map(|line| line.key).collect::<Vec<_>>(), ["K-1", "K-2"]);
+        assert_eq!((report.headings, report.heading_lines), (3, vec![1, 3, 5]));
+        let mut report = ImportReport::default();
+        let keys = read_lines(body, Reading { as_lines: true, ..reading(1, 64) }, &mut report);
+        assert_eq!((keys.len(), report.headings), (5, 0));
+        assert_eq!(named_lines("卡密\n".as_bytes(), 64), [vec!["卡密"]], "to be taken out again");
     }
 
     #[test]
     fn a_line_is_known_as_it_stood_too() {
         let body = "\u{feff}A\nA\u{200b}\n \u{a0}A\nB\n\u{85}C\nD\u{200b}E\n";
-        let keys = read_lines(body.as_bytes(), 1, 64, &mut ImportReport::default());
+        let keys = read_lines(body.as_bytes(), reading(1, 64), &mut ImportReport::default());
         let line = |number, key, stood: &[&'static str]| KeyLine { number, key, stood: stood.to_vec() };
         // A control character was refused by older versions as well.
         assert_eq!(keys, [line(1, "A", &["A\u{200b}", "\u{a0}A"]), line(4, "B", &[]), line(5, "C", &[])]);

@@ -48,13 +48,16 @@ use crate::vault::{Vault, VaultError};
 pub use blocks::{Block, Blocking};
 pub use checkout::{Buyer, By, Created, Wanted};
 pub use deliver::{Found, OrderView};
-pub use lines::{ImportReport, KeyLine, read_lines};
+pub use lines::{ImportReport, KeyLine, Reading, read_lines};
 pub use notices::{Due, Message, Refused, What};
-pub use operators::Known as KnownOperator;
+pub use operators::KnownOperator;
 pub use review::{Action, Note};
 pub use sandbox::Pay;
 pub use stock::ProductPatch;
 pub use trust::Standing;
+
+/// The version of a catalogue that was not read, or is not known to be the store's.
+const UNREAD: u64 = u64::MAX;
 
 /// Why a use case did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -80,6 +83,15 @@ pub enum ShopError {
     Gateway(String),
     #[error(transparent)]
     NotKeys(#[from] sheet::NotKeys),
+}
+
+/// The reason that a person gives for what cannot be undone, without its edges: it must say something.
+fn given(reason: &str) -> Result<&str, ShopError> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
+    }
+    Ok(reason)
 }
 
 impl From<VaultError> for ShopError {
@@ -115,6 +127,7 @@ pub struct Shop {
     /// Every product's stock, a second old.
     pub board: Arc<board::Board>,
     catalog: RwLock<Arc<BTreeMap<ProductId, Product>>>,
+    /// Which catalogue is in memory; [`UNREAD`]: none that is known to be the store's.
     catalog_version: AtomicU64,
     refreshing: tokio::sync::Mutex<()>,
     /// When somebody last looked for a product that was not known, and what came of it.
@@ -170,7 +183,7 @@ impl Shop {
             notices: Notify::new(),
             board: Arc::default(),
             catalog: RwLock::default(),
-            catalog_version: AtomicU64::new(u64::MAX),
+            catalog_version: AtomicU64::new(UNREAD),
             refreshing: tokio::sync::Mutex::default(),
             looked: tokio::sync::Mutex::default(),
             reading: tokio::sync::Mutex::default(),

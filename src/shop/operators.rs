@@ -15,7 +15,7 @@ const MOST: usize = 100;
 
 /// An operator and what its token is known by.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct KnownOperator {
     /// Who.
     pub operator: Operator,
     /// Since when.
@@ -23,7 +23,7 @@ pub struct Known {
     hash: String,
 }
 
-impl Known {
+impl KnownOperator {
     /// `role|created|hash`
     fn read(name: &str, record: &str) -> Option<Self> {
         let mut parts = record.splitn(3, '|');
@@ -53,11 +53,11 @@ impl Shop {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn list_operators(&self) -> Result<Arc<Vec<Known>>, StoreError> {
+    pub async fn list_operators(&self) -> Result<Arc<Vec<KnownOperator>>, StoreError> {
         // One after the other: what was read before one was added must not be put in place after it.
         let _alone = self.sharing.lock().await;
         let records = self.store.operators().await?;
-        let known = Arc::new(records.iter().filter_map(|(name, record)| Known::read(name, record)).collect());
+        let known = Arc::new(records.iter().filter_map(|(name, record)| KnownOperator::read(name, record)).collect());
         *self.operators.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&known);
         Ok(known)
     }
@@ -66,13 +66,13 @@ impl Shop {
     ///
     /// # Errors
     /// A name that is none or taken, or too many.
-    pub async fn add_operator(&self, name: &str, role: Role) -> Result<(Known, Zeroizing<String>), ShopError> {
+    pub async fn add_operator(&self, name: &str, role: Role) -> Result<(KnownOperator, Zeroizing<String>), ShopError> {
         let operator = Operator::new(name, role).ok_or_else(|| ShopError::Invalid {
             field: "name",
             message: "1 to 32 characters of a-z, 0-9 and -, and not root".to_owned(),
         })?;
         let token = new_token()?;
-        let known = Known { operator, created: self.store.now(), hash: self.token_hash(&token) };
+        let known = KnownOperator { operator, created: self.store.now(), hash: self.token_hash(&token) };
         match self.store.add_operator(name, &known.record(), MOST).await? {
             Added::Done => {}
             Added::Taken => return Err(ShopError::Conflict("an operator of this name exists".to_owned())),

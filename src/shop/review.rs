@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::settle::{ASKING, QUESTIONS, latest, payment_no};
-use super::{Shop, ShopError};
+use super::{Shop, ShopError, given};
 use crate::channel::{Refund, Refunded, is_trade_no};
 use crate::domain::order::PaymentRecord;
 use crate::domain::text::printable;
@@ -62,8 +62,8 @@ impl Shop {
             return Err(ShopError::Conflict("this order's history is full".to_owned()));
         }
         let needs_reason = !matches!(action, Action::Redeliver | Action::Resend | Action::Query);
-        if needs_reason && note.reason.trim().is_empty() {
-            return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
+        if needs_reason {
+            given(&note.reason)?;
         }
         let word = serde_json::to_string(&action).unwrap_or_default();
         let (now, word, by) = (self.store.now(), word.trim_matches('"'), by.name());

@@ -23,10 +23,12 @@ impl Shop {
     /// # Errors
     /// It is not.
     pub fn ring_fits(&self) -> Result<(), StoreError> {
-        match &*self.ring_fault.read().unwrap_or_else(PoisonError::into_inner) {
-            None => Ok(()),
-            Some(why) => Err(StoreError::Unavailable(why.clone())),
-        }
+        self.ring_fault().map_or(Ok(()), |why| Err(StoreError::Unavailable(why)))
+    }
+
+    /// Why the ring is not this store's, if it is not.
+    pub(super) fn ring_fault(&self) -> Option<String> {
+        self.ring_fault.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks at the ring until told to stop.

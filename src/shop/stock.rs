@@ -3,10 +3,11 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use super::lines::{ImportReport, KeyLine, name_line, named_lines, read_lines};
+use super::lines::{ImportReport, KeyLine, Reading, name_line, named_lines, read_lines};
 use super::{Shop, ShopError};
 use crate::domain::{Allowance, Currency, Millis, Money, Product, ProductId, Slot, Take};
 use crate::store::Chunk;
+use crate::telemetry::counters;
 use crate::vault;
 
 /// Keys in one chunk: some sixty in each slot, so that a claim's calls are shared; a script still blocks Redis for about a
@@ -112,15 +113,21 @@ impl Shop {
         Err(ShopError::Conflict("others change this product: try again".to_owned()))
     }
 
-    /// Imports keys, one a line. `first` is the number of the body's first line in its file.
+    /// Imports keys, one a line. `first` is the number of the body's first line in its file; `as_lines`: a heading is one, too.
     ///
     /// # Errors
     /// No such product, or Redis cannot: what was staged by then is finished by the sweep.
-    pub async fn import(&self, id: &str, body: &[u8], first: u64) -> Result<ImportReport, ShopError> {
+    pub async fn import(
+        &self,
+        id: &str,
+        body: &[u8],
+        (first, as_lines): (u64, bool),
+    ) -> Result<ImportReport, ShopError> {
         self.guard()?;
         let product = self.product(id).await?;
         let mut report = ImportReport::default();
-        let keys = read_lines(body, first, self.limits.key_bytes, &mut report);
+        let reading = Reading { first, most: self.limits.key_bytes, as_lines };
+        let keys = read_lines(body, reading, &mut report);
         let (batch, home) = (format!("{:032x}", vault::chance()?), product.home());
         let mut chunks = Vec::new();
         for (at, lines) in chunked(&keys).into_iter().enumerate() {
@@ -142,7 +149,7 @@ impl Shop {
                 }
             }
         }
-        metrics::counter!("kamid_keys_imported_total").increment(report.imported);
+        counters::keys_imported(report.imported);
         self.restock(product.home(), &product.id).await?;
         self.board.changed(&product.id, self.store.now());
         Ok(report)

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::OrderId;
 use crate::store::{Released, StoreError};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, counters};
 
 /// A staged chunk older than this was left by a killed importer.
 const STAGED_MS: u64 = 10_000;
@@ -49,7 +49,7 @@ impl Shop {
                     }
                 }
             }
-            metrics::histogram!("kamid_sweep_seconds").record(started.elapsed().as_secs_f64());
+            counters::swept(started.elapsed());
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 _ = stop.changed() => return,
@@ -81,7 +81,8 @@ impl Shop {
             self.restock(slot, &product).await?;
         }
         let now = self.store.now();
-        self.store.recover(now.saturating_sub(STAGED_MS)).await?;
+        let (_, damaged) = self.store.recover(now.saturating_sub(STAGED_MS)).await?;
+        damaged.iter().for_each(|chunk| self.damaged_import(chunk));
         Ok(())
     }
 
@@ -119,6 +120,20 @@ impl Shop {
         let came: Result<(), StoreError> = came.await;
         *looked = Some((began, came.clone()));
         came
+    }
+
+    /// Tells that part of an import cannot be finished.
+    fn damaged_import(&self, chunk: &str) {
+        if self.is_news(&format!("staged {chunk}"), 3_600_000) {
+            tracing::error!(chunk, "Part of an import cannot be read any more: import its file again.");
+            self.incident(IncidentNote {
+                reason: "damaged_record",
+                advice: &format!(
+                    "Part of an import is damaged in Redis and cannot be finished ({chunk}): its keys are not for sale. Import its file again; keys that are known already are not taken twice."
+                ),
+                ..IncidentNote::default()
+            });
+        }
     }
 
     /// Tells that payments wait for a replica.

@@ -9,7 +9,7 @@ use super::settle::ask;
 use super::{Shop, ShopError};
 use crate::channel::{Answer, Asked, Begin, Channel, Checkout, Step as Way};
 use crate::domain::text::printable;
-use crate::domain::{Attempt, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Response, Slot};
+use crate::domain::{Attempt, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Response, Slot, time};
 use crate::outbound::Outbound;
 use crate::vault;
 
@@ -278,8 +278,7 @@ pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl 
         }
     };
     let date = heard.iter().rev().find_map(|answer| answer.header("date"));
-    let theirs = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
-    let skew = theirs.map(|at| (now() / 1000).abs_diff(at.timestamp().as_second().unsigned_abs()));
+    let skew = date.and_then(time::parse_date).map(|at| (now() / 1000).abs_diff(at / 1000));
     if let Some(skew) = skew.filter(|skew| *skew > SKEW_S) {
         return Step::new("gateway", "failed", format!("this machine's clock differs from the gateway's by {skew} s"));
     }

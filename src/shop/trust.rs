@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::{IncidentNote, Shop, ShopError};
+use super::{IncidentNote, Shop, ShopError, UNREAD, given};
 use crate::domain::{Cause, Doubt, Millis, Operator};
 use crate::store::places::{Accepted, Finding};
 use crate::store::{Drift, SCHEMA, StoreError};
@@ -71,8 +71,8 @@ impl Shop {
         let looked = self.store.look_at_places().await;
         for finding in self.store.places.findings() {
             self.tell(&finding).await;
-            // Another store's catalogue may have the same version.
-            self.refresh_catalog().await?;
+            // Another store's catalogue may have the same version. Until it is read no version of it is known.
+            self.catalog_version.store(UNREAD, Ordering::Relaxed);
         }
         let places = Arc::clone(&self.store.places);
         // A sync of the disk, off the threads that answer callbacks.
@@ -167,13 +167,11 @@ impl Shop {
     /// # Errors
     /// No reason, or Redis cannot.
     pub async fn accept_store(&self, reason: &str, by: &Operator) -> Result<Accepted, ShopError> {
-        if reason.trim().is_empty() {
-            return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
-        }
+        let reason = given(reason)?;
         if self.store.places.doubt().is_none() {
             return Err(ShopError::Conflict("nothing is wrong with the store: there is nothing to accept".to_owned()));
         }
-        let accepted = self.store.accept(reason.trim(), by.name()).await?;
+        let accepted = self.store.accept(reason, by.name()).await?;
         tracing::warn!(by = by.name(), "The store was accepted as it is.");
         self.refresh_catalog().await?;
         Ok(accepted)

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::{Millis, OrderId};
 use crate::store::{Event, Lease};
+use crate::telemetry::counters;
 use crate::telemetry::snapshot::Surroundings;
 
 /// Entries read from one slot at once; payments that were settled together share one.
@@ -151,7 +152,7 @@ impl Shop {
         }
         while beyond > 0 {
             let part = self.store.forget_oldest(beyond.min(FORGOTTEN) as usize).await? as u64;
-            metrics::counter!("kamid_orders_forgotten_total").increment(part);
+            counters::orders_forgotten(part);
             beyond = if part == 0 { 0 } else { beyond.saturating_sub(part) };
         }
         Ok(())
@@ -174,6 +175,7 @@ impl Shop {
                 full: self.full(),
                 doubt: self.store.places.doubt(),
                 careless: self.careless(),
+                other_ring: self.ring_fault(),
                 redis_us: self.redis_us.load(Ordering::Relaxed),
                 skew_ms: self.skew_ms.load(Ordering::Relaxed),
                 stopped_s: self.stopped_s.load(Ordering::Relaxed),

@@ -20,7 +20,7 @@ const WALL_MS: u64 = 30_000;
 
 /// What a reading of Redis' clock came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct ClockLook {
     /// How far it is from what it is compared with, ms.
     pub skew_ms: u64,
     /// Whether it is believed: orders may expire by it.
@@ -68,7 +68,7 @@ impl Clock {
     }
 
     /// Takes a new reading of Redis' clock, beside this machine's.
-    fn judge(&self, redis: Millis, wall: Millis, at: Instant) -> Look {
+    fn judge(&self, redis: Millis, wall: Millis, at: Instant) -> ClockLook {
         let mut reading = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let skew = redis.abs_diff(reading.at(at));
         let apart = redis.abs_diff(wall).min(redis.abs_diff(wall.saturating_add_signed(reading.accepted)));
@@ -82,7 +82,7 @@ impl Clock {
         reading.known |= believed;
         reading.stopped = if believed { None } else { reading.stopped.or(Some(at)) };
         let stopped = reading.stopped.map_or(Duration::ZERO, |since| at.saturating_duration_since(since));
-        Look { skew_ms, believed, set, stopped }
+        ClockLook { skew_ms, believed, set, stopped }
     }
 
     fn accept(&self, ahead: i64) {
@@ -95,7 +95,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn sync_clock(&self) -> Result<Look, StoreError> {
+    pub async fn sync_clock(&self) -> Result<ClockLook, StoreError> {
         let mut pipe = redis::pipe();
         pipe.cmd("TIME").cmd("GET").arg(self.names.clock());
         let answers = self.ask_all(&pipe).await?;
@@ -137,7 +137,7 @@ mod tests {
     const HOURS: Millis = 3 * 3_600_000;
     const NOON: Millis = 1_800_000_000_000;
 
-    fn looks(clock: &Clock, began: Instant, after_s: u64, redis: Millis, wall: Millis) -> Look {
+    fn looks(clock: &Clock, began: Instant, after_s: u64, redis: Millis, wall: Millis) -> ClockLook {
         clock.judge(redis, wall, began + Duration::from_secs(after_s))
     }
 

@@ -47,7 +47,7 @@ pub enum Counted {
 
 /// The limits an order says that it counts against.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct OrderLimits {
     /// Counts that it leaves once it is paid or has expired.
     pub unpaid: Vec<String>,
     /// Counts that it leaves only when it expires.
@@ -58,7 +58,7 @@ pub struct Limits {
 
 /// What one count holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct CountSum {
     /// The sum of all weights.
     pub weight: u64,
     /// Orders.
@@ -166,7 +166,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn held(&self, names: &[String]) -> Result<Vec<Held>, StoreError> {
+    pub async fn held(&self, names: &[String]) -> Result<Vec<CountSum>, StoreError> {
         let mut pipe = redis::pipe();
         for name in names {
             pipe.cmd("HGET").arg(name).arg("+");
@@ -174,7 +174,7 @@ impl Store {
         }
         let answers = self.ask_all(&pipe).await?;
         let held =
-            answers.chunks_exact(2).map(|pair| Held { weight: number(pair.first()), orders: number(pair.get(1)) });
+            answers.chunks_exact(2).map(|pair| CountSum { weight: number(pair.first()), orders: number(pair.get(1)) });
         Ok(held.collect())
     }
 
@@ -195,7 +195,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn limits_of(&self, ids: &[OrderId]) -> Result<Vec<Limits>, StoreError> {
+    pub async fn limits_of(&self, ids: &[OrderId]) -> Result<Vec<OrderLimits>, StoreError> {
         let mut answers = Vec::with_capacity(ids.len());
         for part in ids.chunks(250) {
             let mut pipe = redis::pipe();
@@ -211,7 +211,7 @@ impl Store {
             let members = |at: usize, weight: &str| {
                 list(at).into_iter().map(|name| (name, format!("{id}|{weight}"))).collect::<Vec<_>>()
             };
-            Limits { unpaid: list(0), bought: list(1), old: [members(2, "1"), members(3, &text(4))] }
+            OrderLimits { unpaid: list(0), bought: list(1), old: [members(2, "1"), members(3, &text(4))] }
         };
         Ok(ids.iter().zip(&answers).map(read).collect())
     }

@@ -1,6 +1,7 @@
 //! An order with all that stands with it, at one moment.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use super::orders::{fields, read_order, read_payment};
 use super::script::{items_of, text_of};
@@ -11,6 +12,10 @@ use crate::domain::{Millis, Order, OrderId, OrderState};
 /// Orders read in one write.
 const BATCH: usize = 250;
 
+/// What takes payments one after the other: the number that one stands with, its record's name, and what could be read.
+pub(super) type TakePayment<'a> =
+    &'a mut (dyn FnMut(&str, &str, Result<PaymentRecord, StoreError>) -> ControlFlow<()> + Send);
+
 /// An order and its payments at one moment.
 #[derive(Debug, Clone)]
 pub struct Look {
@@ -20,16 +25,36 @@ pub struct Look {
     pub order: Option<Order>,
     /// What was paid under its number.
     pub payments: Vec<PaymentRecord>,
+    /// Something stands there that is no order.
+    pub(super) damaged: bool,
+    /// Why a payment's record cannot be read, if there is such a one.
+    pub(super) unread: Option<StoreError>,
 }
 
 impl Look {
-    /// Reads the answers to [`Store::add_reads`].
-    pub(super) fn read(id: OrderId, answers: &[redis::Value]) -> Result<Self, StoreError> {
-        let [order, payments] = answers else {
-            return Err(StoreError::Damaged(format!("order {id}")));
+    /// Reads the answers to [`Store::add_reads`], as far as they can be read.
+    pub(super) fn read(id: OrderId, answers: &[redis::Value]) -> Self {
+        let (order, damaged) = match answers.first().map(|order| read_order(id, order)) {
+            Some(Ok(order)) => (order, false),
+            Some(Err(_)) | None => (None, true),
         };
-        let payments = fields(payments).map(|(name, value)| read_payment(&name, value)).collect::<Result<_, _>>()?;
-        Ok(Self { id, order: read_order(id, order)?, payments })
+        let (mut payments, mut unread) = (Vec::new(), None);
+        for (name, value) in answers.get(1).into_iter().flat_map(fields) {
+            match read_payment(&name, value) {
+                Ok(record) => payments.push(record),
+                Err(error) => unread = Some(error),
+            }
+        }
+        Self { id, order, payments, damaged, unread }
+    }
+
+    /// The same, if all of it could be read.
+    fn whole(self) -> Result<Self, StoreError> {
+        match self.unread {
+            Some(error) => Err(error),
+            None if self.damaged => Err(StoreError::Damaged(format!("order {}", self.id))),
+            None => Ok(self),
+        }
     }
 }
 
@@ -45,6 +70,11 @@ impl Store {
     /// # Errors
     /// Redis does not answer, or what stands there cannot be read.
     pub async fn looks(&self, ids: &[OrderId]) -> Result<Vec<Look>, StoreError> {
+        self.readable_looks(ids).await?.into_iter().map(Look::whole).collect()
+    }
+
+    /// The same, with what cannot be read.
+    async fn readable_looks(&self, ids: &[OrderId]) -> Result<Vec<Look>, StoreError> {
         let mut looks = Vec::with_capacity(ids.len());
         for batch in ids.chunks(BATCH) {
             let mut pipe = redis::pipe();
@@ -55,7 +85,7 @@ impl Store {
             }
             let answers = self.ask_all(&pipe).await?;
             for (id, answer) in batch.iter().zip(answers.chunks_exact(4)) {
-                looks.push(Look::read(*id, items_of(&answer[3]))?);
+                looks.push(Look::read(*id, items_of(&answer[3])));
             }
         }
         Ok(looks)
@@ -73,9 +103,37 @@ impl Store {
         loop {
             let (next, found) = self.scan(cursor, &pattern).await?;
             let ids: Vec<OrderId> = found.iter().filter_map(|name| name.rsplit(':').next()?.parse().ok()).collect();
-            self.looks(&ids).await?.into_iter().for_each(&mut *take);
+            self.readable_looks(&ids).await?.into_iter().for_each(&mut *take);
             passed += SCANNED;
             progress((1000 * passed / names.max(1)).min(1000));
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands every payment there is to `take`, with the number it stands with and the name of its record, until it has
+    /// enough; some of them twice. What cannot be read is handed over as that.
+    pub(super) async fn each_payment(&self, take: TakePayment<'_>) -> Result<(), StoreError> {
+        let pattern = self.names.every("pay");
+        let mut cursor = 0u64;
+        loop {
+            let (next, names) = self.scan(cursor, &pattern).await?;
+            for batch in names.chunks(BATCH) {
+                let mut pipe = redis::pipe();
+                for name in batch {
+                    pipe.cmd("HGETALL").arg(name);
+                }
+                for (name, answer) in batch.iter().zip(self.ask_all(&pipe).await?) {
+                    let Some(id) = name.rsplit(':').next() else { continue };
+                    for (field, value) in fields(&answer) {
+                        if take(id, &field, read_payment(&field, value)).is_break() {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
             cursor = next;
             if cursor == 0 {
                 return Ok(());
@@ -95,31 +153,23 @@ impl Store {
         until: Millis,
         most: usize,
     ) -> Result<Option<Vec<PaymentRecord>>, StoreError> {
-        let pattern = self.names.every("pay");
-        let (mut cursor, mut records) = (0u64, Vec::new());
-        loop {
-            let (next, names) = self.scan(cursor, &pattern).await?;
-            for batch in names.chunks(BATCH) {
-                let mut pipe = redis::pipe();
-                for name in batch {
-                    pipe.cmd("HGETALL").arg(name);
+        let (mut records, mut unread) = (Vec::new(), None);
+        self.each_payment(&mut |_, _, record| match record {
+            Ok(record) => {
+                if record.channel == channel && (from..until).contains(&record.at) {
+                    records.push(record);
                 }
-                for answer in self.ask_all(&pipe).await? {
-                    for (name, value) in fields(&answer) {
-                        let record = read_payment(&name, value)?;
-                        if record.channel == channel && (from..until).contains(&record.at) {
-                            records.push(record);
-                        }
-                    }
-                }
+                if records.len() > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             }
-            if records.len() > most {
-                return Ok(None);
+            Err(error) => {
+                unread = Some(error);
+                ControlFlow::Break(())
             }
-            cursor = next;
-            if cursor == 0 {
-                return Ok(Some(records));
-            }
+        })
+        .await?;
+        match unread {
+            Some(error) => Err(error),
+            None => Ok((records.len() <= most).then_some(records)),
         }
     }
 

@@ -38,7 +38,7 @@ use redis::Cmd;
 use crate::config::{Durability, StoreConfig, StoreUrl};
 use crate::domain::{Accounts, Millis};
 use clock::Clock;
-pub use count::{Counted, Held, Limits, Rule};
+pub use count::{CountSum, Counted, OrderLimits, Rule};
 pub use error::StoreError;
 pub use index::{Once, TradeClaim};
 pub use look::Look;

@@ -176,11 +176,12 @@ impl Store {
     }
 
     /// Finishes chunks that were staged before `before` and never committed; says how many. (Claims of a chunk that was
-    /// committed but not finished stay claims: they go on refusing those keys, which is their use.)
+    /// committed but not finished stay claims: they go on refusing those keys, which is their use.) One that cannot be read
+    /// holds up no other; it is named.
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn recover(&self, before: Millis) -> Result<usize, StoreError> {
+    pub async fn recover(&self, before: Millis) -> Result<(usize, Vec<String>), StoreError> {
         let mut pipe = redis::pipe();
         for slot in Slot::all() {
             pipe.cmd("ZRANGE")
@@ -193,7 +194,7 @@ impl Store {
                 .arg(64);
         }
         let answers = self.ask_all(&pipe).await?;
-        let mut finished = 0;
+        let (mut finished, mut damaged) = (0, Vec::new());
         for (slot, answer) in Slot::all().zip(&answers) {
             for member in items_of(answer).iter().filter_map(text_of) {
                 let Some((product, batch)) = member.split_once('|') else { continue };
@@ -203,11 +204,14 @@ impl Store {
                 let (keys, stood) = (Vec::new(), Vec::new());
                 let mut chunk = Chunk { product: &product, slot, batch: batch.to_owned(), keys, stood };
                 chunk.take_elements(elements);
-                self.finish_chunk(&chunk).await?;
-                finished += 1;
+                match self.finish_chunk(&chunk).await {
+                    Ok(_) => finished += 1,
+                    Err(error) if error.retry() => return Err(error),
+                    Err(error) => damaged.push(format!("{member} in slot {slot}: {error}")),
+                }
             }
         }
-        Ok(finished)
+        Ok((finished, damaged))
     }
 
     /// A product's numbers now.

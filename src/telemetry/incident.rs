@@ -47,11 +47,12 @@ impl RawRequest {
         // The page that led here may have an order's token in its address, as may a mistyped address.
         let secret = |name: &str| matches!(name, "authorization" | "cookie" | "referer");
         self.headers.retain(|(name, _)| !secret(&name.to_ascii_lowercase()));
-        for mark in ["?token=", "&token="] {
-            if let Some((before, token)) = self.target.split_once(mark) {
-                let rest = token.split_once('&').map(|(_, rest)| format!("&{rest}")).unwrap_or_default();
-                self.target = format!("{before}{mark}…{rest}");
-            }
+        if let Some((path, query)) = self.target.split_once('?') {
+            let masked = |part: &str| match part.split_once('=') {
+                Some((name, _)) if name.eq_ignore_ascii_case("token") => format!("{name}=…"),
+                _ => part.to_owned(),
+            };
+            self.target = format!("{path}?{}", query.split('&').map(masked).collect::<Vec<_>>().join("&"));
         }
         let size: usize = self.headers.iter().map(|(n, v)| n.len() + v.len()).sum();
         if self.target.len() + self.body_b64.len() + size > REQUEST_BYTES {

@@ -3,6 +3,7 @@
 //! May touch `metrics`. Invariant: nothing recorded holds a key, a token, a signature's secret or an unmasked contact;
 //! every table here has a bound.
 
+pub mod counters;
 pub mod fleet;
 pub mod incident;
 pub mod log;

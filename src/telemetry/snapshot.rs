@@ -206,6 +206,9 @@ pub struct Surroundings {
     /// What was changed in Redis' settings so that payments could be lost, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub careless: Option<String>,
+    /// Why this instance's key ring is not this store's, if it is not: it sells nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_ring: Option<String>,
     /// A round trip to Redis, µs.
     pub redis_us: u64,
     /// How far Redis' clock is from what this instance expected, ms.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::resend_path;
-use crate::domain::Millis;
+use crate::domain::{Millis, time};
 
 /// One request. Everything that changes something is here too: nothing else of the dashboard does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,13 +188,13 @@ fn order(value: &Value) -> Row {
 }
 
 fn payment(value: &Value) -> Row {
-    let since = value["since"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let since = value["since"].as_str().and_then(time::parse);
     Row {
         kind: text(&value["kind"]),
         id: text(&value["id"]),
         payment: text(&value["payment"]),
         amount: format!("{} {}", text(&value["amount"]), text(&value["currency"])),
-        since: since.and_then(|at| u64::try_from(at.as_millisecond()).ok()).unwrap_or(0),
+        since: since.unwrap_or(0),
         ..Row::default()
     }
 }

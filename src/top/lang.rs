@@ -115,6 +115,24 @@ const TERMS: &[Term] = &[
         "来源未列出",
         "真实回调来自未列出的地址:请核对网关公布的地址,或把它写入 sources。",
     ),
+    term(
+        "status_unknown",
+        "unknown status",
+        "状态未知",
+        "真实回调里的状态词不在网关文档之列:没有发货,已向网关回答收到。请到商户后台查看这笔付款;若确已支付,用 kamid order query 或 kamid order mark-paid 发货。",
+    ),
+    term(
+        "gateway_misused",
+        "gateway misused",
+        "网关被滥用",
+        "一个曾发来真实付款的地址发来大量被拒的回调:可能有人借同一网关乱发,或这里的密钥已过期。它的回调仍会读取并验签:请查明被拒原因,并告知网关方。",
+    ),
+    term(
+        "other_protocol",
+        "not HTTP",
+        "协议不符",
+        "有人向明文端口说 TLS、PROXY 协议或 HTTP/2。若是自己的代理:转发到本机要用 http://(不是 https://)、HTTP/1.1,并关闭 proxy_protocol。",
+    ),
     term("method_not_allowed", "other method", "方法不符", "网关不用这种请求方法,或正文类型未知。"),
     term(
         "no_such_channel",

@@ -24,6 +24,7 @@ use super::view::{Drawn, draw};
 use crate::client::Client;
 use crate::config::Top;
 use crate::domain::Lang;
+use crate::domain::time::Zone;
 use crate::tty::{self, Stream, Tty};
 
 /// Between two pictures, unless a key was pressed.
@@ -68,7 +69,7 @@ impl Options {
         let mut model = Model::default();
         (model.lang, model.thresholds, model.local) = (self.lang, self.thresholds, local);
         (model.ascii, model.recording) = (self.ascii, self.record.is_some());
-        model.zone = super::model::Zone(jiff::tz::TimeZone::system());
+        model.zone = Zone::system();
         model.ui.tab = self.tab;
         model.ui.places[Tab::Stock as usize].filter.clone_from(&self.filter);
         if self.replay.is_some() {

@@ -1,9 +1,10 @@
 //! Text in cells: what strangers wrote cannot leave its cell, and wide characters line up.
 
-use jiff::tz::TimeZone;
+use crate::domain::time::Zone;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::domain::text::printable;
+use crate::domain::Lang;
+use crate::domain::text::{UNITS, printable, span};
 
 /// Marks that may stand on one letter; of a heap of them the rest is dropped.
 const MARKS: usize = 2;
@@ -143,16 +144,19 @@ pub fn lasting(seconds: u64) -> String {
     }
 }
 
+/// How far two clocks are from each other, in the one unit that says most: 3 h, 2.5 s.
+#[must_use]
+pub fn apart(ms: u64, lang: Lang) -> String {
+    match lang {
+        Lang::En => span(ms, &UNITS),
+        Lang::Zh => span(ms, &["毫秒", "秒", "分钟", "小时", "天"]),
+    }
+}
+
 /// A time of day in a zone: 21:04:33; with the date where it is another day than `now`'s.
 #[must_use]
-pub fn clock(at: u64, now: u64, zone: &TimeZone) -> String {
-    let zoned = |ms: u64| {
-        let at = jiff::Timestamp::from_millisecond(i64::try_from(ms).unwrap_or(0)).unwrap_or_default();
-        at.to_zoned_datetime(zone.clone())
-    };
-    let (time, now) = (zoned(at), zoned(now));
-    let form = if time.date() == now.date() { "%H:%M:%S" } else { "%m-%d %H:%M" };
-    time.strftime(form).to_string()
+pub fn clock(at: u64, now: u64, zone: &Zone) -> String {
+    zone.text(at, if zone.is_same_day(at, now) { "%H:%M:%S" } else { "%m-%d %H:%M" })
 }
 
 #[cfg(test)]
@@ -197,5 +201,8 @@ mod tests {
         assert_eq!([0, 9_999, 12_345, 4_560_000, 7_000_000_000].map(count), ["0", "9999", "12.3k", "4.6M", "7.0G"]);
         assert_eq!([45, 725, 11_100, 360_000].map(lasting), ["45s", "12m05", "3h05", "4d04"]);
         assert_eq!([250.0, 12_340.0, 812_000.0].map(millis), ["0.25", "12.3", "812"]);
+        let apart = |lang| [0, 250, 2500, 90_000, 10_800_000, 172_800_000].map(|ms| apart(ms, lang));
+        assert_eq!(apart(Lang::En), ["0 ms", "250 ms", "2.5 s", "1.5 min", "3 h", "2 d"]);
+        assert_eq!(apart(Lang::Zh), ["0 毫秒", "250 毫秒", "2.5 秒", "1.5 分钟", "3 小时", "2 天"]);
     }
 }

@@ -109,6 +109,41 @@ async fn what_is_wrong_and_what_is_missing_look_alike_and_guesses_are_counted() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_order_is_guessed_at_no_faster_from_many_addresses_and_its_owner_goes_on() {
+    let server = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1/32\"]\n";
+    // Ten tries a minute for one address: thirty for one order.
+    let shop =
+        Daemon::start(&format!("{server}[limits]\nlookups_per_minute = 600\nunpaid_keys_per_address = \"1000\"\n"));
+    shop.product("card", &[], 5);
+    let (one, other) = (order(&shop).await, order(&shop).await);
+    let (id, missing) = (one["id"].as_str().unwrap(), "KO251123160000L7U2RE");
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let guess = async |id: &str, address: &str, given: &str| {
+        let ask = http.post(format!("{}/o/{id}/find", shop.public)).body(format!("given={given}"));
+        let ask = ask.header("content-type", "application/x-www-form-urlencoded").header("x-forwarded-for", address);
+        let answer = ask.send().await.unwrap();
+        (answer.status().as_u16(), answer.headers().contains_key("set-cookie"), answer.text().await.unwrap())
+    };
+    // One that is there and one that is not look alike in this, too.
+    for id in [id, missing] {
+        let mut wrong = 0;
+        while guess(id, &format!("203.0.113.{wrong}"), &format!("1380013{wrong:04}")).await.0 == 404 {
+            wrong += 1;
+            assert!(wrong < 60, "nobody stops it");
+        }
+        assert!(wrong >= 30, "{wrong} for {id}");
+    }
+    let (status, cookie, page) = guess(id, "198.51.100.7", "Buyer@example.test").await;
+    assert!(status == 429 && !cookie && page.contains("Too many tries for this order"), "{status} {page}");
+    // The code opens it all the same, the link and the cookie never ask, and other orders are found by their contact.
+    let code = one["code"].as_str().unwrap();
+    let (status, cookie, _) = guess(id, "198.51.100.7", code).await;
+    assert_eq!((status, cookie), (303, true));
+    assert_eq!(shop.send(&format!("/o/{id}?token={}", one["token"].as_str().unwrap())).await.0, 200);
+    assert_eq!(guess(other["id"].as_str().unwrap(), "198.51.100.7", "Buyer@example.test").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_may_send_the_buyer_back_by_a_form() {
     let shop = Daemon::start("");
     shop.product("card", &[], 5);

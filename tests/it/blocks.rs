@@ -72,6 +72,11 @@ async fn what_is_no_address_and_what_would_shut_the_shop_is_refused() {
         ("203.0.113.9", 5, " ", 400),
         ("203.0.113", 5, "x", 400),
         ("203.0.113.0/24", 5, "x", 400),
+        ("2001:db8:1::/48", 5, "x", 400),
+        ("203.0.113.9/33", 5, "x", 400),
+        ("203.0.113.7/32", 5, "x", 200),
+        ("2001:db8:1:9::/64", 5, "x", 200),
+        ("::ffff:203.0.113.8/128", 5, "x", 200),
         ("::1", 5, "x", 409),
         ("::ffff:127.0.0.1", 5, "x", 409),
         ("10.1.2.3", 5, "x", 409),
@@ -82,9 +87,16 @@ async fn what_is_no_address_and_what_would_shut_the_shop_is_refused() {
         let wish = json!({"address": address, "minutes": minutes, "reason": reason});
         let (heard, answer) = shop.ask(Method::POST, "/v1/addresses/block", Some(&wish)).await;
         assert_eq!(heard, status, "{address}: {answer}");
+        let net = address.ends_with("/24") || address.ends_with("/48");
+        let says = answer["detail"].as_str().unwrap_or_default();
+        assert_eq!(net, says.contains("one address at a time") && says.contains("firewall"), "{answer}");
         assert!(status != 409 || answer["detail"].as_str().unwrap().contains("would hear 429"), "{answer}");
     }
     let listed = shop.admin("/v1/addresses").await["addresses"].clone();
     let names: Vec<&str> = listed.as_array().unwrap().iter().map(|one| one["address"].as_str().unwrap()).collect();
-    assert_eq!(names, ["10.2.2.3", "203.0.113.9", "2001:db8:1:2::"]);
+    let wanted = ["10.2.2.3", "203.0.113.7", "203.0.113.8", "203.0.113.9", "2001:db8:1:2::", "2001:db8:1:9::"];
+    assert_eq!(names, wanted);
+    shop.json(&["address", "unblock", "203.0.113.7/32"], "");
+    let refused = shop.cli(&["address", "unblock", "203.0.113.0/24"], "");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("one address at a time"));
 }

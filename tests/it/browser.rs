@@ -118,7 +118,7 @@ async fn without_a_script_a_reload_shows_the_keys_and_nothing_is_kept() {
 /// Keys that a page's layout would change: tabs, blanks side by side, quotes, what looks like HTML.
 const ODD: [&str; 10] = [
     "AB  CD\tEF   G",
-    "user\tpass word",
+    "user7\tp4ss word",
     "\"quoted\" 'twice'",
     "<b>bold</b>&amp;<br>",
     "https://x.test/?a=1&b=2#c",

@@ -67,6 +67,96 @@ async fn whoever_is_silent_longest_gives_way_and_an_operator_hears_of_it_once() 
     drop(crowd);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_who_says_nothing_shuts_the_operators_out() {
+    let shop = Daemon::start("");
+    let admin: SocketAddr = shop.admin_url().trim_start_matches("http://").parse().unwrap();
+    let crowd: Vec<TcpStream> = (0..1_060)
+        .map(|_| {
+            let mut stream = TcpStream::connect(admin).unwrap();
+            let _cut = stream.write_all(b"G");
+            stream
+        })
+        .collect();
+    assert!(shop.is_ready().await);
+    assert!(shop.cli(&["keys", "stock"], "").status.success());
+    drop(crowd);
+}
+
+/// A callback's head without its body.
+const HALF: &str = "POST /pay/pay/notify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\npid=1001&";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_do_not_come_hold_no_place() {
+    let server = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.9/32\"]\n";
+    let shop =
+        Daemon::start(&format!("{server}[limits]\nconnections = 40\nconnections_per_address = 5\nread_seconds = 60\n"));
+    shop.product("busy", &[], 3);
+    let id = shop.order("busy", 1).await;
+    let half = |address: [u8; 4], path: &str| {
+        let mut stream = from(&shop, address);
+        stream.write_all(HALF.replace("/pay/pay/notify", path).as_bytes()).unwrap();
+        stream
+    };
+    let (proxy, crowd) = tokio::task::block_in_place(|| {
+        // Places of a trusted proxy are kept, and eight addresses take all others, each its whole share.
+        let proxy: Vec<TcpStream> = (0..8).map(|_| half([127, 0, 0, 9], "/pay/pay/notify")).collect();
+        let paths = ["/pay/pay/notify", "/v1/orders", "/o/KO251123160000L7U2REDP/find"];
+        let mut crowd: Vec<TcpStream> =
+            (0..40u8).map(|n| half([127, 0, 1, n % 8 + 1], paths[usize::from(n) % 3])).collect();
+        for _ in 0..20 {
+            assert!(answer(from(&shop, [127, 0, 2, 1]), ASK).starts_with("HTTP/1.1 200"));
+            // Whoever had to go comes again at once.
+            crowd.push(half([127, 0, 1, 1], "/pay/pay/notify"));
+        }
+        (proxy, crowd)
+    });
+    // A genuine callback by POST, whose body comes a little later than its head.
+    let callback = shop.callback(&format!("{id}01"), "H1", 990);
+    let (path, body) = callback.split_once('?').unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let said = tokio::task::block_in_place(|| {
+        let mut stream = from(&shop, [127, 0, 3, 1]);
+        stream.write_all(head.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        answer(stream, body)
+    });
+    assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("success"), "{said}");
+    assert!(!proxy.iter().any(closed), "a trusted proxy gives way to nobody");
+    let left = crowd.iter().filter(|stream| !closed(stream)).count();
+    assert!((16..=32).contains(&left), "{left} are left: of forty places eight are the proxy's");
+    shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_do_not_come_whole_are_charged_to_their_address() {
+    let shop = Daemon::start("[limits]\nread_seconds = 1\nrejected_per_minute = 3\n");
+    shop.product("busy", &[], 3);
+    let id = shop.order("busy", 1).await;
+    let callback = shop.callback(&format!("{id}01"), "H1", 990);
+    let ask = format!("GET {callback} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let half = "POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";
+    tokio::task::block_in_place(|| {
+        let slow: Vec<_> = (0..6).map(|_| from(&shop, [127, 0, 0, 2])).collect();
+        std::thread::scope(|scope| {
+            let told: Vec<_> = slow.into_iter().map(|stream| scope.spawn(|| answer(stream, half))).collect();
+            for told in told {
+                let said = told.join().unwrap();
+                assert!(said.starts_with("HTTP/1.1 408"), "{said}");
+            }
+        });
+        let said = answer(from(&shop, [127, 0, 0, 2]), &ask);
+        assert!(said.starts_with("HTTP/1.1 429"), "{said}");
+        // Everybody else is heard.
+        let said = answer(from(&shop, [127, 0, 0, 3]), &ask);
+        assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("success"), "{said}");
+    });
+    assert_eq!(shop.incidents("address_blocked", 1).await[0]["address"], "127.0.0.2");
+}
+
 #[test]
 fn one_address_has_its_share_and_a_trusted_proxy_has_none() {
     let proxies = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.9/32\"]\n";

@@ -201,3 +201,109 @@ async fn a_counted_line_end_behind_a_form_is_no_part_of_it() {
         assert_eq!((sent.status().as_u16(), shop.state(&id).await.as_str()), (200, "delivered"), "{end:?}");
     }
 }
+
+#[test]
+fn what_is_copied_into_a_setting_is_read_without_its_edges_and_refused_with_something_unseen_inside() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("epay.key"), KEY).unwrap();
+    let server = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n";
+    for mark in ["\u{a0}", "\u{3000}", "\u{200b}"] {
+        let settings = [
+            (CHANNEL.replace("pay.example/", &format!("pay{mark}.example/")), "channel.pay.gateway_url"),
+            (CHANNEL.replace("1001", &format!("10{mark}01")), "channel.pay.pid"),
+            (format!("{CHANNEL}pay_type = \"ali{mark}pay\"\n"), "channel.pay.pay_type"),
+            (format!("{server}public_url = \"https://shop{mark}.example\"\n{CHANNEL}"), "server.public_url"),
+            (format!("{server}trusted_proxies = [\"10.0.0.{mark}0/8\"]\n{CHANNEL}"), "server.trusted_proxies"),
+            (
+                format!("{CHANNEL}[notify.t]\nkind = \"telegram\"\nbot_token = \"1:a\"\nchat_id = \"-1{mark}0\"\n"),
+                "notify.t.chat_id",
+            ),
+        ];
+        for (text, setting) in settings {
+            let (code, said) = check(folder.path(), &text, "");
+            let line = said.lines().find(|line| line.contains(setting)).unwrap_or_default();
+            assert!(code == Some(64) && line.contains("not seen (U+"), "{mark:?} {setting}: {said}");
+        }
+        let edged = CHANNEL.replace("https://pay.example/", &format!("{mark}https://pay.example/{mark}"));
+        let (code, said) = check(folder.path(), &edged, "");
+        assert!(code == Some(0) && said.contains("gateway_url: has blanks or characters that are not seen"), "{said}");
+    }
+    for url in ["https://pay.example／", "https://pay。example/", "https：//pay.example/", "https://"] {
+        let (code, said) = check(folder.path(), &CHANNEL.replace("https://pay.example/", url), "");
+        assert!(code == Some(64) && said.contains("gateway_url: must begin with https://"), "{url}: {said}");
+    }
+    let mapped = format!("{server}trusted_proxies = [\"::ffff:10.0.0.0/90\"]\n{CHANNEL}");
+    let (code, said) = check(folder.path(), &mapped, "");
+    assert!(
+        code == Some(64) && said.contains("trusted_proxies: ::ffff:10.0.0.0/90 is IPv4 addresses as IPv6"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_secret_with_something_unseen_inside_or_its_name_before_it_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, code, wanted) in [
+        (format!("0123\u{a0}4567{KEY}"), 64, "(U+00A0) in the middle"),
+        (format!("0123\u{3000}4567{KEY}"), 64, "(U+3000) in the middle"),
+        (format!("KEY={KEY}\n"), 0, "begins with a name"),
+        (format!("商户密钥：{KEY}"), 0, "begins with a name"),
+    ] {
+        std::fs::write(folder.path().join("k"), &text).unwrap();
+        let (ended, said) = check(folder.path(), &with_key("p", "key_file = \"k\""), "");
+        assert!(ended == Some(code) && said.contains(wanted) && !said.contains(KEY), "{text:?}: {said}");
+    }
+    // Several on a line each: every line has edges of its own.
+    let secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let hook = "[channel.hook]\nkind = \"standard_webhooks\"\npay_url = \"https://pay.example/{number}\"\nsecrets_file = \"k\"\n";
+    for text in [
+        format!("\u{feff}{secret}\r\n\u{feff}{secret}\r\n"),
+        format!("{secret}\r{secret}"),
+        format!("\u{200b}{secret}\n\u{2060}\n{secret}\u{a0}\n"),
+    ] {
+        std::fs::write(folder.path().join("k"), &text).unwrap();
+        let (code, said) = check(folder.path(), hook, "");
+        assert!(code == Some(0) && !said.contains(secret), "{text:?}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_whose_network_is_written_as_ipv6_writes_ipv4_is_trusted() {
+    let shop = Daemon::start(
+        "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"::ffff:127.0.0.0/104\"]\n",
+    );
+    let sent = shop.http.get(format!("{}/pay/pay/notify", shop.public)).header("x-forwarded-for", "203.0.113.77");
+    assert_eq!(sent.send().await.unwrap().status().as_u16(), 400);
+    assert_eq!(shop.incidents("missing_signature", 1).await[0]["address"], "203.0.113.77");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_genuine_callback_with_an_unknown_status_leaves_an_incident() {
+    let shop = Daemon::start("");
+    shop.product("odd", &[], 9);
+    let id = shop.order("odd", 1).await;
+    let number = format!("{id}01");
+    let say = |status: &str| {
+        let fields = format!(
+            "money=9.9&name=order&out_trade_no={number}&pid=1001&trade_no=T1&trade_status={status}&type=alipay"
+        );
+        let digest = <md5::Md5 as md5::Digest>::digest(format!("{fields}{KEY}"));
+        let sign = data_encoding::HEXLOWER.encode(&digest);
+        format!("/pay/pay/notify?{fields}&sign={sign}&sign_type=MD5")
+    };
+    for (at, status) in ["TRADE_FINISHED", "TRADE_SUCCESSS", "1", "trade_success"].iter().enumerate() {
+        assert_eq!(shop.send(&say(status)).await, (200, "success".to_owned()), "{status}");
+        let newest = shop.incidents("status_unknown", at + 1).await.remove(0);
+        assert_eq!((newest["channel"].as_str(), newest["number"].as_str()), (Some("pay"), Some(number.as_str())));
+        let shown = shop.json(&["incident", "show", newest["id"].as_str().unwrap()], "");
+        let advice = shown["advice"].as_str().unwrap();
+        assert!(advice.contains(&format!("{status:?}")) && advice.contains("kamid order query"), "{advice}");
+    }
+    for status in ["WAIT_BUYER_PAY", "TRADE_CLOSED"] {
+        assert_eq!(shop.send(&say(status)).await, (200, "success".to_owned()), "{status}");
+    }
+    shop.incidents("status_unknown", 4).await;
+    assert_eq!(shop.state(&id).await, "pending");
+    assert_eq!(shop.send(&say("TRADE_SUCCESS")).await, (200, "success".to_owned()));
+    assert_eq!(shop.state(&id).await, "delivered");
+}

@@ -34,8 +34,9 @@ fn exchange(stream: &mut TcpStream, text: &str) -> String {
 
 #[test]
 fn more_connections_than_there_are_places_are_closed_and_the_others_go_on() {
-    let shop = Daemon::start("[limits]\nconnections = 20\nread_seconds = 60\n");
-    // Twenty whose bodies are waited for: they are being answered, and give way to nobody.
+    let proxy = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1/32\"]\n";
+    let shop = Daemon::start(&format!("{proxy}[limits]\nconnections = 20\nread_seconds = 60\n"));
+    // Twenty whose bodies are waited for, of a proxy that is trusted: they give way to nobody.
     let mut busy: Vec<TcpStream> = (0..20).map(|_| connect(&shop)).collect();
     let begin = "POST /v1/orders HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     for stream in &mut busy {
@@ -64,6 +65,13 @@ fn a_body_that_does_not_come_is_not_waited_for() {
     }
     let ask = "POST /pay/pay/notify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\npid=1\r\n";
     assert!(exchange(&mut connect(&shop), ask).starts_with("HTTP/1.1 408"));
+    // Nor is one that its sender breaks off malformed.
+    let mut broken = connect(&shop);
+    broken.write_all(b"POST /pay/pay/notify HTTP/1.1\r\nHost: x\r\nContent-Length: 300\r\n\r\npid=1001&a").unwrap();
+    broken.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut said = String::new();
+    broken.read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
     let found = shop.json(&["incident", "list"], "")["incidents"].clone();
     assert!(found.as_array().unwrap().iter().all(|incident| incident["reason"] == "incomplete"), "{found}");
     let ask = format!("POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000));

@@ -86,7 +86,7 @@ async fn a_key_that_stood_otherwise_in_an_older_pool_is_known() {
     let member = format!("{product}|killed");
     let staging: [&[u8]; 4] = [b"1", member.as_bytes(), &key.0, &stood];
     assert_eq!(bench.raw(&script::STAGE, &staged, &staging).await.unwrap(), "staged");
-    assert_eq!(bench.store.recover(u64::MAX).await.unwrap(), 1);
+    assert_eq!(bench.store.recover(u64::MAX).await.unwrap(), (1, vec![]));
     assert_eq!(bench.stock().await.pool, 3);
     for known in ["C", "C\u{a0}"] {
         assert_eq!(imports(chunk(known, &[])).await, [false], "{known:?}");
@@ -103,14 +103,15 @@ async fn a_key_that_stood_otherwise_in_an_older_pool_is_known() {
     assert_eq!((ours, bench.stock().await.pool), (300, 303));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_file_of_keys_is_refused_whole_and_by_its_name() {
-    let shop = Daemon::start("");
-    shop.product("sheet", &[], 0);
-    let gbk = |text: &str| encoding_rs::GBK.encode(text).0.into_owned();
+fn gbk(text: &str) -> Vec<u8> {
+    encoding_rs::GBK.encode(text).0.into_owned()
+}
+
+/// What is no file of keys: its name, its bytes, and what is said of it.
+fn no_files() -> [(&'static str, Vec<u8>, &'static str); 6] {
     let words = ["普通点卡", "魔", "月", "高级会员", "园", "苹果", "模拟", "省"];
     let file: String = words.iter().map(|word| format!("{word}----CARD\r\n")).collect();
-    let files: [(&str, Vec<u8>, &str); 6] = [
+    [
         (
             "GBK of which some lines are UTF-8",
             gbk(&file),
@@ -137,8 +138,14 @@ async fn what_is_no_file_of_keys_is_refused_whole_and_by_its_name() {
             "\u{feff}C-1\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect(),
             "0 keys imported\n  the file is no UTF-8 text (line 1): it looks like UTF-16LE",
         ),
-    ];
-    for (name, file, wanted) in &files {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_file_of_keys_is_refused_whole_and_by_its_name() {
+    let shop = Daemon::start("");
+    shop.product("sheet", &[], 0);
+    for (name, file, wanted) in &no_files() {
         let (said, code) = import(&shop, "sheet", file, &[]);
         assert!(said.contains(wanted) && code == Some(1), "{name}: {code:?} {said}");
         let (said, code) = import(&shop, "sheet", file, &["--json"]);
@@ -210,4 +217,102 @@ async fn the_parts_of_a_file_fit_what_the_daemon_takes() {
         (&json!(12_000), &json!(12_000), &json!(0))
     );
     shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_looked_at_a_file_says_that_every_line_is_a_key() {
+    let shop = Daemon::start("");
+    shop.product("said", &[], 0);
+    let files: [(&str, &str, &str, u64); 7] = [
+        ("a mail", "X-Note: 1\nFrom: a@b.c\nSubject: d\n\nK-1\n", "the file is a mail", 4),
+        (
+            "a piece of a page",
+            "<tr><td>K-1</td></tr>\n<tr><td>K-2</td></tr>\n",
+            "a web page or XML, or a piece of it",
+            2,
+        ),
+        ("XML", "<k>\n<c>K-1</c>\n</k>\n", "a web page or XML, or a piece of it", 3),
+        ("JSON on one line", "{\"keys\":[\"A\",\"B\"]}\n", "the file is a JSON document", 1),
+        ("a list on one line", "[\"A\",\"B\"]", "the file is a JSON document", 1),
+        ("Excel's text", "=\"0001\"\r\n=\"0002\"\r\n", "as in line 1", 2),
+        ("a table", "卡号,密码\nA,1\nB,2\n", "a table (CSV) with headings", 3),
+    ];
+    let mut pooled = 0;
+    for (name, file, why, keys) in files {
+        let (said, code) = import(&shop, "said", file.as_bytes(), &[]);
+        assert!(said.contains(why) && said.contains("--as-lines") && code == Some(1), "{name}: {code:?} {said}");
+        assert_eq!(pool(&shop, "said"), pooled, "{name}");
+        let path = "/v1/products/said/keys";
+        let send = async |query: &str| {
+            let (url, token) = shop.admin_at(path);
+            let ask = shop.http.post(format!("{url}{query}")).bearer_auth(token).body(file.to_owned());
+            let answer = ask.send().await.unwrap();
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        };
+        assert_eq!(send("").await.0, 422, "{name}");
+        let (said, code) = import(&shop, "said", file.as_bytes(), &["--as-lines"]);
+        assert!(said.contains(&format!("{keys} keys imported")) && code == Some(0), "{name}: {code:?} {said}");
+        let (status, report) = send("?as_lines=true").await;
+        assert_eq!((status, &report["known"]), (200, &json!(keys)), "{name}: {report}");
+        // What came in so goes out so.
+        let done = shop.cli(&["keys", "void", "said", "--file", shop.data.join("keys.txt").to_str().unwrap()], "");
+        assert!(!done.status.success(), "{name}");
+        let (file, as_lines) = (shop.data.join("keys.txt"), "--as-lines");
+        let done = shop.json(&["keys", "void", "said", "--file", file.to_str().unwrap(), as_lines], "");
+        assert_eq!(done["voided"], keys, "{name}");
+        let done = shop.json(&["keys", "restore", "said", "--count", &keys.to_string()], "");
+        assert_eq!(done["restored"], keys, "{name}");
+        pooled += keys;
+    }
+    for file in [&b"K-1\0\n"[..], b"\x1f\x8b\x08\0\0\0g\n", b"K-\xff\n", b"A\rB\rC\r", b"A\0\n\0"] {
+        let (said, code) = import(&shop, "said", file, &["--as-lines"]);
+        assert!(said.contains("0 keys imported") && !said.contains("--as-lines") && code == Some(1), "{said}");
+    }
+    assert_eq!(pool(&shop, "said"), pooled);
+    shop.audit();
+}
+
+#[test]
+fn a_heading_and_what_nobody_sees_are_refused_by_their_lines() {
+    let shop = Daemon::start("");
+    shop.product("head", &[], 0);
+    let (said, code) =
+        import(&shop, "head", "卡密\r\nK-1\r\nCard No.\r\nK\u{2800}2\r\n❤\u{fe0f}-3\r\nK\u{1b}4\r\n".as_bytes(), &[]);
+    let lines = [
+        "6 lines: 1 keys imported",
+        "1 not UTF-8 text, or with control characters inside (lines 6)",
+        "2 with characters inside that nobody sees (an emoji's joiners and selectors are such, too) (lines 4, 5)",
+        "2 a column's heading, no key (if it is one: --as-lines) (lines 1, 3)",
+    ];
+    assert!(lines.iter().all(|line| said.contains(line)) && code == Some(0), "{said}");
+    let report = shop.json(&["keys", "import", "head", "-"], "K-1\n卡号\t密码\n");
+    assert_eq!((&report["headings"], &report["heading_lines"]), (&json!(1), &json!([2])));
+    // Nothing but that is nothing done.
+    for text in ["code\n", "K\u{fffa}1\n"] {
+        let done = shop.cli(&["keys", "import", "head", "-"], text);
+        assert_eq!(done.status.code(), Some(1), "{text:?}");
+    }
+    let report = shop.json(&["keys", "import", "head", "-", "--as-lines"], "code\nCDKEY\n");
+    assert_eq!((&report["imported"], &report["headings"]), (&json!(2), &json!(0)));
+    assert_eq!(pool(&shop, "head"), 3);
+    // Voided by name, as it stands.
+    let done = shop.cli(&["keys", "void", "head", "--file", "/dev/stdin"], "code\n");
+    assert!(done.status.success() && pool(&shop, "head") == 2, "{}", String::from_utf8_lossy(&done.stderr));
+    shop.audit();
+}
+
+#[test]
+fn nothing_is_imported_into_nothing() {
+    let shop = Daemon::start("");
+    shop.product("here", &[], 0);
+    for text in ["", "\n", "K-1\n"] {
+        for json in [&["--json"][..], &[]] {
+            let done = shop.cli(&[&["keys", "import", "nowhere", "-"], json].concat(), text);
+            let said = String::from_utf8_lossy(&done.stderr);
+            assert!(done.status.code() == Some(1) && said.contains("no such product"), "{text:?}: {said}");
+            assert!(done.stdout.is_empty(), "{text:?}");
+        }
+        let done = shop.cli(&["keys", "import", "here", "-"], text);
+        assert!(done.status.success(), "{text:?}");
+    }
 }

@@ -61,7 +61,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// Outside packages and the only rooms that may name them.
-const DOORS: [(&str, &[&str]); 14] = [
+const DOORS: [(&str, &[&str]); 16] = [
     ("redis::", &["store"]),
     ("bb8::", &["store"]),
     ("hyper::", &["http"]),
@@ -72,7 +72,10 @@ const DOORS: [(&str, &[&str]); 14] = [
     ("reqwest::", &["outbound", "client"]),
     ("md5::", &["channel"]),
     ("aws_lc_rs::", &["channel", "notify", "vault"]),
+    ("metrics::", &["telemetry"]),
     ("metrics_exporter_prometheus::", &["telemetry"]),
+    // One file of it: `time`.
+    ("jiff::", &["domain"]),
     ("clap::", &["cli"]),
     ("ratatui::", &["hammer", "top", "tty"]),
     ("crossterm::", &["hammer", "top", "tty"]),

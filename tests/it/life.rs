@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::embedded::servers;
 use crate::support::shop::{Daemon, wait_for};
 
 fn signal(pid: i32, signal: rustix::process::Signal) {
@@ -38,10 +39,74 @@ fn without_its_ring_a_shop_is_not_served_and_no_other_ring_is_left_behind() {
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("another key ring"));
     assert!(!ring.exists(), "it would pass for the right one");
+    assert!(servers(&shop.data).is_empty(), "the Redis that it started is left behind");
     std::fs::write(&ring, right).unwrap();
     // As a backup gives it back; for everybody to read it would be refused.
     std::fs::set_permissions(&ring, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     shop.run();
+}
+
+/// Each step of a start that can fail once Redis is up; what the shop then says, and how it is mended.
+#[test]
+fn a_start_that_fails_stops_the_redis_that_it_started_and_no_other() {
+    let mut shop = Daemon::start("");
+    shop.product("left", &[], 1);
+    let link = |shop: &Daemon| {
+        let client = redis::Client::open(format!("unix://{}", shop.data.join("redis/redis.sock").display())).unwrap();
+        client.get_connection().unwrap()
+    };
+    let set = |shop: &Daemon, layout: &str| {
+        redis::cmd("SET").arg("t1:{catalog}:schema").arg(layout).exec(&mut link(shop)).unwrap();
+    };
+    let stands: String = redis::cmd("GET").arg("t1:{catalog}:schema").query(&mut link(&shop)).unwrap();
+    let refused = |shop: &Daemon, why: &str| {
+        let done = shop.cli(&["serve"], "");
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.code() == Some(1) && said.contains(why), "{why}: {said}");
+    };
+    // A folder stands where it says where it is: the last step.
+    assert!(shop.stop());
+    let (place, aside) = (shop.data.join("daemon.json"), shop.data.join("aside"));
+    std::fs::create_dir(&place).unwrap();
+    refused(&shop, "Is a directory");
+    assert!(servers(&shop.data).is_empty(), "left behind");
+    std::fs::remove_dir(&place).unwrap();
+    // Its mark of home cannot be written.
+    let home = shop.data.join("redis/home.json");
+    std::fs::rename(&home, &aside).unwrap();
+    std::fs::create_dir(&home).unwrap();
+    refused(&shop, "home.json");
+    assert!(servers(&shop.data).is_empty(), "left behind");
+    std::fs::remove_dir(&home).unwrap();
+    std::fs::rename(&aside, &home).unwrap();
+    // Data of a newer layout. A Redis that was there before, after kill -9, is another's to stop.
+    shop.run();
+    let redis = shop.redis_pid();
+    shop.kill();
+    set(&shop, "99");
+    refused(&shop, "layout 99");
+    assert_eq!(shop.redis_pid(), redis, "it was there before");
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(redis.unwrap()).unwrap(),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    wait_for("the end of it", || servers(&shop.data).is_empty().then_some(()));
+    refused(&shop, "layout 99");
+    assert!(servers(&shop.data).is_empty(), "left behind");
+    let mut server = std::process::Command::new("redis-server");
+    server.args(["--port", "0", "--appendonly", "yes", "--unixsocket", "redis.sock"]);
+    let mut server = server.current_dir(shop.data.join("redis")).stdout(std::process::Stdio::null()).spawn().unwrap();
+    wait_for("a Redis of the test's own", || {
+        let client = redis::Client::open(format!("unix://{}", shop.data.join("redis/redis.sock").display())).ok()?;
+        let mut link = client.get_connection().ok()?;
+        redis::cmd("PING").exec(&mut link).ok()
+    });
+    set(&shop, &stands);
+    let _gone = redis::cmd("SHUTDOWN").exec(&mut link(&shop));
+    server.wait().unwrap();
+    shop.run();
+    shop.audit();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

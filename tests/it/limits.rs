@@ -51,6 +51,42 @@ async fn a_forger_is_stopped_and_the_honest_gateway_is_not() {
     assert_eq!(shop.incidents("address_blocked", 1).await[0]["address"], "127.0.0.2", "told once, not each time");
 }
 
+/// Everybody can make a gateway's console send tests, and several merchants share one gateway: what is refused from its address
+/// must not shut out what is genuine, and a stranger's address is still shut out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_make_a_gateway_send_does_not_shut_its_genuine_callbacks_out() {
+    let shop = Daemon::start("[limits]\nrejected_per_minute = 20\n");
+    shop.product("shared", &[], 10);
+    let (gateway, stranger) = (from([127, 0, 0, 3]), from([127, 0, 0, 4]));
+    let forged = format!("{}/pay/pay/notify?sign=0&out_trade_no=X", shop.public);
+    let genuine = async |n: u32| {
+        let id = shop.order("shared", 1).await;
+        let url = format!("{}{}", shop.public, shop.callback(&format!("{id}01"), &format!("G{n}"), 990));
+        (status(&gateway, &url, None).await, shop.state(&id).await, url)
+    };
+    let (answer, state, first) = genuine(0).await;
+    assert_eq!((answer, state.as_str()), (200, "delivered"));
+    for n in 0..150 {
+        assert_eq!(status(&gateway, &forged, None).await, 400, "{n}");
+    }
+    let (answer, state, _) = genuine(1).await;
+    assert_eq!((answer, state.as_str()), (200, "delivered"));
+    let told = shop.incidents("gateway_misused", 1).await.remove(0);
+    assert_eq!(told["address"], "127.0.0.3", "told once");
+    shop.incidents("address_blocked", 0).await;
+    // Who repeats a callback that he got hold of is no gateway for it.
+    assert_eq!(status(&stranger, &first, None).await, 200);
+    let mut heard = Vec::new();
+    for _ in 0..30 {
+        heard.push(status(&stranger, &forged, None).await);
+    }
+    assert!(heard.contains(&429), "{heard:?}");
+    assert_eq!(shop.incidents("address_blocked", 1).await[0]["address"], "127.0.0.4");
+    // What an operator shut out stays out.
+    shop.json(&["address", "block", "127.0.0.3", "--reason", "x", "--force"], "");
+    assert_eq!(genuine(2).await.0, 429);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_past_its_limits_gets_an_answer_and_a_counted_reason() {
     let shop = Daemon::start("[limits]\nrejected_per_minute = 1000\n");

@@ -78,3 +78,19 @@ async fn a_product_added_elsewhere_is_known_at_once_and_strangers_cannot_make_a_
     let asked = shop.redis_calls("mget") - before;
     assert!(asked < 300, "400 strangers made Redis answer {asked} times");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_shows_stock_as_it_is_now_whichever_instance_sold() {
+    let shop = Daemon::start("");
+    shop.product("now", &[], 9);
+    let other = shop.second();
+    let row = |args: &[&str]| shop.json(args, "")["products"][0]["stock"].clone();
+    for n in 1..=8u64 {
+        let seller = if n % 2 == 0 { &other } else { &shop };
+        let id = seller.order("now", 1).await;
+        assert_eq!(seller.pay(&id, &format!("N{n}"), 990).await, (200, "success".to_owned()));
+        let command = if n % 3 == 0 { ["product", "list"] } else { ["keys", "stock"] };
+        let stock = row(&command);
+        assert_eq!((&stock["given"], &stock["pool"]), (&json!(n), &json!(9 - n)), "after payment {n}");
+    }
+}

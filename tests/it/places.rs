@@ -58,11 +58,17 @@ async fn an_emptied_redis_sells_nothing_until_a_person_accepts_it() {
     let redis = TestRedis::start();
     let (mut first, _) = shop(&redis).await;
     let second = first.second_on(&redis.url());
-    let open = first.order("p", 1).await;
+    let wish = json!({"product": "p", "quantity": 1, "contact": "buyer@example.test", "channel": "pay"});
+    let (_, made) = first.post("/v1/orders", &wish).await;
+    let (open, token) = (made["id"].as_str().unwrap().to_owned(), made["token"].as_str().unwrap());
     redis::cmd("FLUSHALL").exec(&mut link(&redis)).unwrap();
     for shop in [&first, &second] {
         wait_for("the doubt", || doubt(shop));
     }
+    // Its buyer has an order of the store that was there: it is not unknown.
+    let shown = |token: &str| first.http.get(format!("{}/v1/orders/{open}?token={token}", first.public)).send();
+    assert_eq!(shown(token).await.unwrap().status().as_u16(), 503);
+    assert_eq!(shown("another").await.unwrap().status().as_u16(), 404);
     first.incidents("store_gone", 1).await;
     assert_eq!(first.pay(&open, "T2", 990).await, (503, "fail".to_owned()));
     assert_eq!(second.pay(&open, "T2", 990).await, (503, "fail".to_owned()));
@@ -132,6 +138,51 @@ async fn a_store_that_another_instance_accepted_is_drawn_from_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_done_in_a_doubted_store_is_warned_of() {
+    let redis = TestRedis::start();
+    let (shop, _) = shop(&redis).await;
+    redis::cmd("FLUSHALL").exec(&mut link(&redis)).unwrap();
+    wait_for("the doubt", || doubt(&shop));
+    let commands: [(&[&str], i32); 9] = [
+        (&["product", "add", "q", "--price", "1.00"], 0),
+        (&["product", "set", "q", "--low", "3"], 0),
+        (&["token", "add", "night", "--role", "view"], 0),
+        (&["address", "block", "203.0.113.9", "--reason", "forges"], 0),
+        (&["keys", "stock"], 0),
+        (&["product", "show", "q"], 0),
+        (&["order", "list"], 0),
+        (&["order", "reconcile", "--since", "2026-01-01"], 1),
+        (&["trail"], 0),
+    ];
+    for (command, code) in commands {
+        let said = |more: &[&str]| {
+            let done = shop.cli(&[command, more].concat(), "");
+            let [out, err] = [&done.stdout, &done.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+            (out, err, done.status.code())
+        };
+        let (out, err, ended) = said(&["--json"]);
+        let answer: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{command:?}: {out}{err}"));
+        let warning = answer["warning"].as_str().unwrap_or_else(|| panic!("{command:?}: {answer}"));
+        assert!(warning.contains("is gone when the right store is brought back") && ended == Some(code), "{warning}");
+        let beside: Value = serde_json::from_str(&err).unwrap();
+        assert_eq!(beside["warning"], warning, "{command:?}");
+        if command.get(1) != Some(&"add") {
+            let (out, err, ended) = said(&[]);
+            assert!(err.starts_with("kamid: warning: the store is empty") && ended == Some(code), "{command:?}: {err}");
+            assert!(!out.contains("warning"), "{command:?}: {out}");
+        }
+    }
+    // What says it by itself says it once.
+    let shown = shop.cli(&["store", "show", "--json"], "");
+    let standing: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert!(standing["warning"].is_null() && shown.stderr.is_empty());
+    accept(&shop);
+    let (calm, answer) = (shop.cli(&["keys", "stock", "--json"], ""), shop.admin("/v1/products").await);
+    assert!(calm.stderr.is_empty() && answer["warning"].is_null() && answer["products"].is_array(), "{answer}");
+    assert!(shop.cli(&["order", "reconcile", "--since", "2026-01-01"], "").status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_went_back_in_time_sells_nothing_and_is_trusted_when_the_right_files_are_back() {
     let mut redis = TestRedis::start();
     let (shop, _) = shop(&redis).await;
@@ -151,12 +202,40 @@ async fn a_redis_that_went_back_in_time_sells_nothing_and_is_trusted_when_the_ri
     shop.incidents("store_behind", 1).await;
     let held = shop.ask(reqwest::Method::POST, "/v1/products/p/restore", Some(&json!({"count": 1}))).await;
     assert_eq!((held.0, &held.1["code"]), (503, &json!("doubted")));
+    // What was sold since is taken out of sale before the store is accepted: that draws nothing.
+    let voided = shop.json(&["keys", "void", "p", "--count", "1"], "");
+    assert_eq!(voided["voided"], 1, "{voided}");
     redis.kill();
     copy(&new, &files);
     redis.restart();
     wait_for("trust", || doubt(&shop).is_none().then_some(()));
     assert_eq!(shop.state(&id).await, "delivered");
     shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_catalogue_is_read_again_with_the_trust_whatever_its_version_says() {
+    let redis = TestRedis::start();
+    let (first, _) = shop(&redis).await;
+    let second = first.second_on(&redis.url());
+    let products = "t1:{catalog}:products";
+    let record: String = redis::cmd("HGET").arg(products).arg("p").query(&mut link(&redis)).unwrap();
+    redis::cmd("FLUSHALL").exec(&mut link(&redis)).unwrap();
+    for shop in [&first, &second] {
+        wait_for("the doubt", || doubt(shop));
+        wait_for("no product", || (!shop.cli(&["product", "show", "p"], "").status.success()).then_some(()));
+    }
+    // What is brought back happens to have the version that these daemons know.
+    let other = record.replace("\"name\":\"p\"", "\"name\":\"of the other store\"");
+    assert_ne!(other, record);
+    redis::cmd("HSET").arg(products).arg("p").arg(&other).exec(&mut link(&redis)).unwrap();
+    accept(&first);
+    for shop in [&first, &second] {
+        wait_for("its catalogue", || {
+            let shown = String::from_utf8_lossy(&shop.cli(&["product", "list"], "").stdout).into_owned();
+            shown.contains("of the other store").then_some(())
+        });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

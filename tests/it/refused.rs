@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::shop::Daemon;
+use crate::support::shop::{Daemon, wait_for};
 
 /// Sends these bytes and reads until the server closes: the status.
 fn status(shop: &Daemon, bytes: &str) -> u16 {
@@ -78,6 +78,82 @@ async fn a_near_miss_of_a_callbacks_address_is_an_incident_that_names_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_posted_and_signed_is_a_near_miss_wherever_it_was_posted_to() {
+    let shop = Daemon::start("[limits]\nrejected_per_minute = 1000\n");
+    let post = |path: &str, headers: &str, body: &str| {
+        status(&shop, &format!("POST {path} {END}{headers}Content-Length: {}\r\n\r\n{body}", body.len()))
+    };
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let event = "{\"id\":\"evt_1\"}";
+    // No word of the address says what was meant; nor do those of pages, which buyers ask for.
+    let signed = [
+        ("/api/hook", "Stripe-Signature: t=1,v1=00\r\n", event),
+        ("/cb", "Wechatpay-Signature: AA==\r\n", event),
+        ("/v1/cb", "BTCPay-Sig: sha256=00\r\n", event),
+        ("/cb.php", form, "out_trade_no=O1&money=9.90&sign=00"),
+        ("/o/cb", "Content-Type: application/json\r\n", "{\"order_id\":\"O1\",\"signature\":\"00\"}"),
+    ];
+    for (at, (path, headers, body)) in signed.iter().enumerate() {
+        assert_eq!(post(path, headers, body), 404, "{path}");
+        let named = shop.incidents("wrong_address", at + 1).await;
+        let shown = shop.json(&["incident", "show", named[0]["id"].as_str().unwrap()], "");
+        assert!(shown["request"]["target"].as_str().unwrap().starts_with(path), "{path}: {shown}");
+    }
+    for (path, headers, body) in
+        [("/api/hook", "", event), ("/cb.php", form, "out_trade_no=O1"), ("/cb", form, "sign=1")]
+    {
+        assert_eq!(post(path, headers, body), 404, "{path}");
+    }
+    shop.incidents("wrong_address", signed.len()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mistyped_address_is_not_charged_to_its_sender() {
+    let shop = Daemon::start("[limits]\nrejected_per_minute = 3\n");
+    shop.product("near", &[], 2);
+    let id = shop.order("near", 1).await;
+    let right = shop.callback(&format!("{id}01"), "N1", 990);
+    for _ in 0..12 {
+        assert_eq!(shop.send(&right.replace("/pay/pay/notify", "/pay/pay/notifi")).await.0, 404);
+    }
+    // The gateway behind it sends to the right one, too.
+    assert_eq!(shop.send(&right).await, (200, "success".to_owned()));
+    assert_eq!(shop.state(&id).await, "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_token_of_an_order_stands_in_what_is_kept_of_a_refused_request() {
+    let shop = Daemon::start("[limits]\nrejected_per_minute = 1000\n");
+    let (first, second, page) = ("FIRST-TOKEN", "SECOND-TOKEN", "TOKEN-OF-A-PAGE");
+    let headers = format!("{END}Referer: https://shop.example/o/O1?token={page}\r\nCookie: o={page}\r\n");
+    let targets = [
+        format!("/pay/pay/notifi?token={first}&a=1"),
+        format!("/pay/pay/notifi?a=1&token={first}&token={second}&b=2&token={second}"),
+        format!("/pay/pay/notifi?Token={first}&TOKEN={second}"),
+    ];
+    for (at, target) in targets.iter().enumerate() {
+        assert_eq!(status(&shop, &format!("GET {target} {headers}\r\n")), 404, "{target}");
+        shop.incidents("wrong_address", at + 1).await;
+    }
+    // Refused ones have a file of their own, written a moment later.
+    let file = shop.data.join("refused.ndjson");
+    let kept = wait_for("the file", || {
+        std::fs::read_to_string(&file).ok().filter(|text| text.lines().count() >= targets.len())
+    });
+    let shown: Vec<String> = shop
+        .incidents("wrong_address", targets.len())
+        .await
+        .iter()
+        .map(|it| shop.json(&["incident", "show", it["id"].as_str().unwrap()], "").to_string())
+        .collect();
+    for secret in [first, second, page] {
+        for text in [&kept, &shown.concat()] {
+            assert!(text.contains("notifi?") && !text.contains(secret), "{secret}: {text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callback_that_cannot_be_read_leaves_its_trace() {
     let shop = Daemon::start("[limits]\nrejected_per_minute = 1000\n");
     let many: String = (0..100).map(|n| format!("X-{n}: 1\r\n")).collect();
@@ -100,6 +176,56 @@ async fn a_callback_that_cannot_be_read_leaves_its_trace() {
     // Elsewhere it is counted.
     assert_eq!(status(&shop, &format!("GET /x?a=\"b {END}\r\n")), 400);
     assert_eq!(shop.admin("/v1/incidents").await["incidents"].as_array().unwrap().len(), requests.len() + 1);
+}
+
+/// Sends bytes from an address of this machine and reads until the server closes.
+async fn speaks(shop: &Daemon, last: u8, bytes: &[u8]) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+    let there = shop.public.trim_start_matches("http://").parse().unwrap();
+    let mut stream = socket.connect(there).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let _cut = stream.read_to_end(&mut Vec::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_http_is_named_and_a_proxy_of_ours_is_not_charged_for_what_it_could_not_say() {
+    let shop = Daemon::start(
+        "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.9/32\"]\n[limits]\nrejected_per_minute = 3\n",
+    );
+    let port = shop.public.rsplit(':').next().unwrap();
+    let spoken: [(&[u8], &str); 4] = [
+        (b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "TLS"),
+        (
+            b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\nGET /pay/pay/notify?a=1 HTTP/1.1\r\nHost: x\r\n\r\n",
+            "proxy_protocol",
+        ),
+        (
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x7f\0\0\x01\x12\x67\0\x50GET / HTTP/1.1\r\n\r\n",
+            "proxy_protocol",
+        ),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "HTTP/1.1"),
+    ];
+    for (at, (bytes, says)) in spoken.iter().enumerate() {
+        speaks(&shop, 5, bytes).await;
+        let newest = shop.incidents("other_protocol", at + 1).await.remove(0);
+        let shown = shop.json(&["incident", "show", newest["id"].as_str().unwrap()], "");
+        let advice = shown["advice"].as_str().unwrap();
+        assert!(advice.contains(says) && advice.contains(&format!("plain port {port}")), "{says}: {advice}");
+        assert_eq!(newest["address"], "127.0.0.5");
+    }
+    // What a proxy of ours sends on and we cannot read is not the proxy's fault: all others come through it, too.
+    for _ in 0..12 {
+        speaks(&shop, 9, format!("GET /pay/pay/notify?name=a\"b {END}\r\n").as_bytes()).await;
+    }
+    shop.incidents("unreadable_request", 12).await;
+    shop.incidents("address_blocked", 0).await;
+    // Who comes without one is charged as ever.
+    for _ in 0..12 {
+        speaks(&shop, 6, format!("GET /pay/pay/notify?name=a\"b {END}\r\n").as_bytes()).await;
+    }
+    assert_eq!(shop.incidents("address_blocked", 1).await[0]["address"], "127.0.0.6");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -175,6 +175,15 @@ async fn a_ring_that_fits_no_more_while_it_runs_stops_the_shop() {
     assert!(advice.contains("its key 1 is another one"), "{advice}");
     assert_eq!(shop.pay(&id, "T1", 990).await, (503, "fail".to_owned()));
     assert!(!shop.is_ready().await);
+    // Not Redis is away: the dashboard says what it is, in its alarm and in the list.
+    shop.stream("", |line| line["other_ring"].as_str().is_some_and(|why| why.contains("its key 1 is another one")))
+        .await;
+    let top = wait_for("the dashboard", || {
+        let once = ["top", "--once", "--size", "120x30", "--lang", "en", "--tab", "instances"];
+        let top = String::from_utf8_lossy(&shop.cli(&once, "").stdout).into_owned();
+        top.contains("its key ring is not this store's").then_some(top)
+    });
+    assert!(top.contains("other ring") && !top.contains("does not answer") && !top.contains("no Redis"), "{top}");
     let refused = shop.cli(&["keys", "import", "while", "-"], "K-1\n");
     assert!(!refused.status.success());
     set(&stood, &mut link);
@@ -187,4 +196,5 @@ async fn a_ring_that_fits_no_more_while_it_runs_stops_the_shop() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!((answer, shop.state(&id).await.as_str()), ((200, "success".to_owned()), "delivered"));
+    shop.stream("", |line| line["other_ring"].is_null()).await;
 }

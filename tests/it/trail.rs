@@ -6,6 +6,27 @@ use serde_json::{Value, json};
 
 use crate::support::shop::Daemon;
 
+/// What the trail says of all that is done below, the oldest first.
+fn deeds(id: &str) -> [String; 15] {
+    [
+        "root|product add|trod|low 2; price 9.90 CNY||done".to_owned(),
+        "root|keys import|trod|||5 imported".to_owned(),
+        "root|token add|anna|role operate||operate".to_owned(),
+        "root|token add|eyes|role view||view".to_owned(),
+        format!("root|order new|trod|quantity 1; channel pay||{id}"),
+        format!("anna|order expire|{id}|state pending → expired|the buyer\u{fffd} left|expired"),
+        format!("anna|order approve|{id}||let it be|conflict"),
+        "root|product set|trod|price 9.90 CNY → 8.00 CNY||done".to_owned(),
+        "root|product set|trod|low 2 → 0; per_contact none → 5 keys in 24 hours; sale_from none → 2030-01-02T03:04:05Z||done".to_owned(),
+        "root|address block|203.0.113.7|until UNTIL|it forges|60 minutes".to_owned(),
+        "root|address block|203.0.113.7|until UNTIL → LATER|it goes on|120 minutes".to_owned(),
+        "root|address unblock|203.0.113.7|until LATER → none||done".to_owned(),
+        "root|keys void|trod|||2 voided".to_owned(),
+        "root|keys restore|trod|||1 restored".to_owned(),
+        "root|token remove|eyes|role view → none||done".to_owned(),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_change_stands_in_the_trail_and_nothing_secret() {
     let shop = Daemon::start("");
@@ -50,24 +71,7 @@ async fn every_change_stands_in_the_trail_and_nothing_secret() {
             ["by", "what", "on", "change", "reason", "result"].map(|name| deed[name].as_str().unwrap()).join("|")
         })
         .collect();
-    let expected = [
-        "root|product add|trod|low 2; price 9.90 CNY||done".to_owned(),
-        "root|keys import|trod|||5 imported".to_owned(),
-        "root|token add|anna|role operate||operate".to_owned(),
-        "root|token add|eyes|role view||view".to_owned(),
-        format!("root|order new|trod|quantity 1; channel pay||{id}"),
-        format!("anna|order expire|{id}|state pending → expired|the buyer\u{fffd} left|expired"),
-        format!("anna|order approve|{id}||let it be|conflict"),
-        "root|product set|trod|price 9.90 CNY → 8.00 CNY||done".to_owned(),
-        "root|product set|trod|low 2 → 0; per_contact none → 5 keys in 24 hours; sale_from none → 2030-01-02T03:04:05Z||done".to_owned(),
-        "root|address block|203.0.113.7|until UNTIL|it forges|60 minutes".to_owned(),
-        "root|address block|203.0.113.7|until UNTIL → LATER|it goes on|120 minutes".to_owned(),
-        "root|address unblock|203.0.113.7|until LATER → none||done".to_owned(),
-        "root|keys void|trod|||2 voided".to_owned(),
-        "root|keys restore|trod|||1 restored".to_owned(),
-        "root|token remove|eyes|role view → none||done".to_owned(),
-    ];
-    let expected = expected.map(|line| line.replace("UNTIL", &until[0]).replace("LATER", &until[1]));
+    let expected = deeds(&id).map(|line| line.replace("UNTIL", &until[0]).replace("LATER", &until[1]));
     assert_eq!(lines, expected);
     let shown = String::from_utf8(shop.cli(&["trail"], "").stdout).unwrap();
     assert!(shown.contains("9.90 CNY → 8.00 CNY"), "{shown}");

@@ -128,11 +128,16 @@ async fn a_contact_holds_one_order_or_ten_keys_however_it_is_spelt() {
     shop.product("spelt", &[], 400);
     let from = |n: usize| format!("198.51.100.{n}");
     assert_eq!(status(&shop, &from(1), "one@example.com", "spelt", 100).await, 201);
-    for (n, other) in
-        ["one@example.com", "One@Example.COM", "one+x@example.com", "\u{feff}one@example.com", "ｏne@example.com"]
-            .iter()
-            .enumerate()
-    {
+    let spelt = [
+        "one@example.com",
+        "One@Example.COM",
+        "one+x@example.com",
+        "\u{feff}one@example.com",
+        "ｏne@example.com",
+        "mailto:one@example.com",
+        "one(me)@example.com,",
+    ];
+    for (n, other) in spelt.iter().enumerate() {
         let answer = buy(&shop, &from(n + 2), other, "spelt", 1).await;
         assert_eq!((answer.status, &answer.body["limit"]), (429, &json!("unpaid_keys_per_contact")), "{other}");
     }
@@ -150,6 +155,46 @@ async fn a_contact_holds_one_order_or_ten_keys_however_it_is_spelt() {
         list["orders"].as_array().unwrap().len()
     };
     assert_eq!((found("j.o.e%40gmail.com").await, found("joe%40gmail.com").await), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_has_only_so_many_unpaid_orders_however_many_networks_it_has() {
+    let shop = shop("unpaid_per_address = 2\n");
+    shop.product("later", &["--take", "payment"], 40);
+    let mut made = 0;
+    for network in 0..30 {
+        let answer = buy(&shop, &format!("2001:db8:5:{network}::1"), &format!("{network}@a.test"), "later", 1).await;
+        let site = answer.body["detail"].as_str().is_some_and(|says| says.contains("from this site: at most 20"));
+        assert!(answer.status == 201 || site && answer.body["limit"] == "unpaid_per_address", "{}", answer.body);
+        made += u32::from(answer.status == 201);
+    }
+    assert_eq!(made, 20);
+    assert_eq!(status(&shop, "2001:db8:6::1", "other@a.test", "later", 1).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_it_is_set_one_order_alone_does_not_hold_a_whole_pool() {
+    let shop = shop("bulk_from = [\"198.51.100.0/24\"]\nunpaid_keys_per_order = \"50%\"\n");
+    shop.product("whole", &[], 100);
+    let refused = buy(&shop, "203.0.113.9", "a@example.test", "whole", 100).await;
+    assert_eq!((refused.status, &refused.body["limit"]), (429, &json!("unpaid_keys_per_order")), "{}", refused.body);
+    assert_eq!(refused.retry_after, None, "no waiting helps");
+    assert!(refused.body["detail"].as_str().unwrap().contains("at most 50 now"), "{}", refused.body);
+    // Half of what is free, one visitor after another: others still find something.
+    for (address, quantity, free) in [("203.0.113.9", 50, 50), ("203.0.113.10", 25, 25), ("203.0.113.11", 13, 12)] {
+        assert_eq!(status(&shop, address, &format!("{address}@example.test"), "whole", quantity + 1).await, 429);
+        assert_eq!(status(&shop, address, &format!("{address}@example.test"), "whole", quantity).await, 201);
+        assert_eq!(available(&shop, "whole").await, free);
+    }
+    // A few are never refused for it, what is not there is refused for that, and bulk buyers are not concerned.
+    assert_eq!(status(&shop, "203.0.113.12", "c@example.test", "whole", 13).await, 409);
+    assert_eq!(status(&shop, "203.0.113.12", "c@example.test", "whole", 10).await, 201);
+    shop.product("bulk", &[], 100);
+    assert_eq!(status(&shop, "198.51.100.7", "d@example.test", "bulk", 100).await, 201);
+    // Who takes at payment holds nothing.
+    shop.product("later", &["--take", "payment"], 100);
+    assert_eq!(status(&shop, "203.0.113.13", "e@example.test", "later", 100).await, 201);
+    shop.audit();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,11 +255,17 @@ async fn an_order_that_was_counted_and_never_made_ends_with_its_time() {
     let shop = shop("");
     shop.product("cut", &["--take", "payment", "--expires-minutes", "1"], 5);
     let mut link = redis_of(&shop);
-    // As when the daemon is killed in between: counted, and no order.
+    // One that Redis refuses counts for nobody.
     let stock = names(&mut link, "pool").pop().unwrap().replace(":pool:", ":owed:");
     redis::cmd("SET").arg(&stock).arg("x").exec(&mut link).unwrap();
     assert_eq!(status(&shop, "203.0.113.9", "cut@example.test", "cut", 1).await, 500);
     redis::cmd("DEL").arg(&stock).exec(&mut link).unwrap();
+    assert!(names(&mut link, "ends").is_empty());
+    // As when the daemon is killed in between: counted, and no order.
+    assert_eq!(status(&shop, "203.0.113.9", "cut@example.test", "cut", 1).await, 201);
+    for name in names(&mut link, "order") {
+        redis::cmd("DEL").arg(&name).exec(&mut link).unwrap();
+    }
     let ends = names(&mut link, "ends");
     assert_eq!(ends.len(), 2, "its contact's and its address'");
     for name in ends {
@@ -224,6 +275,50 @@ async fn an_order_that_was_counted_and_never_made_ends_with_its_time() {
         }
     }
     assert_eq!(status(&shop, "203.0.113.9", "cut@example.test", "cut", 1).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_goes_away_meanwhile_has_an_order_or_none_and_his_key_stands_for_it() {
+    let shop = shop("");
+    shop.product("gone", &["--per-contact", "1/24h"], 60);
+    let host = shop.public.trim_start_matches("http://").to_owned();
+    let order = |n: usize| json!({"product": "gone", "quantity": 1, "contact": format!("buyer-{n}@example.test"), "channel": "pay"});
+    for n in 0..40 {
+        let body = order(n).to_string();
+        let head = format!(
+            "POST /v1/orders HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.{n}\r\nIdempotency-Key: key-{n}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut line = tokio::net::TcpStream::connect(&host).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut line, head.as_bytes()).await.unwrap();
+        // At whatever moment: while it is read, counted, reserved or answered.
+        tokio::time::sleep(Duration::from_micros(n as u64 * 200)).await;
+        line.set_zero_linger().unwrap();
+    }
+    for n in 0..40 {
+        let answer = wait_for_answer(&shop, n, &order(n)).await;
+        assert_eq!(answer.status, 201, "{n}: {}", answer.body);
+        let contact = format!("buyer-{n}@example.test");
+        let made = shop.json(&["order", "list", "--contact", &contact], "")["orders"].as_array().unwrap().len();
+        assert_eq!(made, 1, "{contact}");
+    }
+    shop.audit();
+}
+
+/// The answer to a request under its key, once the first one of that key has ended.
+async fn wait_for_answer(shop: &Daemon, n: usize, order: &Value) -> Answer {
+    for _ in 0..100 {
+        let ask = shop.http.post(format!("{}/v1/orders", shop.public)).json(order);
+        let ask = ask.header("x-forwarded-for", format!("203.0.113.{n}")).header("idempotency-key", format!("key-{n}"));
+        let answer = ask.send().await.unwrap();
+        let status = answer.status().as_u16();
+        if status != 409 {
+            let body = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+            return Answer { status, retry_after: None, body };
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the first request under key {n} never ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

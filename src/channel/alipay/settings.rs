@@ -72,7 +72,7 @@ pub const GATEWAY_URL: Setting = Setting::optional(
 )
 .or("https://openapi.alipay.com/gateway.do");
 pub const SUBJECT: Setting = Setting::optional(
-    Form::Line,
+    Form::Prose,
     "subject",
     "what Alipay shows, at most 128 characters without / = &; never a buyer's text",
     "支付宝显示的名称,最多 128 个字符,不含 / = &;不会是买家填写的内容",

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{cert::Cert, common, hook, json as strict, keys::PublicKey};
 use super::{CERT_S, PayPal};
-use crate::domain::{Call, Callback, Millis, Rejection, Response};
+use crate::domain::{Call, Callback, Millis, Rejection, Response, time};
 
 /// The headers that sign a webhook.
 pub struct Transmission<'a> {
@@ -74,8 +74,8 @@ impl PayPal {
         if !self.is_paypals(sent.cert_url) {
             return Err(Rejection::CertUntrusted);
         }
-        let at: jiff::Timestamp = sent.time.parse().map_err(|_| Rejection::Malformed)?;
-        if at.as_second().abs_diff((now / 1000).cast_signed()) > self.tolerance_s {
+        let at = time::parse(sent.time).ok_or(Rejection::Malformed)?;
+        if (at / 1000).abs_diff(now / 1000) > self.tolerance_s {
             return Err(Rejection::StaleTimestamp);
         }
         let Some(roots) = &self.local else { return self.asked_whether(callback, &sent, heard) };

@@ -26,14 +26,14 @@ const PUBLIC_KEY: &str = "PUB_KEY_ID_";
 pub type Keys = BTreeMap<String, (PublicKey, Option<Cert>)>;
 
 /// Why a message is not believed (yet).
-pub enum Doubt {
+pub enum Unbelieved {
     /// Its key is not known: the certificates are to be fetched.
     Fetch,
     /// It is not the platform's.
     Refused(Rejection),
 }
 
-impl From<Rejection> for Doubt {
+impl From<Rejection> for Unbelieved {
     fn from(why: Rejection) -> Self {
         Self::Refused(why)
     }
@@ -90,7 +90,7 @@ impl Platform {
         seen: &[Response],
         seal: &LessSafeKey,
         now: Millis,
-    ) -> Result<(), Doubt> {
+    ) -> Result<(), Unbelieved> {
         let need = |name: &str| header(name).filter(|text| !text.is_empty()).ok_or(Rejection::MissingSignature);
         if header("wechatpay-signature-type").is_some_and(|kind| kind != SCHEME) {
             return Err(Rejection::SignTypeMismatch.into());
@@ -111,7 +111,7 @@ impl Platform {
                 Some(keys) => signed(keys, &header, body, now)?,
                 // One answer may be of hours ago; a second one is of now.
                 None if fetched.len() > 1 => return Err(Rejection::KeyUnknown.into()),
-                None => return Err(Doubt::Fetch),
+                None => return Err(Unbelieved::Fetch),
             }
         } else {
             return Err(Rejection::KeyUnknown.into());

@@ -16,14 +16,21 @@ const THINGS: [(&str, &str); 8] = [
 ];
 
 /// Beginnings of what the settings' readers say, and the same in Chinese.
-const SAYINGS: [(&str, &str); 18] = [
+const SAYINGS: [(&str, &str); 25] = [
     ("is your own key", "这是你自己的公钥(与这里的私钥是一对),此处需要平台的"),
     ("is not the key of", "与证书不是一对"),
     ("is not the certificate of", "与私钥不是一对"),
     ("holds no certificate", "里面没有证书"),
     ("holds several certificates", "里面不止一张证书"),
     ("holds a certificate that is not valid now", "里面有已过期或尚未生效的证书"),
+    ("holds a certificate without an RSA key", "证书里不是 2048 位以上的 RSA 密钥"),
+    ("holds a certificate whose issuer", "证书的签发者无法读取"),
     ("holds a line's end", "内容含换行或控制字符,应只有一行"),
+    ("holds a character that is not seen", "中间有看不见的字符(零宽、不换行空格、全角空格等),请重新复制或手工输入"),
+    ("holds nothing but blanks", "只有空白或看不见的字符"),
+    ("has blanks or characters that are not seen", "首尾有空白或看不见的字符,已忽略"),
+    ("begins with a name and a sign", "前面像是带着名称(如 KEY=…、密钥:…),请只填后面的内容"),
+    ("stands in quotation marks", "带着引号,引号不是内容的一部分,请去掉"),
     ("holds a blank", "含空格或非 ASCII 字符,请重新复制"),
     ("must be letters and digits", "只能是字母和数字"),
     ("must begin with https://", "必须以 https:// 开头,且不带参数"),

@@ -55,7 +55,7 @@ pub async fn run(context: &Context, name: &str, file: &Path, period: Option<Peri
     }
     differences.sort_by_key(|it| it.difference);
     show(context, (name, &kind), &trades, &differences, &unread, period.is_some());
-    Ok(ExitCode::from(u8::from(!differences.is_empty() || !unread.is_empty())))
+    Ok(ExitCode::from(u8::from(!differences.is_empty() || !unread.is_empty() || context.warned.get().is_some())))
 }
 
 async fn kind_of(client: &Client, name: &str) -> Result<String, Failure> {
@@ -199,6 +199,7 @@ fn show(
         "missing_there": there, "amount_differs": of("amount_differs"), "refund_differs": of("refund_differs"),
         "differences": differences, "unread": unread,
     });
+    let report = context.report(report);
     if context.out.json {
         return context.out.value(&report);
     }

@@ -1,6 +1,7 @@
 //! What a file is that is not a list of keys, told by how it begins.
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 /// What is text and begins so (in small letters, behind blanks): what it is.
 const TEXTS: [(&str, &[&str]); 9] = [
@@ -55,22 +56,6 @@ const NAMES: [(&str, &str); 11] = [
     ("gif", "a picture (GIF)"),
 ];
 
-/// Fields by which a mail begins.
-const MAIL: [&str; 12] = [
-    "from",
-    "to",
-    "subject",
-    "date",
-    "received",
-    "return-path",
-    "delivered-to",
-    "message-id",
-    "mime-version",
-    "reply-to",
-    "content-type",
-    "dkim-signature",
-];
-
 /// Names in the answer of an API that says no, or wraps what it says: one such object alone is no key.
 const ANSWER: [&str; 10] =
     ["error", "errors", "errmsg", "errcode", "message", "msg", "code", "status", "detail", "data"];
@@ -85,7 +70,20 @@ pub(super) fn what(head: &[u8], text: bool, whole: bool) -> Option<String> {
     if !text {
         return magic(head);
     }
-    mail(start).or_else(|| json(start, whole)).map(str::to_owned)
+    if is_upload(start) {
+        return Some("an upload of a form (multipart) with the file in it".to_owned());
+    }
+    let yaml = start.starts_with(b"---\n") || start.starts_with(b"---\r\n");
+    let markup = || super::markup::is_xml(start).then_some("a web page or XML, or a piece of it");
+    yaml.then_some("a YAML document").or_else(|| json(start, whole)).or_else(markup).map(str::to_owned)
+}
+
+/// Whether it is a form as browsers and `curl -F` send it (RFC 7578): a line of its boundary, then the fields of a part.
+fn is_upload(start: &[u8]) -> bool {
+    let mut lines = start.splitn(3, |b| *b == b'\n');
+    let part = b"content-disposition: form-data";
+    lines.next().is_some_and(|line| line.starts_with(b"--"))
+        && lines.next().and_then(|line| line.get(..part.len())).is_some_and(|line| line.eq_ignore_ascii_case(part))
 }
 
 /// What is no text, by its first bytes. Never asked about text, where a key may begin with `BM` as a picture does.
@@ -106,18 +104,8 @@ fn magic(head: &[u8]) -> Option<String> {
     )
 }
 
-fn mail(start: &[u8]) -> Option<&'static str> {
-    let field = |line: &[u8]| {
-        let name = line.split(|b| *b == b':').next().filter(|name| name.len() < line.len());
-        name.is_some_and(|name| MAIL.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())))
-    };
-    let mut lines = start.split(|b| *b == b'\n').take(6);
-    let first = lines.next().is_some_and(field);
-    (first && lines.any(field)).then_some("a mail")
-}
-
-/// One JSON document over several lines, or a list, or an API's answer. An object on each line is not one: accounts are
-/// sold so.
+/// One JSON document over several lines, a list, lists alone, or one object that holds others or is an API's answer. An
+/// object of texts on each line is not one: accounts are sold so.
 fn json(start: &[u8], whole: bool) -> Option<&'static str> {
     if !matches!(start.first(), Some(b'{' | b'[')) {
         return None;
@@ -125,18 +113,17 @@ fn json(start: &[u8], whole: bool) -> Option<&'static str> {
     let end = start.iter().position(|b| *b == b'\n').unwrap_or(start.len());
     let (first, after) = start.split_at(end);
     let alone = whole && after.trim_ascii().is_empty();
-    let document = match serde_json::from_slice::<IgnoredAny>(first) {
-        // `[A-1]` and the like may be keys: a list holds texts, objects or lists.
-        Ok(_) if alone && first[0] == b'[' => {
-            serde_json::from_slice::<Vec<serde_json::Value>>(first).is_ok_and(|list| {
-                list.is_empty() || list.iter().any(|one| one.is_string() || one.is_object() || one.is_array())
-            })
+    let document = match serde_json::from_slice::<Value>(first) {
+        Ok(Value::Array(list)) => {
+            let second = after.trim_ascii_start().split(|b| *b == b'\n').next().unwrap_or_default();
+            let lists = || matches!(serde_json::from_slice::<Value>(second), Ok(Value::Array(list)) if holds(&list));
+            (alone && list.is_empty()) || (holds(&list) && (alone || lists()))
         }
-        Ok(_) => {
-            alone
-                && serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(first)
-                    .is_ok_and(|object| object.keys().any(|key| ANSWER.contains(&key.to_ascii_lowercase().as_str())))
+        Ok(Value::Object(object)) => {
+            let answers = |key: &String| ANSWER.contains(&key.to_ascii_lowercase().as_str());
+            alone && (object.keys().any(answers) || object.values().any(|value| value.is_array() || value.is_object()))
         }
+        Ok(_) => false,
         // Cut off here, it goes on in the next line: with what comes, or as far as was looked, it is JSON.
         Err(error) if error.is_eof() => match serde_json::from_slice::<IgnoredAny>(start) {
             Ok(_) => true,
@@ -145,4 +132,9 @@ fn json(start: &[u8], whole: bool) -> Option<&'static str> {
         Err(_) => false,
     };
     document.then_some("a JSON document")
+}
+
+/// Whether a list holds texts, objects or lists; `[A-1]` and `[1]` may be keys.
+fn holds(list: &[Value]) -> bool {
+    list.iter().any(|one| one.is_string() || one.is_object() || one.is_array())
 }

@@ -6,10 +6,16 @@
 
 mod document;
 mod encoding;
+mod heading;
+mod mail;
+mod markup;
 mod table;
 
 use crate::domain::text::bare;
-use encoding::Readings;
+use encoding::{Guess, Readings};
+pub use heading::is_heading;
+use mail::Mail;
+use markup::Markup;
 use table::Quoted;
 
 /// As much of a file's beginning as is looked at for what it is.
@@ -21,12 +27,20 @@ const PIECE_BYTES: usize = 131_072;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum NotKeys {
-    #[error("the file is {0}, not a text with a key on each line")]
-    Document(String),
     #[error(
-        "the file is no UTF-8 text (line {line}): it looks like {looks}. Save it as UTF-8 (Notepad: Save as, encoding UTF-8; elsewhere: iconv -t UTF-8 -f ITS-ENCODING)"
+        "the file is {0}, not a text with a key on each line. If every line is a key all the same: --as-lines (as_lines=true)"
     )]
-    Encoding { looks: String, line: u64 },
+    Document(String),
+    #[error("the file is {0}, not a text with a key on each line")]
+    Binary(String),
+    #[error(
+        "the file is no UTF-8 text (line {line}): it looks like {looks}. Save it as UTF-8 (Notepad: Save as, encoding UTF-8; elsewhere: iconv -t UTF-8 -f {from} FILE > NEW)"
+    )]
+    Encoding { looks: String, from: &'static str, line: u64 },
+    #[error(
+        "the lines of the file end with a carriage return alone, as old Macs wrote them, so that all of it is one line: write a line feed instead (tr '\\r' '\\n' < FILE > NEW)"
+    )]
+    LoneReturns,
     #[error(
         "the file can be read as UTF-8 and as GBK, with different text (line {line}): say --encoding utf-8 (encoding=utf-8) if it is UTF-8; a file in GBK is saved as UTF-8 first"
     )]
@@ -43,6 +57,15 @@ pub fn is_utf8(name: &str) -> bool {
     ["utf-8", "utf8"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
+/// What somebody says of a file who has looked at it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said {
+    /// It is UTF-8, where it could be two encodings.
+    pub utf8: bool,
+    /// Every line is a key, whatever the whole looks like: what is no text is refused all the same.
+    pub as_lines: bool,
+}
+
 /// Looks at a file as it is read.
 #[derive(Default)]
 pub struct Sheet {
@@ -56,7 +79,11 @@ pub struct Sheet {
     broken: Option<u64>,
     /// Whether there is a NUL, or in what is no UTF-8 another control character that no text has.
     binary: bool,
+    /// Carriage returns inside lines.
+    returns: u64,
     quoted: Quoted,
+    mail: Mail,
+    markup: Markup,
     readings: Readings,
 }
 
@@ -96,34 +123,47 @@ impl Sheet {
         self.lines + u64::from(last)
     }
 
-    /// What is to be said of the whole file; `utf8` where somebody who knows says that it is UTF-8.
+    /// What is to be said of the whole file, beside what somebody said of it who knows.
     ///
     /// # Errors
     /// It is no file of keys.
-    pub fn judge(mut self, utf8: bool) -> Result<(), NotKeys> {
+    pub fn judge(mut self, said: Said) -> Result<(), NotKeys> {
         if !self.rest.is_empty() {
             let last = std::mem::take(&mut self.rest);
             self.line(&last);
         }
         let whole = self.bytes == self.head.len() as u64;
         let text = self.broken.is_none() && !self.binary;
+        let encoding = |Guess { looks, iconv }, line| {
+            Err(NotKeys::Encoding { looks, from: iconv.unwrap_or("ITS-ENCODING"), line })
+        };
         if let Some(wide) = encoding::wide(&self.head) {
-            let line = self.broken.unwrap_or(1);
-            return Err(NotKeys::Encoding { looks: wide.to_owned(), line });
+            return encoding(wide, self.broken.unwrap_or(1));
         }
-        if let Some(what) = document::what(&self.head, text, whole).or_else(|| self.quoted.what()) {
-            return Err(NotKeys::Document(what));
-        }
-        if self.binary {
-            return Err(NotKeys::Document("a binary file".to_owned()));
+        if !text {
+            if let Some(what) = document::what(&self.head, false, whole) {
+                return Err(NotKeys::Binary(what));
+            }
+            if self.binary {
+                return Err(NotKeys::Binary("a binary file".to_owned()));
+            }
         }
         if let Some(line) = self.broken {
-            let looks = encoding::guess(&self.head);
-            return Err(NotKeys::Encoding { looks: looks.to_owned(), line });
+            return encoding(encoding::guess(&self.head), line);
+        }
+        if self.returns > self.lines {
+            return Err(NotKeys::LoneReturns);
+        }
+        if !said.as_lines {
+            let document = document::what(&self.head, true, whole).or_else(|| self.quoted.what());
+            let others = || self.mail.what().or_else(|| self.markup.what()).map(str::to_owned);
+            if let Some(what) = document.or_else(others) {
+                return Err(NotKeys::Document(what));
+            }
         }
         let marked = self.head.starts_with("\u{feff}".as_bytes());
         match self.readings.fits_two() {
-            Some(line) if !utf8 && !marked => Err(NotKeys::Ambiguous { line }),
+            Some(line) if !said.utf8 && !marked => Err(NotKeys::Ambiguous { line }),
             _ => Ok(()),
         }
     }
@@ -142,7 +182,11 @@ impl Sheet {
                 self.binary |= line.iter().any(|b| matches!(b, 1..=8 | 14..=25 | 28..=31 | 127));
             }
         }
-        self.quoted.meet(line.trim_ascii_end());
+        let line = line.trim_ascii_end();
+        self.returns += line.iter().filter(|b| **b == b'\r').count() as u64;
+        self.quoted.meet(line);
+        self.mail.meet(line);
+        self.markup.meet(line);
     }
 }
 
@@ -150,11 +194,11 @@ impl Sheet {
 ///
 /// # Errors
 /// It is no file of keys; beside that, how many lines it has.
-pub fn judge(file: &[u8], utf8: bool) -> Result<(), (NotKeys, u64)> {
+pub fn judge(file: &[u8], said: Said) -> Result<(), (NotKeys, u64)> {
     let mut sheet = Sheet::default();
     sheet.feed(file);
     let lines = sheet.lines();
-    sheet.judge(utf8).map_err(|why| (why, lines))
+    sheet.judge(said).map_err(|why| (why, lines))
 }
 
 #[cfg(test)]

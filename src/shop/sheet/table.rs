@@ -2,11 +2,11 @@
 
 /// What may stand between two fields.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
-/// What columns are called; a first line of such words alone is no key.
-const HEADINGS: &str = "account amount card cards code codes comment date email expires expiry id key keys login mail name no \
-    note notes number order pass passwd password pin price product pwd remark remarks secret serial status type \
-    user username \
-    备注 编号 兑换码 内容 卡密内容 密钥 激活码 序列号 链接 验证码 价格 面值 名称 密码 日期 商品 序号 用户名 邮箱 有效期 账号 帐号 账户 卡号 卡密 状态";
+/// Lines in which the headings of a table are looked for: a title or blank lines may stand above.
+const TITLES: u64 = 10;
+/// What spreadsheets show in a field that they cannot show, or cannot work out.
+const SPOILT: [&[u8]; 9] =
+    [b"#N/A", b"#REF!", b"#NAME?", b"#VALUE!", b"#DIV/0!", b"#NULL!", b"#NUM!", b"#SPILL!", b"#CALC!"];
 /// Lines after which a quote that nobody closes was none.
 const OPEN_LINES: u32 = 200;
 
@@ -37,13 +37,15 @@ pub(super) struct Quoted {
     line: u64,
     /// Line of the first row that is one of a table.
     found: Option<u64>,
+    /// Line of the first with what only a spreadsheet writes.
+    spreadsheet: Option<u64>,
     /// A field that is open since so many lines, and what its fields are parted by.
     open: Option<(u8, u32)>,
     /// Lines that are one field in quotes; others, but for the first.
     single: u64,
     others: u64,
-    /// The first line is headings, so many, parted by that.
-    headings: Option<(u8, usize)>,
+    /// One of the first lines is headings: which, how many, parted by what.
+    headings: Option<(u64, u8, usize)>,
     /// A row stands below them.
     headed: bool,
 }
@@ -56,10 +58,14 @@ impl Quoted {
         if self.line == 1 && (4..=5).contains(&line.len()) && line[..4].eq_ignore_ascii_case(b"sep=") {
             self.found = Some(1);
         }
-        if self.line == 1 {
-            self.headings = DELIMITERS.into_iter().find_map(|delimiter| Some((delimiter, headings(line, delimiter)?)));
-        } else if let Some((delimiter, fields)) = self.headings {
+        if let Some((_, delimiter, fields)) = self.headings {
             self.headed |= line.split(|b| *b == delimiter).count() == fields;
+        } else if self.line <= TITLES {
+            let all = DELIMITERS.into_iter().chain([b'|']);
+            self.headings = all.into_iter().find_map(|part| Some((self.line, part, headings(line, part)?)));
+        }
+        if self.spreadsheet.is_none() && of_a_spreadsheet(line) {
+            self.spreadsheet = Some(self.line);
         }
         if self.found.is_some() {
             return;
@@ -94,16 +100,49 @@ impl Quoted {
         if let Some(line) = self.found.or_else(|| (self.single > 0 && self.others == 0).then_some(1)) {
             return Some(format!("a table (CSV) with fields in quotes, as in line {line}"));
         }
-        self.headed.then(|| "a table (CSV) with headings in its first line".to_owned())
+        if let Some(line) = self.spreadsheet {
+            return Some(format!("a table as spreadsheets and pages write it, not its plain text, as in line {line}"));
+        }
+        let (line, ..) = self.headings.filter(|_| self.headed)?;
+        Some(format!("a table (CSV) with headings in line {line}"))
     }
 }
 
 /// How many fields a line has that is headings alone.
 fn headings(line: &[u8], delimiter: u8) -> Option<usize> {
-    let fields = std::str::from_utf8(line).ok()?.split(char::from(delimiter));
-    let fields: Vec<String> = fields.map(|field| field.trim().to_lowercase()).collect();
-    (fields.len() > 1 && fields.iter().all(|field| HEADINGS.split_whitespace().any(|word| word == field)))
-        .then_some(fields.len())
+    let fields: Vec<&str> = std::str::from_utf8(line).ok()?.split(char::from(delimiter)).collect();
+    (fields.len() > 1 && fields.iter().all(|field| super::heading::is_word(field))).then_some(fields.len())
+}
+
+/// What a spreadsheet writes into a field that is no text of its own: `="0001"`, so that zeros stay, `1.23457E+15`, by
+/// which digits are lost, and `########` or `#N/A` where there is nothing to show; or the line of dashes below the headings of a table in Markdown.
+fn of_a_spreadsheet(line: &[u8]) -> bool {
+    let forced = |field: &[u8]| field.starts_with(b"=\"") && field.len() > 2 && field.ends_with(b"\"");
+    let shortened = |field: &[u8]| {
+        let Some((exponent, [mantissa @ .., b'E' | b'e', b'+'])) = field.split_last_chunk::<2>().map(|(a, b)| (b, a))
+        else {
+            return false;
+        };
+        let part = match mantissa {
+            [_] => &b"0"[..],
+            [_, b'.' | b',', rest @ ..] => rest,
+            _ => return false,
+        };
+        let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+        digits(exponent) && digits(&mantissa[..1]) && digits(part) && part.len() < 18
+    };
+    let spoilt = |field: &[u8]| SPOILT.contains(&field) || (field.len() >= 4 && field.iter().all(|b| *b == b'#'));
+    let fields =
+        |is: &dyn Fn(&[u8]) -> bool| line.split(|b| DELIMITERS.contains(b)).any(|field| is(field.trim_ascii()));
+    let ruled = || {
+        let bars = line.iter().filter(|b| **b == b'|').count();
+        bars > 0 && line.windows(3).any(|dashes| dashes == b"---") && line.iter().all(|b| b"|-: ".contains(b))
+    };
+    let has = |two: &[u8; 2]| line.windows(2).any(|pair| pair == two);
+    (has(b"=\"") && fields(&forced))
+        || ((has(b"E+") || has(b"e+")) && (fields(&shortened) || shortened(line.trim_ascii())))
+        || (line.contains(&b'#') && fields(&spoilt))
+        || (line.starts_with(b"|") && ruled())
 }
 
 /// The bytes behind a field's closing quote; `None` where it does not close.

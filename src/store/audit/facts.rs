@@ -7,6 +7,9 @@ use super::{Report, Sound, UNREADABLE};
 use crate::domain::{Order, OrderId, OrderState, PaymentState, ProductId};
 use crate::store::Look;
 
+/// What is said of an order whose hash cannot be read.
+const DAMAGED: &str = "cannot be read: its hash in Redis was changed or damaged; the sums below lack what it holds";
+
 /// One order, as far as sums need it.
 #[derive(Debug, Clone, Copy)]
 pub struct OrderFacts {
@@ -56,6 +59,10 @@ impl<'a> Facts<'a> {
         self.odd.remove(&look.id);
         let Some(order) = look.order else {
             self.orders.remove(&look.id);
+            if look.damaged {
+                let wrong = vec![("damaged", DAMAGED.to_owned())];
+                self.odd.insert(look.id, Odd { extras: Vec::new(), wrong });
+            }
             return;
         };
         let states: Vec<PaymentState> = look.payments.iter().map(|record| record.state).collect();
@@ -73,7 +80,8 @@ impl<'a> Facts<'a> {
         let extras = look.payments.iter().filter(|record| record.state == PaymentState::Extra);
         let extras: Vec<String> =
             extras.map(|record| format!("extra:{}:{}|{}", look.id, record.channel, record.trade_no)).collect();
-        let mut wrong = wrong(&order, &states);
+        // Of payments that cannot all be read nothing is known to be missing.
+        let mut wrong = wrong(&order, look.unread.is_none().then_some(&states[..]));
         wrong.extend(
             order.keys.iter().filter(|sealed| !(self.sound)(sealed)).map(|_| ("unreadable", UNREADABLE.to_owned())),
         );
@@ -102,8 +110,8 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// What is wrong with an order by itself.
-fn wrong(order: &Order, states: &[PaymentState]) -> Vec<(&'static str, String)> {
+/// What is wrong with an order by itself; `states` of its payments, where all are known.
+fn wrong(order: &Order, states: Option<&[PaymentState]>) -> Vec<(&'static str, String)> {
     let mut wrong = Vec::new();
     let due = if order.state == OrderState::Delivered { order.quantity as usize } else { 0 };
     if order.keys.len() != due {
@@ -114,6 +122,7 @@ fn wrong(order: &Order, states: &[PaymentState]) -> Vec<(&'static str, String)> 
     if order.reserved > 0 && (!live || order.reserved != order.quantity) {
         wrong.push(("order", format!("{} with {} of {} reserved", order.state, order.reserved, order.quantity)));
     }
+    let Some(states) = states else { return wrong };
     let has = |state| states.contains(&state);
     let (settled, held, refunded) = (has(PaymentState::Settled), has(PaymentState::Held), has(PaymentState::Refunded));
     let fits = match order.state {

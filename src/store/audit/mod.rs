@@ -22,7 +22,7 @@ const LISTED: usize = 1000;
 /// One thing that does not add up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// `key_twice`, `trade_twice`, `unreadable`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`, `store`.
+    /// `key_twice`, `trade_twice`, `unreadable`, `damaged`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`, `store`.
     pub kind: &'static str,
     /// Of what: an order, a product.
     pub what: String,

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::ControlFlow;
 
 use super::Report;
 use crate::domain::order::PaymentRecord;
+use crate::domain::text::printable;
 use crate::domain::{PaymentState, Slot};
 use crate::store::orders::{fields, read_payment};
 use crate::store::{Store, StoreError};
-
-/// Numbers whose payments are read at once.
-const BATCH: usize = 250;
 
 /// A payment as its gateway knows it: one of the channels of its account, always the same one, and the trade number.
 type Trade = (String, String);
@@ -29,18 +28,29 @@ impl Store {
     /// Payments for numbers we do not know must wait for a person, or have been finished by one; and no payment may stand as
     /// settled with two orders, through whatever channels of its account it came.
     pub(super) async fn audit_payments(&self, report: &mut Report) -> Result<(), StoreError> {
-        let (mut orphans, mut met) = (Vec::new(), Vec::new());
-        self.each_payment(&mut |id, record| match record.state {
-            PaymentState::Orphan => orphans.push((id.to_owned(), record)),
-            PaymentState::Settled => met.push(print(&self.trade(&record))),
-            _ => {}
+        let (mut orphans, mut met, mut damaged) = (Vec::new(), Vec::new(), BTreeSet::new());
+        self.each_payment(&mut |id, name, record| {
+            match record {
+                Ok(record) if record.state == PaymentState::Orphan => orphans.push((id.to_owned(), record)),
+                Ok(record) if record.state == PaymentState::Settled => met.push(print(&self.trade(&record))),
+                Ok(_) => {}
+                Err(_) => drop(damaged.insert((id.to_owned(), name.to_owned()))),
+            }
+            ControlFlow::Continue(())
         })
         .await?;
+        for (id, name) in damaged {
+            let detail = format!(
+                "the record {:?} of a payment cannot be read: it was changed or damaged",
+                printable(&name, 200)
+            );
+            report.add("damaged", id, detail);
+        }
         for (id, record) in orphans {
             let member = format!("orphan:{id}:{}|{}", record.channel, record.trade_no);
             let review = self.names.review(Slot::of_number(&id));
             let waits: Option<f64> = self.ask(redis::cmd("ZSCORE").arg(review).arg(&member)).await?;
-            if waits.is_none() && self.payments(&id).await?.contains(&record) {
+            if waits.is_none() && self.readable_payments(&id).await?.contains(&record) {
                 report.add("review", &id, "an orphan payment that nobody is shown");
             }
         }
@@ -56,17 +66,20 @@ impl Store {
             return Ok(());
         }
         let mut found: BTreeMap<Trade, BTreeSet<String>> = BTreeMap::new();
-        self.each_payment(&mut |id, record| {
-            let trade = self.trade(&record);
-            if record.state == PaymentState::Settled && twice.contains(&print(&trade)) {
-                found.entry(trade).or_default().insert(id.to_owned());
+        self.each_payment(&mut |id, _, record| {
+            if let Some(record) = record.ok().filter(|record| record.state == PaymentState::Settled) {
+                let trade = self.trade(&record);
+                if twice.contains(&print(&trade)) {
+                    found.entry(trade).or_default().insert(id.to_owned());
+                }
             }
+            ControlFlow::Continue(())
         })
         .await?;
         for (trade, ids) in found.iter().filter(|(_, ids)| ids.len() > 1) {
             let mut stand = Vec::new();
             for id in ids {
-                let records = self.payments(id).await?;
+                let records = self.readable_payments(id).await?;
                 if records.iter().any(|it| it.state == PaymentState::Settled && self.trade(it) == *trade) {
                     stand.push(id.as_str());
                 }
@@ -79,28 +92,9 @@ impl Store {
         Ok(())
     }
 
-    /// Hands every payment there is to `take`, with the number it stands with; some of them twice.
-    async fn each_payment(&self, take: &mut (dyn FnMut(&str, PaymentRecord) + Send)) -> Result<(), StoreError> {
-        let pattern = self.names.every("pay");
-        let mut cursor = 0u64;
-        loop {
-            let (next, names) = self.scan(cursor, &pattern).await?;
-            for batch in names.chunks(BATCH) {
-                let mut pipe = redis::pipe();
-                for name in batch {
-                    pipe.cmd("HGETALL").arg(name);
-                }
-                for (name, answer) in batch.iter().zip(self.ask_all(&pipe).await?) {
-                    let Some(id) = name.rsplit(':').next() else { continue };
-                    for (field, value) in fields(&answer) {
-                        take(id, read_payment(&field, value)?);
-                    }
-                }
-            }
-            cursor = next;
-            if cursor == 0 {
-                return Ok(());
-            }
-        }
+    /// The payments that stand with a number, those that can be read.
+    async fn readable_payments(&self, id: &str) -> Result<Vec<PaymentRecord>, StoreError> {
+        let answer: redis::Value = self.ask(redis::cmd("HGETALL").arg(self.names.pay(id))).await?;
+        Ok(fields(&answer).filter_map(|(name, value)| read_payment(&name, value).ok()).collect())
     }
 }

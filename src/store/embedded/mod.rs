@@ -13,7 +13,7 @@ pub mod memory;
 mod process;
 
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -72,6 +72,14 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> EmbeddedError {
 /// It cannot be made.
 pub fn make_private(path: &Path) -> Result<(), EmbeddedError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))
+}
+
+/// A folder of another user than ours or root is told of: who owns it can read, and exchange, the keys' own key.
+pub fn warn_if_foreign(path: &Path) {
+    let owner = std::fs::metadata(path).map_or(0, |meta| meta.uid());
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        tracing::warn!(path = %path.display(), owner, "This folder belongs to another user, who can read and exchange the key ring and the operators' token in it. Run kamid as that user, or: chown -R {} {}", rustix::process::geteuid().as_raw(), path.display());
+    }
 }
 
 /// A folder that was made or copied with other modes is told of, and left as it is.
@@ -402,6 +410,14 @@ impl Embedded {
                 tracing::error!(why = %self.diagnosis(), "The embedded Redis does not stay up; it is tried again and again.");
             }
             _ => {}
+        }
+    }
+
+    /// Stops the server if it is one that was started here; one that was found running is left as it is.
+    pub async fn stop_own(&self) {
+        let child = self.known().child;
+        if child.is_some() {
+            self.stop(child).await;
         }
     }
 

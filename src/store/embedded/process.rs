@@ -21,7 +21,8 @@ pub fn is_cut_off(socket: &Path) -> bool {
     let path = socket.display().to_string();
     let listens =
         |line: &str| line.split_whitespace().nth(3) == Some("00010000") && line.ends_with(&format!(" {path}"));
-    !socket.exists() && std::fs::read_to_string("/proc/net/unix").is_ok_and(|table| table.lines().any(listens))
+    // In this order: one that is just starting has its file before it listens.
+    std::fs::read_to_string("/proc/net/unix").is_ok_and(|table| table.lines().any(listens)) && !socket.exists()
 }
 
 /// The process of a server in that folder: it works there, or was started with that socket. A shell that stands there is none.

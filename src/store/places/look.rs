@@ -89,13 +89,17 @@ impl Places {
         if before.places.is_empty() {
             return Ok(None);
         }
-        let seen = read(link, names).await?;
+        let mut seen = read(link, names).await?;
         if before.doubt.as_ref().is_some_and(|doubt| doubt.cause == Cause::Behind && doubt.run != seen.server.run)
             && self.is_whole(link, names, &before).await?
         {
             self.trust();
         }
         let broken = self.broken_anchors(link, names, &before, &seen).await?;
+        if !broken.is_empty() {
+            // It may have been emptied between the two: then that is what is wrong.
+            seen = read(link, names).await?;
+        }
         self.judge((&before, adopted), &seen);
         if !broken.is_empty() {
             let (since, run) = (seen.server.seen, seen.server.run.clone());

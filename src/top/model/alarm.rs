@@ -1,11 +1,13 @@
 //! What is wrong now, since when, and where to press: in words.
 
+pub mod matters;
+
 use std::collections::BTreeMap;
 
 use super::fleet::Class;
 use super::{Fault, Model};
 use crate::domain::Lang;
-use crate::domain::{Cause, Millis, NoticeState, Trouble};
+use crate::domain::{Millis, NoticeState, Trouble};
 use crate::telemetry::snapshot::NoticeCounts;
 use crate::top::keys::Tab;
 use crate::top::lang::word;
@@ -47,14 +49,8 @@ impl Alarm {
     }
 }
 
-/// Without expiry for so many seconds, unpaid orders hold what others would buy.
-const STOPPED_S: u64 = 600;
 /// What is wrong so soon after it was first told was wrong before.
 const FIRST_MS: u64 = 2000;
-/// Events that wait: more than a flash sale leaves behind for a moment.
-const BEHIND: u64 = 10_000;
-/// How long lost lines of a log are told of.
-const LOG_MS: u64 = 600_000;
 /// Callbacks in a minute below which a slow one says nothing.
 const FEW: u64 = 20;
 
@@ -89,9 +85,9 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
 
 /// Its place among alarms of one level: what costs buyers most comes first.
 fn harm(id: &str) -> usize {
-    const ORDER: [&str; 12] = [
-        "link", "doubt", "careless", "redis", "write", "failed", "owed", "relaxed", "full", "holder", "rejected",
-        "empty",
+    const ORDER: [&str; 13] = [
+        "link", "doubt", "ring", "careless", "redis", "write", "failed", "owed", "relaxed", "full", "holder",
+        "rejected", "empty",
     ];
     let kind = id.split(' ').next().unwrap_or_default();
     ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len())
@@ -137,7 +133,6 @@ impl Judge<'_> {
         let model = self.model;
         for (name, instance) in &model.fleet.instances {
             let name = clean(name, 16);
-            let s = &instance.last.surroundings;
             let silent = model.silence(instance);
             if silent >= model.thresholds.lost_seconds {
                 if model.link.lost().is_none() {
@@ -149,91 +144,17 @@ impl Judge<'_> {
                 }
                 continue;
             }
-            if s.copies_missing {
-                let en = format!(
-                    "instance {name}: a replica is missing: payments wait; callbacks hear 503 and are repeated"
-                );
-                let zh = format!("实例 {name}:缺少副本:付款在等待;回调得到 503,网关会重发");
-                self.add(format!("redis {name}"), Level::Alarm, Tab::Instances, en, zh);
-            } else if !s.ready && s.doubt.is_none() && s.careless.is_none() {
-                let en = format!(
-                    "instance {name}: Redis does not answer or cannot write; callbacks hear 503 and are repeated"
-                );
-                let zh = format!("实例 {name}:Redis 不应答或无法写入;回调得到 503,网关会重发");
-                self.add(format!("redis {name}"), Level::Alarm, Tab::Instances, en, zh);
-            }
-            if let Some(doubt) = &s.doubt {
-                let lost = model.clock(doubt.until());
-                let (en, zh) = match doubt.cause {
-                    Cause::Behind => (
-                        format!(
-                            "instance {name}: Redis went back in time (before {lost}): nothing is sold; bring it back, or `kamid store accept`"
-                        ),
-                        format!(
-                            "实例 {name}:Redis 回到了过去({lost} 之前),已停止发货;请恢复数据,或 kamid store accept"
-                        ),
-                    ),
-                    Cause::Gone | Cause::Other => (
-                        format!(
-                            "instance {name}: Redis is empty or another one: nothing is sold; bring it back, or `kamid store accept`"
-                        ),
-                        format!("实例 {name}:Redis 被清空或换了一个,已停止发货;请恢复数据,或 kamid store accept"),
-                    ),
-                };
-                self.add(format!("doubt {name}"), Level::Alarm, Tab::Instances, en, zh);
-            }
-            if let Some(what) = &s.careless {
-                let what = clean(what, 100);
-                let en = format!("instance {name}: Redis was set to {what}: callbacks hear 503 until it is set back");
-                let zh = format!("实例 {name}:Redis 设置被改为 {what}:改回之前回调得到 503");
-                self.add(format!("careless {name}"), Level::Alarm, Tab::Instances, en, zh);
-            }
-            if let Some(full) = &s.full {
-                let full = clean(full, 100);
-                let en = format!("instance {name}: no new orders or keys are taken: {full}; payments go on");
-                let zh = format!("实例 {name}:不接受新订单和卡密:{full};付款照常");
-                self.add(format!("full {name}"), Level::Alarm, Tab::Instances, en, zh);
-            }
-            if s.redis.write_failed {
-                let en = format!("instance {name}: Redis could not write its append-only file");
-                let zh = format!("实例 {name}:Redis 无法写入 AOF 文件");
-                self.add(format!("write {name}"), Level::Alarm, Tab::Instances, en, zh);
-            }
-            if s.redis.relaxed {
-                let en = "durability is relaxed: a power cut may sell a key twice".to_owned();
-                let zh = "持久性设为 relaxed:断电可能使同一卡密卖出两次".to_owned();
-                self.add("relaxed", Level::Warning, Tab::Instances, en, zh);
-            }
-            if s.stopped_s >= STOPPED_S {
-                let long = lasting(s.stopped_s);
-                let en = format!(
-                    "instance {name}: clocks disagree, no order expires for {long}; NTP, or kamid clock accept"
-                );
-                let zh = format!("实例 {name}:时钟不一致,{long} 没有订单过期;请校准,或 kamid clock accept");
-                self.add(format!("stopped {name}"), Level::Alarm, Tab::Instances, en, zh);
-            } else if s.stopped_s > 0 {
-                let ms = s.skew_ms;
-                let en = format!("instance {name}: clocks differ by {ms} ms, no order expires");
-                let zh = format!("实例 {name}:时钟相差 {ms} 毫秒,订单不会过期");
-                self.add(format!("skew {name}"), Level::Warning, Tab::Instances, en, zh);
-            }
-            if s.outbox_behind > BEHIND {
-                let behind = s.outbox_behind;
-                let en = format!("instance {name}: {behind} events wait to be handled");
-                let zh = format!("实例 {name}:有 {behind} 个事件等待处理");
-                self.add(format!("behind {name}"), Level::Warning, Tab::Notices, en, zh);
-            }
-            let (lost, lost_at) = (instance.last.log_lost, instance.last.log_lost_at);
-            if lost > 0 && lost_at + LOG_MS > model.now() {
-                let en = format!(
-                    "instance {name}: {lost} lines of its log could not be written: see where it goes (disk full, reader gone?)"
-                );
-                let zh = format!("实例 {name}:日志有 {lost} 行无法写出:请查看日志去向(磁盘已满、读取程序已退出?)");
-                self.add(format!("log {name}"), Level::Warning, Tab::Instances, en, zh);
+            for (matter, [en, zh]) in matters::of(model, instance) {
+                if matter.common {
+                    if self.found.iter().all(|known| known.id != matter.kind) {
+                        self.add(matter.kind, matter.level, matter.tab, en, zh);
+                    }
+                    continue;
+                }
+                let (en, zh) = (format!("instance {name}: {en}"), format!("实例 {name}:{zh}"));
+                self.add(format!("{} {name}", matter.kind), matter.level, matter.tab, en, zh);
             }
         }
-        // One matter, however many instances tell it.
-        self.found.dedup_by(|a, b| a.id == "relaxed" && b.id == "relaxed");
     }
 
     fn callbacks(&mut self) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::json;
 
-use super::alarm::Level;
+use super::alarm::{Level, matters};
 use super::prompt::Prompt;
 use super::ui::{About, Deed, Detail, Dialog, Hit, Name};
 use super::{Effect, Model};
@@ -280,7 +280,7 @@ impl Model {
             }
             About::Notice(_) => self.notice_rows().iter().find(|row| row.order == *id).map(|row| json!(row)),
             About::Product => self.stock.rows.get(id).map(|row| json!(row)),
-            About::Instance => self.fleet.instances.get(id).map(|it| json!(it.last.surroundings)),
+            About::Instance => self.fleet.instances.get(id).map(|it| matters::detail(self, it)),
             About::Channel => self.channel_rows().iter().find(|row| row.name == *id).map(|row| {
                 json!({
                     "kind": row.state.kind, "last_callback": row.state.last, "addresses": row.state.addresses,

@@ -19,6 +19,7 @@ use super::keys::Tab;
 use crate::config::Top;
 use crate::domain::Lang;
 use crate::domain::Millis;
+use crate::domain::time::Zone;
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::{Delivery, NoticeRow, StockAlarms, StockLine, StockRow};
 pub use message::{Effect, Fault, Line, Link, Lost, Message};
@@ -40,16 +41,6 @@ const KEEP_EVERY: u64 = 10_000;
 const SAMPLES: usize = 120;
 /// An instance that was not heard for so long was taken away on purpose.
 const FORGET_SECONDS: u64 = 900;
-
-/// Where the operator sits; UTC unless something else is said.
-#[derive(Debug, Clone)]
-pub struct Zone(pub jiff::tz::TimeZone);
-
-impl Default for Zone {
-    fn default() -> Self {
-        Self(jiff::tz::TimeZone::UTC)
-    }
-}
 
 /// Stock as it was last told.
 #[derive(Debug, Clone, Default)]
@@ -178,7 +169,7 @@ impl Model {
     /// A time of day, as the operator's clock shows it.
     #[must_use]
     pub fn clock(&self, at: Millis) -> String {
-        super::text::clock(at, self.now(), &self.zone.0)
+        super::text::clock(at, self.now(), &self.zone)
     }
 
     /// For how many seconds an instance was not heard. One that lags a little behind the others is not lost.

@@ -8,9 +8,10 @@ use super::table::{self, Cell, Column, List, figure, text};
 use super::{View, charts};
 use crate::top::keys::Tab;
 use crate::top::model::Model;
+use crate::top::model::alarm::matters;
 use crate::top::model::fleet::Instance;
 use crate::top::model::lists::ChannelRow;
-use crate::top::text::{bytes, count, lasting, millis, rate};
+use crate::top::text::{apart, bytes, count, lasting, millis, rate};
 use crate::top::theme::Theme;
 
 const CHANNELS: &[Column] = &[
@@ -21,7 +22,7 @@ const CHANNELS: &[Column] = &[
     figure("p50 ms", "p50 毫秒", 8, 3),
     figure("p99 ms", "p99 毫秒", 8, 1),
     text("last callback", "最近回调", 13, 0),
-    figure("skew ms", "时差", 7, 6),
+    figure("skew", "时差", 9, 6),
     figure("addresses", "来源地址", 9, 4),
     text("15 min", "15 分钟", 15, 2),
 ];
@@ -48,7 +49,7 @@ fn channel(row: &ChannelRow, model: &Model, theme: Theme) -> Vec<Cell> {
         (p50, plain),
         (p99, plain),
         (last, plain),
-        (row.skew_ms.to_string(), plain),
+        (apart(row.skew_ms, model.lang), plain),
         (count(u64::from(row.state.addresses)), plain),
         (charts::spark(row.seconds.iter().copied(), 15), theme.good()),
     ]
@@ -93,12 +94,9 @@ fn instance(name: &str, it: &Instance, model: &Model, theme: Theme) -> Vec<Cell>
     let (state, look) = if lost {
         let next = retry.map_or_else(String::new, |left| format!(" {} {left}s", model.lang.say("retry", "重试")));
         (format!("{} {}{next}", model.lang.say("lost", "失联"), lasting(silent)), theme.dim())
-    } else if !around.ready {
-        (model.lang.say("no Redis", "无 Redis").to_owned(), theme.bad())
-    } else if around.full.is_some() {
-        (model.lang.say("full", "已满").to_owned(), theme.bad())
     } else {
-        (model.lang.say("ready", "就绪").to_owned(), theme.good())
+        let (state, well) = matters::state(model, it);
+        (state.to_owned(), if well { theme.good() } else { theme.bad() })
     };
     let redis = &around.redis;
     let relaxed = if redis.relaxed { ("relaxed".to_owned(), theme.bad()) } else { ("strict".to_owned(), plain) };

@@ -19,6 +19,19 @@ fn middle(area: Rect, width: u16, height: u16) -> Rect {
     Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
 }
 
+/// Empties the place of what will lie there. The half of a wide character that is left of it goes too: a terminal draws
+/// such a character in both its cells, and the second one is the frame's.
+fn clear(frame: &mut Frame<'_>, place: Rect) {
+    frame.render_widget(Clear, place);
+    let Some(left) = place.x.checked_sub(1) else { return };
+    let buffer = frame.buffer_mut();
+    for y in place.top()..place.bottom() {
+        if let Some(cell) = buffer.cell_mut((left, y)).filter(|cell| columns(cell.symbol()) > 1) {
+            cell.set_symbol(" ");
+        }
+    }
+}
+
 /// Every key that works here, from the table that keys are looked up in.
 pub fn help(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let (tab, may_act, recording) = (view.model.ui.tab, view.model.may_act, view.model.position.is_some());
@@ -40,7 +53,7 @@ pub fn help(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         .collect();
     let place = middle(area, 76, shown as u16 + 2);
     let title = format!("{} · {}", view.say("keys here", "此处可用的按键"), tab.title(view.lang()));
-    frame.render_widget(Clear, place);
+    clear(frame, place);
     frame.render_widget(Paragraph::new(lines).block(view.block(&title)), place);
 }
 
@@ -62,7 +75,7 @@ pub fn alarms(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         lines.push(Line::raw(view.say("nothing", "没有")));
     }
     let place = middle(area, area.width.saturating_sub(6).min(110), lines.len() as u16 * 2 + 3);
-    frame.render_widget(Clear, place);
+    clear(frame, place);
     let title = view.say("everything that is wrong, the worst first", "所有问题,最严重的在前");
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(view.block(title)), place);
 }
@@ -140,7 +153,48 @@ pub fn dialog(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let inside = usize::from(WIDTH.min(area.width)).saturating_sub(2).max(1);
     let rows: usize = lines.iter().map(|line| line.width().div_ceil(inside).max(1)).sum();
     let place = middle(area, WIDTH, rows as u16 + 4);
-    frame.render_widget(Clear, place);
+    clear(frame, place);
     let text = Paragraph::new(lines).wrap(Wrap { trim: false }).block(view.block(view.say("sure?", "确认")));
     frame.render_widget(text, place);
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::top::model::Model;
+    use crate::top::theme::Theme;
+    use crate::top::view::Drawn;
+
+    #[test]
+    fn a_wide_character_at_its_left_edge_does_not_take_its_frame() {
+        let model = Model::default();
+        let view = View { model: &model, theme: Theme::Mono, drawn: Drawn::default() };
+        // Wherever the wide characters begin, one of the two has its second half under the frame.
+        for (beginning, width) in [("", 100), (" ", 100), ("", 101), (" ", 101)] {
+            let line = format!("{beginning}{}", "宽".repeat(60));
+            let behind = |frame: &mut Frame<'_>| {
+                frame.render_widget(Paragraph::new(vec![Line::raw(line.as_str()); 24]), frame.area());
+            };
+            let mut terminal = Terminal::new(TestBackend::new(width, 24)).unwrap();
+            terminal.draw(behind).unwrap();
+            let lie = |frame: &mut Frame<'_>| {
+                behind(frame);
+                help(frame, frame.area(), &view);
+            };
+            terminal.draw(lie).unwrap();
+            // What the terminal was given, not what was meant.
+            let shown = terminal.backend().buffer();
+            let x = middle(shown.area, 76, 1).x;
+            let edge: Vec<&str> = (0..24).map(|y| shown.cell((x, y)).unwrap().symbol()).collect();
+            let (first, last) =
+                (edge.iter().position(|it| *it == "┌").unwrap(), edge.iter().position(|it| *it == "└").unwrap());
+            assert!(edge[first + 1..last].iter().all(|it| *it == "│"), "{beginning:?} {width}: {edge:?}");
+            for y in first..=last {
+                assert!(columns(shown.cell((x - 1, y as u16)).unwrap().symbol()) < 2, "{beginning:?} {width}");
+            }
+        }
+    }
 }

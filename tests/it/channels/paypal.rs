@@ -152,6 +152,37 @@ fn no_certificate_is_fetched_from_anywhere_else() {
     }
 }
 
+#[test]
+fn a_status_or_an_event_of_a_payment_that_nobody_knows_is_told_apart() {
+    let page = vector("paypal", "a01");
+    let mut config = page["config"].clone();
+    config.as_object_mut().unwrap().retain(|name, _| name != "trust_root" && name != "verify");
+    let pay = channel("paypal", &config, &[]);
+    let headers = page["request"]["headers"].as_array().unwrap().iter();
+    let headers: Vec<_> =
+        headers.map(|pair| (pair[0].as_str().unwrap().into(), pair[1].as_str().unwrap().into())).collect();
+    let genuine = response(200, &json!({"verification_status": "SUCCESS"}));
+    for (kind, status, strange) in [
+        ("PAYMENT.CAPTURE.COMPLETED", "PENDING", None),
+        ("PAYMENT.CAPTURE.COMPLETED", "SETTLED", Some("SETTLED")),
+        ("PAYMENT.CAPTURE.PENDING", "PENDING", None),
+        ("PAYMENT.CAPTURE.SETTLED", "COMPLETED", Some("PAYMENT.CAPTURE.SETTLED")),
+        ("payment.capture.completed", "COMPLETED", Some("payment.capture.completed")),
+        ("CHECKOUT.ORDER.COMPLETED", "COMPLETED", None),
+        ("CUSTOMER.DISPUTE.CREATED", "OPEN", None),
+    ] {
+        let mut event: Value = serde_json::from_str(text(&page["request"], "body_text")).unwrap();
+        (event["event_type"], event["resource"]["status"]) = (kind.into(), status.into());
+        let body = event.to_string();
+        let callback = Callback { method: "POST", path: "/", query: "", headers: &headers, body: body.as_bytes() };
+        match (pay.verify(&callback, std::slice::from_ref(&genuine), now(&page)), strange) {
+            (Ok(Claim::Strange(said)), Some(word)) => assert_eq!(said, word),
+            (Ok(Claim::Nothing(_)), None) => {}
+            (said, _) => panic!("{kind} {status}: {said:?}"),
+        }
+    }
+}
+
 /// A channel with a PayPal of the test's own, and the certificate of that.
 fn own() -> (Arc<dyn Channel>, Response) {
     let key = Pair::new();

@@ -176,6 +176,18 @@ fn unionpay_is_believed_by_its_certificate_alone() {
         }
         other => panic!("{other:?}"),
     }
+    for (field, word, strange) in [
+        ("respCode", "05", false),
+        ("respCode", "000", true),
+        ("respCode", "A7", true),
+        ("txnType", "02", false),
+        ("txnType", "1", true),
+    ] {
+        let said = resigned(&|fields| drop(fields.insert(field.to_owned(), word.to_owned())), &gateway);
+        let fits =
+            if strange { said == Ok(Claim::Strange(word.to_owned())) } else { matches!(said, Ok(Claim::Nothing(_))) };
+        assert!(fits, "{field} {word}: {said:?}");
+    }
     // Another key under UnionPay's certificate; a chain of somebody's own; a border that was moved.
     let other = Pair::new();
     assert_eq!(resigned(&|_| {}, &other), Err(Rejection::BadSignature));

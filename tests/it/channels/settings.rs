@@ -92,7 +92,7 @@ fn value(row: &Setting, name: &str) -> Value {
         _ if name != row.key => json!("/nowhere"),
         Form::Whole(from, _) => json!(from),
         Form::Flag => json!(false),
-        Form::List(_) | Form::Tables => json!([]),
+        Form::List(_) | Form::Networks(_) | Form::Tables => json!([]),
         Form::Choice(words) => json!(words[0]),
         _ => json!("x"),
     }

@@ -263,8 +263,19 @@ fn a_coinbase_charge_is_what_the_documents_say() {
     assert_eq!(said_of(pay.as_ref(), &about, &response(404, &json!({})), 0), Answer::Unknown);
 }
 
+/// BTCPay's answer about the invoice of an order, with these changes.
+fn btcpay_invoice(page: &Value, changes: &[(&str, Value)]) -> Response {
+    let mut invoice = json!({"id": "I1", "storeId": page["config"]["store_id"], "amount": "10.00", "currency": "USD",
+        "status": "Settled", "additionalStatus": "None", "metadata": {"orderId": text(&page["order"], "order_no")},
+        "checkoutLink": "https://btcpay.example.test/i/I1"});
+    for (name, value) in changes {
+        invoice[*name] = value.clone();
+    }
+    response(200, &invoice)
+}
+
 #[test]
-fn a_btcpay_invoice_is_what_the_documents_say_and_its_server_decides() {
+fn a_btcpay_invoice_is_what_the_documents_say() {
     let page = vector("btcpay", "c01");
     let pay = channel("btcpay", &page["config"], &[]);
     let (output, at) = (&page["output"], now(&page));
@@ -275,21 +286,18 @@ fn a_btcpay_invoice_is_what_the_documents_say_and_its_server_decides() {
     assert_eq!(serde_json::from_slice::<Value>(&call.body).unwrap(), output["json"]);
     has_headers(&call, &output["headers"]);
 
-    let number = text(&page["order"], "order_no");
-    let invoice = json!({"id": "I1", "storeId": page["config"]["store_id"], "amount": "10.00", "currency": "USD",
-        "status": "Settled", "additionalStatus": "None", "metadata": {"orderId": number},
-        "checkoutLink": "https://btcpay.example.test/i/I1"});
-    let with = |changes: &[(&str, Value)]| {
-        let mut changed = invoice.clone();
-        for (name, value) in changes {
-            changed[*name] = value.clone();
-        }
-        response(200, &changed)
-    };
+    let with = |changes: &[(&str, Value)]| btcpay_invoice(&page, changes);
     let step = Step::Redirect { url: "https://btcpay.example.test/i/I1".to_owned() };
     assert_eq!(opened(pay.as_ref(), &wish, &with(&[("status", json!("New"))]), 0), Ok((step, Some("I1".to_owned()))));
     assert!(opened(pay.as_ref(), &wish, &with(&[("metadata", json!({"orderId": "KO2"}))]), 0).is_err());
+}
 
+#[test]
+fn a_btcpay_server_decides_what_was_paid() {
+    let page = vector("btcpay", "c01");
+    let (pay, at) = (channel("btcpay", &page["config"], &[]), now(&page));
+    let number = text(&page["order"], "order_no");
+    let with = |changes: &[(&str, Value)]| btcpay_invoice(&page, changes);
     let paid = Payment { reference: Some("I1".to_owned()), ..payment(number, "I1", 1000, "USD") };
     let request = pay.forge(&paid, at);
     let headers = kamid::channel::capture::borrowed(&request.headers);

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::io::BufReader;
 
 use kamid::cli::parts::Parts;
-use kamid::shop::{ImportReport, read_lines};
+use kamid::shop::sheet::is_heading;
+use kamid::shop::{ImportReport, Reading, read_lines};
 
 use super::drive::Target;
 
@@ -20,7 +21,8 @@ fn imported(file: &[u8], part_bytes: usize) -> (ImportReport, Vec<String>) {
         read += part.read;
         let mut report = ImportReport::default();
         assert!(part.text.len() <= part_bytes, "a part of {} bytes", part.text.len());
-        for line in read_lines(&part.text, part.first, MOST, &mut report) {
+        let reading = Reading { first: part.first, most: MOST, as_lines: false };
+        for line in read_lines(&part.text, reading, &mut report) {
             if known.insert(line.key.to_owned()) {
                 report.imported += 1;
                 keys.push(line.key.to_owned());
@@ -38,6 +40,7 @@ fn imported(file: &[u8], part_bytes: usize) -> (ImportReport, Vec<String>) {
 
 /// What nobody sees, of what the words below are made of or are bent to.
 fn unseen(c: char) -> bool {
+    let plane_ends = c as u32 & 0xfffe == 0xfffe;
     let ranges = [
         (0xad, 0xad),
         (0x34f, 0x34f),
@@ -48,16 +51,21 @@ fn unseen(c: char) -> bool {
         (0x200b, 0x200f),
         (0x202a, 0x202e),
         (0x2060, 0x206f),
+        (0x2800, 0x2800),
         (0x3164, 0x3164),
         (0xfe00, 0xfe0f),
         (0xfeff, 0xfeff),
         (0xffa0, 0xffa0),
-        (0xfff0, 0xfff8),
+        (0xfdd0, 0xfdef),
+        (0xfff0, 0xfffb),
+        (0x13430, 0x1343f),
+        (0x16fe4, 0x16fe4),
         (0x1bca0, 0x1bca3),
+        (0x1d159, 0x1d159),
         (0x1d173, 0x1d17a),
         (0xe0000, 0xe0fff),
     ];
-    ranges.iter().any(|(from, to)| (*from..=*to).contains(&(c as u32)))
+    plane_ends || ranges.iter().any(|(from, to)| (*from..=*to).contains(&(c as u32)))
 }
 
 /// The same by the plain rule: one line, one key, but for what nobody sees around.
@@ -74,8 +82,9 @@ fn expected(file: &[u8]) -> (ImportReport, Vec<String>) {
         let text = std::str::from_utf8(line).ok();
         let text = text.map(|text| text.trim_matches(|c: char| c.is_whitespace() || unseen(c)));
         let line = text.map_or(line.trim_ascii(), str::as_bytes);
-        let spoils = |c: char| c.is_control() && c != '\t' || unseen(c) || "\u{2028}\u{2029}\u{fffd}".contains(c);
-        let text = text.filter(|text| !text.contains(spoils));
+        let spoils = |c: char| c.is_control() && c != '\t' || "\u{2028}\u{2029}\u{fffd}".contains(c);
+        let hides = text.is_some_and(|text| text.contains(unseen) && !text.contains(spoils));
+        let text = text.filter(|text| !text.contains(spoils) && !text.contains(unseen));
         report.lines += 1;
         if line.is_empty() {
             report.blank += 1;
@@ -85,15 +94,28 @@ fn expected(file: &[u8]) -> (ImportReport, Vec<String>) {
         } else if line.len() > MOST {
             report.too_long += 1;
             report.too_long_lines.push(number);
+        } else if text.is_some_and(is_heading) {
+            report.headings += 1;
+            report.heading_lines.push(number);
         } else if let Some(text) = text {
             report.imported += 1;
             keys.push(text.to_owned());
         } else {
             report.unreadable += 1;
             report.unreadable_lines.push(number);
+            if hides {
+                report.invisible += 1;
+                report.invisible_lines.push(number);
+            }
         }
     }
-    for named in [&mut report.repeated_lines, &mut report.too_long_lines, &mut report.unreadable_lines] {
+    for named in [
+        &mut report.repeated_lines,
+        &mut report.too_long_lines,
+        &mut report.unreadable_lines,
+        &mut report.invisible_lines,
+        &mut report.heading_lines,
+    ] {
         named.truncate(1000);
     }
     (report, keys)
@@ -120,7 +142,7 @@ pub fn a_file_of_keys_is_imported_whole_and_each_key_once() -> Target {
     ];
     let words = &[
         "\n", "\r\n", "\u{feff}", "\t", " ", "\0", "\u{85}", "\u{c}", "A1\n", "\nA1", "密", "\u{200b}", "\u{ad}",
-        "\u{3000}",
+        "\u{3000}", "\u{2800}", "\u{fffa}", "卡密\n",
     ];
     Target { name: "files of keys", seeds: seeds.map(<[u8]>::to_vec).into(), words, check }
 }

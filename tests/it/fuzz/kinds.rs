@@ -104,7 +104,7 @@ fn stated(rig: &Rig, input: &[u8]) -> Option<String> {
         }
         Ok(Claim::Ask { call, alone }) => Some(format!("{} {} {alone:?}", call.method, call.url)),
         Ok(Claim::Agreed(agreed)) => Some(agreed.number),
-        Ok(Claim::Nothing(_)) | Err(_) => None,
+        Ok(Claim::Nothing(_) | Claim::Strange(_)) | Err(_) => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `count.lua` and `uncount.lua`: what is counted once, given back once, and ends by itself.
 
 use kamid::domain::{OrderId, OrderState, Take};
-use kamid::store::{Counted, Held, Limits, NewOrder, Released, Reserved, Rule, script};
+use kamid::store::{CountSum, Counted, NewOrder, OrderLimits, Released, Reserved, Rule, script};
 
 use super::bytes;
 use crate::support::redis::{Bench, EXPIRES_MS};
@@ -25,7 +25,7 @@ async fn count(bench: &Bench, id: OrderId, rule: &Rule) -> Counted {
 }
 
 async fn held(bench: &Bench, rule: &Rule) -> (u64, u64) {
-    let Held { weight, orders } = bench.store.held(std::slice::from_ref(&rule.name)).await.unwrap()[0];
+    let CountSum { weight, orders } = bench.store.held(std::slice::from_ref(&rule.name)).await.unwrap()[0];
     (weight, orders)
 }
 
@@ -140,7 +140,7 @@ async fn an_order_says_what_it_counts_in_either_form() {
     );
     let member = |slot: &str, hash: &str, weight| (format!("k1:{{{slot}}}:quota:{hash}"), format!("{old}|{weight}"));
     assert_eq!(limits[1].old, [vec![member("03", "c", 1), member("04", "d", 1)], vec![member("05", "e", 2)]]);
-    assert_eq!(limits[2], Limits::default());
+    assert_eq!(limits[2], OrderLimits::default());
     // Such a set is given back to, and read, as it was written.
     for (set, by) in [("k1:{05}:quota:e", old), ("k1:{05}:quota:e", id)] {
         let until = bench.store.now() + EXPIRES_MS;

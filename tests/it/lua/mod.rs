@@ -419,7 +419,28 @@ async fn a_staged_chunk_is_finished_by_whoever_finds_it() {
     let sealed: [&[u8]; 4] = [b"1", member.as_bytes(), &keys[0].0, &keys[1].0];
     let staged = [n.staged(slot, "b"), n.staging(slot)];
     assert_eq!(bench.raw(&script::STAGE, &staged, &sealed).await.unwrap(), "staged");
-    twice!(bench, bench.store.recover(1), 1, 0);
+    // One that cannot be read is named, and holds up no other.
+    for (name, value) in [("b", "short"), ("c", "short")] {
+        let mut link = bench.link.clone();
+        redis::cmd("RPUSH")
+            .arg(n.staged(slot, &format!("{name}{name}")))
+            .arg(value)
+            .exec_async(&mut link)
+            .await
+            .unwrap();
+        let member = format!("{}|{name}{name}", bench.product.id);
+        redis::cmd("ZADD")
+            .arg(n.staging(slot))
+            .arg(if name == "b" { 0 } else { 1 })
+            .arg(member)
+            .exec_async(&mut link)
+            .await
+            .unwrap();
+    }
+    let (finished, damaged) = bench.store.recover(1).await.unwrap();
+    assert_eq!((finished, damaged.len()), (1, 2), "{damaged:?}");
+    assert!(damaged[0].contains("|bb in slot") && damaged[0].contains("damaged"), "{damaged:?}");
+    assert_eq!(bench.store.recover(1).await.unwrap().0, 0);
     assert_eq!((bench.stock().await.pool, bench.stock().await.imported), (2, 2));
 }
 

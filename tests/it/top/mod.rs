@@ -1,5 +1,6 @@
 //! The dashboard: its screens, its keys, its figures, and the real one in a real terminal.
 
+mod alarms;
 mod figures;
 mod hands;
 mod locale;

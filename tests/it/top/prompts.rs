@@ -232,6 +232,8 @@ async fn a_long_detail_is_scrolled_to_its_end_and_back_and_text_is_pasted_at_a_r
     seat.resize(10, 40);
     seat.shows(&["too small"]);
     seat.types("y");
+    // Nothing shows that it was read, and a size that came before it would give it its meaning back.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     seat.resize(24, 80);
     seat.hides("too small");
     seat.shows(&["It cannot be undone"]);

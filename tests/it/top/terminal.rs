@@ -36,6 +36,24 @@ impl Drop for Traffic {
     }
 }
 
+/// A decision that reaches the order, with its reason.
+async fn approves(shop: &Daemon, seat: &mut Seat, held: &str) {
+    seat.types("5");
+    seat.shows(&["waiting for a person"]);
+    seat.types(&format!("/{held}\r"));
+    seat.shows(&["waiting for a person 1"]);
+    seat.types("a");
+    seat.shows(&["Approve and deliver order", "paid", "due 9.90 CNY", "reason"]);
+    seat.types("the buyer paid the rest\r");
+    seat.shows(&["It cannot be undone"]);
+    assert_eq!(shop.state(held).await, "held");
+    seat.types("y");
+    seat.shows(&["approve", "delivered"]);
+    assert_eq!(shop.state(held).await, "delivered");
+    let history = shop.admin(&format!("/v1/orders/{held}")).await["history"].to_string();
+    assert!(history.contains("the buyer paid the rest") && history.contains("approve"), "{history}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_works_through_a_night() {
     let mut shop = Daemon::start("[notify.mail]\nkind = \"folder\"\nfrom = \"shop@example.test\"\n");
@@ -68,21 +86,7 @@ async fn an_operator_works_through_a_night() {
     seat.types("\r");
     seat.shows(&["payments", "T-LESS"]);
     assert!(!seat.text().contains("token"), "{}", seat.text());
-    // A decision that reaches the order, with its reason.
-    seat.types("5");
-    seat.shows(&["waiting for a person"]);
-    seat.types(&format!("/{held}\r"));
-    seat.shows(&["waiting for a person 1"]);
-    seat.types("a");
-    seat.shows(&["Approve and deliver order", "paid", "due 9.90 CNY", "reason"]);
-    seat.types("the buyer paid the rest\r");
-    seat.shows(&["It cannot be undone"]);
-    assert_eq!(shop.state(&held).await, "held");
-    seat.types("y");
-    seat.shows(&["approve", "delivered"]);
-    assert_eq!(shop.state(&held).await, "delivered");
-    let history = shop.admin(&format!("/v1/orders/{held}")).await["history"].to_string();
-    assert!(history.contains("the buyer paid the rest") && history.contains("approve"), "{history}");
+    approves(&shop, &mut seat, &held).await;
     seat.types("6");
     seat.shows(&["channels", "success", "pay"]);
     seat.types("7");
