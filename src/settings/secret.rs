@@ -7,18 +7,40 @@ use super::{EMPTY, Problem, Secret, Section, Value, unreadable};
 use crate::domain::text::{bare, is_hidden};
 
 /// Quotation marks, as they stand in pairs around a text.
-const QUOTES: [(char, char); 6] =
-    [('"', '"'), ('\'', '\''), ('`', '`'), ('\u{201c}', '\u{201d}'), ('\u{2018}', '\u{2019}'), ('\u{ab}', '\u{bb}')];
+const QUOTES: [(char, char); 8] = [
+    ('"', '"'),
+    ('\'', '\''),
+    ('`', '`'),
+    ('\u{201c}', '\u{201d}'),
+    ('\u{2018}', '\u{2019}'),
+    ('\u{ab}', '\u{bb}'),
+    ('\u{300c}', '\u{300d}'),
+    ('\u{300e}', '\u{300f}'),
+];
+/// What stands in an example where the secret belongs, in lower case.
+const STANDS_FOR: [&str; 6] = ["changeme", "change_me", "your_key", "your-key", "yourkey", "xxxxxxxx"];
 
 /// What a key is called where it is copied from, in lower case and without what parts its words.
 const NAMES: [&str; 10] = ["key", "secret", "token", "password", "passwd", "pwd", "密钥", "密码", "秘钥", "口令"];
 
 /// What in a secret's text is hardly part of it, in words.
 fn flaw(text: &str) -> Option<String> {
-    let quoted =
-        |(open, close): &(char, char)| text.chars().count() >= 2 && text.starts_with(*open) && text.ends_with(*close);
-    if QUOTES.iter().any(quoted) {
-        return Some("stands in quotation marks, which are no part of it: take them off".to_owned());
+    // Behind what is copied out of a program stands what ends its line.
+    let inner = text.trim_end_matches([',', ';', '，', '；', ' ']);
+    let closed =
+        QUOTES.iter().find(|(open, close)| inner.strip_suffix(*close).is_some_and(|rest| rest.contains(*open)));
+    if let Some((open, _)) = closed {
+        let message = if inner.starts_with(*open) && inner.matches(*open).count() <= 2 {
+            "stands in quotation marks, which are no part of it: take them off"
+        } else {
+            "looks like a line of a program or of JSON: it is what stands between the last quotation marks alone"
+        };
+        return Some(message.to_owned());
+    }
+    let masked = |c: char| matches!(c, '*' | '\u{2022}' | '\u{25cf}');
+    let example = inner.starts_with('<') && inner.ends_with('>') || STANDS_FOR.contains(&inner.to_lowercase().as_str());
+    if example || inner.chars().all(masked) {
+        return Some("only stands for the secret: put the secret itself there".to_owned());
     }
     // A line's end is told by whoever reads one line.
     let hidden = text.chars().find(|c| is_hidden(*c) && !c.is_control())?;
@@ -30,7 +52,9 @@ fn flaw(text: &str) -> Option<String> {
 
 /// Whether a text begins with what a secret is called, as whole lines of a file or a console are copied: `KEY=…`, `密钥：…`.
 fn is_named(text: &str) -> bool {
-    let Some((name, value)) = text.split_once(['=', ':', '＝', '：']) else { return false };
+    let Some((name, value)) = text.split_once(['=', ':', '＝', '：']).or_else(|| text.rsplit_once(' ')) else {
+        return false;
+    };
     let fits = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.');
     let name = name.trim().to_lowercase();
     let called = name.chars().count() <= 40 && name.chars().all(fits) && NAMES.iter().any(|end| name.ends_with(end));

@@ -248,6 +248,15 @@ fn a_secret_with_something_unseen_inside_or_its_name_before_it_is_told_of() {
         (format!("0123\u{3000}4567{KEY}"), 64, "(U+3000) in the middle"),
         (format!("KEY={KEY}\n"), 0, "begins with a name"),
         (format!("商户密钥：{KEY}"), 0, "begins with a name"),
+        (format!("商户密钥 {KEY}"), 0, "begins with a name"),
+        (format!("'key' => '{KEY}',\n"), 64, "a line of a program"),
+        (format!("\"key\": \"{KEY}\","), 64, "a line of a program"),
+        (format!("'{KEY}';"), 64, "quotation marks"),
+        (format!("\"{KEY}\","), 64, "quotation marks"),
+        (format!("「{KEY}」"), 64, "quotation marks"),
+        ("<your key>".to_owned(), 64, "only stands for the secret"),
+        ("changeme".to_owned(), 64, "only stands for the secret"),
+        ("••••••••••••".to_owned(), 64, "only stands for the secret"),
     ] {
         std::fs::write(folder.path().join("k"), &text).unwrap();
         let (ended, said) = check(folder.path(), &with_key("p", "key_file = \"k\""), "");

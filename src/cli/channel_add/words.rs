@@ -16,7 +16,7 @@ const THINGS: [(&str, &str); 8] = [
 ];
 
 /// Beginnings of what the settings' readers say, and the same in Chinese.
-const SAYINGS: [(&str, &str); 25] = [
+const SAYINGS: [(&str, &str); 27] = [
     ("is your own key", "这是你自己的公钥(与这里的私钥是一对),此处需要平台的"),
     ("is not the key of", "与证书不是一对"),
     ("is not the certificate of", "与私钥不是一对"),
@@ -30,6 +30,8 @@ const SAYINGS: [(&str, &str); 25] = [
     ("holds nothing but blanks", "只有空白或看不见的字符"),
     ("has blanks or characters that are not seen", "首尾有空白或看不见的字符,已忽略"),
     ("begins with a name and a sign", "前面像是带着名称(如 KEY=…、密钥:…),请只填后面的内容"),
+    ("looks like a line of a program", "像是程序或 JSON 里的一行,只填最后一对引号之间的内容"),
+    ("only stands for the secret", "这是占位符,请填真正的密钥"),
     ("stands in quotation marks", "带着引号,引号不是内容的一部分,请去掉"),
     ("holds a blank", "含空格或非 ASCII 字符,请重新复制"),
     ("must be letters and digits", "只能是字母和数字"),
