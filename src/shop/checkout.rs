@@ -11,7 +11,7 @@ use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Begin, Checkout, Opens, Reference, Step, Wants};
 use crate::domain::text::printable;
 use crate::domain::{Attempt, Due, Limit, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product, Reached};
-use crate::store::{NewOrder, Reserved, StoreError};
+use crate::store::{NewOrder, Reserved};
 use crate::telemetry::Event;
 use crate::vault;
 
@@ -132,7 +132,7 @@ impl Shop {
             }
             Err(error) => {
                 // It may stand all the same where nobody knows; then, and where this fails too, a minute frees what it counts.
-                if !matches!(error, ShopError::Store(StoreError::Lost(_) | StoreError::Timeout)) {
+                if !matches!(&error, ShopError::Store(error) if error.may_stand()) {
                     let _later = self.store.uncount(&counted.of(id)).await;
                 }
                 return Err(error);
