@@ -11,7 +11,9 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Answer, Asked, Channel, Claim, Reference, Terms, Verdict};
+use super::contract::{Answer, Asked, Channel, Claim, Verdict};
+use super::kind::Reference;
+use super::terms::Terms;
 use crate::domain::{Call, Callback, Millis, Payment, Rejection, Response};
 
 pub use sequence::{Replayed, Step, replay_steps};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BadCapture, Capture, CapturedRequest, Report, replay};
-use crate::channel::{Channel, Terms};
+use crate::channel::contract::Channel;
+use crate::channel::terms::Terms;
 use crate::domain::Millis;
 
 /// What happens next.

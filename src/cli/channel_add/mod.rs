@@ -139,7 +139,7 @@ async fn check(answers: &Answers, target: &Target, channels: &Channels, lang: La
 
 /// The kinds that can be added: test mode has the others by itself.
 fn kinds() -> impl Iterator<Item = &'static Kind> {
-    KINDS.iter().filter(|kind| !kind.test_only)
+    KINDS.iter().copied().filter(|kind| !kind.test_only)
 }
 
 fn kind_of(word: &str) -> Result<&'static Kind, Failure> {

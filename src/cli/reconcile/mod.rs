@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use self::compare::{Difference, Looked, Paid, Trade, judge, missing_here, missing_there, trades};
 use super::{Context, Done, Failure, output};
-use crate::channel::bill::{self, Unread};
+use crate::channel;
+use crate::channel::bill::{self, Format, Unread};
 use crate::client::{Client, ClientError, part};
 use crate::domain::OrderState;
 
@@ -35,10 +36,11 @@ pub async fn run(context: &Context, name: &str, file: &Path, period: Option<Peri
     let client = context.client()?;
     let kind = kind_of(&client, name).await?;
     let bytes = std::fs::read(file).map_err(|error| fail(&error))?;
-    let (lines, unread) = bill::read(&kind, &bytes).map_err(|error| fail(&error))?;
+    let format = format_of(&kind).map_err(|error| fail(&error))?;
+    let (lines, unread) = bill::read(format, &bytes).map_err(|error| fail(&error))?;
     drop(bytes);
     let trades = trades(&lines);
-    let names_currency = !kind.starts_with("epay");
+    let names_currency = format.names_currency;
     let mut differences = Vec::new();
     let mut strangers = Vec::new();
     let orders = look(&client, &trades).await?;
@@ -56,6 +58,15 @@ pub async fn run(context: &Context, name: &str, file: &Path, period: Option<Peri
     differences.sort_by_key(|it| it.difference);
     show(context, (name, &kind), &trades, &differences, &unread, period.is_some());
     Ok(ExitCode::from(u8::from(!differences.is_empty() || !unread.is_empty() || context.warned.get().is_some())))
+}
+
+/// How bills of a kind of channel are written.
+fn format_of(kind: &str) -> Result<&'static Format, String> {
+    channel::kind_named(kind).and_then(|kind| kind.bill).ok_or_else(|| {
+        let read: Vec<&str> = channel::KINDS.iter().filter(|kind| kind.bill.is_some()).map(|kind| kind.name).collect();
+        let read = read.join(", ");
+        format!("bills of {kind} cannot be read, only those of {read}: compare in the gateway's console")
+    })
 }
 
 async fn kind_of(client: &Client, name: &str) -> Result<String, Failure> {
