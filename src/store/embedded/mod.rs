@@ -77,9 +77,15 @@ pub fn make_private(path: &Path) -> Result<(), EmbeddedError> {
 /// A folder of another user than ours or root is told of: who owns it can read, and exchange, the keys' own key.
 pub fn warn_if_foreign(path: &Path) {
     let owner = std::fs::metadata(path).map_or(0, |meta| meta.uid());
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        tracing::warn!(path = %path.display(), owner, "This folder belongs to another user, who can read and exchange the key ring and the operators' token in it. Run kamid as that user, or: chown -R {} {}", rustix::process::geteuid().as_raw(), path.display());
+    let us = rustix::process::geteuid().as_raw();
+    if is_foreign(owner, us) {
+        tracing::warn!(path = %path.display(), owner, "This folder belongs to another user, who can read and exchange the key ring and the operators' token in it. Run kamid as that user, or: chown -R {us} {}", path.display());
     }
+}
+
+/// Whether an owner is neither us nor root, who reads everything anyway.
+const fn is_foreign(owner: u32, us: u32) -> bool {
+    owner != 0 && owner != us
 }
 
 /// A folder that was made or copied with other modes is told of, and left as it is.
@@ -449,5 +455,19 @@ fn terminate(pid: u32) {
     if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
         // It may be gone already.
         let _sent = kill_process(pid, Signal::TERM);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_anybody_but_us_and_root_is_foreign() {
+        for (owner, us, foreign) in
+            [(1000, 1000, false), (0, 1000, false), (0, 0, false), (1001, 1000, true), (1000, 0, true)]
+        {
+            assert_eq!(is_foreign(owner, us), foreign, "{owner} {us}");
+        }
     }
 }

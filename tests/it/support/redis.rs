@@ -93,8 +93,13 @@ impl TestRedis {
 
     /// A store on it, in test mode.
     pub async fn store(&self) -> Store {
+        Self::store_at(self.url()).await
+    }
+
+    /// The same, reached otherwise.
+    pub async fn store_at(url: String) -> Store {
         let config = StoreConfig {
-            url: StoreUrl::Remote(Secret::new(self.url())),
+            url: StoreUrl::Remote(Secret::new(url)),
             redis_server: "redis-server".to_owned(),
             memory_mb: 0,
             durability: Durability::Strict,
