@@ -209,7 +209,7 @@ impl Store {
     /// Runs a script that changes something. Every script may run twice: the second run finds the first one's work.
     /// With replicas configured, the answer waits until they have it, on the same connection.
     async fn run(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<Reply, StoreError> {
-        Reply::try_from(self.run_for_value(script, keys, args).await?)
+        Reply::of(script, self.run_for_value(script, keys, args).await?)
     }
 
     async fn run_for_value(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
