@@ -82,7 +82,7 @@ fn client(url: String, config: &StoreConfig) -> Result<redis::Client, StoreError
             StoreError::Settings("store.url cannot be read: it begins with redis://, rediss:// or unix:///".to_owned())
         });
     };
-    let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(ca.reveal().as_bytes().to_vec()) };
+    let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(ca.as_bytes().to_vec()) };
     redis::Client::build_with_tls(url, certificates).map_err(|_| {
         StoreError::Settings("store.url or store.ca_file cannot be read: it takes certificates as PEM".to_owned())
     })

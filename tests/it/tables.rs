@@ -1,6 +1,7 @@
 //! The docs' tables of settings are their rows, line by line.
 
 use kamid::channel::{self, TERMS};
+use kamid::config;
 use kamid::notify;
 use kamid::settings::{Form, Setting};
 
@@ -47,4 +48,38 @@ fn the_tables_of_settings_are_those_of_the_rows() {
     let all = pages.chain(parts).chain([("channels.md".to_owned(), TERMS)]);
     let wrong: Vec<String> = all.filter_map(|(page, rows)| check(&page, rows)).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The settings that `config.toml` shows, each with its section and what is said behind it.
+fn printed() -> Vec<(&'static str, &'static str, &'static str)> {
+    let (mut section, mut found) = ("", Vec::new());
+    for line in config::DEFAULT.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            section = name.0;
+        } else if line.starts_with("# [") || line.starts_with("# One section") {
+            section = "";
+        } else if let Some((key, rest)) = line.trim_start_matches("# ").split_once(" = ") {
+            let what = rest.split_once(" # ").map_or("", |(_, what)| what.trim());
+            found.push((section, key, what));
+        }
+    }
+    found.retain(|(section, ..)| !section.is_empty());
+    found
+}
+
+#[test]
+fn config_toml_prints_every_row_with_what_it_is() {
+    let printed = printed();
+    for (section, rows) in config::SECTIONS {
+        for row in rows {
+            let what = printed.iter().find(|(of, key, _)| *of == section && *key == row.key).map(|(.., what)| *what);
+            assert_eq!(what, Some(row.help.en), "[{section}] {}", row.key);
+            assert!(row.help.zh.chars().any(|c| c > '\u{3000}'), "[{section}] {}: its Chinese", row.key);
+            assert!(row.default.is_none(), "[{section}] {}: its default stands in config.toml", row.key);
+        }
+    }
+    for (section, key, _) in printed {
+        let rows = config::SECTIONS.iter().find(|(name, _)| *name == section).map_or(&[][..], |(_, rows)| rows);
+        assert!(rows.iter().any(|row| row.names().any(|name| name == key)), "[{section}] {key} has no row");
+    }
 }
