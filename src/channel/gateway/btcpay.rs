@@ -24,7 +24,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[],
-    account: KnownBy { family: "btcpay", parts: &[Part::Text("store_id")], key: None },
+    account: KnownBy { family: "btcpay", parts: &[Part::Text(&STORE_ID)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,

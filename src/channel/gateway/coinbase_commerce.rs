@@ -24,7 +24,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[Opens::minutes(55)],
-    account: KnownBy { family: "coinbase_commerce", parts: &[Part::Secret("api_key")], key: None },
+    account: KnownBy { family: "coinbase_commerce", parts: &[Part::Secret(&API_KEY)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,

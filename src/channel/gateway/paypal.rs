@@ -39,7 +39,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[Opens::minutes(170)],
-    account: KnownBy { family: "paypal", parts: &[Part::Text("client_id")], key: None },
+    account: KnownBy { family: "paypal", parts: &[Part::Text(&CLIENT_ID)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,

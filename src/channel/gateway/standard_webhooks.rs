@@ -25,7 +25,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[],
-    account: KnownBy { family: "standard_webhooks", parts: &[Part::Secrets("secrets")], key: None },
+    account: KnownBy { family: "standard_webhooks", parts: &[Part::Secrets(&SECRETS)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,

@@ -24,7 +24,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[],
-    account: KnownBy { family: "stripe", parts: &[Part::StripeKey("api_key")], key: None },
+    account: KnownBy { family: "stripe", parts: &[Part::StripeKey(&API_KEY)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,

@@ -38,7 +38,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Time,
     opens: &[],
-    account: KnownBy { family: "unionpay", parts: &[Part::Text("mer_id")], key: None },
+    account: KnownBy { family: "unionpay", parts: &[Part::Text(&MER_ID)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,
