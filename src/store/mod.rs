@@ -227,8 +227,8 @@ impl Store {
             return script.command(keys, args);
         }
         let place = Names::place_of(keys.first().copied().unwrap_or_default());
-        let (name, known_as) = (self.names.place_named(place), self.places.known_as(place));
-        script.command(&[keys, &[&name]].concat(), &[args, &[known_as.as_bytes()]].concat())
+        let name = self.names.place_named(place);
+        self.places.known_as(place, |id| script.command_at((&name, id), keys, args))
     }
 
     async fn run_once(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {

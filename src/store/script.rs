@@ -44,10 +44,14 @@ impl Script {
     /// The command that runs it. One that draws needs its place behind `keys` and `args`: see [`super::Store::command`].
     pub fn command(&self, keys: &[&str], args: &[&[u8]]) -> Cmd {
         let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&self.sha).arg(keys.len()).arg(keys);
-        for arg in args {
-            cmd.arg(*arg);
-        }
+        cmd.arg(&self.sha).arg(keys.len()).arg(keys).arg(args);
+        cmd
+    }
+
+    /// As [`Script::command`], with the name of a place behind `keys` and who it is known as behind `args`.
+    pub(super) fn command_at(&self, (name, known_as): (&str, &str), keys: &[&str], args: &[&[u8]]) -> Cmd {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&self.sha).arg(keys.len() + 1).arg(keys).arg(name).arg(args).arg(known_as);
         cmd
     }
 
@@ -161,5 +165,19 @@ pub fn items_of(value: &Value) -> &[Value] {
     match value {
         Value::Array(items) => items,
         _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_stands_behind_the_other_names_and_who_it_is_behind_the_other_arguments() {
+        for (keys, args) in [(&["a", "b"][..], &[&b"1"[..], b"2"][..]), (&[], &[])] {
+            let at = SETTLE.command_at(("place", "id"), keys, args);
+            let alone = SETTLE.command(&[keys, &["place"]].concat(), &[args, &[b"id"]].concat());
+            assert_eq!(at.get_packed_command(), alone.get_packed_command());
+        }
     }
 }
