@@ -16,7 +16,7 @@ use super::wire::Awaited;
 use super::{Client, Web};
 use crate::channel::{Channel, Claim, Source, Terms, Verdict};
 use crate::domain::text::printable;
-use crate::domain::{Callback, Outcome, Rejection, Reply};
+use crate::domain::{Callback, Outcome, Reason, Rejection, Reply};
 use crate::shop::{IncidentNote, trial};
 use crate::store::StoreError;
 use crate::telemetry::Event;
@@ -346,7 +346,7 @@ fn note(
     web.shop.incident(IncidentNote {
         channel: name,
         reason: reason.as_str(),
-        advice: reason.advice(),
+        advice: Reason::from(reason).row().advice.en,
         address: &client.0.to_string(),
         number: &ending.number,
         status,
