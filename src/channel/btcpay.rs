@@ -13,7 +13,7 @@ use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     is_trade_no, json as strict, sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Secret, Setting, Values};
 
 const SERVER_URL: Setting = Setting::needed(
@@ -132,10 +132,10 @@ impl Btcpay {
                 | "InvoiceExpired"
                 | "InvoiceInvalid"
                 | "InvoicePaymentSettled"
-                | SETTLED => Claim::Nothing("status_not_paid"),
+                | SETTLED => Claim::Nothing(Reason::StatusNotPaid),
                 // Of invoices there are no others that we know.
                 _ if begins(kind, "Invoice") => Claim::strange(kind),
-                _ => Claim::Nothing("event_not_handled"),
+                _ => Claim::Nothing(Reason::EventNotHandled),
             }));
         }
         let invoice = hook::id(&event, "invoiceId")?.to_owned();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Answer, Asked, Channel, Claim, Reference, Terms, Verdict};
-use crate::domain::{Call, Callback, Millis, Payment, Rejection, Response};
+use crate::domain::{Call, Callback, Millis, Payment, Reason, Rejection, Response};
 
 pub use sequence::{Replayed, Step, replay_steps};
 
@@ -156,7 +156,7 @@ impl Capture {
             let claim = channel.verify(callback, &heard, now)?;
             let (call, otherwise) = match claim {
                 Claim::Ask { call, alone } => (call, alone.map(Claim::Paid).ok_or(Rejection::Unconfirmed)),
-                Claim::Agreed(agreed) => (agreed.call, Ok(Claim::Nothing("status_not_paid"))),
+                Claim::Agreed(agreed) => (agreed.call, Ok(Claim::Nothing(Reason::StatusNotPaid))),
                 claim => return Ok(claim),
             };
             match self.answer_to(&call) {
@@ -273,7 +273,7 @@ pub fn replay(
     });
     let (verdict, reason) = match claim {
         Err(rejection) => ("reject", Some(rejection.as_str())),
-        Ok(Claim::Nothing(why)) => ("ignore", Some(why)),
+        Ok(Claim::Nothing(why)) => ("ignore", Some(why.row().word)),
         Ok(Claim::Strange(_)) => ("ignore", Some(Rejection::StatusNotPaid.as_str())),
         Ok(Claim::Ask { .. } | Claim::Agreed(_)) => ("reject", Some(Rejection::Unconfirmed.as_str())),
         Ok(Claim::Paid(payment)) => {

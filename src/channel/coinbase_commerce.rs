@@ -13,7 +13,7 @@ use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     is_trade_no, json as strict, sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Secret, Setting, Values};
 
 const API_KEY: Setting =
@@ -198,10 +198,10 @@ impl Channel for Coinbase {
         }
         match kind {
             "charge:created" | "charge:pending" | "charge:delayed" | "charge:failed" | "charge:resolved"
-            | CONFIRMED => Ok(Claim::Nothing("status_not_paid")),
+            | CONFIRMED => Ok(Claim::Nothing(Reason::StatusNotPaid)),
             // Of charges there are no others.
             _ if begins(kind, "charge:") => Ok(Claim::strange(kind)),
-            _ => Ok(Claim::Nothing("event_not_handled")),
+            _ => Ok(Claim::Nothing(Reason::EventNotHandled)),
         }
     }
 

@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use crate::domain::text::printable;
 use crate::domain::time::Zone;
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Setting, Values};
 
 use account::{KnownBy, Part};
@@ -53,8 +53,8 @@ pub use terms::{Opens, Reference, SETTINGS as TERMS, Source, Terms, Wants};
 pub enum Claim {
     /// Money came.
     Paid(Payment),
-    /// Genuine, but nothing to deliver; the word says why.
-    Nothing(&'static str),
+    /// Genuine, but nothing to deliver, and why.
+    Nothing(Reason),
     /// Genuine, and its status is a word that this kind's documents do not name, made safe to show: nothing is delivered, and a
     /// person looks at it. It may mean that money came.
     Strange(String),
@@ -72,7 +72,7 @@ pub enum Claim {
 impl Claim {
     /// What a status says that is none of a payment made: one of those that the kind knows, or a strange one.
     fn unpaid(status: &str, known: &[&str]) -> Self {
-        if known.contains(&status) { Self::Nothing("status_not_paid") } else { Self::strange(status) }
+        if known.contains(&status) { Self::Nothing(Reason::StatusNotPaid) } else { Self::strange(status) }
     }
 
     fn strange(status: &str) -> Self {

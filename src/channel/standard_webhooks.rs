@@ -14,7 +14,7 @@ use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     json as strict, sign,
 };
-use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response, Text};
+use crate::domain::{Callback, Currency, Millis, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Setting, Values, is_url};
 
 const SECRETS: Setting = Setting::needed(
@@ -145,9 +145,9 @@ impl Channel for StandardWebhooks {
         let event = self.event(callback, now)?;
         match strict::text(&event, "type")? {
             "payment.succeeded" => Ok(Claim::Paid(self.payment(strict::inner(&event, "data")?)?)),
-            "payment.refunded" | "refund.succeeded" => Ok(Claim::Nothing("refund_notice")),
+            "payment.refunded" | "refund.succeeded" => Ok(Claim::Nothing(Reason::RefundNotice)),
             kind if begins(kind, "payment.") => Ok(Claim::unpaid(kind, &UNPAID)),
-            _ => Ok(Claim::Nothing("event_not_handled")),
+            _ => Ok(Claim::Nothing(Reason::EventNotHandled)),
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, begins, common, hook,
     is_trade_no, json as strict, params, sign,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response, Text};
+use crate::domain::{Call, Callback, Currency, Millis, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Secret, Setting, Values};
 
 const API_KEY: Setting = Setting::needed(
@@ -243,14 +243,14 @@ impl Channel for Stripe {
                 self.session(strict::inner(strict::inner(&event, "data")?, "object")?)
             }
             "checkout.session.expired" | "checkout.session.async_payment_failed" => {
-                Ok(Claim::Nothing("status_not_paid"))
+                Ok(Claim::Nothing(Reason::StatusNotPaid))
             }
             kind if kind == "charge.refunded" || kind == "charge.refund.updated" || kind.starts_with("refund.") => {
-                Ok(Claim::Nothing("refund_notice"))
+                Ok(Claim::Nothing(Reason::RefundNotice))
             }
             kind if begins(kind, "checkout.session.") => Ok(Claim::strange(kind)),
             // `payment_intent.succeeded` tells of the same money a second time.
-            _ => Ok(Claim::Nothing("event_not_handled")),
+            _ => Ok(Claim::Nothing(Reason::EventNotHandled)),
         }
     }
 

@@ -111,6 +111,14 @@ reasons! {
         }
     }
     others {
+        RefundNotice "refund_notice" Warning Failed {
+            en "refund notices" => "A genuine callback tells of a refund: nothing is delivered or taken back for it. `kamid order refund` writes one down.";
+            zh "退款通知" => "真实回调,内容是退款:不因此发货或收回。用 kamid order refund 记下退款。";
+        }
+        EventNotHandled "event_not_handled" Warning Failed {
+            en "other events" => "A genuine callback tells of something that is no payment: nothing follows from it.";
+            zh "其他事件" => "真实回调,但说的不是付款:不作处理。";
+        }
         Held "held" Warning Review {
             en "held" => "Paid, but not what was due: `kamid order approve`, `reject` or `refund`.";
             zh "待审" => "已付款,但与应付不符:通过、拒绝或退款。";

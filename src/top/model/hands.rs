@@ -9,6 +9,7 @@ use super::alarm::{Level, matters};
 use super::prompt::Prompt;
 use super::ui::{About, Deed, Detail, Dialog, Hit, Name};
 use super::{Effect, Model};
+use crate::domain::Reason;
 use crate::domain::text::printable;
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::FILTER_BYTES;
@@ -182,7 +183,7 @@ impl Model {
     /// Of too many incidents, the oldest of the reason and channel with most go: a flood of one kind hides only itself.
     pub(super) fn shed_incidents(&mut self, most: usize) {
         while self.incidents.len() > most {
-            let mut kinds: HashMap<(&str, &str), (usize, usize)> = HashMap::new();
+            let mut kinds: HashMap<(&str, &Reason), (usize, usize)> = HashMap::new();
             for (at, brief) in self.incidents.iter().enumerate() {
                 let (count, oldest) = kinds.entry((&brief.channel, &brief.reason)).or_default();
                 (*count, *oldest) = (*count + 1, at);

@@ -1,6 +1,6 @@
 //! Every key does what the help says, tested from the table that draws the help.
 
-use kamid::domain::Lang;
+use kamid::domain::{Lang, Reason};
 use kamid::telemetry::snapshot::Holder;
 use kamid::top::ask::{Ask, Request};
 use kamid::top::keys::{BINDINGS, Command, Place, TABS, Tab, command};
@@ -234,7 +234,7 @@ fn a_flood_of_one_reason_hides_no_other_incident_and_moves_no_choice() {
             .collect();
         scenes::tell(&mut model, next);
     }
-    let kept = model.incidents.iter().filter(|brief| brief.reason == "extra_payment").count();
+    let kept = model.incidents.iter().filter(|brief| brief.reason == Reason::ExtraPayment).count();
     assert_eq!((kept, model.incidents.len()), (1, 500));
     // Read far down, where the flood does not push it off.
     press(&mut model, KeyCode::End);
