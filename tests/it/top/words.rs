@@ -1,12 +1,21 @@
 //! Every word that the daemon can write down is one that an operator reads in his language.
 
-use kamid::domain::{Cause, Doubt, Lang, Trouble};
+use kamid::domain::{Cause, Doubt, Lang, Reason, Trouble};
 use kamid::telemetry::snapshot::{NoticeCounts, StockRow, Surroundings};
 use kamid::top::labels::label;
 use kamid::top::lang::word;
 use serde_json::{Value, json};
 
 use crate::support::shop::Daemon;
+
+#[test]
+fn every_reason_is_read_in_both_languages() {
+    for reason in Reason::ALL {
+        let row = reason.row();
+        assert_eq!([Lang::En, Lang::Zh].map(|lang| word(lang, row.word)), [row.text.en, row.text.zh], "{}", row.word);
+    }
+    assert_eq!(word(Lang::Zh, "sun_spots"), "sun_spots", "a newer daemon's word is shown as it is");
+}
 
 /// Every field of a value, of those inside it too.
 fn fields(value: &Value, found: &mut Vec<String>) {
