@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::contract::{Answer, Asked, Channel, Claim, Verdict};
 use super::kind::Reference;
 use super::terms::Terms;
-use crate::domain::{Call, Callback, Millis, Payment, Rejection, Response};
+use crate::domain::{Call, Callback, Millis, Payment, Reason, Rejection, Response};
 
 pub use sequence::{Replayed, SequenceStep, replay_steps};
 
@@ -158,7 +158,7 @@ impl Capture {
             let claim = channel.verify(callback, &heard, now)?;
             let (call, otherwise) = match claim {
                 Claim::Ask { call, alone } => (call, alone.map(Claim::Paid).ok_or(Rejection::Unconfirmed)),
-                Claim::Agreed(agreed) => (agreed.call, Ok(Claim::Nothing("status_not_paid"))),
+                Claim::Agreed(agreed) => (agreed.call, Ok(Claim::Nothing(Reason::StatusNotPaid))),
                 claim => return Ok(claim),
             };
             match self.answer_to(&call) {
@@ -275,7 +275,7 @@ pub fn replay(
     });
     let (verdict, reason) = match claim {
         Err(rejection) => ("reject", Some(rejection.as_str())),
-        Ok(Claim::Nothing(why)) => ("ignore", Some(why)),
+        Ok(Claim::Nothing(why)) => ("ignore", Some(why.row().word)),
         Ok(Claim::Strange(_)) => ("ignore", Some(Rejection::StatusNotPaid.as_str())),
         Ok(Claim::Ask { .. } | Claim::Agreed(_)) => ("reject", Some(Rejection::Unconfirmed.as_str())),
         Ok(Claim::Paid(payment)) => {

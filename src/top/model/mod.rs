@@ -17,14 +17,14 @@ use serde_json::Value;
 use super::ask::{Ask, Row, rows};
 use super::keys::Tab;
 use crate::config::Top;
-use crate::domain::Lang;
 use crate::domain::Millis;
 use crate::domain::time::Zone;
+use crate::domain::{Lang, Severity};
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::{Delivery, NoticeRow, StockAlarms, StockLine, StockRow};
 pub use message::{Effect, Fault, Line, Link, Lost, Message};
 
-use alarm::{Alarm, Level};
+use alarm::Alarm;
 use fleet::{Fleet, Instance};
 use spread::Spread;
 use ui::{About, Ui};
@@ -295,7 +295,7 @@ impl Model {
         }
         let found = alarm::judge(self);
         let known = |alarm: &Alarm| self.alarms.iter().any(|known| known.id == alarm.id);
-        if found.iter().any(|alarm| alarm.level == Level::Alarm && !known(alarm)) {
+        if found.iter().any(|alarm| alarm.level == Severity::Alarm && !known(alarm)) {
             effects.push(Effect::Ring);
         }
         self.alarms = found;
@@ -370,7 +370,7 @@ impl Model {
             Ask::Search(text) => {
                 let found = rows(&values);
                 if found.is_empty() {
-                    self.note(format!("{}: {text}", self.lang.say("nothing found", "没有找到")), Level::Warning);
+                    self.note(format!("{}: {text}", self.lang.say("nothing found", "没有找到")), Severity::Warning);
                 }
                 self.keeping(Tab::Orders, |model| model.found = Some(found));
             }
@@ -387,7 +387,7 @@ impl Model {
                 let reason = first["reason"].as_str().unwrap_or_default();
                 let word = |word| super::lang::word(self.lang, word);
                 let what = format!("{id}: {} {}", word(verdict), word(reason));
-                self.note(what, if verdict == "accept" { Level::Warning } else { Level::Alarm });
+                self.note(what, if verdict == "accept" { Severity::Warning } else { Severity::Alarm });
             }
             Ask::Capture(id) => {
                 let text = serde_json::to_string_pretty(&first).unwrap_or_default();
@@ -401,7 +401,7 @@ impl Model {
                     (_, None) => self.lang.say("done", "已完成"),
                 };
                 let what = format!("{}: {result}", self.acted(&ask));
-                self.note(what, Level::Warning);
+                self.note(what, Severity::Warning);
                 effects.push(Effect::Ask(if self.ui.tab == Tab::Notices { Ask::Notices } else { Ask::Review }));
                 self.look_again(&ask, effects);
             }
@@ -454,14 +454,14 @@ impl Model {
             }
             Ask::Search(_) => {
                 self.found = Some(Vec::new());
-                self.note(why, Level::Alarm);
+                self.note(why, Severity::Alarm);
             }
-            _ => self.note(why, Level::Alarm),
+            _ => self.note(why, Severity::Alarm),
         }
     }
 
     /// Says something for a while.
-    pub fn note(&mut self, text: impl Into<String>, level: Level) {
+    pub fn note(&mut self, text: impl Into<String>, level: Severity) {
         self.ui.note = Some((text.into(), level, self.local));
     }
 }
