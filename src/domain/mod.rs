@@ -26,7 +26,7 @@ pub use account::{Account, Accounts};
 pub use callback::{Call, Callback, Reply, Response, TOKEN};
 pub use danger::{Danger, Level, Trouble, danger, worst};
 pub use doubt::{Cause, Doubt, Missing};
-pub use health::Health;
+pub use health::RedisHealth;
 pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
 pub use lang::{Lang, Text};
 pub use limit::{Limit, Reached};

@@ -57,7 +57,7 @@ fn shut_out(web: &Web, client: Client) -> Option<&'static str> {
 pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Client) -> Response {
     let started = Instant::now();
     if let Some(outcome) = shut_out(web, client) {
-        web.shop.telemetry.record(Event::Callback {
+        web.telemetry.record(Event::Callback {
             channel: "",
             outcome,
             reason: None,
@@ -66,7 +66,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Cl
         });
         return reply(&Reply { status: 429, body: "fail" });
     }
-    let Some(channel) = web.shop.channels.get(name) else {
+    let Some(channel) = web.channels.get(name) else {
         no_channel(web, name, &request, client, started);
         return reply(&Reply { status: 404, body: "fail" });
     };
@@ -78,10 +78,10 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Cl
         .iter()
         .map(|(name, value)| (Cow::Borrowed(name.as_str()), String::from_utf8_lossy(value.as_bytes())))
         .collect();
-    let read = if query.len() > query_bytes.min(web.shop.limits.query_bytes) {
+    let read = if query.len() > query_bytes.min(web.limits.query_bytes) {
         Err(Rejection::TooLarge)
     } else {
-        read(body, body_bytes, web.shop.limits.read_seconds).await
+        read(body, body_bytes, web.limits.read_seconds).await
     };
     let (body, cut) = match &read {
         Ok(body) => (body.as_ref(), None),
@@ -89,10 +89,10 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Cl
     };
     let callback = Callback { method: head.method.as_str(), path: head.uri.path(), query, headers: &headers, body };
     if callback.header(trial::HEADER).is_some_and(|token| web.shop.is_trial(token)) {
-        let said = cut.map_or_else(|| channel.verify(&callback, &[], web.shop.store.now()), Err);
+        let said = cut.map_or_else(|| channel.verify(&callback, &[], web.shop.now()), Err);
         return tried(&said);
     }
-    let terms = web.shop.channels.terms(name);
+    let terms = web.channels.terms(name);
     let source = terms.map_or(Source::Listed, |terms| terms.source(client.0));
     let mut ending = match cut {
         Some(reason) => Ending::rejected(reason),
@@ -116,7 +116,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Cl
         strange(web, name, &callback, client, (&ending.number, status, reply_data.status));
     }
     let (outcome, reason, took) = (ending.outcome, ending.reason.or(ending.held), started.elapsed());
-    web.shop.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
+    web.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
     let mut response = reply(&reply_data);
     if cut.is_some() {
         // What was not read ends the connection: said, so that no gateway sends its next callback into one that closes.
@@ -140,7 +140,7 @@ fn tried(said: &Result<Claim, Rejection>) -> Response {
 /// A callback for a channel that is not configured: counted, charged, and an operator hears of it.
 fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Client, started: Instant) {
     charge(web, client);
-    web.shop.telemetry.record(Event::Callback {
+    web.telemetry.record(Event::Callback {
         channel: "",
         outcome: "no_channel",
         reason: None,
@@ -186,7 +186,7 @@ pub struct Nearly<'a> {
 /// A near miss: counted, and an operator hears of it, as of what a forger sends.
 pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     let limited = web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0));
-    web.shop.telemetry.record(Event::Callback {
+    web.telemetry.record(Event::Callback {
         channel: "",
         outcome: if limited { "limited" } else { nearly.reason },
         reason: None,
@@ -283,7 +283,7 @@ fn broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
 /// Charges an address for a rejected callback, or for a request that did not come whole in time; when that blocks it, an
 /// operator should know, since a gateway or a proxy that is not trusted may share the address with a forger.
 pub fn charge(web: &Web, client: Client) {
-    let Some(news) = web.limiter.reject(client.0, web.shop.channels.calls_from(client.0)) else { return };
+    let Some(news) = web.limiter.reject(client.0, web.channels.calls_from(client.0)) else { return };
     let (reason, advice, status) = match news {
         News::Blocked => (
             "address_blocked",

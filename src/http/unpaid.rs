@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::Web;
 use super::problem::Problem;
 use crate::domain::Order;
-use crate::shop::ShopError;
 
 /// Most orders told at once: at five questions a second they take three hours.
 const MOST: usize = 50_000;
@@ -35,8 +34,7 @@ pub async fn list(State(web): State<Arc<Web>>, Query(between): Query<Between>) -
     if let Some(channel) = &between.channel {
         web.shop.channel(channel)?;
     }
-    let found = web.shop.store.unpaid_between(between.from, between.until, MOST).await;
-    let Some(orders) = found.map_err(ShopError::from)? else {
+    let Some(orders) = web.shop.unpaid_between((between.from, between.until), MOST).await? else {
         let detail = format!("There are more than {MOST} unpaid orders in that time: ask about a shorter one.");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", detail));
     };
@@ -50,5 +48,5 @@ pub async fn list(State(web): State<Arc<Web>>, Query(between): Query<Between>) -
         })
     };
     let orders: Vec<Value> = orders.iter().filter(through).map(told).collect();
-    Ok(Json(json!({"orders": orders, "asks_per_second": web.shop.limits.asks_per_second})))
+    Ok(Json(json!({"orders": orders, "asks_per_second": web.limits.asks_per_second})))
 }

@@ -138,8 +138,7 @@ impl Shop {
                 return Err(error);
             }
         }
-        let index = self.store.names.hashed("contact", self.vault.index("contact", &contact));
-        self.store.remember_contact(&index, id, now).await?;
+        self.store.remember_contact(self.vault.index("contact", &contact), id, now).await?;
         self.telemetry.record(Event::Ordered { product: product.id.as_str() });
         let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
         match self.begin(order.clone(), Attempt::FIRST, by).await {
@@ -308,8 +307,8 @@ impl Shop {
     fn addresses(&self, order: &Order, channel: &str, attempt: Attempt) -> Addresses {
         Addresses {
             number: PaymentNo { order: order.id, attempt }.to_string(),
-            notify_url: format!("{}/pay/{channel}/notify", self.public_url),
-            return_url: format!("{}/r/{}", self.public_url, order.id),
+            notify_url: self.site.notify_url(channel),
+            return_url: self.site.return_url(order.id),
             client_ip: String::new(),
         }
     }

@@ -44,10 +44,10 @@ impl Shop {
         if noted.is_empty() {
             return Ok(None);
         }
-        let nets = noted.iter().map(|text| named(text));
-        let names: Vec<String> =
-            nets.map(|net| net.map(|net| self.count_of_network(&net)).unwrap_or_default()).collect();
-        let held = self.store.held(&names).await?;
+        // What is no network's name holds nothing.
+        let counts: Vec<_> = noted.iter().map(|text| named(text).map(|net| self.count_of_network(&net))).collect();
+        let mut sums = self.store.held(&counts.iter().flatten().cloned().collect::<Vec<_>>()).await?.into_iter();
+        let held = counts.iter().map(|count| count.as_ref().and_then(|_| sums.next()).unwrap_or_default());
         let (much, little): (Vec<_>, Vec<_>) =
             noted.into_iter().zip(held).partition(|(_, held)| held.weight >= self.limits.unpaid_alarm_keys);
         if !little.is_empty() {
@@ -85,7 +85,7 @@ impl Shop {
             ended.push((name.clone(), id));
         }
         self.store.uncount(&ended).await?;
-        self.outbox.notify_one();
+        self.outbox.wake();
         let (_, left) = self.store.counted(&name, 1).await?;
         Ok((expired, left))
     }

@@ -164,9 +164,9 @@ impl Shop {
             let mut names = own.iter().zip(&stands);
             // The first decides; the others are for whoever looks.
             let Some((first, seen)) = names.next() else { break };
-            if self.store.move_trade(first, seen.as_deref(), holder).await? {
+            if self.store.move_trade(*first, seen.as_deref(), holder).await? {
                 for (name, seen) in names {
-                    self.store.move_trade(name, seen.as_deref(), holder).await?;
+                    self.store.move_trade(*name, seen.as_deref(), holder).await?;
                 }
                 return Ok(());
             }

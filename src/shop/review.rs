@@ -83,7 +83,7 @@ impl Shop {
             Action::Expire => self.expire_now(&order, &log).await,
             Action::Query => self.query(&order).await,
         };
-        self.outbox.notify_one();
+        self.outbox.wake();
         if matches!(action, Action::Reject | Action::Refund) {
             self.restock(order.id.slot(), &order.product).await?;
         }
@@ -138,7 +138,7 @@ impl Shop {
     async fn give_back(&self, order: &Order, record: &PaymentRecord, reason: &str) -> Result<(), ShopError> {
         let channel = self.channel(&record.channel)?;
         let (payment, number) = (record.payment(), format!("R{}", record.number));
-        let notify_url = format!("{}/pay/{}/notify", self.public_url, record.channel);
+        let notify_url = self.site.notify_url(&record.channel);
         // Earlier ones were looked up before these.
         let asked_at = &order.refunds[order.refunds.len().saturating_sub(QUESTIONS - 1)..];
         // Stated or adopted by a person: it may have come under another number than the one that it counts for.
@@ -215,16 +215,4 @@ fn reviewed(done: Reviewed) -> Result<String, ShopError> {
 
 pub(super) fn wrong_state(state: &str) -> ShopError {
     ShopError::Conflict(format!("it is {state}: this cannot be done to it"))
-}
-
-impl Shop {
-    /// Orders that wait for stock, oldest first in each product, at most `most` of each.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn owed(&self, most: usize) -> Result<Vec<OrderId>, ShopError> {
-        let catalog = self.catalog();
-        let products: Vec<_> = catalog.values().collect();
-        Ok(self.store.owed(&products, most).await?)
-    }
 }

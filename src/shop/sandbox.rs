@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::settle::{latest, payment_no};
+use super::site::notify_path;
 use super::{Shop, ShopError};
 use crate::domain::{Attempt, Call, Due, Money, Order, OrderId, Payment};
 use crate::vault;
@@ -57,7 +58,7 @@ impl Shop {
     /// # Errors
     /// Not in test mode, no such attempt, or a real gateway's.
     pub fn trial_due<'a>(&self, order: &'a Order, attempt: Attempt) -> Result<&'a Due, ShopError> {
-        if !self.test {
+        if !self.is_test() {
             return Err(ShopError::Conflict("only in test mode".to_owned()));
         }
         let due = order.attempts.iter().find(|(known, _)| *known == attempt).map(|(_, due)| due);
@@ -91,10 +92,9 @@ impl Shop {
             request.query = bent(&request.query);
             request.body = bent(&String::from_utf8_lossy(&request.body)).into_bytes();
         }
-        let base =
-            self.own_url.get().ok_or_else(|| ShopError::Gateway("the public listener is not up yet".to_owned()))?;
+        let base = self.own_url().ok_or_else(|| ShopError::Gateway("the public listener is not up yet".to_owned()))?;
         let mark = if request.query.is_empty() { "" } else { "?" };
-        let url = format!("{base}/pay/{}/notify{mark}{}", due.channel, request.query);
+        let url = format!("{base}{}{mark}{}", notify_path(&due.channel), request.query);
         let call =
             Call { method: request.method, url, headers: request.headers, body: request.body, ..Call::default() };
         Ok((self.repeat(&call).await?, call))

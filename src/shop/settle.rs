@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::once::HOUR_MS;
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Answer, Asked, Channel, Claim, Step, Terms};
 use crate::domain::{
@@ -49,11 +50,8 @@ impl Shop {
     /// # Errors
     /// Redis cannot do it, or does not say whether it did: the same payment may be settled again.
     pub async fn settle(&self, payment: &Payment) -> Result<Outcome, StoreError> {
-        if let Some(why) = self.careless() {
-            return Err(StoreError::Careless(why));
-        }
+        self.health.settles()?;
         let began = Instant::now();
-        self.ring_fits()?;
         let outcome = self.store.settle(payment, "").await?;
         self.after(&payment.number, &outcome, began);
         Ok(outcome)
@@ -159,7 +157,7 @@ impl Shop {
 
     /// A genuine callback came from an address that is not among its channel's: told once an hour.
     pub fn unlisted(&self, channel: &str, address: IpAddr) {
-        if !self.is_news(&format!("{channel} unlisted"), 3_600_000) {
+        if !self.is_news(&format!("{channel} unlisted"), HOUR_MS) {
             return;
         }
         self.incident(IncidentNote {
@@ -184,7 +182,7 @@ impl Shop {
             }));
         }
         if !matches!(outcome, Outcome::Replayed(_)) {
-            self.outbox.notify_one();
+            self.outbox.wake();
         }
     }
 

@@ -6,16 +6,17 @@ use super::{IncidentNote, Shop, ShopError};
 use crate::domain::order::PaymentRecord;
 use crate::domain::{OrderId, PaymentNo, PaymentState};
 use crate::store::{Event, Finish, ReviewItem, TradeClaim};
+use crate::vault::Index;
 
 /// Trade numbers claimed in one write: callbacks wait no longer than that takes.
 const TRADES: usize = 256;
 
-/// The names under which a trade number stands.
+/// Under what a trade number stands.
 pub(super) struct TradeNames {
     /// Where it is written: first the one that decides, the same for all channels of an account.
-    pub own: Vec<String>,
+    pub own: Vec<Index>,
     /// Where another channel of the account may have written it.
-    pub others: Vec<String>,
+    pub others: Vec<Index>,
 }
 
 /// What is known of a payment besides where it is looked at.
@@ -42,16 +43,16 @@ pub(super) fn order_of(number: &str) -> &str {
 impl Shop {
     pub(super) fn trade_names(&self, payment: &str) -> TradeNames {
         let ((channel, trade_no), accounts) = (parts(payment), &self.store.accounts);
-        let name = |of: &str| self.store.names.hashed("trade", self.vault.index("trade", &format!("{of}|{trade_no}")));
+        let name = |of: &str| self.vault.index("trade", &format!("{of}|{trade_no}"));
         let account = |channel: &str| {
             Some(accounts.name(channel)).filter(|of| !of.is_empty()).map(|of| name(&format!("account:{of}")))
         };
-        let mut own: Vec<String> = account(accounts.first(channel)).into_iter().chain(account(channel)).collect();
+        let mut own: Vec<Index> = account(accounts.first(channel)).into_iter().chain(account(channel)).collect();
         own.push(name(channel));
         own.dedup();
         let twins = accounts.twins(channel);
         let others = twins.iter().filter_map(|twin| account(twin)).chain(twins.iter().map(|twin| name(twin)));
-        let mut others: Vec<String> = others.filter(|name| !own.contains(name)).collect();
+        let mut others: Vec<Index> = others.filter(|name| !own.contains(name)).collect();
         others.sort_unstable();
         others.dedup();
         TradeNames { own, others }
@@ -69,16 +70,16 @@ impl Shop {
         Ok(self.store.claim_trades(&[claim]).await?.into_iter().flatten().next())
     }
 
-    /// The numbers that a payment stands with under `names`, each where it stands, and those that the outbox tells of and
+    /// The numbers that a payment stands with under these `trades`, each where it stands, and those that the outbox tells of and
     /// nobody has indexed yet.
     pub(super) async fn holders(
         &self,
         payment: &str,
-        names: &[String],
+        trades: &[Index],
     ) -> Result<(Vec<Option<String>>, Vec<String>), ShopError> {
         let (channel, trade_no) = parts(payment);
         let same = |other: &str| self.store.accounts.same(channel, other);
-        let stands = self.store.trade_holders(names).await?;
+        let stands = self.store.trade_holders(trades).await?;
         let mut all = self.store.unread_of_trade(trade_no, same).await?;
         all.extend(stands.iter().flatten().cloned());
         all.sort_unstable();
@@ -206,7 +207,7 @@ impl Shop {
     /// Redis does not answer.
     pub async fn orders_of_trade(&self, trade_no: &str) -> Result<Vec<OrderId>, ShopError> {
         let channels = self.channels.list().map(|(name, _)| name).chain(["manual"]);
-        let names: Vec<String> =
+        let names: Vec<Index> =
             channels.flat_map(|channel| self.trade_names(&format!("{channel}|{trade_no}")).own).collect();
         let mut ids: Vec<OrderId> = Vec::new();
         for holder in self.store.trade_holders(&names).await?.into_iter().flatten() {

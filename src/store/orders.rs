@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::script::{self, bytes_of, items_of, text_of};
-use super::{Store, StoreError};
+use super::{CountName, Store, StoreError};
 use crate::domain::order::PaymentRecord;
 use crate::domain::{Attempt, Due, Millis, Money, Opened, Order, OrderId, Product, ProductId, Slot};
 use crate::vault::Sealed;
@@ -30,9 +30,9 @@ pub struct NewOrder<'a> {
     /// When it stops being payable.
     pub expires: Millis,
     /// Names of the counts it is in until it is paid or expires.
-    pub unpaid: &'a [String],
+    pub unpaid: &'a [CountName],
     /// Names of the counts it leaves only when it expires.
-    pub bought: &'a [String],
+    pub bought: &'a [CountName],
 }
 
 /// What became of a new order.
@@ -77,7 +77,8 @@ impl Store {
         let due = Due { channel: new.channel.to_owned(), amount: new.amount }.to_string();
         let (quantity, expires) = (new.quantity.to_string(), new.expires.to_string());
         let (minor, created) = (new.amount.minor.to_string(), new.created.to_string());
-        let (unpaid, bought) = (new.unpaid.join(" "), new.bought.join(" "));
+        let joined = |counts: &[CountName]| counts.iter().map(CountName::as_str).collect::<Vec<_>>().join(" ");
+        let (unpaid, bought) = (joined(new.unpaid), joined(new.bought));
         let fields: Vec<(&[u8], &[u8])> = [
             (&b"product"[..], product.as_str().as_bytes()),
             (b"quantity", quantity.as_bytes()),

@@ -9,7 +9,7 @@ use kamid::domain::{
 };
 use kamid::store::script;
 use kamid::store::{
-    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Once, Released, Reserved, ReviewItem, Reviewed,
+    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Released, Repeat, Reserved, ReviewItem, Reviewed,
 };
 
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, payment, product};
@@ -461,16 +461,16 @@ async fn void_and_restore_leave_reserved_keys_alone() {
 #[tokio::test]
 async fn catalog_and_once_take_the_first() {
     let bench = Bench::new(Take::Order, 0).await;
-    let (store, n) = (&bench.store, bench.store.names);
+    let store = &bench.store;
     twice!(bench, store.save_product(&bench.product), true, false);
     assert_eq!(store.versions().await.unwrap(), (1, 1));
 
-    let name = n.hashed("idem", [2; 16]);
-    twice!(bench, store.once(&name, "body", EXPIRES_MS), Once::Run, Once::Running);
-    twice!(bench, store.once(&name, "else", EXPIRES_MS), Once::Other, Once::Other);
-    store.once_done(&name, Some("answer"), EXPIRES_MS).await.unwrap();
-    let done = || Once::Done("answer".to_owned());
-    twice!(bench, store.once(&name, "body", EXPIRES_MS), done(), done());
+    let key = [2; 16];
+    twice!(bench, store.once(key, "body", EXPIRES_MS), Repeat::Run, Repeat::Running);
+    twice!(bench, store.once(key, "else", EXPIRES_MS), Repeat::Other, Repeat::Other);
+    store.once_done(key, Some("answer"), EXPIRES_MS).await.unwrap();
+    let done = || Repeat::Done("answer".to_owned());
+    twice!(bench, store.once(key, "body", EXPIRES_MS), done(), done());
 }
 
 #[tokio::test]

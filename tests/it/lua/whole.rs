@@ -154,7 +154,7 @@ async fn of_the_rest(tried: &mut BTreeSet<&'static str>) {
     let bench = Bench::new(Take::Order, 1).await;
     let (store, n) = (&bench.store, bench.store.names);
     whole!(bench, tried, "catalog", store.save_product(&bench.product));
-    let (name, id) = (n.hashed("count", [1; 16]), bench.id());
+    let (name, id) = (n.count([1; 16]), bench.id());
     let rule = Rule {
         name: name.clone(),
         group: "game".to_owned(),
@@ -172,10 +172,8 @@ async fn of_the_rest(tried: &mut BTreeSet<&'static str>) {
     store.release(late, expires, EXPIRES_MS, "").await.unwrap();
     store.keep(&[(late, expires)], 0).await.unwrap();
     whole!(bench, tried, "forget", store.forget(late));
-    let trade = n.hashed("trade", [3; 16]);
-    whole!(bench, tried, "trade", store.move_trade(&trade, None, "A"));
-    let once = n.hashed("idem", [2; 16]);
-    whole!(bench, tried, "once", store.once(&once, "body", EXPIRES_MS));
+    whole!(bench, tried, "trade", store.move_trade([3; 16], None, "A"));
+    whole!(bench, tried, "once", store.once([2; 16], "body", EXPIRES_MS));
     let (buyer, notice) = (NoticeId::Buyer(bench.paid(1, 0).await), Notice::new(5, false));
     whole!(bench, tried, "notice", store.set_notice(&buyer, &notice, 10, true, None));
     let news: NewsId = "order.delivered:hook:07MIBQ3K2XZ0A1B2C001".parse().unwrap();
