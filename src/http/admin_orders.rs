@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::trail::{Told, difference};
 use crate::domain::order::PaymentRecord;
 use crate::domain::time::iso;
-use crate::domain::{Operator, Order, OrderId, OrderState, PaymentNo, PaymentState, Role};
+use crate::domain::{Attempt, HistoryLine, Operator, Order, OrderId, OrderState, PaymentNo, PaymentState, Role};
 use crate::shop::{Action, Buyer, By, Created, Note, Pay, ShopError, Wanted};
 use crate::store::Look;
 
@@ -204,21 +204,17 @@ async fn show(
     value["attempts"] = order
         .attempts
         .iter()
-        .map(|(attempt, due)| {
+        .map(|Attempt { no, due, opened }| {
             json!({
-                "payment_no": format!("{id}{}", attempt.as_str()), "channel": due.channel, "amount": due.amount.to_string(),
-                "reference": order.opening(*attempt).map(|opened| &opened.reference),
+                "payment_no": format!("{id}{}", no.as_str()), "channel": due.channel, "amount": due.amount.to_string(),
+                "reference": opened.as_ref().map(|opened| &opened.reference),
             })
         })
         .collect();
     value["history"] = order
-        .log
-        .lines()
-        .filter_map(|line| {
-            let mut parts = line.splitn(4, '|');
-            let at: u64 = parts.next()?.parse().ok()?;
-            let [by, action, reason] = [parts.next()?, parts.next()?, parts.next()?];
-            Some(json!({"at": at, "time": iso(at), "by": by, "action": action, "reason": reason}))
+        .history()
+        .map(|HistoryLine { at, by, what, why }| {
+            json!({"at": at, "time": iso(at), "by": by, "action": what, "reason": why})
         })
         .collect();
     // The page shows the keys: its address is for those who may see them.

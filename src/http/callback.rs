@@ -16,7 +16,7 @@ use super::wire::Awaited;
 use super::{Client, Web};
 use crate::channel::{Channel, Claim, Source, Terms, Verdict};
 use crate::domain::text::printable;
-use crate::domain::{Callback, Outcome, Rejection, Reply};
+use crate::domain::{Callback, CallbackOutcome, Outcome, Rejection, Reply};
 use crate::shop::{IncidentNote, trial};
 use crate::store::StoreError;
 use crate::telemetry::Event;
@@ -24,7 +24,7 @@ use crate::telemetry::incident::{NO_CHANNEL, RawRequest};
 
 /// How one callback ended.
 struct Ending {
-    outcome: &'static str,
+    outcome: CallbackOutcome,
     /// Why it was refused: an incident.
     reason: Option<Rejection>,
     /// Why what was believed is held: only counted, since it stands with its order.
@@ -36,21 +36,21 @@ struct Ending {
 }
 
 impl Ending {
-    fn new(outcome: &'static str, verdict: Verdict) -> Self {
+    fn new(outcome: CallbackOutcome, verdict: Verdict) -> Self {
         Self { outcome, reason: None, held: None, strange: None, verdict, number: String::new() }
     }
 
     fn rejected(reason: Rejection) -> Self {
-        Self { reason: Some(reason), ..Self::new("rejected", Verdict::Refused) }
+        Self { reason: Some(reason), ..Self::new(CallbackOutcome::Rejected, Verdict::Refused) }
     }
 }
 
 /// Whether an address is not listened to, in the word that is counted: what an operator shut out is no news to him.
-fn shut_out(web: &Web, client: Client) -> Option<&'static str> {
+fn shut_out(web: &Web, client: Client) -> Option<CallbackOutcome> {
     if web.shop.is_blocked(network(client.0)) {
-        return Some("blocked");
+        return Some(CallbackOutcome::Blocked);
     }
-    web.limiter.blocked(client.0).map(|_| "limited")
+    web.limiter.blocked(client.0).map(|_| CallbackOutcome::Limited)
 }
 
 /// Answers one callback.
@@ -142,7 +142,7 @@ fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Client,
     charge(web, client);
     web.telemetry.record(Event::Callback {
         channel: "",
-        outcome: "no_channel",
+        outcome: CallbackOutcome::NoChannel,
         reason: None,
         took: started.elapsed(),
         address: client.0,
@@ -167,8 +167,8 @@ fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Client,
 
 /// A request that was nearly a callback, and why it is none.
 pub struct Nearly<'a> {
-    /// The word for it.
-    pub reason: &'static str,
+    /// What it is counted as; an incident's reason is the same word.
+    pub outcome: CallbackOutcome,
     /// The channel it may have been meant for; else empty.
     pub channel: &'a str,
     /// The payment number it names, where it can be read.
@@ -188,7 +188,7 @@ pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     let limited = web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0));
     web.telemetry.record(Event::Callback {
         channel: "",
-        outcome: if limited { "limited" } else { nearly.reason },
+        outcome: if limited { CallbackOutcome::Limited } else { nearly.outcome },
         reason: None,
         took: Duration::ZERO,
         address: client.0,
@@ -201,7 +201,7 @@ pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     }
     web.shop.incident(IncidentNote {
         channel: nearly.channel,
-        reason: nearly.reason,
+        reason: nearly.outcome.as_str(),
         advice: nearly.advice,
         address: &client.0.to_string(),
         number: &nearly.number,
@@ -221,34 +221,40 @@ async fn settle(
     let payment = match web.shop.hear(channel, callback).await {
         Ok(Err(reason)) => return Ending::rejected(reason),
         Ok(Ok(Claim::Paid(payment))) => payment,
-        Ok(Ok(Claim::Nothing(_))) => return Ending::new("ignored", Verdict::Received),
+        Ok(Ok(Claim::Nothing(_))) => return Ending::new(CallbackOutcome::Ignored, Verdict::Received),
         Ok(Ok(Claim::Strange(status))) => {
-            return Ending { strange: Some(status), ..Ending::new("ignored", Verdict::Received) };
+            return Ending { strange: Some(status), ..Ending::new(CallbackOutcome::Ignored, Verdict::Received) };
         }
-        Ok(Ok(Claim::Ask { .. } | Claim::Agreed(_))) | Err(_) => return Ending::new("silent", Verdict::Unavailable),
+        Ok(Ok(Claim::Ask { .. } | Claim::Agreed(_))) | Err(_) => {
+            return Ending::new(CallbackOutcome::Silent, Verdict::Unavailable);
+        }
     };
     let payment = match web.shop.confirm(channel, terms, payment).await {
         Ok(Some(payment)) => payment,
         Ok(None) => return Ending::rejected(Rejection::Unconfirmed),
-        Err(_) => return Ending::new("silent", Verdict::Unavailable),
+        Err(_) => return Ending::new(CallbackOutcome::Silent, Verdict::Unavailable),
     };
     match web.shop.settle(&payment).await {
         Ok(Outcome::Orphan(reason)) => {
             let reason = terms.filter(|_| reason == Rejection::OrderMismatch).map_or(reason, Terms::mismatch);
-            Ending { reason: Some(reason), number: payment.number, ..Ending::new("orphan", Verdict::Refused) }
+            Ending {
+                reason: Some(reason),
+                number: payment.number,
+                ..Ending::new(CallbackOutcome::Orphan, Verdict::Refused)
+            }
         }
         Ok(outcome) => {
             if !matches!(outcome, Outcome::Replayed(_)) {
                 web.limiter.paid_from(client.0);
             }
             let held = if let Outcome::Held(reason, _) = outcome { Some(reason) } else { None };
-            Ending { held, ..Ending::new(outcome.as_str(), Verdict::Received) }
+            Ending { held, ..Ending::new((&outcome).into(), Verdict::Received) }
         }
         Err(error) => {
             let outcome = match error {
-                StoreError::Timeout => "timeout",
-                StoreError::Full(_) => "full",
-                _ => "unavailable",
+                StoreError::Timeout => CallbackOutcome::Timeout,
+                StoreError::Full(_) => CallbackOutcome::Full,
+                _ => CallbackOutcome::Unavailable,
             };
             if !error.retry() {
                 tracing::error!(%error, channel = %payment.channel, "A payment could not be settled; its gateway will repeat it.");
@@ -340,7 +346,7 @@ fn note(
     reason: Rejection,
     status: u16,
 ) {
-    if ending.outcome != "orphan" {
+    if ending.outcome != CallbackOutcome::Orphan {
         charge(web, client);
     }
     web.shop.incident(IncidentNote {
@@ -350,7 +356,7 @@ fn note(
         address: &client.0.to_string(),
         number: &ending.number,
         status,
-        signed: ending.outcome == "orphan",
+        signed: ending.outcome == CallbackOutcome::Orphan,
         request: Some(raw(callback)),
     });
 }

@@ -107,7 +107,7 @@ async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
         None => None,
     };
     let order = order.zip(number).and_then(|(order, no)| {
-        let (_, due) = order.attempts.iter().find(|(attempt, _)| *attempt == no.attempt)?;
+        let due = &order.attempt(no.attempt)?.due;
         Some(CapturedOrder {
             order_no: no.to_string(),
             amount_minor: due.amount.minor,

@@ -27,7 +27,7 @@ use ipnet::IpNet;
 
 use crate::channel::capture::borrowed;
 use crate::domain::text::printable;
-use crate::domain::{Callback, Rejection, Reply};
+use crate::domain::{Callback, CallbackOutcome, Rejection, Reply};
 use crate::shop::IncidentNote;
 use crate::telemetry::counters;
 use crate::telemetry::incident::RawRequest;
@@ -186,7 +186,8 @@ fn unreadable(
     );
     let channel = if known { channel } else { "" };
     let number = String::new();
-    let nearly = Nearly { reason: "unreadable_request", channel, number, advice: &advice, status, charged, request };
+    let nearly =
+        Nearly { outcome: CallbackOutcome::Unreadable, channel, number, advice: &advice, status, charged, request };
     callback::missed(web, client, nearly);
 }
 
@@ -209,8 +210,15 @@ async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client:
     let Some((number, Miss { channel, says }, request)) = miss.filter(|_| nowhere) else { return response };
     // A mistyped address is the operator's mistake: the gateway behind it may send to the right one, too.
     let charged = false;
-    let nearly =
-        Nearly { reason: "wrong_address", channel: &channel, number, advice: &says, status: 404, charged, request };
+    let nearly = Nearly {
+        outcome: CallbackOutcome::WrongAddress,
+        channel: &channel,
+        number,
+        advice: &says,
+        status: 404,
+        charged,
+        request,
+    };
     callback::missed(web, client, nearly);
     callback::reply(&Reply { status: 404, body: "fail" })
 }

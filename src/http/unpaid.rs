@@ -39,10 +39,10 @@ pub async fn list(State(web): State<Arc<Web>>, Query(between): Query<Between>) -
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", detail));
     };
     let through = |order: &&Order| {
-        between.channel.as_ref().is_none_or(|name| order.attempts.iter().any(|(_, due)| due.channel == *name))
+        between.channel.as_ref().is_none_or(|name| order.attempts.iter().any(|attempt| attempt.due.channel == *name))
     };
     let told = |order: &Order| {
-        let channels: Vec<&str> = order.attempts.iter().map(|(_, due)| due.channel.as_str()).collect();
+        let channels: Vec<&str> = order.attempts.iter().map(|attempt| attempt.due.channel.as_str()).collect();
         json!({
             "id": order.id.to_string(), "state": order.state, "created_at": order.created, "channels": channels,
         })

@@ -8,8 +8,7 @@ use ipnet::IpNet;
 use super::limits::{Bound, UNDER_WAY_MS, is_unit};
 use super::{Shop, ShopError, given};
 use crate::domain::network::{named, network, networks};
-use crate::domain::text::printable;
-use crate::domain::{Operator, Order, OrderId};
+use crate::domain::{HistoryLine, Operator, Order, OrderId};
 use crate::store::{Counted, StoreError};
 use crate::telemetry::snapshot::Holder;
 
@@ -72,7 +71,7 @@ impl Shop {
         let name = self.count_of_network(net);
         let (ids, _) = self.store.counted(&name, most).await?;
         let orders = self.store.orders(&ids).await?;
-        let log = format!("{}|{}|expire|{}\n", self.store.now(), by.name(), printable(reason, 200));
+        let log = HistoryLine::new(self.store.now(), by, "expire", reason).to_string();
         let jobs = ids.into_iter().zip(orders).map(|(id, order)| self.expire_counted(id, order, &log));
         let mut done = stream::iter(jobs.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
         let (mut expired, mut ended) = (0, Vec::new());

@@ -20,7 +20,7 @@ use super::settle::latest;
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::Asked;
 use crate::domain::{Millis, Order, OrderId, OrderState};
-use crate::store::{Event, StoreError};
+use crate::store::{Event, EventKind, StoreError};
 
 /// Asked first so long before an order expires, and not before it is half a minute old.
 const LEAD_MS: u64 = 60_000;
@@ -94,7 +94,7 @@ impl Shop {
         if self.limits.asks_per_second == 0 {
             return;
         }
-        let expired = events.iter().filter(|event| event.kind == "expired");
+        let expired = events.iter().filter(|event| event.kind == EventKind::Expired);
         self.expired.add(expired.filter_map(|event| event.order.parse().ok()));
         self.expired.trim();
     }
@@ -209,7 +209,7 @@ impl Shop {
     fn found(&self, order: &Order, word: &str) {
         tracing::warn!(order = %order.id, word, "A payment was found by asking its gateway: no callback came.");
         self.incident(IncidentNote {
-            channel: latest(order).map_or("", |(_, due)| due.channel.as_str()),
+            channel: latest(order).map_or("", |attempt| attempt.due.channel.as_str()),
             reason: "callback_lost",
             advice: "Paid, and no callback came; it was found by asking the gateway and is settled. If this repeats, the gateway cannot reach the notify address: compare it with `kamid channel list`, and look at the proxy in front.",
             number: order.id.as_str(),
@@ -221,5 +221,5 @@ impl Shop {
 
 /// The channel of each way to pay an order: each is one question to its gateway.
 fn ways(order: &Order) -> impl Iterator<Item = &str> {
-    order.attempts.iter().map(|(_, due)| due.channel.as_str())
+    order.attempts.iter().map(|attempt| attempt.due.channel.as_str())
 }

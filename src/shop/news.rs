@@ -14,7 +14,7 @@ use super::once::{HOUR_MS, Once};
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::text::printable;
 use crate::domain::{Level, Millis, News, NewsId, Notice, NoticeState, Order, OrderId, Topic, danger};
-use crate::store::Event;
+use crate::store::{Event, EventKind};
 use crate::telemetry::snapshot::StockRow;
 
 /// Waits between tries, the first of which is made at once; behind the last one news are given up, after three days.
@@ -123,7 +123,7 @@ impl Shop {
 
     /// Notes down what these events are to operators.
     pub(super) async fn queue_news_of(&self, events: &[&Event]) -> Result<(), ShopError> {
-        for (kind, topic) in [("delivered", Topic::Delivered), ("held", Topic::Held)] {
+        for (kind, topic) in [(EventKind::Delivered, Topic::Delivered), (EventKind::Held, Topic::Held)] {
             if self.newsroom.listening(topic).is_empty() {
                 continue;
             }
@@ -142,16 +142,16 @@ impl Shop {
                 futures_util::future::try_join_all(jobs).await?;
             }
         }
-        for event in events.iter().filter(|event| event.kind == "orphan") {
+        for event in events.iter().filter(|event| event.kind == EventKind::Orphan) {
+            let Some(trade) = &event.payment else { continue };
             // Its own channel may have brought it meanwhile, or it is known under another number: then nobody need look.
-            let waits = self.waits_for_a_person(&event.order, &event.payment).await;
+            let waits = self.waits_for_a_person(&event.order, trade).await;
             if self.past_damage(event, waits)? == Some(false) {
                 continue;
             }
-            let (channel, _) = event.payment.split_once('|').unwrap_or_default();
-            let about = self.vault.index("news", &format!("orphan|{}|{}", event.order, event.payment));
+            let about = self.vault.index("news", &format!("orphan|{}|{trade}", event.order));
             let advice = "Paid under a number that is no order's here: `kamid orphan list`, then adopt or refund.";
-            self.announce(&HEXLOWER.encode(&about), event.at(), ["orphan", channel, &event.order, advice]);
+            self.announce(&HEXLOWER.encode(&about), event.at(), ["orphan", &trade.account, &event.order, advice]);
         }
         self.queue_incidents().await
     }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::{Shop, ShopError, news};
 use crate::domain::text::{masked, printable};
 use crate::domain::{Millis, News, NewsId, Notice, NoticeId, NoticeState, Order, OrderId, OrderState, Reach};
-use crate::store::{Event, Listed};
+use crate::store::{Event, EventKind, Listed};
 use crate::telemetry::snapshot::{NoticeCounts, NoticeRow};
 
 /// Waits between tries; behind the last one a notice is given up. Together about a day, as gateways repeat.
@@ -115,10 +115,10 @@ impl Shop {
         if self.postbox.reaches.read().unwrap_or_else(PoisonError::into_inner).is_empty() {
             return Ok(());
         }
-        let of = |kind: &str| -> Vec<OrderId> {
+        let of = |kind: EventKind| -> Vec<OrderId> {
             events.iter().filter(|event| event.kind == kind).filter_map(|event| event.order.parse().ok()).collect()
         };
-        let delivered = of("delivered");
+        let delivered = of(EventKind::Delivered);
         for part in delivered.chunks(64) {
             let contacts = self.store.untold(part).await?;
             let jobs = part.iter().zip(contacts).filter_map(|(id, contact)| {
@@ -127,7 +127,7 @@ impl Shop {
             });
             futures_util::future::try_join_all(jobs).await?;
         }
-        for id in of("replaced") {
+        for id in of(EventKind::Replaced) {
             self.queue(id, false).await?;
         }
         if !delivered.is_empty() {

@@ -12,7 +12,7 @@ use super::site::notify_path;
 use super::{Shop, ShopError};
 use crate::channel::{Answer, Asked, Begin, Channel, Checkout, Step as Way};
 use crate::domain::text::printable;
-use crate::domain::{Attempt, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Response, Slot, time};
+use crate::domain::{AttemptNo, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Response, Slot, time};
 use crate::outbound::Outbound;
 use crate::vault;
 
@@ -185,7 +185,7 @@ impl Shop {
     async fn open_one(&self, name: &str, channel: &dyn Channel) -> Result<Step, ShopError> {
         let (now, amount) = (self.store.now(), cent(channel));
         let id = OrderId::new(Slot::new(0), now, vault::chance()?);
-        let number = PaymentNo { order: id, attempt: Attempt::FIRST }.to_string();
+        let number = PaymentNo { order: id, attempt: AttemptNo::FIRST }.to_string();
         let checkout = Checkout {
             number: &number,
             amount,

@@ -11,7 +11,7 @@ use super::loops::pause;
 use super::once::HOUR_MS;
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::{Millis, OrderId};
-use crate::store::{Event, Lease};
+use crate::store::{Event, EventKind, Lease};
 use crate::telemetry::counters;
 use crate::telemetry::snapshot::Surroundings;
 
@@ -129,19 +129,19 @@ impl Shop {
 
     /// A settled order counts no more as unpaid; an expired one counts against nothing.
     async fn free_limits(&self, events: &[&Event]) -> Result<(), ShopError> {
-        let frees = |event: &&&Event| matches!(event.kind.as_str(), "delivered" | "owed" | "held" | "expired");
-        let orders = events
-            .iter()
-            .filter(frees)
-            .filter_map(|event| Some((event.order.parse::<OrderId>().ok()?, event.kind.as_str())));
-        let (ids, kinds): (Vec<OrderId>, Vec<&str>) = orders.unzip();
+        let frees = |event: &&&Event| {
+            matches!(event.kind, EventKind::Delivered | EventKind::Owed | EventKind::Held | EventKind::Expired)
+        };
+        let orders =
+            events.iter().filter(frees).filter_map(|event| Some((event.order.parse::<OrderId>().ok()?, &event.kind)));
+        let (ids, kinds): (Vec<OrderId>, Vec<&EventKind>) = orders.unzip();
         let (mut gone, mut old) = (Vec::new(), Vec::new());
         for ((id, limits), kind) in ids.iter().zip(self.store.limits_of(&ids).await?).zip(kinds) {
             let [caps, quotas] = limits.old;
             gone.extend(limits.unpaid.into_iter().map(|name| (name, *id)));
             old.extend(caps);
             // What was bought goes on counting in its period; what expired was not bought.
-            if kind == "expired" {
+            if *kind == EventKind::Expired {
                 gone.extend(limits.bought.into_iter().map(|name| (name, *id)));
                 old.extend(quotas);
             }
@@ -154,7 +154,7 @@ impl Shop {
     /// Keeps no more expired orders than there may be: of more, those that expired first are forgotten. A payment that comes
     /// after that is an orphan.
     async fn forget_beyond(&self, events: &[&Event]) -> Result<(), ShopError> {
-        let expired = events.iter().filter(|event| event.kind == "expired");
+        let expired = events.iter().filter(|event| event.kind == EventKind::Expired);
         let expired: Vec<(OrderId, Millis)> =
             expired.filter_map(|it| Some((it.order.parse().ok()?, it.at()))).collect();
         if expired.is_empty() {

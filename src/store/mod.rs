@@ -45,7 +45,7 @@ pub use look::Look;
 pub use names::{CountName, Names};
 pub use notices::Listed;
 pub use orders::{NewOrder, Released, Reserved};
-pub use outbox::{Event, Lease};
+pub use outbox::{Event, EventKind, Lease};
 use places::Places;
 pub use preflight::Drift;
 pub use review::{Changed, Finish, Finished, ReviewItem, Reviewed};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use kamid::domain::{Attempt, Due, NewsId, Notice, NoticeId, Opened, Take};
+use kamid::domain::{AttemptNo, Due, NewsId, Notice, NoticeId, Opened, Take};
 use kamid::store::{Finish, Rule, script};
 
 use super::{bytes, files};
@@ -92,9 +92,9 @@ async fn of_payments(tried: &mut BTreeSet<&'static str>) {
     let (ordered, open) = (bench.draft(bench.id(), 1), bench.order(2).await);
     whole!(bench, tried, "reserve", bench.store.reserve(&ordered));
     let due = Due { channel: CHANNEL.to_owned(), amount: cny(PRICE) };
-    whole!(bench, tried, "attempt", bench.store.attempt(open, Attempt::number(2), &due));
+    whole!(bench, tried, "attempt", bench.store.attempt(open, AttemptNo::number(2), &due));
     let opened = Opened { reference: "cs_1".to_owned(), step: "{}".to_owned() };
-    whole!(bench, tried, "open", bench.store.open(ordered.id, Attempt::FIRST, &opened));
+    whole!(bench, tried, "open", bench.store.open(ordered.id, AttemptNo::FIRST, &opened));
     let unknown = payment(bench.id(), "T0", cny(PRICE));
     whole!(bench, tried, "settle", bench.settle(&unknown));
     whole!(bench, tried, "settle", bench.settle(&payment(open, "T1", cny(PRICE))));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use kamid::config::{Durability, StoreConfig, StoreUrl};
 use kamid::domain::{
-    Attempt, Currency, Millis, Money, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Product, ProductId,
+    AttemptNo, Currency, Millis, Money, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Product, ProductId,
     Slot, Stock, Take,
 };
 use kamid::settings::Secret;
@@ -274,7 +274,7 @@ pub fn draft<'a>(product: &'a Product, contact: &'a Sealed, id: OrderId, quantit
         product,
         quantity,
         amount: cny(PRICE * i64::from(quantity)),
-        attempt: Attempt::FIRST,
+        attempt: AttemptNo::FIRST,
         channel: CHANNEL,
         contact,
         created: now,
@@ -287,7 +287,7 @@ pub fn draft<'a>(product: &'a Product, contact: &'a Sealed, id: OrderId, quantit
 /// A payment of an order's first attempt.
 pub fn payment(id: OrderId, trade_no: &str, paid: Money) -> Payment {
     Payment {
-        number: PaymentNo { order: id, attempt: Attempt::FIRST }.to_string(),
+        number: PaymentNo { order: id, attempt: AttemptNo::FIRST }.to_string(),
         trade_no: trade_no.to_owned(),
         paid,
         channel: CHANNEL.to_owned(),
