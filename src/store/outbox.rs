@@ -64,7 +64,7 @@ impl Default for EventKind {
 }
 
 /// The words of the scripts.
-const KINDS: [(&str, EventKind); 17] = [
+static KINDS: [(&str, EventKind); 17] = [
     ("reserved", EventKind::Reserved),
     ("delivered", EventKind::Delivered),
     ("owed", EventKind::Owed),
@@ -88,8 +88,8 @@ impl EventKind {
     /// Reads a word.
     #[must_use]
     pub fn of(word: &str) -> Self {
-        let known = KINDS.into_iter().find(|(known, _)| *known == word);
-        known.map_or_else(|| Self::Other(word.to_owned()), |(_, kind)| kind)
+        let known = KINDS.iter().find(|(known, _)| *known == word);
+        known.map_or_else(|| Self::Other(word.to_owned()), |(_, kind)| kind.clone())
     }
 
     /// The word.
@@ -369,8 +369,8 @@ mod tests {
 
     #[test]
     fn every_word_reads_back_and_a_newer_one_stays_what_it_is() {
-        for (word, kind) in KINDS {
-            assert_eq!((EventKind::of(word), kind.as_str()), (kind.clone(), word));
+        for (word, kind) in &KINDS {
+            assert_eq!((EventKind::of(word), kind.as_str()), (kind.clone(), *word));
         }
         let newer = EventKind::of("gifted");
         assert_eq!((&newer, newer.as_str()), (&EventKind::Other("gifted".to_owned()), "gifted"));
