@@ -22,22 +22,24 @@ pub mod product;
 pub mod reason;
 pub mod text;
 pub mod time;
+pub mod trade;
 
 pub use account::{Account, Accounts};
-pub use callback::{Call, Callback, Reply, Response, TOKEN};
+pub use callback::{Call, Callback, CallbackOutcome, Reply, Response, TOKEN};
 pub use danger::{Danger, Level, Trouble, danger, worst};
 pub use doubt::{Cause, Doubt, Missing};
-pub use health::Health;
-pub use ids::{Attempt, OrderId, PaymentNo, SLOTS, Slot};
+pub use health::RedisHealth;
+pub use ids::{AttemptNo, OrderId, PaymentNo, SLOTS, Slot};
 pub use lang::{Lang, Text};
 pub use limit::{Limit, Reached};
 pub use money::{Currency, Money};
 pub use notice::{News, NewsId, Notice, NoticeId, NoticeState, Reach, Topic};
 pub use operator::{Operator, Role};
-pub use order::{Opened, Order, OrderState, Take};
+pub use order::{Attempt, HistoryLine, Opened, Order, OrderState, Take};
 pub use payment::{Due, Outcome, Payment, PaymentState};
 pub use product::{Allowance, Product, ProductId, Stock};
 pub use reason::{Reason, ReasonRow, Rejection, Severity, ShownIn};
+pub use trade::Trade;
 
 /// Milliseconds since the Unix epoch, by the store's clock.
 pub type Millis = u64;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Currency, Millis, Money, ProductId, Rejection};
+use super::{Currency, Millis, Money, ProductId, Rejection, Trade};
 
 /// What a verified callback states.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,12 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// What its gateway calls it.
+    #[must_use]
+    pub fn trade(&self) -> Trade {
+        Trade::new(&self.channel, &self.trade_no)
+    }
+
     /// A payment that says no more than it must.
     #[must_use]
     pub fn new(number: &str, trade_no: &str, paid: Money, channel: &str) -> Self {

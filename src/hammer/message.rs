@@ -10,7 +10,7 @@ use super::stats::Ending;
 use super::target::{Made, Prepared, now};
 use super::wire::HttpAnswer;
 use crate::channel::Verdict;
-use crate::domain::{Money, OrderState, Payment, Reply};
+use crate::domain::{Money, OrderState, Payment, PaymentNo, Reply};
 
 /// Different addresses that buyers come from. More of them would come again before the daemon's minute is over.
 const BUYERS: u32 = 50_000;
@@ -62,7 +62,7 @@ impl Prepared {
     }
 
     fn look(&self, made: &Made) -> Vec<u8> {
-        let number = made.payment_no.get(..20).unwrap_or(&made.payment_no);
+        let number = PaymentNo::order_part(&made.payment_no);
         let (host, token) = (self.address, &made.token);
         format!("GET /v1/orders/{number} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n")
             .into_bytes()

@@ -12,7 +12,7 @@ use super::HammerError;
 use super::mix::{RequestKind, VisitKind};
 use crate::channel::{Channel, Channels};
 use crate::client::Client;
-use crate::domain::{Currency, Millis, Money, OrderId, Payment, Slot};
+use crate::domain::{Currency, Millis, Money, OrderId, Payment, PaymentNo, Slot};
 
 /// Orders made by one request.
 const BATCH: usize = 500;
@@ -300,8 +300,7 @@ impl Prepared {
     /// The order number of a visit.
     #[must_use]
     pub fn order(&self, visit: usize) -> Option<&str> {
-        let number = &self.made(visit)?.payment_no;
-        Some(number.get(..20).unwrap_or(number))
+        Some(PaymentNo::order_part(&self.made(visit)?.payment_no))
     }
 }
 

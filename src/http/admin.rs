@@ -25,7 +25,7 @@ use crate::vault::proof;
 
 pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
     let stream_web = Arc::clone(&web);
-    let import = axum::extract::DefaultBodyLimit::max(web.shop.limits.import_bytes);
+    let import = axum::extract::DefaultBodyLimit::max(web.limits.import_bytes);
     Router::new()
         .route("/v1/info", get(info))
         .route("/v1/products", get(products).post(add_product))
@@ -91,16 +91,16 @@ async fn healthz(State(web): State<Arc<Web>>, Query(health): Query<Health>, here
 }
 
 async fn metrics(State(web): State<Arc<Web>>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.shop.telemetry.prometheus()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.telemetry.prometheus()).into_response()
 }
 
 async fn info(State(web): State<Arc<Web>>, Extension(operator): Extension<Operator>) -> Json<Value> {
     Json(json!({
         "operator": operator.name(), "role": operator.role,
-        "kamid": env!("CARGO_PKG_VERSION"), "instance": web.shop.telemetry.instance, "test": web.shop.test,
-        "public": web.shop.own_url.get(), "public_url": web.shop.public_url, "ready": web.shop.ready(),
-        "full": web.shop.full(), "redis": web.shop.health(), "import_bytes": web.shop.limits.import_bytes,
-        "now": web.shop.store.now(),
+        "kamid": env!("CARGO_PKG_VERSION"), "instance": web.telemetry.instance, "test": web.shop.is_test(),
+        "public": web.shop.own_url(), "public_url": web.shop.public_url(), "ready": web.shop.ready(),
+        "full": web.shop.full(), "redis": web.shop.health(), "import_bytes": web.limits.import_bytes,
+        "now": web.shop.now(),
     }))
 }
 
@@ -140,7 +140,7 @@ async fn products(State(web): State<Arc<Web>>, Query(query): Query<ProductsQuery
 
 async fn product(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let product = web.shop.product(&id).await?;
-    let stock = web.shop.store.stock(&product).await.map_err(crate::shop::ShopError::from)?;
+    let stock = web.shop.stock_of(&product).await?;
     Ok(Json(with_stock(&product, &stock)))
 }
 
@@ -274,13 +274,12 @@ async fn try_channel(
 
 async fn channels(State(web): State<Arc<Web>>) -> Json<Value> {
     let list: Vec<Value> = web
-        .shop
         .channels
         .list()
         .map(|(name, kind)| {
             json!({
-                "name": name, "kind": kind, "notify_url": format!("{}/pay/{name}/notify", web.shop.public_url),
-                "account": web.shop.store.accounts.name(name),
+                "name": name, "kind": kind, "notify_url": web.shop.notify_url(name),
+                "account": web.shop.account_of(name),
             })
         })
         .collect();

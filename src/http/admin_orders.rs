@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::trail::{Told, difference};
 use crate::domain::order::PaymentRecord;
 use crate::domain::time::iso;
-use crate::domain::{Operator, Order, OrderId, OrderState, PaymentNo, PaymentState, Role};
+use crate::domain::{Attempt, HistoryLine, Operator, Order, OrderId, OrderState, PaymentNo, PaymentState, Role};
 use crate::shop::{Action, Buyer, By, Created, Note, Pay, ShopError, Wanted};
 use crate::store::Look;
 
@@ -111,7 +111,7 @@ async fn look(State(web): State<Arc<Web>>, Json(wish): Json<Ids>) -> Result<Json
     if wish.ids.len() > 1000 {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "ids: at most 1000"));
     }
-    let looks = web.shop.store.looks(&wish.ids).await.map_err(ShopError::from)?;
+    let looks = web.shop.looks(&wish.ids).await?;
     let one = |look: &Look| {
         let payments: Vec<Value> = look.payments.iter().map(payment).collect();
         json!({
@@ -141,12 +141,12 @@ fn fifty() -> usize {
 async fn list(State(web): State<Arc<Web>>, Query(search): Query<Search>) -> Result<Json<Value>, Problem> {
     let limit = search.limit.clamp(1, 1000);
     let ids = find(&web, &search, limit).await?;
-    let orders = web.shop.store.orders(&ids).await.map_err(ShopError::from)?;
-    let orders = orders.iter().flatten().filter(|order| search.state.is_none_or(|state| state == order.state));
+    let orders = web.shop.orders_of(&ids).await?;
+    let orders = orders.iter().filter(|order| search.state.is_none_or(|state| state == order.state));
     let mut list: Vec<Value> = orders.take(limit).map(|order| brief(&web, order)).collect();
     if search.state == Some(OrderState::Held) {
         // Whoever is to decide about it must see what came beside what was due.
-        let looks = web.shop.store.looks(&ids).await.map_err(ShopError::from)?;
+        let looks = web.shop.looks(&ids).await?;
         for row in &mut list {
             let look = looks.iter().find(|look| row["id"] == look.id.as_str());
             let held = look.and_then(|look| look.payments.iter().find(|it| it.state == PaymentState::Held));
@@ -156,15 +156,10 @@ async fn list(State(web): State<Arc<Web>>, Query(search): Query<Search>) -> Resu
     Ok(Json(json!({"orders": list})))
 }
 
-async fn of_contact(web: &Web, contact: &str) -> Result<Vec<OrderId>, ShopError> {
-    let name = web.shop.store.names.hashed("contact", web.shop.vault.index("contact", contact.trim()));
-    Ok(web.shop.store.orders_of_contact(&name).await?)
-}
-
 /// The orders that a text means, in whatever way it can be read: a number of ours, one of a gateway's, a contact.
 async fn meant(web: &Web, text: &str) -> Result<Vec<OrderId>, ShopError> {
     let mut ids: Vec<OrderId> = order_id(text).into_iter().collect();
-    for id in [web.shop.orders_of_trade(text).await?, of_contact(web, text).await?].concat() {
+    for id in [web.shop.orders_of_trade(text).await?, web.shop.orders_of_contact(text).await?].concat() {
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -174,32 +169,20 @@ async fn meant(web: &Web, text: &str) -> Result<Vec<OrderId>, ShopError> {
 
 async fn find(web: &Web, search: &Search, limit: usize) -> Result<Vec<OrderId>, ShopError> {
     let shop = &web.shop;
-    let store = &shop.store;
     if let Some(text) = &search.find {
         return meant(web, text.trim()).await;
     }
     if let Some(contact) = &search.contact {
-        return of_contact(web, contact).await;
+        return shop.orders_of_contact(contact).await;
     }
     if let Some(trade_no) = &search.trade_no {
         return shop.orders_of_trade(trade_no).await;
     }
     match search.state {
-        Some(OrderState::Pending) => Ok(store.due(u64::MAX >> 12, limit).await?),
-        Some(OrderState::Held) => {
-            let items = store.review(limit).await?;
-            Ok(items.iter().filter(|item| item.kind == "held").filter_map(|item| item.id.parse().ok()).collect())
-        }
+        Some(OrderState::Pending) => shop.pending(limit).await,
+        Some(OrderState::Held) => shop.held(limit).await,
         Some(OrderState::Owed) => shop.owed(limit).await,
-        _ => {
-            let mut seen = std::collections::HashSet::new();
-            let events = store.recent(limit.saturating_mul(4)).await?;
-            Ok(events
-                .iter()
-                .filter_map(|event| event.order.parse().ok())
-                .filter(|id: &OrderId| seen.insert(*id))
-                .collect())
-        }
+        _ => shop.recent(limit.saturating_mul(4)).await,
     }
 }
 
@@ -214,33 +197,29 @@ async fn show(
     if wants_keys && operator.role != Role::Operate {
         return Err(Problem::only_look());
     }
-    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or(ShopError::NotFound("order"))?;
-    let payments = web.shop.store.payments(id.as_str()).await.map_err(ShopError::from)?;
+    let order = web.shop.order_of(id).await?;
+    let payments = web.shop.payments_of(id).await?;
     let mut value = brief(&web, &order);
     value["payments"] = payments.iter().map(payment).collect();
     value["attempts"] = order
         .attempts
         .iter()
-        .map(|(attempt, due)| {
+        .map(|Attempt { no, due, opened }| {
             json!({
-                "payment_no": format!("{id}{}", attempt.as_str()), "channel": due.channel, "amount": due.amount.to_string(),
-                "reference": order.opening(*attempt).map(|opened| &opened.reference),
+                "payment_no": format!("{id}{}", no.as_str()), "channel": due.channel, "amount": due.amount.to_string(),
+                "reference": opened.as_ref().map(|opened| &opened.reference),
             })
         })
         .collect();
     value["history"] = order
-        .log
-        .lines()
-        .filter_map(|line| {
-            let mut parts = line.splitn(4, '|');
-            let at: u64 = parts.next()?.parse().ok()?;
-            let [by, action, reason] = [parts.next()?, parts.next()?, parts.next()?];
-            Some(json!({"at": at, "time": iso(at), "by": by, "action": action, "reason": reason}))
+        .history()
+        .map(|HistoryLine { at, by, what, why }| {
+            json!({"at": at, "time": iso(at), "by": by, "action": what, "reason": why})
         })
         .collect();
     // The page shows the keys: its address is for those who may see them.
     if operator.role == Role::Operate {
-        value["page"] = json!(format!("{}/o/{id}?token={}", web.shop.public_url, web.shop.vault.token(id)));
+        value["page"] = json!(web.shop.page(id));
     }
     value["notice"] = order.notice.as_ref().map_or(Value::Null, |notice| {
         json!({
@@ -267,7 +246,7 @@ async fn act(
     trace.on(id.as_str());
     trace.reason(&note.reason);
     // What cannot be read here is told by the act itself.
-    let state = async || web.shop.store.order(id).await.ok().flatten().map(|order| order.state);
+    let state = async || web.shop.order_of(id).await.ok().map(|order| order.state);
     let before = state().await;
     let result = web.shop.act(id, action, &note, &operator).await?;
     trace.result(&result);
@@ -294,7 +273,7 @@ async fn sandbox(
     let attempt = id.parse::<PaymentNo>().ok().map(|no| no.attempt);
     let id = order_id(&id)?;
     let answers = web.shop.sandbox_pay(id, attempt, wish.how).await?;
-    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or(ShopError::NotFound("order"))?;
+    let order = web.shop.order_of(id).await?;
     Ok(Json(json!({"id": id.to_string(), "answers": answers, "state": order.state})))
 }
 

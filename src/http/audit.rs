@@ -25,8 +25,7 @@ pub async fn audit(
 ) -> Result<Response, Problem> {
     if query.get("progress").is_none_or(|wish| wish != "true") {
         let _turn = AUDIT.lock().await;
-        let sound = |sealed: &[u8]| web.shop.vault.is_sound(sealed);
-        let report = web.shop.store.audit(&sound, &|_, _, _| {}).await.map_err(crate::shop::ShopError::from)?;
+        let report = web.shop.audit(&|_, _, _| {}).await?;
         return Ok(Json(report).into_response());
     }
     let (lines, heard) = tokio::sync::mpsc::channel::<Value>(8);
@@ -41,9 +40,8 @@ pub async fn audit(
                 let _full = lines.try_send(json!({"progress": {"what": what, "done": done, "of": of}}));
             }
         };
-        let sound = |sealed: &[u8]| web.shop.vault.is_sound(sealed);
         let report = tokio::select! {
-            report = web.shop.store.audit(&sound, &progress) => report,
+            report = web.shop.audit(&progress) => report,
             () = lines.closed() => return,
         };
         let last = match report {

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::Web;
 use super::admin_orders::payment;
 use super::problem::Problem;
-use crate::shop::ShopError;
 
 /// Most payments told at once.
 const MOST: usize = 200_000;
@@ -29,8 +28,7 @@ pub async fn list(
     Path(channel): Path<String>,
     Query(between): Query<Between>,
 ) -> Result<Json<Value>, Problem> {
-    let found = web.shop.store.payments_between(&channel, between.from, between.until, MOST).await;
-    let Some(records) = found.map_err(ShopError::from)? else {
+    let Some(records) = web.shop.payments_between(&channel, (between.from, between.until), MOST).await? else {
         let detail = format!("There are more than {MOST} payments in that time: ask about a shorter one.");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", detail));
     };

@@ -27,7 +27,7 @@ use ipnet::IpNet;
 
 use crate::channel::capture::borrowed;
 use crate::domain::text::printable;
-use crate::domain::{Callback, Reason, Rejection, Reply};
+use crate::domain::{Callback, CallbackOutcome, Reason, Rejection, Reply};
 use crate::shop::IncidentNote;
 use crate::telemetry::counters;
 use crate::telemetry::incident::RawRequest;
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Serves buyers and gateways until told to stop; returns when what was in flight is answered, or `drain` is over.
 pub async fn serve_public(listener: TcpListener, web: Arc<Web>, stop: watch::Receiver<bool>, drain: Duration) {
     let router = orders::routes(Arc::clone(&web)).merge(pages::routes(Arc::clone(&web)));
-    let limits = &web.shop.limits;
+    let limits = &web.limits;
     let bounds = Capacity {
         connections: limits.connections,
         per_address: limits.connections_per_address,
@@ -69,7 +69,7 @@ impl House for Public {
             return callback::answer(&web, &channel, request, client).await;
         } else {
             let (head, body) = request.into_parts();
-            match callback::read(body, web.shop.limits.body_bytes, web.shop.limits.read_seconds).await {
+            match callback::read(body, web.limits.body_bytes, web.limits.read_seconds).await {
                 Ok(body) => routed(&web, router, (head, body), client).await,
                 Err(reason) => {
                     if reason == Rejection::Incomplete {
@@ -119,7 +119,7 @@ impl House for Public {
         let (method, target) = near::first_line(head);
         let path = target.split(['?', ' ']).next().unwrap_or_default();
         let channel = near::channel_of(path).map(str::to_owned).or_else(|| {
-            let known: Vec<&str> = self.web.shop.channels.list().map(|(name, _)| name).collect();
+            let known: Vec<&str> = self.web.channels.list().map(|(name, _)| name).collect();
             Some(near::miss(path, &target, false, &known)?.channel)
         });
         let Some(channel) = channel else { return };
@@ -178,14 +178,14 @@ fn unreadable(
     charged: bool,
     request: RawRequest,
 ) {
-    let known = web.shop.channels.get(channel).is_some();
+    let known = web.channels.get(channel).is_some();
     let advice = format!(
         "A request to a callback's address was not read, and if it was genuine, it is lost: {why}. Ask for what was paid meanwhile: `kamid order reconcile`."
     );
     let channel = if known { channel } else { "" };
     let number = String::new();
     let nearly =
-        Nearly { reason: Reason::UnreadableRequest, channel, number, advice: &advice, status, charged, request };
+        Nearly { outcome: CallbackOutcome::Unreadable, channel, number, advice: &advice, status, charged, request };
     callback::missed(web, client, nearly);
 }
 
@@ -209,7 +209,7 @@ async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client:
     // A mistyped address is the operator's mistake: the gateway behind it may send to the right one, too.
     let charged = false;
     let nearly = Nearly {
-        reason: Reason::WrongAddress,
+        outcome: CallbackOutcome::WrongAddress,
         channel: &channel,
         number,
         advice: &says,
@@ -226,7 +226,7 @@ fn number_of(web: &Web, channel: &str, request: &RawRequest, body: &Bytes) -> St
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let headers = borrowed(&request.headers);
     let callback = Callback { method: &request.method, path, query, headers: &headers, body };
-    web.shop.channels.get(channel).and_then(|channel| channel.names(&callback)).unwrap_or_default()
+    web.channels.get(channel).and_then(|channel| channel.names(&callback)).unwrap_or_default()
 }
 
 /// Whether an address is nearly a callback's; those of buyers are none.
@@ -236,7 +236,7 @@ fn missed(web: &Web, head: &Parts, body: &Bytes) -> Option<Miss> {
     if !signed && ["/v1/", "/o/", "/r/", "/o.js", "/healthz"].iter().any(|ours| path.starts_with(ours)) {
         return None;
     }
-    let known: Vec<&str> = web.shop.channels.list().map(|(name, _)| name).collect();
+    let known: Vec<&str> = web.channels.list().map(|(name, _)| name).collect();
     near::miss(path, head.uri.query().unwrap_or_default(), signed, &known)
 }
 

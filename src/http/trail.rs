@@ -16,7 +16,6 @@ use super::problem::{Code, Problem};
 use crate::domain::Operator;
 use crate::domain::text::printable;
 use crate::domain::time::iso;
-use crate::shop::ShopError;
 use crate::store::Deed;
 
 /// What a handler tells of the request under way, where the path does not say it.
@@ -167,7 +166,7 @@ pub async fn recorded(State(web): State<Arc<Web>>, mut request: Request, next: N
     let Deed { by, what, on, change, reason, result, .. } = &deed;
     tracing::info!(by, what, on, change, reason, result, "An operator acts.");
     let write = async move {
-        if let Err(error) = web.shop.store.add_deed(&deed).await {
+        if let Err(error) = web.shop.add_deed(&deed).await {
             tracing::error!(%error, by = deed.by, what = deed.what, on = deed.on, "The trail could not be written.");
         }
     };
@@ -193,6 +192,6 @@ fn hundred() -> usize {
 
 /// `GET /v1/trail`
 pub async fn list(State(web): State<Arc<Web>>, Query(most): Query<Most>) -> Result<Json<Value>, Problem> {
-    let deeds = web.shop.store.deeds(most.limit.clamp(1, 1000)).await.map_err(ShopError::from)?;
+    let deeds = web.shop.deeds(most.limit.clamp(1, 1000)).await?;
     Ok(Json(json!({"trail": deeds})))
 }

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::Web;
 use super::problem::Problem;
 use crate::domain::Order;
-use crate::shop::ShopError;
 
 /// Most orders told at once: at five questions a second they take three hours.
 const MOST: usize = 50_000;
@@ -35,20 +34,19 @@ pub async fn list(State(web): State<Arc<Web>>, Query(between): Query<Between>) -
     if let Some(channel) = &between.channel {
         web.shop.channel(channel)?;
     }
-    let found = web.shop.store.unpaid_between(between.from, between.until, MOST).await;
-    let Some(orders) = found.map_err(ShopError::from)? else {
+    let Some(orders) = web.shop.unpaid_between((between.from, between.until), MOST).await? else {
         let detail = format!("There are more than {MOST} unpaid orders in that time: ask about a shorter one.");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", detail));
     };
     let through = |order: &&Order| {
-        between.channel.as_ref().is_none_or(|name| order.attempts.iter().any(|(_, due)| due.channel == *name))
+        between.channel.as_ref().is_none_or(|name| order.attempts.iter().any(|attempt| attempt.due.channel == *name))
     };
     let told = |order: &Order| {
-        let channels: Vec<&str> = order.attempts.iter().map(|(_, due)| due.channel.as_str()).collect();
+        let channels: Vec<&str> = order.attempts.iter().map(|attempt| attempt.due.channel.as_str()).collect();
         json!({
             "id": order.id.to_string(), "state": order.state, "created_at": order.created, "channels": channels,
         })
     };
     let orders: Vec<Value> = orders.iter().filter(through).map(told).collect();
-    Ok(Json(json!({"orders": orders, "asks_per_second": web.shop.limits.asks_per_second})))
+    Ok(Json(json!({"orders": orders, "asks_per_second": web.limits.asks_per_second})))
 }

@@ -1,6 +1,5 @@
 //! Redis' clock, before anything expires by it.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{IncidentNote, Shop, ShopError, given};
@@ -27,9 +26,7 @@ impl Shop {
     /// instances one whose own clock agrees with it is enough.
     pub(super) async fn check_clock(&self) -> bool {
         let Ok(look) = self.store.sync_clock().await else { return false };
-        self.skew_ms.store(look.skew_ms, Ordering::Relaxed);
-        let stopped = if look.believed { 0 } else { look.stopped.as_secs().max(1) };
-        self.stopped_s.store(stopped, Ordering::Relaxed);
+        self.health.clock(&look);
         if let Some(note) = matter(&look)
             && self.is_news(note.reason.as_str(), AGAIN_MS)
         {

@@ -1,16 +1,19 @@
 //! 拨测: whether a channel can work, tried as a gateway and as a merchant would: our own notify address from outside and from
 //! inside, with a callback that touches no order, and the gateway's API; where that is wished, a payment of one cent is opened.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::settle::ask;
+use super::site::notify_path;
 use super::{Shop, ShopError};
 use crate::channel::{Answer, Asked, Begin, Channel, Checkout, Step as Way};
 use crate::domain::text::printable;
 use crate::domain::{
-    Attempt, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Rejection, Response, Slot, time,
+    AttemptNo, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Rejection, Response, Slot, time,
 };
 use crate::outbound::Outbound;
 use crate::vault;
@@ -27,6 +30,16 @@ const LARGE: usize = 60_000;
 const SKEW_S: u64 = 150;
 /// How long an opened payment stays payable.
 const OPEN_MS: u64 = 15 * 60_000;
+
+/// Tokens of trial callbacks under way.
+#[derive(Default)]
+pub(super) struct Trials(Mutex<BTreeSet<String>>);
+
+impl Trials {
+    fn tokens(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// One thing that was tried.
 #[derive(Debug, Clone, Serialize)]
@@ -148,10 +161,9 @@ impl Shop {
     pub async fn try_channel(&self, name: &str, open: bool) -> Result<Vec<Step>, ShopError> {
         let channel = self.channel(name)?;
         let token = format!("{:032x}", vault::chance()?);
-        self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(token.clone());
+        self.trials.tokens().insert(token.clone());
         let mut steps = Vec::new();
-        let path = format!("/pay/{name}/notify");
-        let outside = format!("{}{path}", self.public_url);
+        let (path, outside) = (notify_path(name), self.site.notify_url(name));
         let https = outside.starts_with("https://");
         let local = ["://127.", "://localhost", "://0.0.0.0"].iter().any(|part| outside.contains(part));
         steps.push(match (local, https) {
@@ -166,10 +178,10 @@ impl Shop {
             let large = LARGE.min(channel.limits().1);
             steps.push(self.knock("large body", &outside, channel.as_ref(), &token, large).await);
         }
-        if let Some(inside) = self.own_url.get() {
+        if let Some(inside) = self.own_url() {
             steps.push(self.knock("inside", &format!("{inside}{path}"), channel.as_ref(), &token, 0).await);
         }
-        self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&token);
+        self.trials.tokens().remove(&token);
         steps.push(call_gateway(&self.outbound, channel.as_ref(), || self.store.now()).await);
         if open {
             steps.push(self.open_one(name, channel.as_ref()).await?);
@@ -181,13 +193,13 @@ impl Shop {
     async fn open_one(&self, name: &str, channel: &dyn Channel) -> Result<Step, ShopError> {
         let (now, amount) = (self.store.now(), cent(channel));
         let id = OrderId::new(Slot::new(0), now, vault::chance()?);
-        let number = PaymentNo { order: id, attempt: Attempt::FIRST }.to_string();
+        let number = PaymentNo { order: id, attempt: AttemptNo::FIRST }.to_string();
         let checkout = Checkout {
             number: &number,
             amount,
             subject: None,
-            notify_url: &format!("{}/pay/{name}/notify", self.public_url),
-            return_url: &format!("{}/r/{id}", self.public_url),
+            notify_url: &self.site.notify_url(name),
+            return_url: &self.site.return_url(id),
             expires: now + OPEN_MS,
             client_ip: "127.0.0.1",
             extra: &[],
@@ -222,7 +234,7 @@ impl Shop {
     /// Whether a callback's trial token is one of ours, under way.
     #[must_use]
     pub fn is_trial(&self, token: &str) -> bool {
-        self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(token)
+        self.trials.tokens().contains(token)
     }
 
     /// Sends a trial callback: signed, where the channel's secret is one that both sides have.

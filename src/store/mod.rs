@@ -36,16 +36,16 @@ use std::time::Duration;
 use redis::Cmd;
 
 use crate::config::{Durability, StoreConfig, StoreUrl};
-use crate::domain::{Accounts, Millis};
+use crate::domain::{Accounts, Doubt, Millis};
 use clock::Clock;
 pub use count::{CountSum, Counted, OrderLimits, Rule};
 pub use error::StoreError;
-pub use index::{Once, TradeClaim};
+pub use index::{Repeat, TradeClaim};
 pub use look::Look;
-pub use names::Names;
+pub use names::{CountName, Names};
 pub use notices::Listed;
 pub use orders::{NewOrder, Released, Reserved};
-pub use outbox::{Event, Lease};
+pub use outbox::{Event, EventKind, Lease};
 use places::Places;
 pub use preflight::Drift;
 pub use review::{Changed, Finish, Finished, ReviewItem, Reviewed};
@@ -253,8 +253,18 @@ impl Store {
         answer
     }
 
-    fn trusted(&self) -> Result<(), StoreError> {
-        self.places.doubt().map_or(Ok(()), |doubt| Err(StoreError::Doubted(doubt)))
+    /// Why nothing is drawn from it, if nothing is.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.places.doubt()
+    }
+
+    /// Whether it may be drawn from.
+    ///
+    /// # Errors
+    /// It is not the store that was there.
+    pub fn trusted(&self) -> Result<(), StoreError> {
+        self.doubt().map_or(Ok(()), |doubt| Err(StoreError::Doubted(doubt)))
     }
 
     /// A script found another place than was known: why is looked at before anything else is asked of it.

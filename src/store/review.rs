@@ -2,7 +2,7 @@
 
 use super::script::{self, Reply, items_of, text_of};
 use super::{Store, StoreError};
-use crate::domain::{Order, OrderId, Slot};
+use crate::domain::{Order, OrderId, Slot, Trade};
 
 /// What became of a person's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub struct ReviewItem {
     pub kind: String,
     /// Order number, or the whole payment number where it is not ours.
     pub id: String,
-    /// `channel|trade number`; empty for a held order.
-    pub payment: String,
+    /// Which payment; `None` for a held order.
+    pub payment: Option<Trade>,
     /// Since when, ms.
     pub since: u64,
 }
@@ -117,12 +117,12 @@ impl Store {
         reviewed(&self.run(&script::REJECT, &keys.each_ref().map(String::as_str), &args).await?)
     }
 
-    /// Marks an order as refunded and burns its keys; `given`, `channel|trade number`: the payment that was given back, which
-    /// must still stand for the order.
+    /// Marks an order as refunded and burns its keys; `given`: the payment that was given back, which must still stand for the
+    /// order.
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn refund(&self, order: &Order, given: Option<&str>, log: &str) -> Result<Reviewed, StoreError> {
+    pub async fn refund(&self, order: &Order, given: Option<&Trade>, log: &str) -> Result<Reviewed, StoreError> {
         let (id, slot, n) = (order.id, order.id.slot(), self.names);
         let keys = [
             n.order(id),
@@ -133,7 +133,8 @@ impl Store {
             n.burned(slot, &order.product),
         ];
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let args = [id.as_str(), log, given.unwrap_or_default()].map(str::as_bytes);
+        let given = given.map(Trade::to_string).unwrap_or_default();
+        let args = [id.as_str(), log, &given].map(str::as_bytes);
         reviewed(&self.run(&script::REFUND, &keys, &args).await?)
     }
 
@@ -170,9 +171,10 @@ impl Store {
             Finish::Known { from, holder } => (from.unwrap_or(kind), "adopted", holder, "known", ""),
             Finish::Returned { from } => (from, kind, "", "returned", ""),
         };
-        let (channel, _) = item.payment.split_once('|').unwrap_or_default();
-        let (now, twins) = (self.now().to_string(), self.accounts.twins(channel).join(" "));
-        let args = [&item.payment, from, to, &item.id, target, event, log, &now, &twins].map(str::as_bytes);
+        let twins = item.payment.as_ref().map(|trade| self.accounts.twins(&trade.account).join(" "));
+        let (now, twins) = (self.now().to_string(), twins.unwrap_or_default());
+        let payment = item.payment.as_ref().map(Trade::to_string).unwrap_or_default();
+        let args = [&payment, from, to, &item.id, target, event, log, &now, &twins].map(str::as_bytes);
         let reply = self.run(&script::PAYMENT, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "done" => Ok(Finished::Done),
@@ -212,7 +214,7 @@ impl Store {
                 let mut parts = member.splitn(3, ':');
                 let mut part = || parts.next().unwrap_or_default().to_owned();
                 let since = score.parse::<f64>().unwrap_or_default() as u64;
-                items.push(ReviewItem { kind: part(), id: part(), payment: part(), since });
+                items.push(ReviewItem { kind: part(), id: part(), payment: part().parse().ok(), since });
             }
         }
         items.sort_by_key(|item| item.since);

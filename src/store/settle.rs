@@ -105,7 +105,7 @@ impl Store {
         let asked = Asked {
             id,
             attempt,
-            field: format!("{}|{}", payment.channel, payment.trade_no),
+            field: payment.trade().to_string(),
             due: Due { channel: as_channel.to_owned(), amount: payment.paid }.to_string(),
             number: payment.number.clone(),
             log: log.to_owned(),

@@ -22,7 +22,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
 
 use crate::config::Limits;
-use crate::domain::{Millis, NoticeState, Rejection, Trouble};
+use crate::domain::{CallbackOutcome, Millis, NoticeState, Rejection, Trouble};
 use fleet::Fleet;
 use incident::{Incident, IncidentLog};
 use snapshot::{ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockAlarms, StockRow};
@@ -34,8 +34,8 @@ pub enum Event<'a> {
     Callback {
         /// Its channel; empty for an unknown one.
         channel: &'a str,
-        /// `delivered`, `replayed`, `rejected`, `unavailable`, `limited`, `ignored`, …
-        outcome: &'static str,
+        /// What became of it.
+        outcome: CallbackOutcome,
         /// Why, for the rejected and the held.
         reason: Option<Rejection>,
         /// From its first byte to its answer.
@@ -222,7 +222,7 @@ impl Telemetry {
     pub fn record(&self, event: Event<'_>) {
         match event {
             Event::Callback { channel, outcome, reason, took, address } => {
-                self.callback(channel, outcome, reason, took, address);
+                self.callback(channel, outcome.as_str(), reason, took, address);
             }
             Event::Delivered(delivery) => {
                 metrics::counter!("kamid_keys_delivered_total").increment(u64::from(delivery.quantity));

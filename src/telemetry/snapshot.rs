@@ -11,7 +11,7 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::incident::Brief;
-use crate::domain::{Danger, Doubt, Health, Millis, NoticeState, Stock, Trouble};
+use crate::domain::{Danger, Doubt, Millis, NoticeState, RedisHealth, Stock, Trouble};
 
 /// Version of this format.
 pub const FORMAT: u32 = 2;
@@ -227,7 +227,7 @@ pub struct Surroundings {
     /// Every configured channel.
     pub channels: BTreeMap<String, ChannelState>,
     /// How Redis is.
-    pub redis: Health,
+    pub redis: RedisHealth,
     /// Check values of the key ring's parts: a new key is used once all instances hold it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ring: BTreeMap<String, String>,

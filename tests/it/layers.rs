@@ -287,3 +287,17 @@ fn what_is_not_allowed_is_found_however_it_is_named() {
         assert_eq!(forbidden(name, text), Vec::<String>::new(), "{name}: {text}");
     }
 }
+
+#[test]
+fn names_of_redis_are_built_in_the_store_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in files.iter().filter(|file| !file.starts_with(root.join("store"))) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let built = ["store.names", ".hashed(", "\"k1:", "\"t1:"].into_iter().filter(|piece| text.contains(piece));
+        wrong.extend(built.map(|piece| format!("{}: {piece}", file.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -9,12 +9,12 @@ use std::process::ExitCode;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use self::compare::{Difference, Looked, Paid, Trade, judge, missing_here, missing_there, trades};
+use self::compare::{Billed, Difference, Looked, Paid, judge, missing_here, missing_there, trades};
 use super::{Context, Done, Failure, output};
 use crate::channel;
 use crate::channel::bill::{self, Format, Unread};
 use crate::client::{Client, ClientError, part};
-use crate::domain::OrderState;
+use crate::domain::{OrderState, Trade};
 
 /// Orders asked about by one request, and such requests under way at once.
 const BATCH: usize = 1000;
@@ -89,9 +89,9 @@ async fn ask(client: &Client, ids: &[String]) -> Result<Vec<Looked>, Failure> {
 }
 
 /// The orders that the bill names, by their numbers.
-async fn look(client: &Client, trades: &[Trade]) -> Result<HashMap<String, Looked>, Failure> {
+async fn look(client: &Client, trades: &[Billed]) -> Result<HashMap<String, Looked>, Failure> {
     let mut seen = HashSet::new();
-    let ids: Vec<String> = trades.iter().filter_map(Trade::order).filter(|id| seen.insert(id.clone())).collect();
+    let ids: Vec<String> = trades.iter().filter_map(Billed::order).filter(|id| seen.insert(id.clone())).collect();
     let bar = output::bar(ids.len() as u64, false);
     let mut orders = HashMap::with_capacity(ids.len());
     let batches: Vec<&[String]> = ids.chunks(BATCH).collect();
@@ -106,7 +106,7 @@ async fn look(client: &Client, trades: &[Trade]) -> Result<HashMap<String, Looke
 
 /// The record of a trade in the order that it names. What was marked as paid by hand, without the gateway's number,
 /// stands for one trade.
-fn own<'a>(order: &'a Looked, channel: &str, trade: &Trade, by_hand: &mut HashSet<String>) -> Option<&'a Paid> {
+fn own<'a>(order: &'a Looked, channel: &str, trade: &Billed, by_hand: &mut HashSet<String>) -> Option<&'a Paid> {
     use crate::domain::PaymentState::Adopted;
     let exact = order.payments.iter().find(|it| it.channel == channel && it.trade_no == trade.trade_no);
     match exact {
@@ -124,7 +124,7 @@ fn own<'a>(order: &'a Looked, channel: &str, trade: &Trade, by_hand: &mut HashSe
 async fn elsewhere(
     client: &Client,
     channel: &str,
-    strangers: &[&Trade],
+    strangers: &[&Billed],
     orders: &HashMap<String, Looked>,
     names_currency: bool,
 ) -> Result<Vec<Difference>, Failure> {
@@ -134,7 +134,7 @@ async fn elsewhere(
     let waiting = client.get("/v1/orphans", &[]).await?;
     let waiting = waiting["payments"].as_array().map(Vec::as_slice).unwrap_or_default();
     let bar = output::bar(strangers.len() as u64, false);
-    let find = |trade: Trade| async move {
+    let find = |trade: Billed| async move {
         let found = client.get("/v1/orders", &[("trade_no", trade.trade_no.clone())]).await?;
         let ids: Vec<String> = read::<Vec<Value>>(found, "orders")?
             .iter()
@@ -143,7 +143,7 @@ async fn elsewhere(
         let looked = if ids.is_empty() { Vec::new() } else { ask(client, &ids).await? };
         Ok::<_, Failure>((trade, looked))
     };
-    let trades: Vec<Trade> = strangers.iter().map(|trade| (*trade).clone()).collect();
+    let trades: Vec<Billed> = strangers.iter().map(|trade| (*trade).clone()).collect();
     let mut answers = stream::iter(trades).map(find).buffered(QUESTIONS);
     let mut differences = Vec::new();
     while let Some((trade, looked)) = answers.try_next().await? {
@@ -156,7 +156,7 @@ async fn elsewhere(
             differences.extend(judge(&trade, ours, names_currency));
             continue;
         }
-        let payment = format!("{channel}|{}", trade.trade_no);
+        let payment = Trade::new(channel, &trade.trade_no).to_string();
         let (here, note) = standing(&trade, orders, waiting.iter().any(|it| it["payment"] == payment));
         differences.push(missing_here(&trade, here, note));
     }
@@ -165,7 +165,7 @@ async fn elsewhere(
 }
 
 /// What we have under the number of a trade that we do not have.
-fn standing(trade: &Trade, orders: &HashMap<String, Looked>, orphan: bool) -> (String, &'static str) {
+fn standing(trade: &Billed, orders: &HashMap<String, Looked>, orphan: bool) -> (String, &'static str) {
     let id = trade.order();
     let state = id.as_ref().and_then(|id| orders.get(id)).and_then(|order| order.state);
     let here = state.map_or(String::new(), |state| format!("order {state}"));
@@ -184,7 +184,7 @@ fn standing(trade: &Trade, orders: &HashMap<String, Looked>, orphan: bool) -> (S
 }
 
 /// What was paid here in the period and is not in the bill.
-async fn absent(client: &Client, name: &str, period: &Period, trades: &[Trade]) -> Result<Vec<Difference>, Failure> {
+async fn absent(client: &Client, name: &str, period: &Period, trades: &[Billed]) -> Result<Vec<Difference>, Failure> {
     let bar = output::spinner("looking for payments that the bill does not have");
     let query = [("from", period.from.to_string()), ("until", period.until.to_string())];
     let answer = client.get(&format!("/v1/channels/{}/payments", part(name)?), &query).await;
@@ -197,7 +197,7 @@ async fn absent(client: &Client, name: &str, period: &Period, trades: &[Trade]) 
 fn show(
     context: &Context,
     (name, kind): (&str, &str),
-    trades: &[Trade],
+    trades: &[Billed],
     differences: &[Difference],
     unread: &Unread,
     both_ways: bool,

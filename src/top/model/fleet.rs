@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::spread::Spread;
-use crate::domain::{Lang, Millis, Reason};
+use crate::domain::{CallbackOutcome, Lang, Millis};
 use crate::telemetry::snapshot::{HISTORY_SECONDS, Holder, NoticeCounts, Snapshot};
 
 /// Seconds remembered.
@@ -49,16 +49,15 @@ impl Class {
     /// The class of an outcome's word, as counters name it.
     #[must_use]
     pub fn of(outcome: &str) -> Self {
-        use Reason::{Blocked, Full, Held, Limited, NoChannel, Orphan, Silent, Timeout, Unavailable};
-        use Reason::{UnreadableRequest, WrongAddress};
-        match (outcome, Reason::find(outcome)) {
-            ("delivered", _) => Self::Delivered,
-            ("owed" | "extra", _) | (_, Some(Held | Orphan)) => Self::Waiting,
-            ("rejected", _) | (_, Some(Limited | Blocked | NoChannel | WrongAddress | UnreadableRequest)) => {
+        use CallbackOutcome as Is;
+        match CallbackOutcome::of(outcome) {
+            Some(Is::Delivered) => Self::Delivered,
+            Some(Is::Owed | Is::Held | Is::Extra | Is::Orphan) => Self::Waiting,
+            Some(Is::Rejected | Is::Limited | Is::Blocked | Is::NoChannel | Is::WrongAddress | Is::Unreadable) => {
                 Self::Refused
             }
-            (_, Some(Unavailable | Timeout | Full | Silent)) => Self::Failed,
-            _ => Self::Repeated,
+            Some(Is::Unavailable | Is::Timeout | Is::Full | Is::Silent) => Self::Failed,
+            Some(Is::Replayed | Is::Ignored) | None => Self::Repeated,
         }
     }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kamid::domain::{
-    Attempt, Due, News, NewsId, Notice, NoticeId, NoticeState, Opened, OrderState, Payment, PaymentState, Take,
+    AttemptNo, Due, News, NewsId, Notice, NoticeId, NoticeState, Opened, OrderState, Payment, PaymentState, Take, Trade,
 };
 use kamid::store::script;
 use kamid::store::{
-    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Once, Released, Reserved, ReviewItem, Reviewed,
+    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Released, Repeat, Reserved, ReviewItem, Reviewed,
 };
 
 use crate::support::cluster;
@@ -285,7 +285,7 @@ async fn forget_takes_expired_orders_alone() {
 async fn attempt_adds_a_way_to_pay_while_the_order_is_open() {
     let bench = Bench::new(Take::Order, 3).await;
     let (id, paid, late) = (bench.order(1).await, bench.paid(1, 0).await, bench.id());
-    let (second, due) = (Attempt::number(2), Due { channel: CHANNEL.to_owned(), amount: cny(PRICE) });
+    let (second, due) = (AttemptNo::number(2), Due { channel: CHANNEL.to_owned(), amount: cny(PRICE) });
     twice!(bench, bench.store.attempt(id, second, &due), Some(true), None);
     assert_eq!(bench.read(id).await.attempts.len(), 2);
     twice!(bench, bench.store.attempt(paid, second, &due), Some(false), Some(false));
@@ -375,12 +375,12 @@ async fn a_refund_of_a_payment_marks_the_order_only_while_that_one_stands_for_it
     assert_eq!(bench.settle(&payment(id, "W", cny(PRICE - 1))).await.unwrap(), "held amount_mismatch");
     assert_eq!(bench.settle(&payment(id, "R", cny(PRICE))).await.unwrap(), "delivered");
     let order = bench.read(id).await;
-    twice!(bench, bench.store.refund(&order, Some(&format!("{CHANNEL}|W")), ""), wrong("extra"), wrong("extra"));
-    twice!(bench, bench.store.refund(&order, Some(&format!("{CHANNEL}|X")), ""), wrong("missing"), wrong("missing"));
+    twice!(bench, bench.store.refund(&order, Some(&Trade::new(CHANNEL, "W")), ""), wrong("extra"), wrong("extra"));
+    twice!(bench, bench.store.refund(&order, Some(&Trade::new(CHANNEL, "X")), ""), wrong("missing"), wrong("missing"));
     assert_eq!((bench.state(id).await, bench.read(id).await.keys.len()), (OrderState::Delivered, 1));
     twice!(
         bench,
-        bench.store.refund(&order, Some(&format!("{CHANNEL}|R")), ""),
+        bench.store.refund(&order, Some(&Trade::new(CHANNEL, "R")), ""),
         Reviewed::Refunded(1),
         wrong("refunded")
     );
@@ -405,8 +405,8 @@ async fn open_binds_an_attempt_to_what_its_payment_must_name_again() {
     let bench = Bench::new(Take::Order, 3).await;
     let id = bench.order(1).await;
     let opened = Opened { reference: "cs_1".to_owned(), step: "{}".to_owned() };
-    twice!(bench, bench.store.open(id, Attempt::FIRST, &opened), true, true);
-    assert_eq!(bench.read(id).await.opening(Attempt::FIRST), Some(&opened));
+    twice!(bench, bench.store.open(id, AttemptNo::FIRST, &opened), true, true);
+    assert_eq!(bench.read(id).await.opening(AttemptNo::FIRST), Some(&opened));
     let paid = |trade_no, reference: Option<&str>| Payment {
         reference: reference.map(str::to_owned),
         ..payment(id, trade_no, cny(PRICE))
@@ -415,9 +415,9 @@ async fn open_binds_an_attempt_to_what_its_payment_must_name_again() {
     assert_eq!(bench.settle(&paid("T2", Some("cs_1"))).await.unwrap(), "delivered");
     // One that names nothing is bound by its number alone.
     let other = bench.order(1).await;
-    assert!(bench.store.open(other, Attempt::FIRST, &opened).await.unwrap());
+    assert!(bench.store.open(other, AttemptNo::FIRST, &opened).await.unwrap());
     assert_eq!(bench.settle(&payment(other, "T3", cny(PRICE))).await.unwrap(), "delivered");
-    twice!(bench, bench.store.open(other, Attempt::FIRST, &opened), false, false);
+    twice!(bench, bench.store.open(other, AttemptNo::FIRST, &opened), false, false);
 }
 
 #[tokio::test]
@@ -430,7 +430,7 @@ async fn payment_finishes_an_extra_payment_once() {
     let finish = async |item: &ReviewItem, how| bench.store.finish_payment(item, how).await;
     twice!(bench, finish(&item, Finish::Refunded), Finished::Done, state("refunded", "01"));
     assert!(bench.lane().await.is_empty());
-    let missing = ReviewItem { payment: format!("{CHANNEL}|T3"), ..item };
+    let missing = ReviewItem { payment: Some(Trade::new(CHANNEL, "T3")), ..item };
     twice!(bench, finish(&missing, Finish::Refunded), state("missing", ""), state("missing", ""));
 }
 
@@ -521,16 +521,16 @@ async fn void_and_restore_leave_reserved_keys_alone() {
 #[tokio::test]
 async fn catalog_and_once_take_the_first() {
     let bench = Bench::new(Take::Order, 0).await;
-    let (store, n) = (&bench.store, bench.store.names);
+    let store = &bench.store;
     twice!(bench, store.save_product(&bench.product), true, false);
     assert_eq!(store.versions().await.unwrap(), (1, 1));
 
-    let name = n.hashed("idem", [2; 16]);
-    twice!(bench, store.once(&name, "body", EXPIRES_MS), Once::Run, Once::Running);
-    twice!(bench, store.once(&name, "else", EXPIRES_MS), Once::Other, Once::Other);
-    store.once_done(&name, Some("answer"), EXPIRES_MS).await.unwrap();
-    let done = || Once::Done("answer".to_owned());
-    twice!(bench, store.once(&name, "body", EXPIRES_MS), done(), done());
+    let key = [2; 16];
+    twice!(bench, store.once(key, "body", EXPIRES_MS), Repeat::Run, Repeat::Running);
+    twice!(bench, store.once(key, "else", EXPIRES_MS), Repeat::Other, Repeat::Other);
+    store.once_done(key, Some("answer"), EXPIRES_MS).await.unwrap();
+    let done = || Repeat::Done("answer".to_owned());
+    twice!(bench, store.once(key, "body", EXPIRES_MS), done(), done());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::cluster;
 use kamid::config::{Durability, StoreConfig, StoreUrl};
 use kamid::domain::{
-    Attempt, Currency, Millis, Money, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Product, ProductId,
+    AttemptNo, Currency, Millis, Money, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Product, ProductId,
     Slot, Stock, Take,
 };
 use kamid::settings::Secret;
@@ -291,7 +291,7 @@ pub fn draft<'a>(product: &'a Product, contact: &'a Sealed, id: OrderId, quantit
         product,
         quantity,
         amount: cny(PRICE * i64::from(quantity)),
-        attempt: Attempt::FIRST,
+        attempt: AttemptNo::FIRST,
         channel: CHANNEL,
         contact,
         created: now,
@@ -304,7 +304,7 @@ pub fn draft<'a>(product: &'a Product, contact: &'a Sealed, id: OrderId, quantit
 /// A payment of an order's first attempt.
 pub fn payment(id: OrderId, trade_no: &str, paid: Money) -> Payment {
     Payment {
-        number: PaymentNo { order: id, attempt: Attempt::FIRST }.to_string(),
+        number: PaymentNo { order: id, attempt: AttemptNo::FIRST }.to_string(),
         trade_no: trade_no.to_owned(),
         paid,
         channel: CHANNEL.to_owned(),

@@ -1,6 +1,6 @@
 //! Models as they are in the middle of something, made of the lines that a daemon would send.
 
-use kamid::domain::{Health, Lang, NoticeState, Reason, Stock};
+use kamid::domain::{Lang, NoticeState, Reason, RedisHealth, Stock};
 use kamid::telemetry::incident::Brief;
 use kamid::telemetry::snapshot::{
     self, ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockLine, StockRow, Surroundings, encode,
@@ -50,14 +50,14 @@ pub fn second(instance: &str, n: u64, paid: u64, bad: u64) -> Snapshot {
             redis_us: 210,
             memory_bytes: 24_000_000,
             channels: [("alipay".to_owned(), state("epay_v1", 3)), ("wxpay".to_owned(), state("epay_v1", 2))].into(),
-            redis: Health {
+            redis: RedisHealth {
                 version: "7.0.15".to_owned(),
                 used_bytes: 91_000_000,
                 aof_bytes: 340_000_000,
                 commands: 5300,
                 clients: 9,
                 slow: Some(0),
-                ..Health::default()
+                ..RedisHealth::default()
             },
             ..Surroundings::default()
         },
