@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Outcome;
+use super::{Outcome, Reason};
 
 /// A request from a gateway, as it came.
 #[derive(Debug, Clone, Copy)]
@@ -88,27 +88,36 @@ impl CallbackOutcome {
         Self::Full,
     ];
 
-    /// The word that metrics, logs and screens use.
+    /// The reason that it is, where an operator is told of it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Held => Some(Reason::Held),
+            Self::Orphan => Some(Reason::Orphan),
+            Self::Limited => Some(Reason::Limited),
+            Self::Blocked => Some(Reason::Blocked),
+            Self::NoChannel => Some(Reason::NoChannel),
+            Self::WrongAddress => Some(Reason::WrongAddress),
+            Self::Unreadable => Some(Reason::UnreadableRequest),
+            Self::Silent => Some(Reason::Silent),
+            Self::Unavailable => Some(Reason::Unavailable),
+            Self::Timeout => Some(Reason::Timeout),
+            Self::Full => Some(Reason::Full),
+            Self::Delivered | Self::Owed | Self::Extra | Self::Replayed | Self::Ignored | Self::Rejected => None,
+        }
+    }
+
+    /// The word that metrics, logs and screens use: its reason's, where it is one.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
             Self::Owed => "owed",
-            Self::Held => "held",
             Self::Extra => "extra",
             Self::Replayed => "replayed",
-            Self::Orphan => "orphan",
             Self::Ignored => "ignored",
             Self::Rejected => "rejected",
-            Self::Limited => "limited",
-            Self::Blocked => "blocked",
-            Self::NoChannel => "no_channel",
-            Self::WrongAddress => "wrong_address",
-            Self::Unreadable => "unreadable_request",
-            Self::Silent => "silent",
-            Self::Unavailable => "unavailable",
-            Self::Timeout => "timeout",
-            Self::Full => "full",
+            other => other.reason().map_or("", |reason| reason.row().word),
         }
     }
 

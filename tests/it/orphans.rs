@@ -168,12 +168,23 @@ async fn two_orphans_of_one_trade_number_adopted_at_once_deliver_one_order() {
         let delivered = [first.state(&one).await, first.state(&other).await];
         let count = delivered.iter().filter(|state| *state == "delivered").count();
         assert!(count <= 1, "round {round}: {answers:?} {delivered:?}");
-        assert_eq!(count, [answers.0.0, answers.1.0].iter().filter(|code| **code == 200).count(), "{answers:?}");
-        // If both stood back, one of them may go on.
+        // Who was refused may be delivered all the same: what both left half done, the outbox finishes.
+        let done = [answers.0.0, answers.1.0].iter().filter(|code| **code == 200).count();
+        assert!(count >= done, "round {round}: {answers:?} {delivered:?}");
         if count == 0 {
+            // If both stood back, one of them may go on.
             let again = adopt(&first, &numbers[0], &left, &one).await;
-            assert_eq!(again.0, 200, "round {round}: {answers:?} {again:?}");
+            assert!([200, 409].contains(&again.0), "round {round}: {answers:?} {again:?}");
         }
+        for _ in 0..600 {
+            let states = [first.state(&one).await, first.state(&other).await];
+            if states.contains(&"delivered".to_owned()) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let delivered = [first.state(&one).await, first.state(&other).await];
+        assert_eq!(delivered.iter().filter(|state| *state == "delivered").count(), 1, "round {round}: {delivered:?}");
     }
     first.audit();
 }
