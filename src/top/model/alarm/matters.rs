@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::Level;
 use crate::domain::{Cause, Doubt, Lang};
 use crate::telemetry::snapshot::{Snapshot, Surroundings};
-use crate::top::keys::Tab;
 use crate::top::model::Model;
 use crate::top::model::fleet::Instance;
+use crate::top::tab::Tab;
 use crate::top::text::{apart, clean, lasting};
 
 /// Without expiry for so many seconds, unpaid orders hold what others would buy.
@@ -68,7 +68,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "doubt",
         docs: "instance …: Redis went back in time",
         level: Level::Alarm,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["went back", "回到过去"],
         says: |it| {
@@ -92,7 +92,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "doubt",
         docs: "instance …: Redis is empty or another one",
         level: Level::Alarm,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["emptied", "被清空"],
         says: |it| {
@@ -108,7 +108,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "ring",
         docs: "instance …: its key ring is not this store's",
         level: Level::Alarm,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["other ring", "密钥环不符"],
         says: |it| {
@@ -128,7 +128,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "careless",
         docs: "instance …: Redis was set to …",
         level: Level::Alarm,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["unsafe", "设置不安全"],
         says: |it| {
@@ -147,7 +147,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "redis",
         docs: "instance …: a replica is missing",
         level: Level::Alarm,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["no replica", "缺少副本"],
         says: |it| {
@@ -167,7 +167,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "redis",
         docs: "instance …: Redis does not answer or cannot write",
         level: Level::Alarm,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["no Redis", "无 Redis"],
         says: |it| {
@@ -184,7 +184,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "full",
         docs: "instance …: no new orders or keys are taken",
         level: Level::Alarm,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["full", "已满"],
         says: |it| {
@@ -200,7 +200,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "write",
         docs: "instance …: Redis could not write its append-only file",
         level: Level::Alarm,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["", ""],
         says: |it| {
@@ -214,7 +214,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "relaxed",
         docs: "durability is relaxed",
         level: Level::Warning,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: true,
         state: ["", ""],
         says: |it| {
@@ -231,7 +231,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "stopped",
         docs: "instance …: clocks disagree, no order expires for …",
         level: Level::Alarm,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["", ""],
         says: |it| {
@@ -250,7 +250,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "skew",
         docs: "instance …: clocks differ by …",
         level: Level::Warning,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["", ""],
         says: |it| {
@@ -269,7 +269,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "behind",
         docs: "instance …: N events wait to be handled",
         level: Level::Warning,
-        tab: Tab::Notices,
+        tab: Tab::NOTICES,
         common: false,
         state: ["", ""],
         says: |it| {
@@ -282,7 +282,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "log",
         docs: "instance …: N lines of its log could not be written",
         level: Level::Warning,
-        tab: Tab::Instances,
+        tab: Tab::INSTANCES,
         common: false,
         state: ["", ""],
         says: |it| {
