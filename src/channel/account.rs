@@ -40,11 +40,11 @@ impl Part {
         // What is wrong with a setting, its own reader says.
         let mut unheard = Vec::new();
         match self {
-            Self::Host(key) => s.text(key, &mut unheard).and_then(|url| host(&url)),
-            Self::Text(key) => s.text(key, &mut unheard),
-            Self::Secret(key) => s.secret(key, &mut unheard).map(|secret| hash(secret.reveal())),
-            Self::Secrets(key) => s.secrets(key, &mut unheard).first().map(|secret| hash(secret.reveal())),
-            Self::StripeKey(key) => s.secret(key, &mut unheard).map(|secret| stripe(secret.reveal())),
+            Self::Host(row) => s.text(row.key, &mut unheard).and_then(|url| host(&url)),
+            Self::Text(row) => s.text(row.key, &mut unheard),
+            Self::Secret(row) => s.secret(row.key, &mut unheard).map(|secret| hash(secret.reveal())),
+            Self::Secrets(row) => s.secrets(row.key, &mut unheard).first().map(|secret| hash(secret.reveal())),
+            Self::StripeKey(row) => s.secret(row.key, &mut unheard).map(|secret| stripe(secret.reveal())),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use csv::StringRecord;
 
-use self::formats::{Ends, Row};
+use self::formats::{BillRow, Ends};
 use crate::domain::Money;
 
 pub use self::formats::{ALIPAY, EPAY, Format, WECHAT};
@@ -26,7 +26,7 @@ pub enum Entry {
 
 /// One row of a bill.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct BillLine {
     /// Our number (`out_trade_no`), as the gateway knows it.
     pub number: String,
     /// The gateway's number.
@@ -71,7 +71,7 @@ pub enum BadBill {
 ///
 /// # Errors
 /// It is no such bill, or not whole.
-pub fn read(format: &Format, bytes: &[u8]) -> Result<(Vec<Line>, Unread), BadBill> {
+pub fn read(format: &Format, bytes: &[u8]) -> Result<(Vec<BillLine>, Unread), BadBill> {
     let text = text_of(bytes)?;
     if text.trim().is_empty() {
         return Err(BadBill::Empty);
@@ -164,7 +164,7 @@ impl Header {
 struct Table<'f> {
     format: &'f Format,
     header: Option<Header>,
-    lines: Vec<Line>,
+    lines: Vec<BillLine>,
     unread: Unread,
     rows: u64,
     /// What its end counts; the row before it names what is counted.
@@ -196,13 +196,13 @@ impl Table<'_> {
         }
     }
 
-    fn finish(self, text: &str) -> Result<(Vec<Line>, Unread), BadBill> {
+    fn finish(self, text: &str) -> Result<(Vec<BillLine>, Unread), BadBill> {
         if self.header.is_none() {
             let names: Vec<String> = self.format.columns.iter().map(|names| names.join(" or ")).collect();
             return Err(BadBill::Header(names.join(", ")));
         }
         match self.format.ends {
-            Ends::Row => counts(self.counted.flatten().ok_or(BadBill::Cut(TOTAL))?, self.rows)?,
+            Ends::BillRow => counts(self.counted.flatten().ok_or(BadBill::Cut(TOTAL))?, self.rows)?,
             Ends::Comments => {
                 let says = ["交易合计", "退款合计"].map(|name| total_of(text, name));
                 if let [Some(paid), Some(back)] = says {
@@ -228,7 +228,7 @@ fn total_of(text: &str, name: &str) -> Option<u64> {
     rest.trim_start_matches(['：', ':', ' ']).split_once('笔')?.0.trim().parse().ok()
 }
 
-fn row(format: &Format, header: &Header, record: &StringRecord) -> Result<Option<Line>, String> {
+fn row(format: &Format, header: &Header, record: &StringRecord) -> Result<Option<BillLine>, String> {
     // A comma at the end of each row is not a value.
     let more = record.iter().skip(header.width).any(|cell| !cell.trim().is_empty());
     if record.len() < header.width || more {
@@ -247,7 +247,7 @@ fn row(format: &Format, header: &Header, record: &StringRecord) -> Result<Option
     if number.is_empty() || number.len() > 200 {
         return Err("there is no number of ours, or it is too long".to_owned());
     }
-    (format.row)(&Row { number, trade_no, state, amount, given_back, fate, currency })
+    (format.row)(&BillRow { number, trade_no, state, amount, given_back, fate, currency })
 }
 
 #[cfg(test)]

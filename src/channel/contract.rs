@@ -6,7 +6,7 @@
 mod step;
 
 use crate::domain::text::printable;
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response};
 
 pub use step::Step;
 
@@ -15,8 +15,8 @@ pub use step::Step;
 pub enum Claim {
     /// Money came.
     Paid(Payment),
-    /// Genuine, but nothing to deliver; the word says why.
-    Nothing(&'static str),
+    /// Genuine, but nothing to deliver, and why.
+    Nothing(Reason),
     /// Genuine, and its status is a word that this kind's documents do not name, made safe to show: nothing is delivered, and a
     /// person looks at it. It may mean that money came.
     Strange(String),
@@ -34,7 +34,7 @@ pub enum Claim {
 impl Claim {
     /// What a status says that is none of a payment made: one of those that the kind knows, or a strange one.
     pub fn unpaid(status: &str, known: &[&str]) -> Self {
-        if known.contains(&status) { Self::Nothing("status_not_paid") } else { Self::strange(status) }
+        if known.contains(&status) { Self::Nothing(Reason::StatusNotPaid) } else { Self::strange(status) }
     }
 
     pub fn strange(status: &str) -> Self {

@@ -68,13 +68,13 @@ pub struct Opens {
     pub wants: Wants,
     /// How long it surely leads to a payment, in ms; `None`: as long as the order.
     pub lives_ms: Option<Millis>,
-    /// The word of the setting `pay` that this holds for; `None`: for any.
-    pub pay: Option<&'static str>,
+    /// The setting, and the word of it, that this holds for; `None`: for any.
+    pub when: Option<(&'static Setting, &'static str)>,
 }
 
 impl Opens {
     /// With the order and for as long.
-    pub const ONCE: Self = Self { wants: Wants::Nobody, lives_ms: None, pay: None };
+    pub const ONCE: Self = Self { wants: Wants::Nobody, lives_ms: None, when: None };
 
     /// With the order, for so many minutes.
     pub const fn minutes(minutes: Millis) -> Self {
@@ -86,9 +86,9 @@ impl Opens {
         Self { wants, ..self }
     }
 
-    /// Where the setting `pay` has that word.
-    pub const fn pay(self, word: &'static str) -> Self {
-        Self { pay: Some(word), ..self }
+    /// Where that setting has that word.
+    pub const fn when(self, setting: &'static Setting, word: &'static str) -> Self {
+        Self { when: Some((setting, word)), ..self }
     }
 }
 
@@ -96,15 +96,15 @@ impl Opens {
 #[derive(Debug, Clone, Copy)]
 pub enum Part {
     /// The host of an address.
-    Host(&'static str),
+    Host(&'static Setting),
     /// A text.
-    Text(&'static str),
+    Text(&'static Setting),
     /// A secret: its hash stands for it.
-    Secret(&'static str),
+    Secret(&'static Setting),
     /// The first of several secrets.
-    Secrets(&'static str),
+    Secrets(&'static Setting),
     /// A key of Stripe's, whose beginning names the account.
-    StripeKey(&'static str),
+    StripeKey(&'static Setting),
 }
 
 /// What the accounts of a kind are known by.
@@ -116,5 +116,5 @@ pub struct KnownBy {
     pub parts: &'static [Part],
     /// The secret that callbacks are signed with, where a channel with another address and the same secret and numbers
     /// believes them too: gateways have several addresses.
-    pub key: Option<&'static str>,
+    pub key: Option<&'static Setting>,
 }

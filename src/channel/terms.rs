@@ -122,8 +122,8 @@ impl Default for Terms {
 /// What holds for a section: the first row that fits.
 fn opens_of(kind: &Kind, v: &Values<'_>) -> Opens {
     // A value that is no text is told of by the kind.
-    let word = v.section().text("pay", &mut Vec::new());
-    let fits = |row: &&Opens| row.pay.is_none_or(|pay| word.as_deref() == Some(pay));
+    let said = |setting: &Setting| v.section().text(setting.key, &mut Vec::new());
+    let fits = |row: &&Opens| row.when.is_none_or(|(setting, word)| said(setting).as_deref() == Some(word));
     kind.opens.iter().find(fits).copied().unwrap_or(Opens::ONCE)
 }
 

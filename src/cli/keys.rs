@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::parts::Parts;
+use super::parts::FileParts;
 use super::{Context, Done, Failure, output};
 use crate::client::{Client, part};
 use crate::shop::ImportReport;
@@ -201,7 +201,7 @@ async fn import(context: &Context, client: Client, product: &str, (file, said): 
     let keys = format!("/v1/products/{}/keys?judged=true&as_lines={}", part(product)?, said.as_lines);
     let bar = output::bar(length, true);
     let most = client.get("/v1/info", &[]).await?["import_bytes"].as_u64();
-    let mut parts = Parts::new(input, most.map_or(PART_BYTES, |most| PART_BYTES.min(most as usize)));
+    let mut parts = FileParts::new(input, most.map_or(PART_BYTES, |most| PART_BYTES.min(most as usize)));
     let mut jobs: JoinSet<Result<(ImportReport, u64), Failure>> = JoinSet::new();
     let mut total = ImportReport::default();
     loop {

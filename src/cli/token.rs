@@ -19,7 +19,7 @@ pub enum TokenCommand {
         name: String,
         /// What they may do
         #[arg(long)]
-        role: Role,
+        role: RoleArg,
     },
     /// List operators
     #[command(after_help = "Example:\n  kamid token list")]
@@ -33,7 +33,7 @@ pub enum TokenCommand {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Role {
+pub enum RoleArg {
     /// Look at everything but keys, tokens and raw requests
     View,
     /// Everything
@@ -48,8 +48,8 @@ pub async fn run(context: &Context, command: TokenCommand) -> Done {
         }
         TokenCommand::Add { name, role } => {
             let role = match role {
-                Role::View => "view",
-                Role::Operate => "operate",
+                RoleArg::View => "view",
+                RoleArg::Operate => "operate",
             };
             client.post("/v1/tokens", &json!({"name": name, "role": role})).await?
         }

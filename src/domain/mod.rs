@@ -19,6 +19,7 @@ pub mod operator;
 pub mod order;
 pub mod payment;
 pub mod product;
+pub mod reason;
 pub mod text;
 pub mod time;
 
@@ -34,8 +35,9 @@ pub use money::{Currency, Money};
 pub use notice::{News, NewsId, Notice, NoticeId, NoticeState, Reach, Topic};
 pub use operator::{Operator, Role};
 pub use order::{Opened, Order, OrderState, Take};
-pub use payment::{Due, Outcome, Payment, PaymentState, Rejection};
+pub use payment::{Due, Outcome, Payment, PaymentState};
 pub use product::{Allowance, Product, ProductId, Stock};
+pub use reason::{Reason, ReasonRow, Rejection, Severity, ShownIn};
 
 /// Milliseconds since the Unix epoch, by the store's clock.
 pub type Millis = u64;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::HammerError;
 use super::engine::Sent;
-use super::mix::{Request, Ticket};
-use super::stats::Heard;
-use super::target::Target;
+use super::mix::{RequestKind, Ticket};
+use super::stats::Ending;
+use super::target::Prepared;
 use crate::domain::{OrderState, PaymentState, Stock};
 
 /// Most violations listed; the count goes on.
@@ -74,9 +74,9 @@ impl Audit {
     }
 
     /// Holds one visit against its order.
-    fn visit(&mut self, target: &Target, visit: u32, sent: &Sent, look: &Look) {
+    fn visit(&mut self, target: &Prepared, visit: u32, sent: &Sent, look: &Look) {
         let heard = |request| sent.heard.get(&Ticket { visit, request }).map(Vec::as_slice).unwrap_or_default();
-        let told = |request| heard(request).contains(&Heard::Success);
+        let told = |request| heard(request).contains(&Ending::Success);
         let paid = |request| {
             let trade = target.trade(Ticket { visit, request });
             look.payments.iter().find(|payment| payment.trade_no == trade)
@@ -84,7 +84,7 @@ impl Audit {
         self.orders += 1;
         let state = look.state.map_or("none", OrderState::as_str);
         *self.states.entry(state.to_owned()).or_default() += 1;
-        for request in [Request::Right, Request::Less] {
+        for request in [RequestKind::Right, RequestKind::Less] {
             self.answers(&look.id, request, heard(request));
             if !told(request) {
                 continue;
@@ -95,25 +95,25 @@ impl Audit {
             }
         }
         let kept = matches!(look.state, Some(OrderState::Delivered | OrderState::Owed | OrderState::Held));
-        if (told(Request::Right) || told(Request::Less)) && !kept {
+        if (told(RequestKind::Right) || told(RequestKind::Less)) && !kept {
             self.add("lost", &look.id, format!("paid and told success, and the order is {state}"));
         }
-        if heard(Request::Right).iter().any(|heard| heard.unknown()) && !told(Request::Right) {
+        if heard(RequestKind::Right).iter().any(|heard| heard.unknown()) && !told(RequestKind::Right) {
             self.uncertain += 1;
         }
         let sold = matches!(look.state, Some(OrderState::Delivered | OrderState::Owed));
-        if sold && (heard(Request::Right).is_empty() || paid(Request::Right).is_none()) {
+        if sold && (heard(RequestKind::Right).is_empty() || paid(RequestKind::Right).is_none()) {
             self.add("unpaid", &look.id, format!("the order is {state}, and was never paid right"));
         }
         // Where the gateway's number is the attempt's, a payment stands under it that nobody forged.
-        if told(Request::Bent) || (!heard(Request::Bent).is_empty() && paid(Request::Bent).is_some()) {
+        if told(RequestKind::Bent) || (!heard(RequestKind::Bent).is_empty() && paid(RequestKind::Bent).is_some()) {
             self.add("believed", &look.id, "a forged callback was believed".to_owned());
         }
         let due = if look.state == Some(OrderState::Delivered) { look.quantity } else { 0 };
         if look.keys != due {
             self.add("quantity", &look.id, format!("{state} with {} keys of {}", look.keys, look.quantity));
         }
-        self.stranger(heard(Request::Stranger), paid(Request::Stranger), look);
+        self.stranger(heard(RequestKind::Stranger), paid(RequestKind::Stranger), look);
         if let Some(keys) = sent.shown.get(&visit)
             && keys.len() as u64 != look.keys
         {
@@ -122,7 +122,7 @@ impl Audit {
     }
 
     /// The run's product: its orders hold what it gave, no more than there was, and its keys add up.
-    async fn product(&mut self, target: &Target, given: u64) -> Result<(), HammerError> {
+    async fn product(&mut self, target: &Prepared, given: u64) -> Result<(), HammerError> {
         let product = target.client.get(&format!("/v1/products/{}", target.product), &[]).await?;
         let stock: Stock = serde_json::from_value(product["stock"].clone())
             .map_err(|error| HammerError::Wrong(format!("the daemon's stock cannot be read: {error}")))?;
@@ -141,7 +141,7 @@ impl Audit {
     }
 
     /// No two buyers were shown the same key.
-    fn keys_shown(&mut self, target: &Target, sent: &Sent) {
+    fn keys_shown(&mut self, target: &Prepared, sent: &Sent) {
         let mut known = HashSet::new();
         let mut visits: Vec<(&u32, &Vec<String>)> = sent.shown.iter().collect();
         visits.sort_unstable();
@@ -155,21 +155,21 @@ impl Audit {
     }
 
     /// A number nobody gave: refused, and its money on record all the same.
-    fn stranger(&mut self, heard: &[Heard], paid: Option<&Paid>, look: &Look) {
-        if heard.contains(&Heard::Success) {
+    fn stranger(&mut self, heard: &[Ending], paid: Option<&Paid>, look: &Look) {
+        if heard.contains(&Ending::Success) {
             self.add("believed", &look.id, "a payment for a number nobody gave was told success".to_owned());
         }
-        if heard.contains(&Heard::Refused) && paid.is_none_or(|paid| paid.state != PaymentState::Orphan) {
+        if heard.contains(&Ending::Refused) && paid.is_none_or(|paid| paid.state != PaymentState::Orphan) {
             self.add("unrecorded", &look.id, "a genuine payment for an unknown number is not kept".to_owned());
         }
     }
 
     /// A genuine callback is never refused nor throttled, and its repeats hear the same.
-    fn answers(&mut self, id: &str, request: Request, heard: &[Heard]) {
-        if heard.contains(&Heard::Refused) {
+    fn answers(&mut self, id: &str, request: RequestKind, heard: &[Ending]) {
+        if heard.contains(&Ending::Refused) {
             self.add("refused", id, format!("{request:?}, which is genuine, was refused"));
         }
-        if heard.contains(&Heard::Limited) {
+        if heard.contains(&Ending::Limited) {
             self.add("throttled", id, format!("{request:?}, which is genuine, was answered 429"));
         }
         let mut certain = heard.iter().filter(|heard| !heard.unknown());
@@ -185,7 +185,7 @@ impl Audit {
 ///
 /// # Errors
 /// The daemon is not ready within `patience`, or its answers cannot be read.
-pub async fn audit(target: &Target, sent: &Sent, patience: Duration) -> Result<Audit, HammerError> {
+pub async fn audit(target: &Prepared, sent: &Sent, patience: Duration) -> Result<Audit, HammerError> {
     wait_until_ready(target, patience).await?;
     let mut visits: Vec<u32> = sent.heard.keys().map(|ticket| ticket.visit).collect();
     visits.sort_unstable();
@@ -220,7 +220,7 @@ pub async fn audit(target: &Target, sent: &Sent, patience: Duration) -> Result<A
 ///
 /// # Errors
 /// The daemon does not answer.
-pub async fn shop(target: &Target, audit: &mut Audit) -> Result<(), HammerError> {
+pub async fn shop(target: &Prepared, audit: &mut Audit) -> Result<(), HammerError> {
     let whole = target.client.get("/v1/audit", &[]).await?;
     audit.whole_shop = true;
     for violation in whole["violations"].as_array().into_iter().flatten() {
@@ -230,7 +230,7 @@ pub async fn shop(target: &Target, audit: &mut Audit) -> Result<(), HammerError>
     Ok(())
 }
 
-async fn wait_until_ready(target: &Target, patience: Duration) -> Result<(), HammerError> {
+async fn wait_until_ready(target: &Prepared, patience: Duration) -> Result<(), HammerError> {
     let began = Instant::now();
     loop {
         let info: Result<Value, _> = target.client.get("/v1/info", &[]).await;

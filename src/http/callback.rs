@@ -16,11 +16,11 @@ use super::wire::Awaited;
 use super::{Client, Web};
 use crate::channel::{Channel, Claim, Source, Terms, Verdict};
 use crate::domain::text::printable;
-use crate::domain::{Callback, Outcome, Rejection, Reply};
+use crate::domain::{Callback, Outcome, Reason, Rejection, Reply};
 use crate::shop::{IncidentNote, trial};
 use crate::store::StoreError;
 use crate::telemetry::Event;
-use crate::telemetry::incident::{NO_CHANNEL, RawRequest};
+use crate::telemetry::incident::RawRequest;
 
 /// How one callback ended.
 struct Ending {
@@ -48,9 +48,9 @@ impl Ending {
 /// Whether an address is not listened to, in the word that is counted: what an operator shut out is no news to him.
 fn shut_out(web: &Web, client: Client) -> Option<&'static str> {
     if web.shop.is_blocked(network(client.0)) {
-        return Some("blocked");
+        return Some(Reason::Blocked.row().word);
     }
-    web.limiter.blocked(client.0).map(|_| "limited")
+    web.limiter.blocked(client.0).map(|_| Reason::Limited.row().word)
 }
 
 /// Answers one callback.
@@ -142,15 +142,13 @@ fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Client,
     charge(web, client);
     web.shop.telemetry.record(Event::Callback {
         channel: "",
-        outcome: "no_channel",
+        outcome: Reason::NoChannel.row().word,
         reason: None,
         took: started.elapsed(),
         address: client.0,
     });
     web.shop.incident(IncidentNote {
         channel: &printable(name, 32),
-        reason: NO_CHANNEL,
-        advice: "A callback came for a channel that is not configured: compare the notify address in the gateway's console with `kamid channel list`.",
         address: &client.0.to_string(),
         status: 404,
         // Without its body, which is not read for nobody; it counts as a stranger's all the same.
@@ -161,14 +159,14 @@ fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Client,
             body_b64: String::new(),
             cut: true,
         }),
-        ..IncidentNote::default()
+        ..IncidentNote::new(Reason::NoSuchChannel)
     });
 }
 
 /// A request that was nearly a callback, and why it is none.
 pub struct Nearly<'a> {
-    /// The word for it.
-    pub reason: &'static str,
+    /// In a word.
+    pub reason: Reason,
     /// The channel it may have been meant for; else empty.
     pub channel: &'a str,
     /// The payment number it names, where it can be read.
@@ -188,7 +186,7 @@ pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     let limited = web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0));
     web.shop.telemetry.record(Event::Callback {
         channel: "",
-        outcome: if limited { "limited" } else { nearly.reason },
+        outcome: if limited { Reason::Limited.row() } else { nearly.reason.row() }.word,
         reason: None,
         took: Duration::ZERO,
         address: client.0,
@@ -201,13 +199,12 @@ pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     }
     web.shop.incident(IncidentNote {
         channel: nearly.channel,
-        reason: nearly.reason,
         advice: nearly.advice,
         address: &client.0.to_string(),
         number: &nearly.number,
         status: nearly.status,
         request: Some(nearly.request),
-        ..IncidentNote::default()
+        ..IncidentNote::new(nearly.reason)
     });
 }
 
@@ -225,12 +222,14 @@ async fn settle(
         Ok(Ok(Claim::Strange(status))) => {
             return Ending { strange: Some(status), ..Ending::new("ignored", Verdict::Received) };
         }
-        Ok(Ok(Claim::Ask { .. } | Claim::Agreed(_))) | Err(_) => return Ending::new("silent", Verdict::Unavailable),
+        Ok(Ok(Claim::Ask { .. } | Claim::Agreed(_))) | Err(_) => {
+            return Ending::new(Reason::Silent.row().word, Verdict::Unavailable);
+        }
     };
     let payment = match web.shop.confirm(channel, terms, payment).await {
         Ok(Some(payment)) => payment,
         Ok(None) => return Ending::rejected(Rejection::Unconfirmed),
-        Err(_) => return Ending::new("silent", Verdict::Unavailable),
+        Err(_) => return Ending::new(Reason::Silent.row().word, Verdict::Unavailable),
     };
     match web.shop.settle(&payment).await {
         Ok(Outcome::Orphan(reason)) => {
@@ -246,14 +245,14 @@ async fn settle(
         }
         Err(error) => {
             let outcome = match error {
-                StoreError::Timeout => "timeout",
-                StoreError::Full(_) => "full",
-                _ => "unavailable",
+                StoreError::Timeout => Reason::Timeout,
+                StoreError::Full(_) => Reason::Full,
+                _ => Reason::Unavailable,
             };
             if !error.retry() {
                 tracing::error!(%error, channel = %payment.channel, "A payment could not be settled; its gateway will repeat it.");
             }
-            Ending::new(outcome, Verdict::Unavailable)
+            Ending::new(outcome.row().word, Verdict::Unavailable)
         }
     }
 }
@@ -284,20 +283,12 @@ fn broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
 /// operator should know, since a gateway or a proxy that is not trusted may share the address with a forger.
 pub fn charge(web: &Web, client: Client) {
     let Some(news) = web.limiter.reject(client.0, web.shop.channels.calls_from(client.0)) else { return };
-    let (reason, advice, status) = match news {
-        News::Blocked => (
-            "address_blocked",
-            "Too many rejected callbacks, or requests that did not come whole in time, came from this address: its callbacks hear 429 until they stop, genuine ones too. If it is your own proxy's, name it in server.trusted_proxies; if it is the gateway's, see why its callbacks are rejected.",
-            429,
-        ),
-        News::Spared => (
-            "gateway_misused",
-            "Many rejected callbacks come from an address that genuine ones come from too: others may make this gateway send what is not for you, or the key here is an old one. Its callbacks are still read and checked: see why they are rejected, and tell whoever runs the gateway.",
-            400,
-        ),
+    let (reason, status) = match news {
+        News::Blocked => (Reason::AddressBlocked, 429),
+        News::Spared => (Reason::GatewayMisused, 400),
     };
     let address = client.0.to_string();
-    web.shop.incident(IncidentNote { reason, advice, address: &address, status, ..IncidentNote::default() });
+    web.shop.incident(IncidentNote { address: &address, status, ..IncidentNote::new(reason) });
 }
 
 /// A genuine callback whose status nobody knows: it may mean that money came, so a person should look.
@@ -308,13 +299,13 @@ fn strange(web: &Web, name: &str, callback: &Callback<'_>, client: Client, told:
     );
     web.shop.incident(IncidentNote {
         channel: name,
-        reason: "status_unknown",
         advice: &advice,
         address: &client.0.to_string(),
         number,
         status,
         signed: true,
         request: Some(raw(callback)),
+        ..IncidentNote::new(Reason::StatusUnknown)
     });
 }
 
@@ -345,13 +336,12 @@ fn note(
     }
     web.shop.incident(IncidentNote {
         channel: name,
-        reason: reason.as_str(),
-        advice: reason.advice(),
         address: &client.0.to_string(),
         number: &ending.number,
         status,
         signed: ending.outcome == "orphan",
         request: Some(raw(callback)),
+        ..IncidentNote::new(reason.into())
     });
 }
 

@@ -44,7 +44,7 @@ fn hundred() -> usize {
 async fn incidents(State(web): State<Arc<Web>>, Query(search): Query<Search>) -> Json<Value> {
     let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted == text);
     let fits = |incident: &&Incident| {
-        is(&search.reason, &incident.reason)
+        is(&search.reason, incident.reason.as_str())
             && is(&search.channel, &incident.channel)
             && is(&search.address, &incident.address)
             && search.before.is_none_or(|before| incident.at < before)

@@ -27,7 +27,7 @@ use ipnet::IpNet;
 
 use crate::channel::capture::borrowed;
 use crate::domain::text::printable;
-use crate::domain::{Callback, Rejection, Reply};
+use crate::domain::{Callback, Reason, Rejection, Reply};
 use crate::shop::IncidentNote;
 use crate::telemetry::counters;
 use crate::telemetry::incident::RawRequest;
@@ -104,10 +104,9 @@ impl House for Public {
         };
         let busiest = busiest.map(|(net, _)| name(net)).unwrap_or_default();
         self.web.shop.incident(IncidentNote {
-            reason: "crowded",
             advice: &advice,
             address: &busiest,
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::Crowded)
         });
     }
 
@@ -156,7 +155,6 @@ impl Public {
         let advice =
             format!("Somebody speaks {what} to the plain port {}. If it is your own proxy: {todo}.", self.port);
         self.web.shop.incident(IncidentNote {
-            reason: "other_protocol",
             advice: &advice,
             address: &client.0.to_string(),
             status,
@@ -167,7 +165,7 @@ impl Public {
                 body_b64: BASE64.encode(head.get(..256).unwrap_or(head)),
                 cut: true,
             }),
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::OtherProtocol)
         });
     }
 }
@@ -186,7 +184,8 @@ fn unreadable(
     );
     let channel = if known { channel } else { "" };
     let number = String::new();
-    let nearly = Nearly { reason: "unreadable_request", channel, number, advice: &advice, status, charged, request };
+    let nearly =
+        Nearly { reason: Reason::UnreadableRequest, channel, number, advice: &advice, status, charged, request };
     callback::missed(web, client, nearly);
 }
 
@@ -209,8 +208,15 @@ async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client:
     let Some((number, Miss { channel, says }, request)) = miss.filter(|_| nowhere) else { return response };
     // A mistyped address is the operator's mistake: the gateway behind it may send to the right one, too.
     let charged = false;
-    let nearly =
-        Nearly { reason: "wrong_address", channel: &channel, number, advice: &says, status: 404, charged, request };
+    let nearly = Nearly {
+        reason: Reason::WrongAddress,
+        channel: &channel,
+        number,
+        advice: &says,
+        status: 404,
+        charged,
+        request,
+    };
     callback::missed(web, client, nearly);
     callback::reply(&Reply { status: 404, body: "fail" })
 }

@@ -10,7 +10,9 @@ use super::settle::ASKING;
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Begin, Checkout, Opens, Reference, Step, Wants};
 use crate::domain::text::printable;
-use crate::domain::{Attempt, Due, Limit, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product, Reached};
+use crate::domain::{
+    Attempt, Due, Limit, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product, Reached, Reason,
+};
 use crate::store::{NewOrder, Reserved};
 use crate::telemetry::Event;
 use crate::vault;
@@ -296,10 +298,9 @@ impl Shop {
         if self.is_news(&format!("{channel} not opened"), 300_000) {
             self.incident(IncidentNote {
                 channel,
-                reason: "payment_not_opened",
                 advice: &format!("Its gateway opened no payment, and the buyer had to choose another way: {why}. `kamid channel test {channel} --open` tries it."),
                 status: 502,
-                ..IncidentNote::default()
+                ..IncidentNote::new(Reason::PaymentNotOpened)
             });
         }
         ShopError::Gateway(format!("channel {channel}: {why}"))

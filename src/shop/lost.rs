@@ -19,7 +19,7 @@ use self::plan::{MOST, Plan};
 use super::settle::latest;
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::Asked;
-use crate::domain::{Millis, Order, OrderId, OrderState};
+use crate::domain::{Millis, Order, OrderId, OrderState, Reason};
 use crate::store::{Event, StoreError};
 
 /// Asked first so long before an order expires, and not before it is half a minute old.
@@ -191,11 +191,9 @@ impl Shop {
         tracing::warn!(order = %order.id, word, "A payment was found by asking its gateway: no callback came.");
         self.incident(IncidentNote {
             channel: latest(order).map_or("", |(_, due)| due.channel.as_str()),
-            reason: "callback_lost",
-            advice: "Paid, and no callback came; it was found by asking the gateway and is settled. If this repeats, the gateway cannot reach the notify address: compare it with `kamid channel list`, and look at the proxy in front.",
             number: order.id.as_str(),
             status: 200,
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::CallbackLost)
         });
     }
 }

@@ -38,7 +38,7 @@ use tokio::sync::Notify;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Currency, Health, Millis, OrderId, Product, ProductId, Reach, Reached};
+use crate::domain::{Currency, Health, Millis, OrderId, Product, ProductId, Reach, Reached, Reason};
 use crate::outbound::Outbound;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -309,14 +309,13 @@ impl Shop {
         self.full().map_or(Ok(()), |why| Err(ShopError::Full(why)))
     }
 
-    /// Notes an incident, unless too many requests were noted this second, and tells operators of it. `reason` is a word,
-    /// `advice` a sentence.
+    /// Notes an incident, unless too many requests were noted this second, and tells operators of it.
     pub fn incident(&self, note: IncidentNote<'_>) {
         let Some(incident) = self.record_incident(note) else { return };
         // What strangers can send is seen, not told; a held order is news by itself.
-        if incident.request.is_none() && incident.reason != "held" {
+        if incident.request.is_none() && incident.reason != Reason::Held {
             let Incident { id, at, channel, reason, number, advice, .. } = &incident;
-            self.announce(id, *at, [reason, channel, number, advice]);
+            self.announce(id, *at, reason, [channel, number, advice]);
         }
     }
 
@@ -327,13 +326,13 @@ impl Shop {
             "Redis could not read the end of its file {file} and cut {much} behind byte {offset}. After a crash, less than one entry is a write that nobody was told of. More is a loss: the newest orders and payments are forgotten and keys that were sold are for sale again; stop selling, run kamid audit and kamid order reconcile, and see docs/operations.md."
         );
         tracing::error!(file, offset, bytes, "Redis cut the end of its append-only file.");
-        self.incident(IncidentNote { reason: "aof_cut", advice: &advice, ..IncidentNote::default() });
+        self.incident(IncidentNote { advice: &advice, ..IncidentNote::new(Reason::AofCut) });
     }
 
     fn record_incident(&self, note: IncidentNote<'_>) -> Option<Incident> {
         let now = self.store.now();
         // Only what is sent to us is counted: a flood of it must not hide what we saw ourselves.
-        let kind = (note.channel, note.reason);
+        let kind = (note.channel, &note.reason);
         if note.request.is_some() && !self.telemetry.incidents.has_room(now, kind, note.signed) {
             return None;
         }
@@ -341,7 +340,7 @@ impl Shop {
             id: self.telemetry.incidents.next_id(now),
             at: now,
             channel: note.channel.to_owned(),
-            reason: note.reason.to_owned(),
+            reason: note.reason,
             advice: note.advice.to_owned(),
             address: note.address.to_owned(),
             number: note.number.to_owned(),
@@ -368,11 +367,12 @@ pub struct Parts {
 }
 
 /// An incident to be.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[allow(missing_docs)]
 pub struct IncidentNote<'a> {
     pub channel: &'a str,
-    pub reason: &'a str,
+    pub reason: Reason,
+    /// What is wrong and what to do: the reason's own, where no more is known.
     pub advice: &'a str,
     pub address: &'a str,
     pub number: &'a str,
@@ -380,4 +380,21 @@ pub struct IncidentNote<'a> {
     /// Whether what it is about was signed by its gateway.
     pub signed: bool,
     pub request: Option<RawRequest>,
+}
+
+impl IncidentNote<'_> {
+    /// A note that says of its reason what its row says.
+    #[must_use]
+    pub fn new(reason: Reason) -> Self {
+        Self {
+            channel: "",
+            advice: reason.row().advice.en,
+            reason,
+            address: "",
+            number: "",
+            status: 0,
+            signed: false,
+            request: None,
+        }
+    }
 }

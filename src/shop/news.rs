@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::notices::{Due, What};
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::text::printable;
-use crate::domain::{Level, Millis, News, NewsId, Notice, NoticeState, Order, OrderId, Topic, danger};
+use crate::domain::{Level, Millis, News, NewsId, Notice, NoticeState, Order, OrderId, Reason, Topic, danger};
 use crate::store::Event;
 use crate::telemetry::snapshot::StockRow;
 
@@ -144,15 +144,15 @@ impl Shop {
             }
             let (channel, _) = event.payment.split_once('|').unwrap_or_default();
             let about = self.vault.index("news", &format!("orphan|{}|{}", event.order, event.payment));
-            let advice = "Paid under a number that is no order's here: `kamid orphan list`, then adopt or refund.";
-            self.announce(&HEXLOWER.encode(&about), event.at(), ["orphan", channel, &event.order, advice]);
+            let advice = Reason::Orphan.row().advice.en;
+            self.announce(&HEXLOWER.encode(&about), event.at(), &Reason::Orphan, [channel, &event.order, advice]);
         }
         self.queue_incidents().await
     }
 
-    /// Remembers an incident (its reason, channel, number and advice) for the operators who are to be told of such; of
+    /// Remembers an incident (its reason; its channel, number and advice) for the operators who are to be told of such; of
     /// the same matter once an hour.
-    pub(super) fn announce(&self, id: &str, at: Millis, [reason, channel, number, advice]: [&str; 4]) {
+    pub(super) fn announce(&self, id: &str, at: Millis, reason: &Reason, [channel, number, advice]: [&str; 3]) {
         if self.newsroom.listening(Topic::Incident).is_empty()
             || !self.newsroom.is_new(format!("{reason} {channel} {number}"), at)
         {
@@ -224,7 +224,7 @@ impl Shop {
             listener.gone |= gone;
         }
         drop(listeners);
-        let reason = if gone { "notifier_gone" } else { "notice_given_up" };
+        let reason = if gone { Reason::NotifierGone } else { Reason::NoticeGivenUp };
         if !self.newsroom.is_new(format!("{reason} through {}", id.notifier), self.store.now()) {
             return;
         }
@@ -234,7 +234,7 @@ impl Shop {
             "did not take what operators are to be told"
         };
         let advice = format!("The notifier {} {what} ({why}): `kamid notice list`.", id.notifier);
-        let note = IncidentNote { reason, advice: &advice, number: &id.about, ..IncidentNote::default() };
+        let note = IncidentNote { advice: &advice, number: &id.about, ..IncidentNote::new(reason) };
         // What went wrong with telling of incidents would go round in a circle.
         match id.topic {
             Topic::Incident => drop(self.record_incident(note)),

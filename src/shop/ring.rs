@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::{IncidentNote, Shop};
+use crate::domain::Reason;
 use crate::store::StoreError;
 use crate::vault::key_part;
 
@@ -66,7 +67,7 @@ impl Shop {
         self.ready.store(false, Ordering::Relaxed);
         tracing::error!(%why, "The key ring is not this store's: nothing is sold, and callbacks get 503.");
         let advice = format!("{why}. Until then this daemon sells nothing, and callbacks get 503.");
-        self.incident(IncidentNote { reason: "other_ring", advice: &advice, ..IncidentNote::default() });
+        self.incident(IncidentNote { advice: &advice, ..IncidentNote::new(Reason::OtherRing) });
     }
 
     async fn look_at_ring(&self, began: Instant) -> Result<(), StoreError> {
@@ -78,13 +79,13 @@ impl Shop {
             if lacking.is_empty() {
                 self.store.announce_key(wanted).await?;
                 tracing::info!(key = wanted, "Every instance holds the new ring key: it is announced.");
-            } else if self.is_news("ring_waits", TOLD_AGAIN_MS) {
+            } else if self.is_news(Reason::RingWaits.as_str(), TOLD_AGAIN_MS) {
                 let names = lacking.join(", ");
                 tracing::warn!(key = wanted, instances = %names, "A new ring key waits: these instances do not hold it.");
                 let advice = format!(
                     "The active {part} of the ring is sealed under once every daemon of the shop holds it; without it are: {names}. Give them the same ring.json (or KAMID_RING) and start them again."
                 );
-                self.incident(IncidentNote { reason: "ring_waits", advice: &advice, ..IncidentNote::default() });
+                self.incident(IncidentNote { advice: &advice, ..IncidentNote::new(Reason::RingWaits) });
             }
         }
         if let Some(key) = sealing.key(&self.vault, self.store.now())

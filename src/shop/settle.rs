@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Answer, Asked, Channel, Claim, Step, Terms};
 use crate::domain::{
-    Attempt, Call, Callback, Due, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Rejection, Response,
+    Attempt, Call, Callback, Due, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Reason, Rejection, Response,
 };
 use crate::outbound::Outbound;
 use crate::store::StoreError;
@@ -86,7 +86,7 @@ impl Shop {
                     Ok(Claim::Agreed(agreed)) if self.waits(&agreed.number).await? => {
                         self.ask(&mut heard, &agreed.call, CONFIRMING).await?;
                     }
-                    Ok(Claim::Agreed(_)) => return Ok(Ok(Claim::Nothing("status_not_paid"))),
+                    Ok(Claim::Agreed(_)) => return Ok(Ok(Claim::Nothing(Reason::StatusNotPaid))),
                     said => return Ok(said),
                 }
             }
@@ -164,11 +164,9 @@ impl Shop {
         }
         self.incident(IncidentNote {
             channel,
-            reason: "source_unlisted",
-            advice: "A genuine callback came from an address that is not among the channel's sources: add it, or see whether a proxy hides the gateway's own.",
             address: &address.to_string(),
             status: 200,
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::SourceUnlisted)
         });
     }
 
@@ -246,10 +244,8 @@ impl Shop {
         if matches!(said, Answer::Mismatch) {
             self.incident(IncidentNote {
                 channel: &due.channel,
-                reason: "query_mismatch",
-                advice: "The gateway's answer is about something else or cannot be read: look at the order in its console.",
                 number: &number,
-                ..IncidentNote::default()
+                ..IncidentNote::new(Reason::QueryMismatch)
             });
         }
         Ok(said)

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
 use super::{IncidentNote, Shop, ShopError};
-use crate::domain::OrderId;
+use crate::domain::{OrderId, Reason};
 use crate::store::{Released, StoreError};
 use crate::telemetry::{Event, counters};
 
@@ -127,11 +127,10 @@ impl Shop {
         if self.is_news(&format!("staged {chunk}"), 3_600_000) {
             tracing::error!(chunk, "Part of an import cannot be read any more: import its file again.");
             self.incident(IncidentNote {
-                reason: "damaged_record",
                 advice: &format!(
                     "Part of an import is damaged in Redis and cannot be finished ({chunk}): its keys are not for sale. Import its file again; keys that are known already are not taken twice."
                 ),
-                ..IncidentNote::default()
+                ..IncidentNote::new(Reason::DamagedRecord)
             });
         }
     }
@@ -141,12 +140,8 @@ impl Shop {
         tracing::error!(
             "Fewer replicas than store.replicas have what was written: callbacks get 503 and are repeated by their gateways."
         );
-        if self.is_news("replica_missing", 60_000) {
-            self.incident(IncidentNote {
-                reason: "replica_missing",
-                advice: "A replica is missing or does not keep up: payments wait (503) and no key is shown until it is back; gateways repeat what they heard 503 for. Start it again, or lower store.replicas and restart.",
-                ..IncidentNote::default()
-            });
+        if self.is_news(Reason::ReplicaMissing.as_str(), 60_000) {
+            self.incident(IncidentNote { ..IncidentNote::new(Reason::ReplicaMissing) });
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::order::PaymentRecord;
-use crate::domain::{OrderId, PaymentNo, PaymentState};
+use crate::domain::{OrderId, PaymentNo, PaymentState, Reason};
 use crate::store::{Event, Finish, ReviewItem, TradeClaim};
 
 /// Trade numbers claimed in one write: callbacks wait no longer than that takes.
@@ -172,31 +172,25 @@ impl Shop {
         };
         self.incident(IncidentNote {
             channel: parts(&event.payment).0,
-            reason: "trade_twice",
             advice: &advice,
             number: &event.order,
             status: 200,
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::TradeTwice)
         });
         Ok(())
     }
 
     fn note_payment(&self, event: &Event) {
-        let (reason, advice) = match event.kind.as_str() {
-            "extra" => (
-                "extra_payment",
-                "A second payment for an order that has its own: give it back (`kamid orphan refund`) or use it for another (`kamid orphan adopt`).",
-            ),
-            "held" => ("held", "Paid, but not what was due: `kamid order approve`, `reject` or `refund`."),
+        let reason = match event.kind.as_str() {
+            "extra" => Reason::ExtraPayment,
+            "held" => Reason::Held,
             _ => return,
         };
         self.incident(IncidentNote {
             channel: parts(&event.payment).0,
-            reason,
-            advice,
             number: &event.order,
             status: 200,
-            ..IncidentNote::default()
+            ..IncidentNote::new(reason)
         });
     }
 

@@ -9,7 +9,9 @@ use super::settle::ask;
 use super::{Shop, ShopError};
 use crate::channel::{Answer, Asked, Begin, Channel, Checkout, Step as Way};
 use crate::domain::text::printable;
-use crate::domain::{Attempt, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Response, Slot, time};
+use crate::domain::{
+    Attempt, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Rejection, Response, Slot, time,
+};
 use crate::outbound::Outbound;
 use crate::vault;
 
@@ -44,8 +46,14 @@ impl Step {
 }
 
 /// What is said of a callback of ours where only the gateway can sign one.
-const UNSIGNED: [&str; 6] =
-    ["missing_signature", "bad_signature", "missing_field", "cert_untrusted", "key_unknown", "sign_type_mismatch"];
+const UNSIGNED: [Rejection; 6] = [
+    Rejection::MissingSignature,
+    Rejection::BadSignature,
+    Rejection::MissingField,
+    Rejection::CertUntrusted,
+    Rejection::KeyUnknown,
+    Rejection::SignTypeMismatch,
+];
 
 /// What to do where nothing listens at our own address, or at the gateway's.
 const PROXY: &str = "nothing listens there: is the proxy up, and does it pass this port on?";
@@ -241,8 +249,10 @@ impl Shop {
                 Some(ASKS) => {
                     Step::new(step, "ok", "it arrives unchanged; the gateway is asked before one is believed")
                 }
-                Some("too_large") => Step::new(step, "failed", "the body grew on its way"),
-                Some(word) if UNSIGNED.contains(&word) => {
+                Some(word) if word == Rejection::TooLarge.as_str() => {
+                    Step::new(step, "failed", "the body grew on its way")
+                }
+                Some(word) if UNSIGNED.iter().any(|known| known.as_str() == word) => {
                     let text = format!("it arrives; only the gateway itself can sign one that is believed ({word})");
                     Step::new(step, "ok", text)
                 }

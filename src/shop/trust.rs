@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::{IncidentNote, Shop, ShopError, UNREAD, given};
-use crate::domain::{Cause, Doubt, Millis, Operator};
+use crate::domain::{Cause, Doubt, Millis, Operator, Reason};
 use crate::store::places::{Accepted, Finding};
 use crate::store::{Drift, SCHEMA, StoreError};
 use crate::telemetry::snapshot::Snapshot;
@@ -86,31 +86,23 @@ impl Shop {
     }
 
     async fn tell(&self, finding: &Finding) {
-        let note = |reason, advice: &str| {
-            self.incident(IncidentNote { reason, advice, status: 503, ..IncidentNote::default() });
-        };
         match finding {
             Finding::Doubted(doubt) => {
                 tracing::error!(
                     until = doubt.until(),
                     "Nothing is drawn any more: {doubt}. Bring the right store back, or accept this one: kamid store accept."
                 );
-                let reason = if doubt.cause == Cause::Gone { "store_gone" } else { "store_behind" };
-                note(
-                    reason,
-                    &format!(
-                        "{doubt}. Nothing is drawn from it, callbacks hear 503 and are repeated: bring the right store back (its volume, its files, the newest backup). If what is lost is lost: void the keys that were sold meanwhile (`kamid keys void PRODUCT --file FILE`), then `kamid store accept --reason …`; orders that are lost with it are found in the gateways' bills (`kamid channel reconcile`)."
-                    ),
+                let reason = if doubt.cause == Cause::Gone { Reason::StoreGone } else { Reason::StoreBehind };
+                let advice = format!(
+                    "{doubt}. Nothing is drawn from it, callbacks hear 503 and are repeated: bring the right store back (its volume, its files, the newest backup). If what is lost is lost: void the keys that were sold meanwhile (`kamid keys void PRODUCT --file FILE`), then `kamid store accept --reason …`; orders that are lost with it are found in the gateways' bills (`kamid channel reconcile`)."
                 );
+                self.incident(IncidentNote { advice: &advice, status: 503, ..IncidentNote::new(reason) });
             }
             Finding::Trusted => tracing::info!("The store is the one that was there again: everything goes on."),
             Finding::Accepted => tracing::warn!("A person accepted the store as it is: everything goes on."),
             Finding::Promoted { slots, until } => {
                 tracing::error!(slots, until, "A replica became the master and lacks events that were acknowledged.");
-                note(
-                    "master_behind",
-                    "A replica became the master before it had everything: payments of the last moments may be missing, and their keys in the pool again. Open orders are asked about at their gateways by themselves; look at `kamid order reconcile`, and set store.replicas so that a payment is acknowledged with its copies only.",
-                );
+                self.incident(IncidentNote { status: 503, ..IncidentNote::new(Reason::MasterBehind) });
                 match self.store.due(Millis::MAX, RECONCILED).await {
                     Ok(pending) => self.expired.lock().unwrap_or_else(PoisonError::into_inner).extend(pending),
                     Err(error) => tracing::warn!(%error, "Open orders could not be read to ask about them."),
@@ -134,12 +126,7 @@ impl Shop {
             let advice = format!(
                 "Since it was accepted Redis was set to {what}. Until it is set back, callbacks hear 503 and are repeated (not where store.durability is \"relaxed\"); what operators do goes on and may be lost."
             );
-            self.incident(IncidentNote {
-                reason: "settings_changed",
-                advice: &advice,
-                status: 503,
-                ..IncidentNote::default()
-            });
+            self.incident(IncidentNote { advice: &advice, status: 503, ..IncidentNote::new(Reason::SettingsChanged) });
         }
         let mut known = self.careless.write().unwrap_or_else(PoisonError::into_inner);
         if known.is_some() && careless.is_none() {

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::watch;
 
 use super::{IncidentNote, Shop, ShopError};
-use crate::domain::{Millis, OrderId};
+use crate::domain::{Millis, OrderId, Reason};
 use crate::store::{Event, Lease};
 use crate::telemetry::counters;
 use crate::telemetry::snapshot::Surroundings;
@@ -96,10 +96,9 @@ impl Shop {
                 if self.is_news(&format!("damaged {}", event.order), DAMAGE_MS) {
                     tracing::error!(%error, order = %event.order, "An event is passed over.");
                     self.incident(IncidentNote {
-                        reason: "damaged_record",
                         advice: &format!("{error}. What follows of this order is not told or indexed by itself: look at it with `kamid order show` and `kamid audit`."),
                         number: &event.order,
-                        ..IncidentNote::default()
+                        ..IncidentNote::new(Reason::DamagedRecord)
                     });
                 }
                 Ok(None)

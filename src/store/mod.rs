@@ -82,7 +82,7 @@ fn client(url: String, config: &StoreConfig) -> Result<redis::Client, StoreError
             StoreError::Settings("store.url cannot be read: it begins with redis://, rediss:// or unix:///".to_owned())
         });
     };
-    let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(ca.reveal().as_bytes().to_vec()) };
+    let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(ca.as_bytes().to_vec()) };
     redis::Client::build_with_tls(url, certificates).map_err(|_| {
         StoreError::Settings("store.url or store.ca_file cannot be read: it takes certificates as PEM".to_owned())
     })
@@ -209,7 +209,7 @@ impl Store {
     /// Runs a script that changes something. Every script may run twice: the second run finds the first one's work.
     /// With replicas configured, the answer waits until they have it, on the same connection.
     async fn run(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<Reply, StoreError> {
-        Reply::try_from(self.run_for_value(script, keys, args).await?)
+        Reply::of(script, self.run_for_value(script, keys, args).await?)
     }
 
     async fn run_for_value(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
@@ -227,8 +227,8 @@ impl Store {
             return script.command(keys, args);
         }
         let place = Names::place_of(keys.first().copied().unwrap_or_default());
-        let (name, known_as) = (self.names.place_named(place), self.places.known_as(place));
-        script.command(&[keys, &[&name]].concat(), &[args, &[known_as.as_bytes()]].concat())
+        let name = self.names.place_named(place);
+        self.places.known_as(place, |id| script.command_at((&name, id), keys, args))
     }
 
     async fn run_once(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {

@@ -1,6 +1,6 @@
 //! What a person does with held, owed and delivered orders, and with payments that have no order.
 
-use super::script::{self, Reply, Script, items_of, text_of};
+use super::script::{self, Reply, items_of, text_of};
 use super::{Store, StoreError};
 use crate::domain::{Order, OrderId, Slot};
 
@@ -101,7 +101,9 @@ impl Store {
     pub async fn approve(&self, id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
         let (slot, n) = (id.slot(), self.names);
         let keys = [n.order(id), n.pay(id.as_str()), n.outbox(slot), n.review(slot), n.marks(slot)];
-        self.decide(&script::APPROVE, &keys, id, log).await
+        let now = self.now().to_string();
+        let args = [now.as_str(), id.as_str(), log].map(str::as_bytes);
+        reviewed(&self.run(&script::APPROVE, &keys.each_ref().map(String::as_str), &args).await?)
     }
 
     /// Refuses a held payment.
@@ -110,7 +112,9 @@ impl Store {
     /// Redis cannot do it.
     pub async fn reject(&self, id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
         let (slot, n) = (id.slot(), self.names);
-        self.decide(&script::REJECT, &[n.order(id), n.outbox(slot), n.review(slot)], id, log).await
+        let keys = [n.order(id), n.outbox(slot), n.review(slot)];
+        let args = [id.as_str(), log].map(str::as_bytes);
+        reviewed(&self.run(&script::REJECT, &keys.each_ref().map(String::as_str), &args).await?)
     }
 
     /// Marks an order as refunded and burns its keys; `given`, `channel|trade number`: the payment that was given back, which
@@ -129,16 +133,8 @@ impl Store {
             n.burned(slot, &order.product),
         ];
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let now = self.now().to_string();
-        let args = [now.as_str(), id.as_str(), log, given.unwrap_or_default()].map(str::as_bytes);
+        let args = [id.as_str(), log, given.unwrap_or_default()].map(str::as_bytes);
         reviewed(&self.run(&script::REFUND, &keys, &args).await?)
-    }
-
-    async fn decide(&self, script: &Script, keys: &[String], id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
-        let now = self.now().to_string();
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let args = [now.as_str(), id.as_str(), log].map(str::as_bytes);
-        reviewed(&self.run(script, &keys, &args).await?)
     }
 
     /// Replaces the key at `position` (from 0) of a delivered order and burns it.

@@ -247,7 +247,7 @@ impl Telemetry {
                 *self.state().counters.entry("expired".to_owned()).or_default() += 1;
             }
             Event::Incident(incident) => {
-                metrics::counter!("kamid_incidents_total", "reason" => incident.reason.clone()).increment(1);
+                metrics::counter!("kamid_incidents_total", "reason" => incident.reason.to_string()).increment(1);
                 tracing::warn!(id = %incident.id, reason = %incident.reason, channel = %incident.channel, address = %incident.address, "An incident was noted.");
                 let mut state = self.state();
                 // Half of them are left for what no stranger can send.

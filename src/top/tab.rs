@@ -1,5 +1,7 @@
 //! The names of panes, by which those point at one that know none: an alarm says where to look, a key where to go.
 
+use crate::domain::ShownIn;
+
 /// The name of a pane; its place among the others is that of its row in [`PANES`](super::pane::PANES).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tab(&'static str);
@@ -36,5 +38,17 @@ impl Tab {
 impl Default for Tab {
     fn default() -> Self {
         Self::OVERVIEW
+    }
+}
+
+/// Where reasons are shown.
+impl From<ShownIn> for Tab {
+    fn from(tab: ShownIn) -> Self {
+        match tab {
+            ShownIn::Failed => Self::FAILED,
+            ShownIn::Review => Self::REVIEW,
+            ShownIn::Notices => Self::NOTICES,
+            ShownIn::Instances => Self::INSTANCES,
+        }
     }
 }

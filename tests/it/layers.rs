@@ -102,7 +102,7 @@ const ROOMS: &[Room] = &[
     ("top/lang", &["domain"], "the operator's words"),
     ("top/labels", &["domain", "top/lang"], "the operator's words for fields"),
     ("top/text", &["domain"], "cells, whatever stands in them"),
-    ("top/tab", &[], "names of panes, for those that know none"),
+    ("top/tab", &["domain"], "names of panes, for those that know none"),
     ("top/keys", &["domain"], "keys, whatever they are pressed on"),
     ("top/ask", &["client", "domain"], "requests as data"),
     (
@@ -130,7 +130,7 @@ const ROOMS: &[Room] = &[
     ),
     (
         "top/view",
-        &["domain", "top/keys", "top/kit", "top/labels", "top/lang", "top/model", "top/pane", "top/text", "top/theme"],
+        &["domain", "top/keys", "top/kit", "top/labels", "top/model", "top/pane", "top/text", "top/theme"],
         "the whole picture, whichever pane is in it",
     ),
     (

@@ -1,6 +1,6 @@
 //! How each kind of bill is written, and what a row of it says.
 
-use super::{Entry, Line};
+use super::{BillLine, Entry};
 use crate::domain::{Currency, Money};
 
 /// How one kind of bill is written.
@@ -14,13 +14,13 @@ pub struct Format {
     pub(super) ends: Ends,
     /// Whether a row says in which currency it is.
     pub names_currency: bool,
-    pub(super) row: fn(&Row<'_>) -> Result<Option<Line>, String>,
+    pub(super) row: fn(&BillRow<'_>) -> Result<Option<BillLine>, String>,
 }
 
 /// How a bill says how many rows it has.
 pub(super) enum Ends {
     /// By a row of names and one of values, which it must have.
-    Row,
+    BillRow,
     /// By comments, which it may have.
     Comments,
     /// Not at all.
@@ -34,7 +34,7 @@ pub const WECHAT: Format = Format {
     further: [&["申请退款金额", "退款金额"], &["退款状态"], &["货币种类"]],
     quoting: false,
     comment: None,
-    ends: Ends::Row,
+    ends: Ends::BillRow,
     names_currency: true,
     row: wechat,
 };
@@ -62,7 +62,7 @@ pub const EPAY: Format = Format {
 };
 
 /// A row's values, cleaned.
-pub(super) struct Row<'a> {
+pub(super) struct BillRow<'a> {
     pub(super) number: &'a str,
     pub(super) trade_no: &'a str,
     pub(super) state: &'a str,
@@ -72,9 +72,9 @@ pub(super) struct Row<'a> {
     pub(super) currency: &'a str,
 }
 
-impl Row<'_> {
-    fn line(&self, paid: Money, kind: Entry) -> Line {
-        Line { number: self.number.to_owned(), trade_no: self.trade_no.to_owned(), paid, kind }
+impl BillRow<'_> {
+    fn line(&self, paid: Money, kind: Entry) -> BillLine {
+        BillLine { number: self.number.to_owned(), trade_no: self.trade_no.to_owned(), paid, kind }
     }
 }
 
@@ -83,7 +83,7 @@ fn money(text: &str, currency: Currency) -> Result<Money, String> {
 }
 
 /// A refund's row of a gateway that has another one for the payment.
-fn given_back(row: &Row<'_>, amount: &str, currency: Currency) -> Result<Option<Line>, String> {
+fn given_back(row: &BillRow<'_>, amount: &str, currency: Currency) -> Result<Option<BillLine>, String> {
     let back = money(amount, currency)?;
     if back.minor == 0 {
         return Err("a refund of nothing".to_owned());
@@ -91,7 +91,7 @@ fn given_back(row: &Row<'_>, amount: &str, currency: Currency) -> Result<Option<
     Ok(Some(row.line(Money { minor: 0, currency }, Entry::Refunded(back))))
 }
 
-fn wechat(row: &Row<'_>) -> Result<Option<Line>, String> {
+fn wechat(row: &BillRow<'_>) -> Result<Option<BillLine>, String> {
     let currency = if row.currency.is_empty() {
         Currency::CNY
     } else {
@@ -105,7 +105,7 @@ fn wechat(row: &Row<'_>) -> Result<Option<Line>, String> {
     }
 }
 
-fn alipay(row: &Row<'_>) -> Result<Option<Line>, String> {
+fn alipay(row: &BillRow<'_>) -> Result<Option<BillLine>, String> {
     match row.state {
         "交易" => Ok(Some(row.line(money(row.amount, Currency::CNY)?, Entry::Paid))),
         "退款" => given_back(row, row.amount.strip_prefix('-').unwrap_or(row.amount), Currency::CNY),
@@ -113,7 +113,7 @@ fn alipay(row: &Row<'_>) -> Result<Option<Line>, String> {
     }
 }
 
-fn epay(row: &Row<'_>) -> Result<Option<Line>, String> {
+fn epay(row: &BillRow<'_>) -> Result<Option<BillLine>, String> {
     match row.state {
         "已支付" | "1" => Ok(Some(row.line(money(row.amount, Currency::CNY)?, Entry::Paid))),
         "已退款" | "2" => {

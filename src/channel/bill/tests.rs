@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{BadBill, Entry, Line, Unread};
+use super::{BadBill, BillLine, Entry, Unread};
 use crate::domain::{Currency, Money};
 
 const WECHAT_HEAD: &str = "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,申请退款金额,费率备注\r\n";
@@ -11,7 +11,7 @@ const WECHAT_END: &str =
 
 const KINDS: [&str; 4] = ["wechat_v3", "alipay", "epay_v1", "epay_v2"];
 
-fn read(kind: &str, bytes: &[u8]) -> Result<(Vec<Line>, Unread), BadBill> {
+fn read(kind: &str, bytes: &[u8]) -> Result<(Vec<BillLine>, Unread), BadBill> {
     super::read(crate::channel::kind_named(kind).and_then(|kind| kind.bill).unwrap(), bytes)
 }
 
@@ -19,8 +19,8 @@ fn cny(minor: i64) -> Money {
     Money { minor, currency: Currency::CNY }
 }
 
-fn line(number: &str, trade_no: &str, paid: i64, kind: Entry) -> Line {
-    Line { number: number.to_owned(), trade_no: trade_no.to_owned(), paid: cny(paid), kind }
+fn line(number: &str, trade_no: &str, paid: i64, kind: Entry) -> BillLine {
+    BillLine { number: number.to_owned(), trade_no: trade_no.to_owned(), paid: cny(paid), kind }
 }
 
 fn wechat_bill(rows: &str, count: u32) -> Vec<u8> {

@@ -22,7 +22,7 @@ use crate::channel::kit::{
     rows, text,
 };
 use crate::domain::text::bare_json;
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response};
 use crate::settings::{Setting, Values};
 use settings::{
     ALIPAY_CERT, ALIPAY_KEY, APP_CERT, APP_ID, APP_KEY, CHARSET, GATEWAY_URL, MODE, PAY, ROOT_CERT, SELLER_ID,
@@ -35,8 +35,8 @@ pub const KIND: Kind = Kind {
     about: "支付宝, RSA2 with public keys or certificates: page, wap or QR code, query, refund",
     test_only: false,
     reference: Reference::Own,
-    opens: &[Opens::minutes(110).pay("qr")],
-    account: KnownBy { family: "alipay", parts: &[Part::Text("app_id")], key: None },
+    opens: &[Opens::minutes(110).when(&PAY, "qr")],
+    account: KnownBy { family: "alipay", parts: &[Part::Text(&APP_ID)], key: None },
     sources: &[],
     bill: Some(&bill::ALIPAY),
     settings: SETTINGS,
@@ -202,7 +202,7 @@ impl Alipay {
             return Err(Rejection::MerchantMismatch);
         }
         if params.need("notify_type")? != "trade_status_sync" {
-            return Ok(Claim::Nothing("event_not_handled"));
+            return Ok(Claim::Nothing(Reason::EventNotHandled));
         }
         let (number, trade_no) = (params.need("out_trade_no")?, params.need("trade_no")?);
         let (status, amount) = (params.need("trade_status")?, params.need("total_amount")?);
@@ -211,11 +211,11 @@ impl Alipay {
         }
         // A partial refund says TRADE_SUCCESS again.
         if ["refund_fee", "gmt_refund"].iter().any(|name| params.get(name).is_some_and(|text| !text.is_empty())) {
-            return Ok(Claim::Nothing("refund_notice"));
+            return Ok(Claim::Nothing(Reason::RefundNotice));
         }
         match paid(status) {
             Some(true) => {}
-            Some(false) => return Ok(Claim::Nothing("status_not_paid")),
+            Some(false) => return Ok(Claim::Nothing(Reason::StatusNotPaid)),
             None => return Ok(Claim::strange(status)),
         }
         let paid = Money::parse(amount, Currency::CNY).map_err(|_| Rejection::AmountMalformed)?;

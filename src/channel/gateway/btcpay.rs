@@ -14,7 +14,7 @@ use crate::channel::contract::{
 };
 use crate::channel::kind::{Kind, KnownBy, Part, Reference};
 use crate::channel::kit::{callback, hook, json as strict, rows, sign, text::begins};
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Secret, Setting, Values};
 
 /// Its row.
@@ -24,7 +24,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[],
-    account: KnownBy { family: "btcpay", parts: &[Part::Text("store_id")], key: None },
+    account: KnownBy { family: "btcpay", parts: &[Part::Text(&STORE_ID)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,
@@ -147,10 +147,10 @@ impl Btcpay {
                 | "InvoiceExpired"
                 | "InvoiceInvalid"
                 | "InvoicePaymentSettled"
-                | SETTLED => Claim::Nothing("status_not_paid"),
+                | SETTLED => Claim::Nothing(Reason::StatusNotPaid),
                 // Of invoices there are no others that we know.
                 _ if begins(kind, "Invoice") => Claim::strange(kind),
-                _ => Claim::Nothing("event_not_handled"),
+                _ => Claim::Nothing(Reason::EventNotHandled),
             }));
         }
         let invoice = hook::id(&event, "invoiceId")?.to_owned();

@@ -14,7 +14,7 @@ use crate::channel::contract::{
 };
 use crate::channel::kind::{Kind, KnownBy, Opens, Part, Reference};
 use crate::channel::kit::{callback, hook, json as strict, rows, sign, text::begins};
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, Text};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Secret, Setting, Values};
 
 /// Its row.
@@ -24,7 +24,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[Opens::minutes(55)],
-    account: KnownBy { family: "coinbase_commerce", parts: &[Part::Secret("api_key")], key: None },
+    account: KnownBy { family: "coinbase_commerce", parts: &[Part::Secret(&API_KEY)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,
@@ -214,10 +214,10 @@ impl Channel for Coinbase {
         }
         match kind {
             "charge:created" | "charge:pending" | "charge:delayed" | "charge:failed" | "charge:resolved"
-            | CONFIRMED => Ok(Claim::Nothing("status_not_paid")),
+            | CONFIRMED => Ok(Claim::Nothing(Reason::StatusNotPaid)),
             // Of charges there are no others.
             _ if begins(kind, "charge:") => Ok(Claim::strange(kind)),
-            _ => Ok(Claim::Nothing("event_not_handled")),
+            _ => Ok(Claim::Nothing(Reason::EventNotHandled)),
         }
     }
 

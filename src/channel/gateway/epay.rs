@@ -28,7 +28,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::PayType,
     opens: &[],
-    account: KnownBy { family: "epay", parts: &[Part::Host("gateway_url"), Part::Text("pid")], key: Some("key") },
+    account: KnownBy { family: "epay", parts: &[Part::Host(&GATEWAY_URL), Part::Text(&PID)], key: Some(&KEY) },
     sources: &[],
     bill: Some(&bill::EPAY),
     settings: SETTINGS,

@@ -26,7 +26,7 @@ use crate::channel::kit::{
     text::begins,
 };
 use crate::domain::time::Zone;
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response, TOKEN};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response, TOKEN};
 use crate::settings::{Secret, Setting, Values};
 use settings::{API_BASE, CLIENT_ID, CLIENT_SECRET, HOSTS, MERCHANT_ID, TOLERANCE, TRUST_ROOT, VERIFY, WEBHOOK_ID};
 pub(super) use settings::{CONSOLE, SETTINGS};
@@ -39,7 +39,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[Opens::minutes(170)],
-    account: KnownBy { family: "paypal", parts: &[Part::Text("client_id")], key: None },
+    account: KnownBy { family: "paypal", parts: &[Part::Text(&CLIENT_ID)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,
@@ -207,7 +207,7 @@ impl PayPal {
         }
         match strict::text(&capture, "status")? {
             "COMPLETED" => {}
-            "REFUNDED" | "PARTIALLY_REFUNDED" => return Ok(Claim::Nothing("refund_notice")),
+            "REFUNDED" | "PARTIALLY_REFUNDED" => return Ok(Claim::Nothing(Reason::RefundNotice)),
             _ => return Err(Rejection::StatusNotPaid),
         }
         let payment = self.captured(&capture, None)?;
@@ -246,7 +246,7 @@ impl PayPal {
         let (order, number) = match self.approved(resource) {
             Ok(named) => named,
             // No payment of ours, and no money has moved.
-            Err(Rejection::MissingField) => return Ok(Claim::Nothing("status_not_paid")),
+            Err(Rejection::MissingField) => return Ok(Claim::Nothing(Reason::StatusNotPaid)),
             Err(why) => return Err(why),
         };
         let Some(answer) = heard.last() else {
@@ -255,14 +255,14 @@ impl PayPal {
         let Ok(said) = hook::good(answer) else {
             // It was taken already, or PayPal does not want to: whatever comes of it, it tells by a webhook of its own.
             if (400..500).contains(&answer.status) {
-                return Ok(Claim::Nothing("status_not_paid"));
+                return Ok(Claim::Nothing(Reason::StatusNotPaid));
             }
             return Ok(Claim::Agreed(Agreed { number: number.to_owned(), call: self.capture_of(order) }));
         };
         match self.standing(&said, &Asked { number, reference: order, page: "" })? {
             Standing::Paid(payment) => Ok(Claim::Paid(payment)),
-            Standing::Refunded => Ok(Claim::Nothing("refund_notice")),
-            Standing::Agreed | Standing::Unpaid => Ok(Claim::Nothing("status_not_paid")),
+            Standing::Refunded => Ok(Claim::Nothing(Reason::RefundNotice)),
+            Standing::Agreed | Standing::Unpaid => Ok(Claim::Nothing(Reason::StatusNotPaid)),
         }
     }
 
@@ -354,11 +354,11 @@ impl Channel for PayPal {
                 }
             }
             "CHECKOUT.ORDER.APPROVED" => self.agreed(resource()?, more),
-            "PAYMENT.CAPTURE.REFUNDED" | "PAYMENT.CAPTURE.REVERSED" => Ok(Claim::Nothing("refund_notice")),
+            "PAYMENT.CAPTURE.REFUNDED" | "PAYMENT.CAPTURE.REVERSED" => Ok(Claim::Nothing(Reason::RefundNotice)),
             kind if ["PAYMENT.CAPTURE.", "CHECKOUT.ORDER."].iter().any(|start| begins(kind, start)) => {
                 Ok(Claim::unpaid(kind, &UNPAID_EVENTS))
             }
-            _ => Ok(Claim::Nothing("event_not_handled")),
+            _ => Ok(Claim::Nothing(Reason::EventNotHandled)),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::channel::contract::{
 };
 use crate::channel::kind::{Kind, KnownBy, Part, Reference};
 use crate::channel::kit::{callback, hook, json as strict, rows, sign, text::begins};
-use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response, Text};
+use crate::domain::{Callback, Currency, Millis, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Setting, Values, is_url};
 
 /// Its row.
@@ -25,7 +25,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[],
-    account: KnownBy { family: "standard_webhooks", parts: &[Part::Secrets("secrets")], key: None },
+    account: KnownBy { family: "standard_webhooks", parts: &[Part::Secrets(&SECRETS)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,
@@ -160,9 +160,9 @@ impl Channel for StandardWebhooks {
         let event = self.event(callback, now)?;
         match strict::text(&event, "type")? {
             "payment.succeeded" => Ok(Claim::Paid(self.payment(strict::inner(&event, "data")?)?)),
-            "payment.refunded" | "refund.succeeded" => Ok(Claim::Nothing("refund_notice")),
+            "payment.refunded" | "refund.succeeded" => Ok(Claim::Nothing(Reason::RefundNotice)),
             kind if begins(kind, "payment.") => Ok(Claim::unpaid(kind, &UNPAID)),
-            _ => Ok(Claim::Nothing("event_not_handled")),
+            _ => Ok(Claim::Nothing(Reason::EventNotHandled)),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::channel::contract::{
 };
 use crate::channel::kind::{Kind, KnownBy, Part, Reference};
 use crate::channel::kit::{callback, hook, json as strict, params, rows, sign, text::begins};
-use crate::domain::{Call, Callback, Currency, Millis, Payment, Rejection, Reply, Response, Text};
+use crate::domain::{Call, Callback, Currency, Millis, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Secret, Setting, Values};
 
 /// Its row.
@@ -24,7 +24,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[],
-    account: KnownBy { family: "stripe", parts: &[Part::StripeKey("api_key")], key: None },
+    account: KnownBy { family: "stripe", parts: &[Part::StripeKey(&API_KEY)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,
@@ -259,14 +259,14 @@ impl Channel for Stripe {
                 self.session(strict::inner(strict::inner(&event, "data")?, "object")?)
             }
             "checkout.session.expired" | "checkout.session.async_payment_failed" => {
-                Ok(Claim::Nothing("status_not_paid"))
+                Ok(Claim::Nothing(Reason::StatusNotPaid))
             }
             kind if kind == "charge.refunded" || kind == "charge.refund.updated" || kind.starts_with("refund.") => {
-                Ok(Claim::Nothing("refund_notice"))
+                Ok(Claim::Nothing(Reason::RefundNotice))
             }
             kind if begins(kind, "checkout.session.") => Ok(Claim::strange(kind)),
             // `payment_intent.succeeded` tells of the same money a second time.
-            _ => Ok(Claim::Nothing("event_not_handled")),
+            _ => Ok(Claim::Nothing(Reason::EventNotHandled)),
         }
     }
 

@@ -27,7 +27,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Address,
     opens: &[Opens::minutes(25)],
-    account: KnownBy { family: "tokenpay", parts: &[Part::Host("gateway_url")], key: Some("api_token") },
+    account: KnownBy { family: "tokenpay", parts: &[Part::Host(&GATEWAY_URL)], key: Some(&API_TOKEN) },
     sources: &[],
     bill: None,
     settings: SETTINGS,

@@ -23,7 +23,7 @@ use crate::channel::kit::{
     params::{self, Params},
     rows, text,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response};
 use crate::settings::Values;
 use settings::SETTINGS;
 use settings::{
@@ -38,7 +38,7 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Time,
     opens: &[],
-    account: KnownBy { family: "unionpay", parts: &[Part::Text("mer_id")], key: None },
+    account: KnownBy { family: "unionpay", parts: &[Part::Text(&MER_ID)], key: None },
     sources: &[],
     bill: None,
     settings: SETTINGS,
@@ -285,7 +285,7 @@ impl UnionPay {
         let reference = payment.reference.as_deref().unwrap_or_default();
         match self.told(&Asked { number: &payment.number, reference, page: "" }, answer, now) {
             Answer::Paid(payment) => Ok(Claim::Paid(payment)),
-            Answer::Unpaid | Answer::Unknown | Answer::Refunded => Ok(Claim::Nothing("status_not_paid")),
+            Answer::Unpaid | Answer::Unknown | Answer::Refunded => Ok(Claim::Nothing(Reason::StatusNotPaid)),
             Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_) => Err(Rejection::OrderMismatch),
         }
     }
@@ -332,8 +332,8 @@ impl Channel for UnionPay {
         }
         match params.need("txnType")? {
             "01" => {}
-            "04" | "31" => return Ok(Claim::Nothing("refund_notice")),
-            kind if text::is_digits(kind, 2..=2) => return Ok(Claim::Nothing("event_not_handled")),
+            "04" | "31" => return Ok(Claim::Nothing(Reason::RefundNotice)),
+            kind if text::is_digits(kind, 2..=2) => return Ok(Claim::Nothing(Reason::EventNotHandled)),
             kind => return Ok(Claim::strange(kind)),
         }
         match params.need("respCode")? {
@@ -348,7 +348,7 @@ impl Channel for UnionPay {
                 Ok(Claim::Ask { call, alone: Some(payment) })
             }
             // Two digits are a failure of some kind, or not yet decided.
-            code if text::is_digits(code, 2..=2) => Ok(Claim::Nothing("status_not_paid")),
+            code if text::is_digits(code, 2..=2) => Ok(Claim::Nothing(Reason::StatusNotPaid)),
             code => Ok(Claim::strange(code)),
         }
     }

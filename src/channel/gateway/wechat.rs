@@ -25,7 +25,7 @@ use crate::channel::kit::{
     params, rows, sign, text,
     text::begins,
 };
-use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Rejection, Reply, Response};
+use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response};
 use crate::settings::Values;
 use platform::{Platform, Unbelieved};
 use settings::SETTINGS;
@@ -57,8 +57,8 @@ pub const KIND: Kind = Kind {
     about: "微信支付 v3: Native (QR code) or H5, query, refund",
     test_only: false,
     reference: Reference::Own,
-    opens: &[Opens::minutes(4).told(Wants::Buyer).pay("h5"), Opens::minutes(110)],
-    account: KnownBy { family: "wechat", parts: &[Part::Text("mchid")], key: None },
+    opens: &[Opens::minutes(4).told(Wants::Buyer).when(&PAY, "h5"), Opens::minutes(110)],
+    account: KnownBy { family: "wechat", parts: &[Part::Text(&MCHID)], key: None },
     sources: SOURCES,
     bill: Some(&bill::WECHAT),
     settings: SETTINGS,
@@ -178,7 +178,7 @@ impl WeChat {
         }
         match state {
             "SUCCESS" => {}
-            "REFUND" => return Ok(Claim::Nothing("refund_notice")),
+            "REFUND" => return Ok(Claim::Nothing(Reason::RefundNotice)),
             state => return Ok(Claim::unpaid(state, &UNPAID)),
         }
         let trade_no = text("transaction_id")?;
@@ -240,7 +240,7 @@ impl WeChat {
         }
         match self.paid(fields) {
             Ok(Claim::Paid(payment)) => Answer::Paid(payment),
-            Ok(Claim::Nothing("refund_notice")) => Answer::Refunded,
+            Ok(Claim::Nothing(Reason::RefundNotice)) => Answer::Refunded,
             Ok(Claim::Nothing(_)) => Answer::Unpaid,
             Ok(Claim::Strange(_) | Claim::Ask { .. } | Claim::Agreed(_)) | Err(_) => Answer::Mismatch,
         }
@@ -289,13 +289,13 @@ impl Channel for WeChat {
         let message = json::object(callback.body)?;
         let event = json::text(&message, "event_type")?;
         if event.starts_with("REFUND.") {
-            return Ok(Claim::Nothing("refund_notice"));
+            return Ok(Claim::Nothing(Reason::RefundNotice));
         }
         if event != "TRANSACTION.SUCCESS" {
             if begins(event, "TRANSACTION.") {
                 return Ok(Claim::strange(event));
             }
-            return Ok(Claim::Nothing("event_not_handled"));
+            return Ok(Claim::Nothing(Reason::EventNotHandled));
         }
         self.paid(&self.open(json::inner(&message, "resource")?)?)
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::bill::{Entry, Line};
+use crate::channel::bill::{BillLine, Entry};
 use crate::domain::{Currency, Money, OrderState, PaymentNo, PaymentState};
 
 /// One payment as a bill tells it, of all its rows.
@@ -41,7 +41,7 @@ fn add(sum: &mut Option<Money>, more: Money) {
 }
 
 /// A bill's rows, together where they are about one payment, in the bill's order.
-pub fn trades(lines: &[Line]) -> Vec<Trade> {
+pub fn trades(lines: &[BillLine]) -> Vec<Trade> {
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
     let mut trades: Vec<Trade> = Vec::new();
     for line in lines {
@@ -173,9 +173,9 @@ mod tests {
 
     fn bill(rows: &[(i64, i64)]) -> Trade {
         let cny = |minor| Money { minor, currency: Currency::CNY };
-        let lines: Vec<Line> = rows
+        let lines: Vec<BillLine> = rows
             .iter()
-            .map(|(paid, back)| Line {
+            .map(|(paid, back)| BillLine {
                 number: "N".to_owned(),
                 trade_no: "T".to_owned(),
                 paid: cny(*paid),

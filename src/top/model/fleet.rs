@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::spread::Spread;
-use crate::domain::Lang;
-use crate::domain::Millis;
+use crate::domain::{Lang, Millis, Reason};
 use crate::telemetry::snapshot::{HISTORY_SECONDS, Holder, NoticeCounts, Snapshot};
 
 /// Seconds remembered.
@@ -51,11 +50,15 @@ impl Class {
     /// The class of an outcome's word, as counters name it.
     #[must_use]
     pub fn of(outcome: &str) -> Self {
-        match outcome {
-            "delivered" => Self::Delivered,
-            "owed" | "held" | "extra" | "orphan" => Self::Waiting,
-            "rejected" | "limited" | "blocked" | "no_channel" | "wrong_address" | "unreadable_request" => Self::Refused,
-            "unavailable" | "timeout" | "full" | "silent" => Self::Failed,
+        use Reason::{Blocked, Full, Held, Limited, NoChannel, Orphan, Silent, Timeout, Unavailable};
+        use Reason::{UnreadableRequest, WrongAddress};
+        match (outcome, Reason::find(outcome)) {
+            ("delivered", _) => Self::Delivered,
+            ("owed" | "extra", _) | (_, Some(Held | Orphan)) => Self::Waiting,
+            ("rejected", _) | (_, Some(Limited | Blocked | NoChannel | WrongAddress | UnreadableRequest)) => {
+                Self::Refused
+            }
+            (_, Some(Unavailable | Timeout | Full | Silent)) => Self::Failed,
             _ => Self::Repeated,
         }
     }

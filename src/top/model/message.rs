@@ -4,8 +4,8 @@ use ratatui::crossterm::event::KeyEvent;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::alarm::Level;
 use super::ui::Hit;
+use crate::domain::Severity;
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::{NoticeRow, Snapshot, StockLine};
 use crate::top::ask::{Ask, Row};
@@ -136,7 +136,7 @@ pub enum Message {
     /// A recording jumped: what was known is void.
     Rewound,
     /// Something to be said.
-    Said(String, Level),
+    Said(String, Severity),
 }
 
 /// What is to be done.

@@ -13,14 +13,13 @@ use std::collections::VecDeque;
 
 use super::ask::Row;
 use crate::config::Top;
-use crate::domain::Lang;
-use crate::domain::Millis;
 use crate::domain::time::Zone;
+use crate::domain::{Lang, Millis, Severity};
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::{Delivery, NoticeRow};
 pub use message::{Effect, Fault, Line, Link, Lost, Message};
 
-use alarm::{Alarm, Level};
+use alarm::Alarm;
 use fleet::{Fleet, Instance};
 use spread::Spread;
 use stock::StockBoard;
@@ -112,7 +111,7 @@ impl Model {
     }
 
     /// Says something for a while.
-    pub fn note(&mut self, text: impl Into<String>, level: Level) {
+    pub fn note(&mut self, text: impl Into<String>, level: Severity) {
         self.ui.note = Some((text.into(), level, self.local));
     }
 }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::alarm::Level;
 use super::prompt::Prompt;
-use crate::domain::Lang;
+use crate::domain::{Lang, Severity};
 use crate::top::ask::{Ask, Row};
 use crate::top::tab::Tab;
 
@@ -250,7 +249,7 @@ pub struct Ui {
     /// The terminal's columns and rows, where there is one.
     pub size: Option<(u16, u16)>,
     /// What was said last, how bad, when.
-    pub note: Option<(String, Level, u64)>,
+    pub note: Option<(String, Severity, u64)>,
 }
 
 impl Ui {

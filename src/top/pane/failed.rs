@@ -10,7 +10,6 @@ use super::list::{Column, List, figure, holds, sort, text};
 use crate::domain::Text;
 use crate::telemetry::incident::Brief;
 use crate::top::keys::Command;
-use crate::top::lang::word;
 use crate::top::model::Model;
 use crate::top::model::ui::About;
 use crate::top::tab::Tab;
@@ -43,7 +42,7 @@ pub static PANE: List<Failed> = List {
     grows: 2,
     sorts: &[
         sort("newest", "最新", |a, b| Reverse(a.brief.at).cmp(&Reverse(b.brief.at))),
-        sort("reason", "原因", |a, b| a.brief.reason.cmp(&b.brief.reason)),
+        sort("reason", "原因", |a, b| a.brief.reason.as_str().cmp(b.brief.reason.as_str())),
         sort("channel", "渠道", |a, b| a.brief.channel.cmp(&b.brief.channel)),
         sort("address", "地址", |a, b| a.brief.address.cmp(&b.brief.address)),
         sort("count", "次数", |a, b| Reverse(a.count).cmp(&Reverse(b.count))),
@@ -81,7 +80,7 @@ pub static PANE: List<Failed> = List {
 const COLUMNS: &[Column<Failed>] = &[
     text("when", "时间", 11, 0, |row, model, _| (model.clock(row.brief.at), Style::new())),
     text("channel", "渠道", 10, 0, |row, _, _| (row.brief.channel.clone(), Style::new())),
-    text("reason", "原因", 22, 0, |row, model, theme| (word(model.lang, &row.brief.reason).to_owned(), theme.warn())),
+    text("reason", "原因", 22, 0, |row, model, theme| (row.brief.reason.text(model.lang).to_owned(), theme.warn())),
     text("address", "地址", 15, 1, |row, _, _| (row.brief.address.clone(), Style::new())),
     text("number", "订单/付款号", 22, 2, |row, _, theme| (row.brief.number.clone(), theme.dim())),
     figure("told", "应答", 4, 3, |row, _, _| {
@@ -103,14 +102,14 @@ fn name(brief: &Brief, model: &Model) -> String {
 fn rows(model: &Model) -> Vec<Failed> {
     let filter = &model.ui.place_of(Tab::FAILED).filter;
     let fits = |brief: &&Brief| {
-        let shown = word(model.lang, &brief.reason);
-        holds(filter, &[&brief.reason, shown, &brief.channel, &brief.address, &brief.number, &brief.id])
+        let shown = brief.reason.text(model.lang);
+        holds(filter, &[brief.reason.as_str(), shown, &brief.channel, &brief.address, &brief.number, &brief.id])
     };
     let found = model.incidents.iter().filter(fits);
     let mut rows: Vec<Failed> = if model.ui.grouped {
         let mut groups: BTreeMap<(&str, &str, &str), Failed> = BTreeMap::new();
         for brief in found {
-            let group = groups.entry((&brief.reason, &brief.channel, &brief.address));
+            let group = groups.entry((brief.reason.as_str(), &brief.channel, &brief.address));
             let group = group.or_insert_with(|| Failed { brief: brief.clone(), count: 0, since: brief.at });
             group.count += 1;
             group.since = group.since.min(brief.at);
@@ -120,7 +119,7 @@ fn rows(model: &Model) -> Vec<Failed> {
         // How often the same callback was repeated, all in all.
         let mut repeats: BTreeMap<(&str, &str, &str), (usize, u64)> = BTreeMap::new();
         for brief in &model.incidents {
-            let known = repeats.entry((&brief.reason, &brief.channel, &brief.number)).or_insert((0, brief.at));
+            let known = repeats.entry((brief.reason.as_str(), &brief.channel, &brief.number)).or_insert((0, brief.at));
             *known = (known.0 + 1, known.1.min(brief.at));
         }
         let count = |brief: &Brief| {

@@ -9,7 +9,6 @@ use super::{Pane, stock};
 use crate::domain::Text;
 use crate::top::keys::Command;
 use crate::top::kit::{View, charts};
-use crate::top::lang::word;
 use crate::top::model::fleet::{Bin, CLASSES};
 use crate::top::model::spread::Spread;
 use crate::top::tab::Tab;
@@ -185,7 +184,7 @@ fn failed_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
                 " {} {} {} {}",
                 view.model.clock(brief.at),
                 clean(&brief.channel, 12),
-                word(view.lang(), &brief.reason),
+                brief.reason.text(view.lang()),
                 clean(&brief.address, 24)
             );
             Line::raw(clean(&text, width))

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{FEED, Turn, shed_incidents};
+use crate::domain::Severity;
 use crate::telemetry::incident::Brief;
 use crate::top::ask::{Ask, rows};
 use crate::top::lang::word;
 use crate::top::model::Effect;
-use crate::top::model::alarm::Level;
 use crate::top::tab::Tab;
 
 impl Turn<'_> {
@@ -39,8 +39,10 @@ impl Turn<'_> {
             Ask::Search(text) => {
                 let found = rows(&values);
                 if found.is_empty() {
-                    self.model
-                        .note(format!("{}: {text}", self.model.lang.say("nothing found", "没有找到")), Level::Warning);
+                    self.model.note(
+                        format!("{}: {text}", self.model.lang.say("nothing found", "没有找到")),
+                        Severity::Warning,
+                    );
                 }
                 self.keeping(|model| model.found = Some(found));
             }
@@ -57,7 +59,7 @@ impl Turn<'_> {
                 let reason = first["reason"].as_str().unwrap_or_default();
                 let word = |text| word(self.model.lang, text);
                 let what = format!("{id}: {} {}", word(verdict), word(reason));
-                self.model.note(what, if verdict == "accept" { Level::Warning } else { Level::Alarm });
+                self.model.note(what, if verdict == "accept" { Severity::Warning } else { Severity::Alarm });
             }
             Ask::Capture(id) => {
                 let text = serde_json::to_string_pretty(&first).unwrap_or_default();
@@ -73,7 +75,7 @@ impl Turn<'_> {
                     (_, None) => self.model.lang.say("done", "已完成"),
                 };
                 let what = format!("{}: {result}", self.acted(&ask));
-                self.model.note(what, Level::Warning);
+                self.model.note(what, Severity::Warning);
                 self.effects.push(Effect::Ask(if self.model.ui.tab == Tab::NOTICES {
                     Ask::Notices
                 } else {
@@ -131,9 +133,9 @@ impl Turn<'_> {
             }
             Ask::Search(_) => {
                 self.model.found = Some(Vec::new());
-                self.model.note(why, Level::Alarm);
+                self.model.note(why, Severity::Alarm);
             }
-            _ => self.model.note(why, Level::Alarm),
+            _ => self.model.note(why, Severity::Alarm),
         }
     }
 }

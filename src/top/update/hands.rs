@@ -3,6 +3,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::Turn;
+use crate::domain::Severity;
 use crate::domain::text::printable;
 use crate::telemetry::incident::Brief;
 use crate::telemetry::snapshot::FILTER_BYTES;
@@ -10,7 +11,6 @@ use crate::top::ask::{Ask, Row};
 use crate::top::keys::{Command, command, number};
 use crate::top::lang::word;
 use crate::top::model::Effect;
-use crate::top::model::alarm::Level;
 use crate::top::model::prompt::Prompt;
 use crate::top::model::ui::{Deed, Dialog, Hit, Name};
 use crate::top::pane::Opening;
@@ -70,12 +70,12 @@ impl Turn<'_> {
             KeyCode::Esc => self.model.ui.dialog = None,
             _ if dialog.asks() => {
                 self.model.ui.dialog = None;
-                self.model.note(self.model.lang.say("nothing was done", "什么也没做"), Level::Warning);
+                self.model.note(self.model.lang.say("nothing was done", "什么也没做"), Severity::Warning);
             }
             KeyCode::Enter => {
                 if let Err(missing) = dialog.go_on() {
                     let what = format!("{}: {}", self.model.lang.say("missing", "缺少"), missing.asks(self.model.lang));
-                    self.model.note(what, Level::Alarm);
+                    self.model.note(what, Severity::Alarm);
                 }
             }
             _ => {
@@ -230,7 +230,7 @@ impl Turn<'_> {
             None => self.chosen_incident().map(|brief| brief.number.clone()),
         };
         let Some(number) = number.filter(|number| !number.is_empty()) else {
-            return self.model.note(self.model.lang.say("it names no order", "其中没有订单号"), Level::Warning);
+            return self.model.note(self.model.lang.say("it names no order", "其中没有订单号"), Severity::Warning);
         };
         self.show(Tab::ORDERS);
         self.filter(number);
@@ -248,7 +248,7 @@ impl Turn<'_> {
             Some(address) => self.block_address(&address, true),
             None => {
                 let what = self.model.lang.say("nobody holds many keys unpaid", "没有人占着大量未付款的卡密");
-                self.model.note(what, Level::Warning);
+                self.model.note(what, Severity::Warning);
             }
         }
     }
@@ -273,7 +273,7 @@ impl Turn<'_> {
                 "a payment without an order: refund it (u) or use it (t)",
                 "没有订单的付款:退款 (u) 或用于订单 (t)",
             );
-            self.model.note(what, Level::Warning);
+            self.model.note(what, Severity::Warning);
         }
     }
 
@@ -302,7 +302,7 @@ impl Turn<'_> {
             }
             Some(_) => {
                 let what = self.model.lang.say("this one has its order", "它已有订单");
-                self.model.note(what, Level::Warning);
+                self.model.note(what, Severity::Warning);
             }
             None => {}
         }

@@ -7,13 +7,14 @@ mod hands;
 use std::collections::HashMap;
 
 use super::ask::Ask;
-use super::model::alarm::{self, Alarm, Level};
+use super::model::alarm::{self, Alarm};
 use super::model::fleet::Fleet;
 use super::model::spread::Spread;
 use super::model::stock::StockBoard;
 use super::model::ui::About;
 use super::model::{Effect, Line, Link, Message, Model};
 use super::pane::{PANES, Pane, Panes};
+use crate::domain::{Reason, Severity};
 use crate::telemetry::incident::Brief;
 
 /// Incidents and deliveries remembered.
@@ -169,7 +170,7 @@ impl Turn<'_> {
         }
         let found = alarm::judge(self.model);
         let known = |alarm: &Alarm| self.model.alarms.iter().any(|known| known.id == alarm.id);
-        if found.iter().any(|alarm| alarm.level == Level::Alarm && !known(alarm)) {
+        if found.iter().any(|alarm| alarm.level == Severity::Alarm && !known(alarm)) {
             self.effects.push(Effect::Ring);
         }
         self.model.alarms = found;
@@ -267,7 +268,7 @@ impl Turn<'_> {
 /// Of too many incidents, the oldest of the reason and channel with most go: a flood of one kind hides only itself.
 fn shed_incidents(model: &mut Model, most: usize) {
     while model.incidents.len() > most {
-        let mut kinds: HashMap<(&str, &str), (usize, usize)> = HashMap::new();
+        let mut kinds: HashMap<(&str, &Reason), (usize, usize)> = HashMap::new();
         for (at, brief) in model.incidents.iter().enumerate() {
             let (count, oldest) = kinds.entry((&brief.channel, &brief.reason)).or_default();
             (*count, *oldest) = (*count + 1, at);

@@ -7,10 +7,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use crate::domain::Severity;
 use crate::top::keys::{BINDINGS, Held};
 use crate::top::kit::View;
 use crate::top::model::Link;
-use crate::top::model::alarm::Level;
 use crate::top::model::fleet::{Instance, Tally};
 use crate::top::model::ui::Hit;
 use crate::top::pane::Panes;
@@ -127,8 +127,8 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &View<'_>) 
         .enumerate()
         .map(|(at, alarm)| {
             let (mark, style) = match alarm.level {
-                Level::Alarm => ("✗", view.theme.bad()),
-                Level::Warning => ("!", view.theme.warn()),
+                Severity::Alarm => ("✗", view.theme.bad()),
+                Severity::Warning => ("!", view.theme.warn()),
             };
             let more = model.alarms.len().saturating_sub(rows);
             let more = if at + 1 == rows && more > 0 { format!(" +{more}: !") } else { String::new() };
@@ -154,7 +154,7 @@ pub fn foot(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &View<'_>) {
         return;
     }
     if let Some((text, level, _)) = &ui.note {
-        let style = if *level == Level::Alarm { view.theme.bad() } else { view.theme.accent() };
+        let style = if *level == Severity::Alarm { view.theme.bad() } else { view.theme.accent() };
         frame.render_widget(
             Paragraph::new(Line::styled(format!(" {}", clean(text, width.saturating_sub(2))), style)),
             area,

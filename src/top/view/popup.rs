@@ -5,9 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
 
+use crate::domain::Severity;
 use crate::top::keys::{BINDINGS, Held};
 use crate::top::kit::View;
-use crate::top::model::alarm::Level;
 use crate::top::model::ui::{Deed, Dialog};
 use crate::top::pane::Panes;
 use crate::top::text::{clean, columns, left};
@@ -66,8 +66,8 @@ pub fn alarms(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &View<'_>) 
     let mut lines: Vec<Line<'_>> = Vec::new();
     for alarm in &view.model.alarms {
         let style = match alarm.level {
-            Level::Alarm => view.theme.bad(),
-            Level::Warning => view.theme.warn(),
+            Severity::Alarm => view.theme.bad(),
+            Severity::Warning => view.theme.warn(),
         };
         let when = format!("{} → {} ", view.model.clock(alarm.since), panes.number(alarm.tab));
         lines.push(Line::from(vec![

@@ -137,6 +137,6 @@ fn whatever_an_alarm_points_at_is_a_pane() {
         }
     }
     for matter in alarm::matters::MATTERS {
-        assert!(PANES.number(matter.tab) > 0, "{}", matter.kind);
+        assert!(PANES.number(matter.place().1) > 0, "{}", matter.kind);
     }
 }

@@ -1,7 +1,6 @@
 //! Models as they are in the middle of something, made of the lines that a daemon would send.
 
-use kamid::domain::Lang;
-use kamid::domain::{Health, NoticeState, Stock};
+use kamid::domain::{Health, Lang, NoticeState, Reason, Stock};
 use kamid::telemetry::incident::Brief;
 use kamid::telemetry::snapshot::{
     self, ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockLine, StockRow, Surroundings, encode,
@@ -159,7 +158,7 @@ pub fn brief(n: u64, reason: &str, address: &str, number: &str) -> Brief {
         id: format!("a1b2c3-{n:x}-{}", &reason[..3]),
         at: BEGAN + 840_000 + n * 1000,
         channel: "alipay".to_owned(),
-        reason: reason.to_owned(),
+        reason: Reason::parse(reason),
         address: address.to_owned(),
         number: number.to_owned(),
         status: 400,
