@@ -109,7 +109,7 @@ pub trait Pane: Sync {
         None
     }
 
-    /// What is known here of what is open, to be read again each second.
+    /// What is known here of what is open, to be read again each second. What the daemon is asked for is not read so.
     fn read(&self, _: &Model, _: &Detail) -> Option<Value> {
         None
     }

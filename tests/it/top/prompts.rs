@@ -101,6 +101,13 @@ fn what_is_open_is_read_again() {
     assert!(screen(&model).contains("delivered") && !screen(&model).contains("away"));
     model.update(Message::Answer(Ask::Order(id.clone()), Ok(vec![json!({"id": id, "state": "refunded"})])));
     assert!(screen(&model).contains("refunded"));
+    // Also where its notice was opened: what the list knows of that is not what the daemon says of the order.
+    press(&mut model, KeyCode::Char('7'));
+    let [Ask::Order(id)] = &asked(&press(&mut model, KeyCode::Enter))[..] else { panic!("no order was asked for") };
+    assert!(screen(&model).contains("asking the daemon"), "{}", screen(&model));
+    model.update(Message::Answer(Ask::Order(id.clone()), Ok(vec![json!({"id": id, "state": "replaced"})])));
+    tick(&mut model, 9000);
+    assert!(screen(&model).contains("replaced"), "{}", screen(&model));
 }
 
 #[test]
