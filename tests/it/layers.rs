@@ -1,5 +1,6 @@
 //! The rooms' arrows point down only, and each outside package has one door.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -357,4 +358,33 @@ fn names_of_redis_are_built_in_the_store_alone() {
         wrong.extend(built.map(|piece| format!("{}: {piece}", file.display())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Names of public types that still stand in two rooms. A reader asks which one is meant: the list grows no more.
+#[rustfmt::skip]
+const TWICE: &[&str] = &[
+    "Between", "Client", "Clock", "Deed", "Due", "Event", "Fleet", "Form", "Link", "Message", "Order",
+    "Problem", "Progress", "Reason", "Reply", "Request", "Source", "Step", "Violation", "Wish",
+];
+
+#[test]
+fn a_public_types_name_stands_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut files, mut found) = (Vec::new(), BTreeMap::<String, BTreeSet<PathBuf>>::new());
+    sources(&root, &mut files);
+    for file in files.iter().filter(|file| !file.ends_with("tests.rs")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        for line in text.split("#[cfg(test)]").next().unwrap_or_default().lines() {
+            let line = line.trim_start();
+            let public = ["pub ", "pub(super) ", "pub(crate) "].into_iter().find_map(|start| line.strip_prefix(start));
+            let kinds = ["struct ", "enum ", "trait ", "type "];
+            let Some(rest) = public.and_then(|rest| kinds.into_iter().find_map(|kind| rest.strip_prefix(kind))) else {
+                continue;
+            };
+            let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+            found.entry(name).or_default().insert(file.clone());
+        }
+    }
+    found.retain(|_, files| files.len() > 1);
+    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), TWICE, "{found:#?}");
 }
