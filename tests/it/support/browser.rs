@@ -15,6 +15,8 @@ use serde_json::json;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a browser or its driver may take to end by itself.
 const CLOSING: Duration = Duration::from_secs(10);
+/// How often a driver is started anew that found no port.
+const STARTS: usize = 10;
 
 /// Processes of a browser with that profile.
 pub fn processes(profile: &Path) -> Vec<Pid> {
@@ -85,7 +87,13 @@ pub struct Driver {
 }
 
 impl Driver {
+    /// One that ends without a port had the same one taken by somebody else in the other of the two families that it listens
+    /// in; the next one gets another.
     pub fn start() -> Self {
+        (0..STARTS).find_map(|_| Self::try_start()).expect("chromedriver says its port")
+    }
+
+    fn try_start() -> Option<Self> {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -97,7 +105,8 @@ impl Driver {
         let port = lines
             .map_while(Result::ok)
             .find_map(|line| line.split_once(mark).map(|(_, port)| port.trim_end_matches('.').to_owned()));
-        Self { child, url: format!("http://127.0.0.1:{}", port.expect("chromedriver says its port")) }
+        let driver = Self { child, url: format!("http://127.0.0.1:{}", port.as_deref().unwrap_or_default()) };
+        port.map(|_| driver)
     }
 
     /// A browser of that language with a profile of its own.
