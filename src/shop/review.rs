@@ -1,55 +1,16 @@
 //! What a person does to an order: accept, refuse, give back, replace, state a payment.
 
-use serde::{Deserialize, Serialize};
-
 use super::settle::{ASKING, QUESTIONS, latest, payment_no};
 use super::{Shop, ShopError, given};
 use crate::channel::{Refund, Refunded, is_trade_no};
 use crate::domain::order::PaymentRecord;
 use crate::domain::text::printable;
+pub use crate::domain::{Action, Note};
 use crate::domain::{Operator, Order, OrderId, Payment, PaymentState};
 use crate::store::{Changed, Released, Reviewed};
 
 /// Longest history of one order, in bytes.
 const LOG_BYTES: usize = 8192;
-
-/// Why, and what more an action needs.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Note {
-    /// Why; asked for wherever money moves.
-    pub reason: String,
-    /// The gateway's number of the payment, for `mark-paid`.
-    pub trade_no: Option<String>,
-    /// Place of the bad key in the order, from 1, for `replace`.
-    pub position: Option<usize>,
-    /// Give the money back through the gateway first, for `refund`.
-    pub gateway: bool,
-}
-
-/// What is done to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// Deliver a held order.
-    Approve,
-    /// Refuse a held payment.
-    Reject,
-    /// Mark as refunded; its keys are burned.
-    Refund,
-    /// State that it was paid.
-    MarkPaid,
-    /// Give a fresh key for a bad one.
-    Replace,
-    /// Try again to deliver an owed order, and show the keys' buyer the way again.
-    Redeliver,
-    /// Tell its buyer again.
-    Resend,
-    /// Let an unpaid order expire now.
-    Expire,
-    /// Ask the gateway.
-    Query,
-}
 
 impl Shop {
     /// Does it, and writes it into the order's history. Says in a word where the order stands then.
@@ -65,8 +26,7 @@ impl Shop {
         if needs_reason {
             given(&note.reason)?;
         }
-        let word = serde_json::to_string(&action).unwrap_or_default();
-        let (now, word, by) = (self.store.now(), word.trim_matches('"'), by.name());
+        let (now, word, by) = (self.store.now(), action.as_str(), by.name());
         let log = format!("{now}|{by}|{word}|{}\n", printable(note.reason.trim(), 200));
         let result = match action {
             Action::Approve => reviewed(self.store.approve(id, &log).await?),

@@ -14,7 +14,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Each room with the rooms it may use; what stands lower knows nothing of what stands higher.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("domain", &["domain"]),
     ("settings", &["domain"]),
     ("config", &["settings"]),
@@ -23,11 +23,12 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("store", &["config", "domain", "store", "vault"]),
     ("telemetry", &["config", "domain", "telemetry"]),
     ("outbound", &["config", "domain", "outbound", "settings"]),
+    ("wire", &["domain", "wire"]),
     // Only to write a query, by the one encoder there is, and to check that a listener knows the token.
-    ("client", &["channel", "domain", "vault"]),
+    ("client", &["channel", "domain", "vault", "wire"]),
     ("shop", &["channel", "config", "domain", "outbound", "shop", "store", "telemetry", "vault"]),
     ("notify", &["domain", "notify", "outbound", "settings", "shop", "vault"]),
-    ("http", &["channel", "config", "domain", "http", "notify", "shop", "store", "telemetry", "vault"]),
+    ("http", &["channel", "config", "domain", "http", "notify", "shop", "store", "telemetry", "vault", "wire"]),
     (
         "daemon",
         &[
@@ -47,15 +48,15 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ),
     ("process", &[]),
     // Through the daemon's own HTTP, never Redis.
-    ("hammer", &["channel", "client", "domain", "hammer", "tty"]),
-    // The same, and the format of a snapshot.
-    ("top", &["client", "config", "domain", "telemetry", "top", "tty"]),
+    ("hammer", &["channel", "client", "domain", "hammer", "tty", "wire"]),
+    // The same.
+    ("top", &["client", "config", "domain", "top", "tty", "wire"]),
     ("tty", &[]),
     (
         "cli",
         &[
             "channel", "hammer", "cli", "client", "config", "daemon", "domain", "notify", "outbound", "settings",
-            "shop", "store", "top", "vault",
+            "shop", "store", "top", "vault", "wire",
         ],
     ),
 ];

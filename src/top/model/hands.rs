@@ -9,9 +9,10 @@ use super::alarm::{Level, matters};
 use super::prompt::Prompt;
 use super::ui::{About, Deed, Detail, Dialog, Hit, Name};
 use super::{Effect, Model};
+use crate::domain::Action;
+use crate::domain::Brief;
+use crate::domain::snapshot::FILTER_BYTES;
 use crate::domain::text::printable;
-use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::FILTER_BYTES;
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::{Command, Tab, command};
 
@@ -150,14 +151,14 @@ impl Model {
             Command::ReplayIncident => self.incident(effects, Ask::Replay),
             Command::Export => self.incident(effects, Ask::Capture),
             Command::Block => self.block(),
-            Command::Redeliver => self.deed("redeliver", &[]),
-            Command::MarkPaid => self.deed("mark-paid", &[(Name::TradeNo, "", true), (Name::Reason, "", false)]),
-            Command::Replace => self.deed("replace", &[(Name::Position, "1", false), (Name::Reason, "", false)]),
-            Command::Refund => self.deed("refund", &[(Name::Reason, "", false)]),
-            Command::Approve => self.deed("approve", &[(Name::Reason, "", false)]),
-            Command::Reject => self.deed("reject", &[(Name::Reason, "", false)]),
+            Command::Redeliver => self.deed(Action::Redeliver, &[]),
+            Command::MarkPaid => self.deed(Action::MarkPaid, &[(Name::TradeNo, "", true), (Name::Reason, "", false)]),
+            Command::Replace => self.deed(Action::Replace, &[(Name::Position, "1", false), (Name::Reason, "", false)]),
+            Command::Refund => self.deed(Action::Refund, &[(Name::Reason, "", false)]),
+            Command::Approve => self.deed(Action::Approve, &[(Name::Reason, "", false)]),
+            Command::Reject => self.deed(Action::Reject, &[(Name::Reason, "", false)]),
             Command::Adopt => self.adopt(),
-            Command::Resend => self.deed("resend", &[]),
+            Command::Resend => self.deed(Action::Resend, &[]),
         }
     }
 
@@ -346,12 +347,12 @@ impl Model {
     }
 
     /// Begins to ask about something to be done to the chosen order, or to the payment without one.
-    fn deed(&mut self, action: &'static str, fields: &[(Name, &str, bool)]) {
+    fn deed(&mut self, action: Action, fields: &[(Name, &str, bool)]) {
         let Some(row) = self.chosen() else { return };
         if row.payment.is_empty() {
             let about = self.about(&row);
             self.ui.dialog = Some(Dialog { about, ..Dialog::new(Deed::Order(action, row.id), fields) });
-        } else if action == "refund" {
+        } else if action == Action::Refund {
             self.ui.dialog = Some(Dialog::new(Deed::Payment(row.id, row.payment, false), &[]));
         } else {
             let what = self.lang.say(

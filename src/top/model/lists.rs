@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Model;
 use super::fleet::{Class, Instance, SECONDS, Tally};
+use crate::domain::Brief;
 use crate::domain::Lang;
+use crate::domain::snapshot::{ChannelState, NoticeRow, StockRow};
 use crate::domain::{Danger, NoticeState, Trouble, danger};
-use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::{ChannelState, NoticeRow, StockRow};
 use crate::top::ask::Row;
 use crate::top::keys::Tab;
 use crate::top::lang::word;

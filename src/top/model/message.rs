@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::alarm::Level;
 use super::ui::Hit;
-use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::{NoticeRow, Snapshot, StockLine};
+use crate::domain::Brief;
+use crate::domain::snapshot::{NoticeRow, Snapshot, StockLine};
 use crate::top::ask::{Ask, Row};
 
 /// One line of the stream, or of a recording, which also holds what was asked for beside it.

@@ -14,14 +14,19 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
-use super::ask::{Ask, Row, rows};
+use super::ask::{Ask, Row, notice_row, rows};
 use super::keys::Tab;
+use super::lang::word;
+use crate::client::read;
 use crate::config::Top;
-use crate::domain::Lang;
-use crate::domain::Millis;
+use crate::domain::Brief;
+use crate::domain::snapshot::{Delivery, NoticeRow, StockAlarms, StockLine, StockRow};
 use crate::domain::time::Zone;
-use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::{Delivery, NoticeRow, StockAlarms, StockLine, StockRow};
+use crate::domain::{Action, Lang, Millis, Role};
+use crate::wire::incidents::{IncidentList, ReplayReport};
+use crate::wire::notices::NoticeList;
+use crate::wire::orders::Acted;
+use crate::wire::shop::Info;
 pub use message::{Effect, Fault, Line, Link, Lost, Message};
 
 use alarm::{Alarm, Level};
@@ -353,19 +358,19 @@ impl Model {
         let first = values.first().cloned().unwrap_or_default();
         match ask {
             Ask::Info => {
-                self.operator = first["operator"].as_str().unwrap_or_default().to_owned();
+                let info: Info = read(&first).unwrap_or_default();
+                self.operator = info.operator;
                 // A daemon that does not tell roles has one token, which may do everything.
-                self.may_act = first["role"].as_str().is_none_or(|role| role == "operate");
+                self.may_act = info.role.is_none_or(|role| role.is(Role::Operate));
             }
             Ask::Review => self.keeping(Tab::Review, |model| model.review = rows(&values)),
             Ask::Notices => {
-                let told = first["notices"].as_array().into_iter().flatten();
-                let told = told.filter_map(|row| serde_json::from_value(row.clone()).ok()).collect();
+                let told: NoticeList = read(&first).unwrap_or_default();
+                let told = told.notices.into_iter().filter_map(notice_row).collect();
                 self.keeping(Tab::Notices, |model| model.unsent = told);
             }
             Ask::Incidents => {
-                let told = first["incidents"].as_array().into_iter().flatten();
-                self.earlier(told.filter_map(|brief| serde_json::from_value(brief.clone()).ok()).collect());
+                self.earlier(read(&first).map(|told: IncidentList| told.incidents).unwrap_or_default());
             }
             Ask::Search(text) => {
                 let found = rows(&values);
@@ -383,10 +388,9 @@ impl Model {
                 self.ui.fill(&id, told);
             }
             Ask::Replay(id) => {
-                let verdict = first["verdict"].as_str().unwrap_or_default();
-                let reason = first["reason"].as_str().unwrap_or_default();
-                let word = |word| super::lang::word(self.lang, word);
-                let what = format!("{id}: {} {}", word(verdict), word(reason));
+                let ReplayReport { verdict, reason, .. } = read(&first).unwrap_or_default();
+                let reason = reason.unwrap_or_default();
+                let what = format!("{id}: {} {}", word(self.lang, &verdict), word(self.lang, &reason));
                 self.note(what, if verdict == "accept" { Level::Warning } else { Level::Alarm });
             }
             Ask::Capture(id) => {
@@ -394,11 +398,12 @@ impl Model {
                 effects.push(Effect::Export(format!("incident-{id}.json"), text));
             }
             Ask::Act { .. } | Ask::Payment { .. } | Ask::Block { .. } => {
-                let result = match (&ask, first["result"].as_str()) {
+                let Acted { result, .. } = read(&first).unwrap_or_default();
+                let result = match (&ask, result.as_str()) {
                     // It waits for no other try than its first.
-                    (Ask::Act { action: "resend", .. }, Some("waiting")) => self.lang.say("on its way", "正在发送"),
-                    (_, Some(result)) => super::lang::word(self.lang, result),
-                    (_, None) => self.lang.say("done", "已完成"),
+                    (Ask::Act { action: Action::Resend, .. }, "waiting") => self.lang.say("on its way", "正在发送"),
+                    (_, "") => self.lang.say("done", "已完成"),
+                    (_, result) => word(self.lang, result),
                 };
                 let what = format!("{}: {result}", self.acted(&ask));
                 self.note(what, Level::Warning);
@@ -431,12 +436,11 @@ impl Model {
     }
 
     fn acted(&self, ask: &Ask) -> String {
-        let word = |word: &'static str| super::lang::word(self.lang, word);
         match ask {
-            Ask::Act { order, action, .. } => format!("{} {order}", word(action)),
-            Ask::Payment { id, order: Some(order), .. } => format!("{} {id} → {order}", word("adopt")),
-            Ask::Payment { id, .. } => format!("{} {id}", word("refund")),
-            Ask::Block { address, .. } => format!("{} {address}", word("block")),
+            Ask::Act { order, action, .. } => format!("{} {order}", word(self.lang, action.as_str())),
+            Ask::Payment { id, order: Some(order), .. } => format!("{} {id} → {order}", word(self.lang, "adopt")),
+            Ask::Payment { id, .. } => format!("{} {id}", word(self.lang, "refund")),
+            Ask::Block { address, .. } => format!("{} {address}", word(self.lang, "block")),
             _ => String::new(),
         }
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::alarm::Level;
 use super::prompt::Prompt;
-use crate::domain::Lang;
+use crate::domain::{Action, Lang};
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::{TABS, Tab};
 
@@ -120,8 +120,8 @@ impl Name {
 /// What a dialog is about to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
-    /// Something to an order, by the admin API's word.
-    Order(&'static str, String),
+    /// Something to an order.
+    Order(Action, String),
     /// Refund (or, with an order, use) a payment: its number, its trade.
     Payment(String, String, bool),
     /// Block an address; its orders too, with those that are unpaid.
@@ -195,7 +195,7 @@ impl Dialog {
         match &self.deed {
             Deed::Order(action, order) => Ask::Act {
                 order: order.clone(),
-                action,
+                action: *action,
                 reason: self.text(Name::Reason),
                 trade_no: some(Name::TradeNo),
                 position: some(Name::Position).and_then(|text| text.parse().ok()),

@@ -8,7 +8,7 @@ use ratatui::text::Line;
 use super::View;
 use super::table::{self, Cell, Column, List, figure, text};
 use crate::domain::NoticeState;
-use crate::telemetry::snapshot::NoticeRow;
+use crate::domain::snapshot::NoticeRow;
 use crate::top::keys::Tab;
 use crate::top::lang::word;
 use crate::top::model::Model;

@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::table::{self, Cell, Column, List, figure, text};
 use super::{View, charts};
 use crate::domain::Trouble;
-use crate::telemetry::snapshot::StockRow;
+use crate::domain::snapshot::StockRow;
 use crate::top::keys::Tab;
 use crate::top::model::Model;
 use crate::top::model::lists::{danger_of, sorts};

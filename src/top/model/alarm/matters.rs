@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::Level;
+use crate::domain::snapshot::{Snapshot, Surroundings};
 use crate::domain::{Cause, Doubt, Lang};
-use crate::telemetry::snapshot::{Snapshot, Surroundings};
 use crate::top::keys::Tab;
 use crate::top::model::Model;
 use crate::top::model::fleet::Instance;
