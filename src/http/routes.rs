@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, FromRequestParts as _, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -38,14 +39,14 @@ pub trait Taken: Sized + Send {
 }
 
 /// The query that a request must have.
-fn query<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
-    Query::try_from_uri(request.uri()).map(|Query(query)| query).map_err(|refused| refused.into_response())
+fn query<T: DeserializeOwned>(request: &Request) -> Result<T, QueryRejection> {
+    Query::try_from_uri(request.uri()).map(|Query(query)| query)
 }
 
 impl<T: DeserializeOwned + Send> Taken for T {
     async fn take(request: Request, verb: Verb) -> Result<Self, Response> {
         if verb == Verb::Get {
-            return query(&request);
+            return query(&request).map_err(|refused| refused.into_response());
         }
         let read = Json::from_request(request, &()).await;
         read.map(|Json(body)| body).map_err(|refused| refused.into_response())
@@ -67,7 +68,8 @@ impl Taken for Raw {
 
 impl<Q: DeserializeOwned + Send, B: Taken> Taken for With<Q, B> {
     async fn take(request: Request, verb: Verb) -> Result<Self, Response> {
-        Ok(Self { query: query(&request)?, body: B::take(request, verb).await? })
+        let query = query(&request).map_err(|refused| refused.into_response())?;
+        Ok(Self { query, body: B::take(request, verb).await? })
     }
 }
 
