@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use kamid::channel::Channels;
 use kamid::channel::capture::{Capture, borrowed};
 use kamid::config::{Config, StoreUrl};
-use kamid::domain::{Attempt, Callback, Currency, Money, OrderId, Payment, Product, Take};
+use kamid::domain::{AttemptNo, Callback, Currency, Money, OrderId, Payment, Product, Take};
 use kamid::http::limit::Limiter;
 use kamid::settings::{Secret, Section};
 use kamid::store::embedded::Embedded;
@@ -146,7 +146,7 @@ async fn orders(store: &Store, product: &Product, vault: &Vault, count: usize) -
             product,
             quantity: 1,
             amount: product.price,
-            attempt: Attempt::FIRST,
+            attempt: AttemptNo::FIRST,
             channel: "bench",
             contact: &contact,
             created: now,

@@ -8,7 +8,10 @@
 -- ARGV[1] now     ms since the epoch, by the store's clock
 -- ARGV[2] id      order id
 -- ARGV[3] log     a line for the order's history
--- returns delivered | owed | wrong_state state
+-- include place draw
+-- returns delivered
+-- returns owed
+-- returns wrong_state state
 local order, pay, outbox, review, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, id, log = ARGV[1], ARGV[2], ARGV[3]
 local o = redis.call('HMGET', order, 'state', 'product', 'quantity', 'log')

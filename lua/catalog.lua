@@ -5,7 +5,8 @@
 -- ARGV[1] id        product id
 -- ARGV[2] revision  the revision the caller changed; 0 for a new product
 -- ARGV[3] record    <revision>|<JSON>
--- returns saved | conflict
+-- returns saved
+-- returns conflict
 local products, version, id, revision, record = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
 local current = redis.call('HGET', products, id)
 local at = current and string.match(current, '^%d+') or '0'

@@ -9,7 +9,9 @@
 -- ARGV[1] member   <product>|<batch>
 -- ARGV[2] ours     one character for each that is staged: 1 is a key claimed by this chunk
 -- ARGV[3] product  product id
--- returns committed count | gone
+-- include place
+-- returns committed count
+-- returns gone
 local staged, staging, pool, stock, marks, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local member, ours, product = ARGV[1], ARGV[2], ARGV[3]
 local sealed = redis.call('LRANGE', staged, 0, -1)

@@ -11,7 +11,10 @@
 -- ARGV[6] most    ids that may be counted
 -- ARGV[7] limit   highest sum of the group's weights
 -- ARGV[8] first   1 where the first weight of a group may be above its limit
--- returns counted sum | ids until | weight until | more
+-- returns counted sum
+-- returns ids until
+-- returns weight until
+-- returns more
 local count, ends, now, id, group = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
 local weight, ending, most, limit, first = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local sums, left = {}, {}

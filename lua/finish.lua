@@ -6,6 +6,7 @@
 -- ARGV[2] full    members from which a bucket is full
 -- ARGV[3] levels  buckets for each fingerprint
 -- ARGV[4] prints  the fingerprints, as decimal 64-bit integers
+-- include place
 -- returns finished
 local claims, owner, full, levels = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local holders = redis.call('HMGET', claims, unpack(ARGV, 4))

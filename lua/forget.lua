@@ -3,7 +3,9 @@
 -- KEYS[1] order  {P}:order:<id>
 -- KEYS[2] kept   {P}:kept
 -- ARGV[1] id     order id
--- returns forgotten | stays
+-- include place
+-- returns forgotten
+-- returns stays
 local order, kept, id = KEYS[1], KEYS[2], ARGV[1]
 local state, known = redis.call('HGET', order, 'state'), redis.call('ZSCORE', kept, id)
 -- Write.

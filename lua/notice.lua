@@ -11,7 +11,9 @@
 -- ARGV[6] at       when the news happened, ms, where they are to be written; or empty
 -- ARGV[7] data     what happened, JSON, where at is given
 -- ARGV[8] keep     ms that the holder stays once nothing is to be sent any more; 0: for good
--- returns written | known | gone
+-- returns written
+-- returns known
+-- returns gone
 local holder, notices, dead = KEYS[1], KEYS[2], KEYS[3]
 local id, once, state, score, notice = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local at, data, keep = ARGV[6], ARGV[7], ARGV[8]

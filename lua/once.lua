@@ -3,7 +3,10 @@
 -- KEYS[1] once    {P}:idem:<hash>
 -- ARGV[1] body    hash of the request
 -- ARGV[2] patience  ms after which a request that never ended may run again
--- returns run | running | other | done answer
+-- returns run
+-- returns running
+-- returns other
+-- returns done answer
 local once, body, patience = KEYS[1], ARGV[1], ARGV[2]
 local record = redis.call('HMGET', once, 'body', 'answer')
 if record[1] then

@@ -4,7 +4,9 @@
 -- ARGV[1] attempt    two characters
 -- ARGV[2] reference  the gateway's own number, time or address of the attempt, or empty
 -- ARGV[3] step       how it is paid, JSON, or empty
--- returns opened | closed
+-- include place
+-- returns opened
+-- returns closed
 local order, attempt, reference, step = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local known = redis.call('HMGET', order, 'state', 'r:' .. attempt)
 if known[1] ~= 'pending' then

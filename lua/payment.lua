@@ -13,7 +13,10 @@
 -- ARGV[7] log      a line for the history of the order that it is counted for, or empty
 -- ARGV[8] now      ms since the epoch, by the store's clock
 -- ARGV[9] twins    the other channels of the same account, a blank between them; or empty
--- returns done | wrong_state state for | known state
+-- include place look
+-- returns done
+-- returns wrong_state state for
+-- returns known state
 local pay, review, outbox = KEYS[1], KEYS[2], KEYS[3]
 local payment, from, to, id, target = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local event, log, now, twins = ARGV[6], ARGV[7], ARGV[8], ARGV[9]

@@ -7,13 +7,14 @@
 -- KEYS[4] review  {P}:review
 -- KEYS[5] marks   {P}:marks
 -- KEYS[6] burned  {P}:burned:<product>
--- ARGV[1] now     ms since the epoch, by the store's clock
--- ARGV[2] id      order id
--- ARGV[3] log     a line for the order's history
--- ARGV[4] payment <channel>|<trade number> that was given back, or empty
--- returns refunded burned | wrong_state state
+-- ARGV[1] id      order id
+-- ARGV[2] log     a line for the order's history
+-- ARGV[3] payment <channel>|<trade number> that was given back, or empty
+-- include place draw
+-- returns refunded burned
+-- returns wrong_state state
 local order, pay, outbox, review, marks, burned = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local id, log, given = ARGV[2], ARGV[3], ARGV[4]
+local id, log, given = ARGV[1], ARGV[2], ARGV[3]
 local o = redis.call('HMGET', order, 'state', 'product', 'quantity', 'log')
 local state, product, quantity = o[1], o[2], tonumber(o[3])
 if state ~= 'delivered' and state ~= 'owed' and state ~= 'held' and state ~= 'rejected' then

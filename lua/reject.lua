@@ -3,12 +3,13 @@
 -- KEYS[1] order   {P}:order:<id>
 -- KEYS[2] outbox  {P}:outbox
 -- KEYS[3] review  {P}:review
--- ARGV[1] now     ms since the epoch, by the store's clock
--- ARGV[2] id      order id
--- ARGV[3] log     a line for the order's history
--- returns rejected | wrong_state state
+-- ARGV[1] id      order id
+-- ARGV[2] log     a line for the order's history
+-- include place
+-- returns rejected
+-- returns wrong_state state
 local order, outbox, review = KEYS[1], KEYS[2], KEYS[3]
-local id, log = ARGV[2], ARGV[3]
+local id, log = ARGV[1], ARGV[2]
 local o = redis.call('HMGET', order, 'state', 'log')
 if o[1] ~= 'held' then
   return {'wrong_state', o[1] or 'missing'}

@@ -8,7 +8,10 @@
 -- ARGV[2] id      order id
 -- ARGV[3] keep    ms until an expired order is forgotten
 -- ARGV[4] log     a line for the order's history, or empty
--- returns expired | waiting | past
+-- include place draw
+-- returns expired
+-- returns waiting
+-- returns past
 local order, due, outbox, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now, id, keep, log = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local o = redis.call('HMGET', order, 'state', 'expires', 'reserved', 'product', 'log')

@@ -7,7 +7,11 @@
 -- ARGV[2] sealed    the bad key as the caller saw it there
 -- ARGV[3] id        order id
 -- ARGV[4] log       a line for the order's history
--- returns replaced | short | changed | wrong_state state
+-- include place draw
+-- returns replaced
+-- returns short
+-- returns changed
+-- returns wrong_state state
 local order, burned, outbox = KEYS[1], KEYS[2], KEYS[3]
 local position, sealed, id, log = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local o = redis.call('HMGET', order, 'state', 'product', 'k' .. position, 'log')

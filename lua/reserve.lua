@@ -11,7 +11,10 @@
 -- ARGV[3] reserve   1 to reserve, 0 to only look (take = "payment")
 -- ARGV[4] expires   ms since the epoch
 -- ARGV[5] fields    how many field/value arguments follow
--- returns created | exists | short available
+-- include place draw
+-- returns created
+-- returns exists
+-- returns short available
 local order, due, stock, pool, owed, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local id, quantity, reserve, expires = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 if redis.call('EXISTS', order) == 1 then

@@ -9,7 +9,10 @@
 -- ARGV[1] now      ms since the epoch, by the store's clock
 -- ARGV[2] product  product id
 -- ARGV[3] ids      the head of the owed list as the caller saw it, in order
--- returns settled count | more count | idle
+-- include place draw
+-- returns settled count
+-- returns more count
+-- returns idle
 local stock, pool, owed, outbox, marks = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now, product = ARGV[1], ARGV[2]
 local room = redis.call('LLEN', pool) - tonumber(redis.call('HGET', stock, 'reserved') or '0')

@@ -7,6 +7,7 @@
 -- KEYS[5] outbox  {P}:outbox
 -- ARGV[1] product  product id
 -- ARGV[2] count    how many, at most 1,000
+-- include place
 -- returns restored count
 local pool, stock, voided, marks, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local product, count = ARGV[1], tonumber(ARGV[2])

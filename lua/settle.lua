@@ -11,12 +11,18 @@
 -- ARGV[2] id        order id, or the whole number where it is not of our form; from here eight for each payment
 -- ARGV[3] attempt   two characters
 -- ARGV[4] payment   <channel>|<trade number>
--- ARGV[5] due       <channel>|<amount in minor units>|<currency>, what the attempt must say, as text
+-- ARGV[5] price     <channel>|<amount in minor units>|<currency>, what the attempt must say, as text
 -- ARGV[6] number    the payment number as it came
 -- ARGV[7] log       a line for the order's history, or empty
 -- ARGV[8] reference what the attempt must have been opened with, where it says; or empty
 -- ARGV[9] twins     the other channels of the same account, a blank between them; or empty
--- returns delivered | owed | held reason | extra | orphan reason | replayed state | (then) product quantity created, of each
+-- include place draw look
+-- returns delivered product quantity created
+-- returns owed product quantity created
+-- returns held reason product quantity created
+-- returns extra product quantity created
+-- returns orphan reason
+-- returns replayed state
 local call = redis.call
 local due, outbox, review, marks, now = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
 local shelves, plans, replies, named = {}, {}, {}, {}
@@ -31,17 +37,17 @@ local function shelf_of(order, product)
   end
   return shelf
 end
-local function judge(order, state, reserved, product, quantity, expected, paid, opened, reference)
+local function judge(order, state, reserved, product, quantity, expected, price, opened, reference)
   if not expected then
     return 'orphan', 'order_unknown'
-  elseif expected ~= paid and string.match(expected, '^[^|]*') ~= string.match(paid, '^[^|]*') then
+  elseif expected ~= price and string.match(expected, '^[^|]*') ~= string.match(price, '^[^|]*') then
     return 'orphan', 'channel_mismatch'
   elseif opened ~= '' and reference ~= '' and opened ~= reference then
     return 'orphan', 'order_mismatch'
   elseif state ~= 'pending' and state ~= 'expired' and state ~= 'held' then
     return 'extra', ''
-  elseif expected ~= paid then
-    local currency = string.match(expected, '[^|]*$') == string.match(paid, '[^|]*$')
+  elseif expected ~= price then
+    local currency = string.match(expected, '[^|]*$') == string.match(price, '[^|]*$')
     return state == 'held' and 'extra' or 'held', currency and 'amount_mismatch' or 'currency_mismatch'
   end
   local shelf = shelf_of(order, product)
@@ -59,8 +65,8 @@ local function judge(order, state, reserved, product, quantity, expected, paid, 
 end
 for n = 1, (#KEYS - 4) / 2 do
   local order, pay = KEYS[2 * n + 3], KEYS[2 * n + 4]
-  local id, attempt, payment, paid, number, log, reference, twins = unpack(ARGV, 8 * n - 6, 8 * n + 1)
-  local amount = string.match(paid, '|(.*)$')
+  local id, attempt, payment, price, number, log, reference, twins = unpack(ARGV, 8 * n - 6, 8 * n + 1)
+  local amount = string.match(price, '|(.*)$')
   local known, renamed, waits = look(pay, payment, number, amount, twins)
   local was = #waits > 0
   if known then
@@ -72,7 +78,7 @@ for n = 1, (#KEYS - 4) / 2 do
     local o = call('HMGET', order, 'state', 'reserved', 'product', 'quantity', 'created', 'a:' .. attempt,
       'r:' .. attempt)
     local state, reserved, product, quantity = o[1], tonumber(o[2]), o[3], tonumber(o[4])
-    local verdict, reason = judge(order, state, reserved, product, quantity, o[6], paid, o[7] or '', reference)
+    local verdict, reason = judge(order, state, reserved, product, quantity, o[6], price, o[7] or '', reference)
     if verdict == 'orphan' then
       replies[n] = {'orphan', reason}
     elseif verdict == 'held' then

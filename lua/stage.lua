@@ -5,7 +5,9 @@
 -- ARGV[1] now     ms since the epoch, by the store's clock
 -- ARGV[2] member  <product>|<batch>
 -- ARGV[3] sealed  the keys of the chunk, each once, behind each its further fingerprints (12 bytes); at most 4,000
--- returns staged | exists
+-- include place
+-- returns staged
+-- returns exists
 local staged, staging, now, member = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 if redis.call('EXISTS', staged) == 1 then
   return {'exists'}

@@ -3,7 +3,9 @@
 -- KEYS[1] trade   {P}:trade:<hash>
 -- ARGV[1] seen    the number that it stood with, or empty
 -- ARGV[2] order   order id, or the whole number where it is not of our form
--- returns moved | other order
+-- include place
+-- returns moved
+-- returns other order
 local trade, seen, order = KEYS[1], ARGV[1], ARGV[2]
 local holder = redis.call('GET', trade) or ''
 if holder ~= seen and holder ~= order then

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- Takes keys out of sale, from what is not reserved: named ones, or the oldest.
+-- It needs no place: what was sold since the store was doubted is voided before the store is accepted.
 -- KEYS[1] pool    {P}:pool:<product>
 -- KEYS[2] stock   {P}:stock:<product>
 -- KEYS[3] voided  {P}:voided:<product>
@@ -8,6 +9,7 @@
 -- ARGV[1] product  product id
 -- ARGV[2] count    how many of the oldest, at most 1,000; 0 when keys are named
 -- ARGV[3] sealed   the named keys
+-- include draw
 -- returns voided count
 local pool, stock, voided, owed, outbox = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local product, count = ARGV[1], tonumber(ARGV[2])

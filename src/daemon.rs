@@ -15,12 +15,12 @@ use tokio::task::JoinSet;
 
 use crate::channel::{self, Channels};
 use crate::config::{Config, Durability, StoreUrl};
-use crate::http::{self, Web};
+use crate::http::{self, Around, Web};
 use crate::notify::{self, Notifiers};
 use crate::outbound::Outbound;
 use crate::process::{Room, Signals};
 use crate::settings::Problem;
-use crate::shop::{Parts, Shop};
+use crate::shop::{Loops, Parts, Shop};
 use crate::store::embedded::{Cut, DataLock, Embedded, EmbeddedError, make_private, warn_if_foreign};
 use crate::store::places::Places;
 use crate::store::{Names, Store, StoreError};
@@ -111,7 +111,15 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     let whereabouts = Whereabouts { pid: std::process::id(), public: url_of(&public)?, admin: url_of(&admin)? };
     let public_url = Some(&config.server.public_url).filter(|url| !url.ends_with(":0")).unwrap_or(&whereabouts.public);
     let (limits, test, public_url) = (config.limits.clone(), config.test, public_url.clone());
-    let telemetry = Arc::new(Telemetry::new(instance_name()?, Some(data), &config.limits));
+    let telemetry = Arc::new(Telemetry::new(instance_name()?, Some(data), &limits));
+    let around = Around {
+        channels: Arc::clone(&channels),
+        limits: limits.clone(),
+        telemetry: Arc::clone(&telemetry),
+        notifiers,
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        admin_token: token,
+    };
     // From here on a Redis of ours may have been started: whatever fails stops it again.
     let connected = tokio::select! {
         connected = connect(&config, embedded.as_ref(), places) => connected,
@@ -125,7 +133,7 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
             let store = store.of_accounts(channels.accounts());
             let parts = |store, vault| Parts { store, vault, channels, outbound, limits, public_url, test, telemetry };
             let opening = Opening { data, embedded: embedded.as_ref(), moved, whereabouts: &whereabouts };
-            opening.open(store, ring, parts, &notifiers).await
+            opening.open(store, ring, parts, &around.notifiers).await
         }
         Err(error) => Err(error),
     };
@@ -138,8 +146,8 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
             return Err(error);
         }
     };
-    greet(&shop, &whereabouts, data, began, shell);
-    let web = Arc::new(Web::new(shop, notifiers, config.server.trusted_proxies.clone(), token));
+    let web = Arc::new(Web::new(shop, around));
+    greet(&web, &whereabouts, data, began, shell);
     let shop = Arc::clone(&web.shop);
     let running = Running::start(&config, web, (public, admin, room), embedded, data, started);
     let why = tokio::select! {
@@ -148,7 +156,7 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     };
     leave_at_the_next(signals);
     running.drain(Duration::from_secs(config.server.drain_seconds)).await;
-    if let Err(error) = shop.store.places.write() {
+    if let Err(error) = shop.keep_places() {
         tracing::error!(%error, "How far the store got could not be written into the data directory.");
     }
     let _gone = std::fs::remove_file(Whereabouts::file(data));
@@ -176,7 +184,7 @@ impl Opening<'_> {
         if let Some(embedded) = self.embedded {
             settle_in(embedded, &store, self.moved).await?;
         }
-        if let Some(doubt) = store.places.doubt() {
+        if let Some(doubt) = store.doubt() {
             tracing::error!(
                 "Nothing is drawn: {doubt}. Bring the right store back, or accept this one: kamid store accept."
             );
@@ -186,7 +194,7 @@ impl Opening<'_> {
         let shop = Arc::new(Shop::new(parts(store, vault)));
         shop.reaches(notifiers.reaches());
         shop.listeners(notifiers.listeners());
-        let _set = shop.own_url.set(self.whereabouts.public.clone());
+        shop.listens_at(&self.whereabouts.public);
         shop.refresh_catalog().await?;
         shop.list_operators().await?;
         shop.list_blocks().await?;
@@ -226,7 +234,7 @@ impl Ring {
 
 /// What the configuration describes beside the daemon itself.
 struct Described {
-    channels: Channels,
+    channels: Arc<Channels>,
     outbound: Outbound,
     notifiers: Notifiers,
 }
@@ -241,7 +249,7 @@ impl Described {
         for warning in channels.warnings.iter().chain(&warnings) {
             tracing::warn!(problem = %warning, "The configuration could be better.");
         }
-        Ok(Self { channels, outbound, notifiers })
+        Ok(Self { channels: Arc::new(channels), outbound, notifiers })
     }
 }
 
@@ -355,19 +363,11 @@ impl Running {
             workers.spawn(embedded.supervise(working.clone(), move || asked.answers(), cut));
         }
         let disk = embedded.is_some().then(|| data.to_owned());
-        workers.spawn(Arc::clone(&shop).sweep_forever(working.clone(), disk));
-        workers.spawn(Arc::clone(&shop).outbox_forever(working.clone()));
-        if config.limits.asks_per_second > 0 {
-            workers.spawn(Arc::clone(&shop).lost_forever(working.clone()));
-        }
+        let soon_minutes = config.top.empty_minutes;
+        shop.start(&mut workers, Loops { started, disk, soon_minutes }, &working);
         if !web.notifiers.is_empty() {
             workers.spawn(notify::run(Arc::clone(&shop), web.notifiers.clone(), working.clone()));
         }
-        workers.spawn(Arc::clone(&shop).snapshot_forever(started, working.clone()));
-        workers.spawn(Arc::clone(&shop).follow_forever(working.clone()));
-        workers.spawn(Arc::clone(&shop).board_forever(config.top.empty_minutes, working.clone()));
-        workers.spawn(Arc::clone(&shop).share_forever(working.clone()));
-        workers.spawn(Arc::clone(&shop).ring_forever(working.clone()));
         workers.spawn(forget_addresses(Arc::clone(&web), working));
         let mut listeners = JoinSet::new();
         listeners.spawn(http::serve_public(public, Arc::clone(&web), listening.clone(), drain));
@@ -381,7 +381,7 @@ impl Running {
         let limit = patience + Duration::from_secs(1);
         let _late = tokio::time::timeout(limit, async { while self.listeners.join_next().await.is_some() {} }).await;
         let process = match &self.embedded {
-            Some(_) => self.shop.store.health().await.ok().map(|health| health.process),
+            Some(_) => self.shop.redis_process().await,
             None => None,
         };
         let _nobody = self.stop_working.send(true);
@@ -433,24 +433,24 @@ fn fit_files(config: &mut Config) -> Room {
 }
 
 /// What is listening where, and what to try next: a person reads a text, a pipe gets a line of the log.
-fn greet(shop: &Shop, at: &Whereabouts, data: &Path, began: Instant, shell: &str) {
-    let took_ms = began.elapsed().as_millis() as u64;
+fn greet(web: &Web, at: &Whereabouts, data: &Path, began: Instant, shell: &str) {
+    let (shop, took_ms) = (&web.shop, began.elapsed().as_millis() as u64);
     if shop.loud() {
-        let gateways = shop.channels.real().collect::<Vec<_>>().join(", ");
-        tracing::warn!(%gateways, public_url = %shop.public_url, "TEST MODE, and the world or a real gateway is let in: orders and stock are apart from the live ones, and every page says so. `[test] mode = false` goes live.");
+        let gateways = web.channels.real().collect::<Vec<_>>().join(", ");
+        tracing::warn!(%gateways, public_url = %shop.public_url(), "TEST MODE, and the world or a real gateway is let in: orders and stock are apart from the live ones, and every page says so. `[test] mode = false` goes live.");
     }
     if !std::io::stderr().is_terminal() {
-        let instance = &shop.telemetry.instance;
-        tracing::info!(public = %at.public, admin = %at.admin, test = shop.test, took_ms, %instance, "Listening.");
+        let instance = &web.telemetry.instance;
+        tracing::info!(public = %at.public, admin = %at.admin, test = shop.is_test(), took_ms, %instance, "Listening.");
         return;
     }
-    let mode = match (shop.loud(), shop.test) {
+    let mode = match (shop.loud(), shop.is_test()) {
         (true, _) => "TEST MODE, where real buyers or a real gateway may come: orders do not count",
         (_, true) => "TEST MODE: no real money",
         _ => "LIVE",
     };
-    let channels: Vec<String> = shop.channels.list().map(|(name, kind)| format!("{name} ({kind})")).collect();
-    let next = if shop.test {
+    let channels: Vec<String> = web.channels.list().map(|(name, kind)| format!("{name} ({kind})")).collect();
+    let next = if shop.is_test() {
         "product add demo --price 9.90\nkeys import demo keys.txt\norder new demo --contact me@example.com --channel sandbox\norder pay <ID>"
     } else {
         "channel list\nproduct list\nkeys stock\nincident list"

@@ -23,6 +23,9 @@
 //! cli         the commands
 //! ```
 //!
+//! Inside `channel`: `contract` (what every channel can do) ◄ `kit` (what gateways share), `kind` (a row) ◄ `gateway` (a file a
+//! kind) ◄ `KINDS`; beside them `terms`, `account`, `older` (what holds for any kind), `bill`, `capture`.
+//!
 //! # The life of a callback
 //!
 //! ```text

@@ -155,6 +155,12 @@ impl Section {
         problems.push(Problem { warning: true, ..self.problem(key, message) });
     }
 
+    /// Takes back what could be better about `key`.
+    pub fn unwarn(&self, key: &str, problems: &mut Vec<Problem>) {
+        let path = self.problem(key, "").path;
+        problems.retain(|problem| !(problem.warning && problem.path == path));
+    }
+
     /// Says that setting `key` is missing, unless something is wrong with it already.
     pub fn require(&self, key: &str, why: &str, problems: &mut Vec<Problem>) {
         let missing = self.problem(key, format!("is missing: {why}"));

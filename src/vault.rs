@@ -99,6 +99,9 @@ impl Sealed {
     }
 }
 
+/// By what something is found again that nobody may read: see [`Vault::index`].
+pub type Index = [u8; 16];
+
 /// The key ring and what is done with it.
 pub struct Vault {
     active: u8,
@@ -308,9 +311,9 @@ impl Vault {
         digits
     }
 
-    /// A keyed hash by which a contact, an address or a trade number is indexed: 16 bytes.
+    /// The keyed hash by which a contact, an address or a trade number is indexed.
     #[must_use]
-    pub fn index(&self, kind: &str, text: &str) -> [u8; 16] {
+    pub fn index(&self, kind: &str, text: &str) -> Index {
         let mut context = hmac::Context::with_key(&self.fingerprint);
         context.update(kind.as_bytes());
         context.update(&[0]);

@@ -1,7 +1,8 @@
 //! Every figure of docs/performance.md, in one run: the daemon beside what the same machine does without it.
 //!
 //! What is compared takes turns in short rounds, so that a machine whose speed drifts slows both; ratios are taken round
-//! by round. `make bench`; KAMID_BENCH_ROUNDS, KAMID_BENCH_CALLS and KAMID_BENCH_KEYS change its length.
+//! by round. `make bench`; KAMID_BENCH_ROUNDS, KAMID_BENCH_CALLS and KAMID_BENCH_KEYS change its length. With
+//! KAMID_BENCH_ONLY=siege the rows of the siege are measured alone, and printed only.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -45,7 +46,7 @@ async fn measure(length: &Length) -> Vec<Row> {
     let rig = Rig::start(folder.path()).await;
     add(sizes::idle(&small));
     // Enough for every round, in one product.
-    let wanted = 10_000.max(length.calls * (3 * length.rounds + 8));
+    let wanted = 10_000.max(length.calls * (3 * length.rounds + 8)) + siege::KEYS;
     add(sizes::pooled(&small, wanted).await);
     sizes::orders(&small, &rig).await.into_iter().for_each(&mut add);
     speeds::imports(&wide, &rig, length.keys).await.into_iter().for_each(&mut add);
@@ -60,6 +61,15 @@ async fn measure(length: &Length) -> Vec<Row> {
     rows
 }
 
+/// The siege alone, on a shop that has done nothing before.
+async fn besiege() {
+    let folder = tempfile::Builder::new().prefix("kb").tempdir().unwrap();
+    let (shop, rig) = (Shop::start(&folder.path().join("s")).await, Rig::start(folder.path()).await);
+    shop.stock("bench", siege::KEYS).await;
+    siege::siege(&shop, &rig).await.iter().for_each(report::say);
+    rig.stop().await;
+}
+
 fn main() {
     if let Ok(port_file) = std::env::var("KAMID_BENCH_HYPER") {
         return rig::serve_bare_hyper(&port_file);
@@ -67,6 +77,13 @@ fn main() {
     // `cargo test --benches` and `--no-run` pass here too: without --bench there is nothing to measure.
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
+    }
+    // One thread for the load: more would take the cores from those that are measured.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    match std::env::var("KAMID_BENCH_ONLY").as_deref() {
+        Ok("siege") => return runtime.block_on(besiege()),
+        Ok(other) => panic!("KAMID_BENCH_ONLY takes \"siege\", not {other:?}"),
+        Err(_) => {}
     }
     let length = Length {
         rounds: setting("KAMID_BENCH_ROUNDS", 20),
@@ -80,8 +97,6 @@ fn main() {
          release build, `appendfsync always`."
     );
     println!("{about}\n");
-    // One thread for the load: more would take the cores from those that are measured.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let rows = runtime.block_on(measure(&length));
     report::write(&rows, &about);
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use futures_util::{StreamExt as _, stream};
 use kamid::channel::Channels;
-use kamid::domain::{Attempt, Currency, Money, OrderId, Payment, Product, Take};
+use kamid::domain::{AttemptNo, Currency, Money, OrderId, Payment, Product, Take};
 use kamid::settings::Section;
 use kamid::store::embedded::Embedded;
 use kamid::store::{Chunk, NewOrder, Store, script};
@@ -92,7 +92,7 @@ impl Rig {
                     product,
                     quantity: 1,
                     amount: product.price,
-                    attempt: Attempt::FIRST,
+                    attempt: AttemptNo::FIRST,
                     channel: "bench",
                     contact,
                     created: now,

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use kamid::channel::Channels;
-use kamid::hammer::{self, Load, Mix, Pace, Stats, Target, Wish};
+use kamid::hammer::{self, Arrivals, Load, Mix, Prepared, RunOptions, Stats};
 use kamid::settings::Section;
 
 use crate::report::{Aim, Row};
@@ -149,15 +149,15 @@ pub async fn hammer(small: &Shop, rig: &Rig, peak: f64) -> Row {
         .sections(&mut problems);
     let channels = Channels::build(&sections, true).unwrap();
     let visits = "paid=1".parse::<Mix>().unwrap().visits(20_000, 1);
-    let wish = Wish { channel: Some("bench".to_owned()), quantity: 1, seed: 1, ..Wish::default() };
-    let mut target = Target::prepare(small.client.clone(), &channels, &wish, &visits, &|_, _, _| {}).await.unwrap();
+    let wish = RunOptions { channel: Some("bench".to_owned()), quantity: 1, seed: 1, ..RunOptions::default() };
+    let mut target = Prepared::prepare(small.client.clone(), &channels, &wish, &visits, &|_, _, _| {}).await.unwrap();
     target.address = rig.hyper_address;
     let run = move || {
         // As the command has it: all the machine's cores.
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let mut offers = Vec::new();
         for _ in 0..5 {
-            let pace = Pace::Closed(Duration::from_secs(60));
+            let pace = Arrivals::Closed(Duration::from_secs(60));
             let load = Load { visits: visits.clone(), pace, connections: CONNECTIONS, think: Duration::ZERO, seed: 1 };
             let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
             let report = runtime.block_on(hammer::run(&target, &load, &stats, &stop, hammer::Audited::No));

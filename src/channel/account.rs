@@ -3,36 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kind, sign, terms};
+use super::kind::{Kind, KnownBy, Part};
+use super::kit::sign;
+use super::terms;
 use crate::domain::{self, Accounts};
 use crate::settings::{Section, Values};
-
-/// A setting that an account is known by.
-#[derive(Debug, Clone, Copy)]
-pub enum Part {
-    /// The host of an address.
-    Host(&'static str),
-    /// A text.
-    Text(&'static str),
-    /// A secret: its hash stands for it.
-    Secret(&'static str),
-    /// The first of several secrets.
-    Secrets(&'static str),
-    /// A key of Stripe's, whose beginning names the account.
-    StripeKey(&'static str),
-}
-
-/// What the accounts of a kind are known by.
-#[derive(Debug, Clone, Copy)]
-pub struct KnownBy {
-    /// One word for all kinds that lead to the same accounts.
-    pub family: &'static str,
-    /// What tells one account from another; nothing where each channel is an account of its own.
-    pub parts: &'static [Part],
-    /// The secret that callbacks are signed with, where a channel with another address and the same secret and numbers
-    /// believes them too: gateways have several addresses.
-    pub key: Option<&'static str>,
-}
 
 /// What a channel is known by: whatever two channels have in common of it makes them one account.
 #[derive(Clone, Default)]
@@ -65,11 +40,11 @@ impl Part {
         // What is wrong with a setting, its own reader says.
         let mut unheard = Vec::new();
         match self {
-            Self::Host(key) => s.text(key, &mut unheard).and_then(|url| host(&url)),
-            Self::Text(key) => s.text(key, &mut unheard),
-            Self::Secret(key) => s.secret(key, &mut unheard).map(|secret| hash(secret.reveal())),
-            Self::Secrets(key) => s.secrets(key, &mut unheard).first().map(|secret| hash(secret.reveal())),
-            Self::StripeKey(key) => s.secret(key, &mut unheard).map(|secret| stripe(secret.reveal())),
+            Self::Host(row) => s.text(row.key, &mut unheard).and_then(|url| host(&url)),
+            Self::Text(row) => s.text(row.key, &mut unheard),
+            Self::Secret(row) => s.secret(row.key, &mut unheard).map(|secret| hash(secret.reveal())),
+            Self::Secrets(row) => s.secrets(row.key, &mut unheard).first().map(|secret| hash(secret.reveal())),
+            Self::StripeKey(row) => s.secret(row.key, &mut unheard).map(|secret| stripe(secret.reveal())),
         }
     }
 }
@@ -160,7 +135,7 @@ mod tests {
             let text = format!("kind = \"epay_v1\"\ngateway_url = \"{url}\"\npid = \"1001\"\nkey = \"{key}\"\n");
             let mut problems = Vec::new();
             let section = Section::from_toml(&text, std::path::Path::new(""), &mut problems);
-            let kind = super::super::KINDS.iter().find(|kind| kind.name == "epay_v1").unwrap();
+            let kind = super::super::kind_named("epay_v1").unwrap();
             Marks::read(kind, &mut section.values(&[kind.settings, terms::SETTINGS], &mut problems))
         };
         let (a, b) = (section("https://pay.example.com", "one"), section("https://PAY.example.com.:443/x/", "two"));

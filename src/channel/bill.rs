@@ -4,14 +4,16 @@
 //! nothing is left out in silence but what a console itself calls unpaid. The formats are those of the gateways' public
 //! documents, and for 易支付 of common consoles' exports.
 
-mod kinds;
+mod formats;
 
 use std::borrow::Cow;
 
 use csv::StringRecord;
 
-use self::kinds::{Format, Row};
+use self::formats::{BillRow, Ends};
 use crate::domain::Money;
+
+pub use self::formats::{ALIPAY, EPAY, Format, WECHAT};
 
 /// What a row of a bill says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum Entry {
 
 /// One row of a bill.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct BillLine {
     /// Our number (`out_trade_no`), as the gateway knows it.
     pub number: String,
     /// The gateway's number.
@@ -41,9 +43,6 @@ pub type Unread = Vec<(usize, String)>;
 /// Why a file is no bill that can be compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadBill {
-    /// Nobody wrote a reader for this kind.
-    #[error("bills of {0} cannot be read, only those of {kinds}: compare in the gateway's console", kinds = KINDS.join(", "))]
-    Kind(String),
     /// Nothing is in it.
     #[error("it is empty: download the bill again")]
     Empty,
@@ -68,15 +67,11 @@ pub enum BadBill {
     Cut(&'static str),
 }
 
-/// Kinds of channels whose bills are read.
-pub const KINDS: [&str; 4] = ["wechat_v3", "alipay", "epay_v1", "epay_v2"];
-
-/// Reads a bill of a channel of that kind: its lines, and the rows that cannot be read.
+/// Reads a bill of that format: its lines, and the rows that cannot be read.
 ///
 /// # Errors
-/// It is no bill of that kind, or not whole.
-pub fn read(kind: &str, bytes: &[u8]) -> Result<(Vec<Line>, Unread), BadBill> {
-    let format = kinds::of(kind).ok_or_else(|| BadBill::Kind(kind.to_owned()))?;
+/// It is no such bill, or not whole.
+pub fn read(format: &Format, bytes: &[u8]) -> Result<(Vec<BillLine>, Unread), BadBill> {
     let text = text_of(bytes)?;
     if text.trim().is_empty() {
         return Err(BadBill::Empty);
@@ -99,7 +94,7 @@ pub fn read(kind: &str, bytes: &[u8]) -> Result<(Vec<Line>, Unread), BadBill> {
             Err(error) => table.unread.push((place.line, error.to_string())),
         }
     }
-    table.finish(kind, &text)
+    table.finish(&text)
 }
 
 /// Where rows begin, as an editor counts lines.
@@ -169,7 +164,7 @@ impl Header {
 struct Table<'f> {
     format: &'f Format,
     header: Option<Header>,
-    lines: Vec<Line>,
+    lines: Vec<BillLine>,
     unread: Unread,
     rows: u64,
     /// What its end counts; the row before it names what is counted.
@@ -201,20 +196,20 @@ impl Table<'_> {
         }
     }
 
-    fn finish(self, kind: &str, text: &str) -> Result<(Vec<Line>, Unread), BadBill> {
+    fn finish(self, text: &str) -> Result<(Vec<BillLine>, Unread), BadBill> {
         if self.header.is_none() {
             let names: Vec<String> = self.format.columns.iter().map(|names| names.join(" or ")).collect();
             return Err(BadBill::Header(names.join(", ")));
         }
-        if kind == "wechat_v3" {
-            let says = self.counted.flatten().ok_or(BadBill::Cut(TOTAL))?;
-            counts(says, self.rows)?;
-        }
-        if kind == "alipay" {
-            let says = ["交易合计", "退款合计"].map(|name| total_of(text, name));
-            if let [Some(paid), Some(back)] = says {
-                counts(paid.saturating_add(back), self.rows)?;
+        match self.format.ends {
+            Ends::BillRow => counts(self.counted.flatten().ok_or(BadBill::Cut(TOTAL))?, self.rows)?,
+            Ends::Comments => {
+                let says = ["交易合计", "退款合计"].map(|name| total_of(text, name));
+                if let [Some(paid), Some(back)] = says {
+                    counts(paid.saturating_add(back), self.rows)?;
+                }
             }
+            Ends::Open => {}
         }
         Ok((self.lines, self.unread))
     }
@@ -233,7 +228,7 @@ fn total_of(text: &str, name: &str) -> Option<u64> {
     rest.trim_start_matches(['：', ':', ' ']).split_once('笔')?.0.trim().parse().ok()
 }
 
-fn row(format: &Format, header: &Header, record: &StringRecord) -> Result<Option<Line>, String> {
+fn row(format: &Format, header: &Header, record: &StringRecord) -> Result<Option<BillLine>, String> {
     // A comma at the end of each row is not a value.
     let more = record.iter().skip(header.width).any(|cell| !cell.trim().is_empty());
     if record.len() < header.width || more {
@@ -252,7 +247,7 @@ fn row(format: &Format, header: &Header, record: &StringRecord) -> Result<Option
     if number.is_empty() || number.len() > 200 {
         return Err("there is no number of ours, or it is too long".to_owned());
     }
-    (format.row)(&Row { number, trade_no, state, amount, given_back, fate, currency })
+    (format.row)(&BillRow { number, trade_no, state, amount, given_back, fate, currency })
 }
 
 #[cfg(test)]

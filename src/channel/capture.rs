@@ -11,10 +11,12 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Answer, Asked, Channel, Claim, Reference, Terms, Verdict};
-use crate::domain::{Call, Callback, Millis, Payment, Rejection, Response};
+use super::contract::{Answer, Asked, Channel, Claim, Verdict};
+use super::kind::Reference;
+use super::terms::Terms;
+use crate::domain::{Call, Callback, Millis, Payment, Reason, Rejection, Response};
 
-pub use sequence::{Replayed, Step, replay_steps};
+pub use sequence::{Replayed, SequenceStep, replay_steps};
 
 /// One request, as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -114,7 +116,7 @@ pub struct Capture {
     pub request: Option<CapturedRequest>,
     /// Callbacks that came one after another, and when the order was there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<Step>,
+    pub steps: Vec<SequenceStep>,
 }
 
 impl Capture {
@@ -156,7 +158,7 @@ impl Capture {
             let claim = channel.verify(callback, &heard, now)?;
             let (call, otherwise) = match claim {
                 Claim::Ask { call, alone } => (call, alone.map(Claim::Paid).ok_or(Rejection::Unconfirmed)),
-                Claim::Agreed(agreed) => (agreed.call, Ok(Claim::Nothing("status_not_paid"))),
+                Claim::Agreed(agreed) => (agreed.call, Ok(Claim::Nothing(Reason::StatusNotPaid))),
                 claim => return Ok(claim),
             };
             match self.answer_to(&call) {
@@ -216,7 +218,7 @@ pub struct CapturedAnswer {
 
 /// What offline verification came to, in the vectors' words.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct Judged {
     /// `accept`, `hold`, `reject` or `ignore`.
     pub verdict: &'static str,
     /// Why, unless accepted.
@@ -259,7 +261,7 @@ pub fn replay(
     terms: &Terms,
     now: Millis,
     explain: bool,
-) -> Result<Report, BadCapture> {
+) -> Result<Judged, BadCapture> {
     let request =
         capture.request.as_ref().ok_or_else(|| BadCapture::NoRequest(capture.kind.clone().unwrap_or_default()))?;
     let body = BASE64.decode(request.body_b64.as_bytes()).map_err(|_| BadCapture::Body)?;
@@ -273,7 +275,7 @@ pub fn replay(
     });
     let (verdict, reason) = match claim {
         Err(rejection) => ("reject", Some(rejection.as_str())),
-        Ok(Claim::Nothing(why)) => ("ignore", Some(why)),
+        Ok(Claim::Nothing(why)) => ("ignore", Some(why.row().word)),
         Ok(Claim::Strange(_)) => ("ignore", Some(Rejection::StatusNotPaid.as_str())),
         Ok(Claim::Ask { .. } | Claim::Agreed(_)) => ("reject", Some(Rejection::Unconfirmed.as_str())),
         Ok(Claim::Paid(payment)) => {
@@ -306,7 +308,7 @@ pub fn replay(
         }
     };
     let reply = channel.ack(if verdict == "reject" { Verdict::Refused } else { Verdict::Received });
-    Ok(Report {
+    Ok(Judged {
         verdict,
         reason,
         extracted,

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::account::{self, Marks};
-use super::{Channel, KINDS, Terms, older, terms};
+use super::contract::Channel;
+use super::terms::{self, Terms};
+use super::{KINDS, kind_named, older};
 use crate::domain::Accounts;
 use crate::settings::{Problem, Section};
 
@@ -40,7 +42,7 @@ impl Channels {
                 section.require("kind", &format!("one of {}", kinds()), &mut problems);
                 continue;
             };
-            let Some(kind) = KINDS.iter().find(|kind| kind.name == word) else {
+            let Some(kind) = kind_named(&word) else {
                 section.reject("kind", format!("{word:?} is not a kind; one of {}", kinds()), &mut problems);
                 continue;
             };
@@ -109,7 +111,7 @@ impl Channels {
     /// Whether that is a channel of test mode's own, where no money is.
     #[must_use]
     pub fn is_trial(&self, name: &str) -> bool {
-        self.all.get(name).is_some_and(|it| KINDS.iter().any(|kind| kind.name == it.kind && kind.test_only))
+        self.all.get(name).is_some_and(|it| kind_named(it.kind).is_some_and(|kind| kind.test_only))
     }
 
     /// Names of the others, which stand for accounts at real gateways.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Asked, Begin, Channel, Checkout, Claim, Kind, Refund, Refunded, Request, Verdict, terms};
+use super::contract::{Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Verdict};
+use super::kind::Kind;
+use super::terms;
 use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response, time};
 use crate::settings::{Form, Setting, Values};
 

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Asked, Channel, Kind};
-use crate::domain::{Millis, Payment, Rejection};
+use super::contract::{Asked, Channel};
+use super::kind::{Kind, Opens, Reference};
+use crate::domain::{Payment, Rejection};
 use crate::settings::{Form, Setting, Values};
 
 const KIND: Setting = Setting {
@@ -118,92 +119,12 @@ impl Default for Terms {
     }
 }
 
-/// Networks that a kind's gateway has published as its own; they change, so they are not enforced unless that is asked for.
-fn published(kind: &str) -> &'static [&'static str] {
-    match kind {
-        "wechat_v3" => &[
-            "101.226.103.0/25",
-            "140.207.54.0/25",
-            "121.51.58.128/25",
-            "183.3.234.0/25",
-            "58.251.80.0/25",
-            "121.51.30.128/25",
-            "203.205.219.128/25",
-            "81.71.199.64/32",
-            "81.71.198.25/32",
-            "81.71.199.59/32",
-            "175.24.214.208/32",
-            "175.24.211.24/32",
-            "175.24.213.135/32",
-            "109.244.180.23/32",
-            "114.132.203.119/32",
-            "43.139.43.69/32",
-        ],
-        _ => &[],
-    }
-}
-
-/// What a kind's payment must name again of what its attempt was opened with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reference {
-    /// The gateway's own number: a session, an invoice, an order.
-    Own,
-    /// When it was sent.
-    Time,
-    /// Where the coins go.
-    Address,
-    /// The way to pay that was asked for.
-    PayType,
-}
-
-/// Whose address a gateway wants to know when an attempt is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wants {
-    /// Nobody's.
-    Nobody,
-    /// Whoever asks for the payment; where nobody does who is known, it is opened by the buyer's click.
-    Asker,
-    /// The buyer's own, who cannot pay from another one: it is opened by the buyer's click.
-    Buyer,
-}
-
-/// How a kind's attempts are opened, and for how long what they lead to can be paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Opens {
-    /// Whose address the gateway is told.
-    pub wants: Wants,
-    /// How long it surely leads to a payment, in ms; `None`: as long as the order.
-    pub lives_ms: Option<Millis>,
-    /// The word of the setting `pay` that this holds for; `None`: for any.
-    pay: Option<&'static str>,
-}
-
-impl Opens {
-    /// With the order and for as long.
-    pub const ONCE: Self = Self { wants: Wants::Nobody, lives_ms: None, pay: None };
-
-    /// With the order, for so many minutes.
-    pub(super) const fn minutes(minutes: Millis) -> Self {
-        Self { lives_ms: Some(minutes * 60_000), ..Self::ONCE }
-    }
-
-    /// Told whose address it is for.
-    pub(super) const fn told(self, wants: Wants) -> Self {
-        Self { wants, ..self }
-    }
-
-    /// Where the setting `pay` has that word.
-    pub(super) const fn pay(self, word: &'static str) -> Self {
-        Self { pay: Some(word), ..self }
-    }
-
-    /// What holds for a section: the first row that fits.
-    fn of(kind: &Kind, v: &Values<'_>) -> Self {
-        // A value that is no text is told of by the kind.
-        let word = v.section().text("pay", &mut Vec::new());
-        let fits = |row: &&Self| row.pay.is_none_or(|pay| word.as_deref() == Some(pay));
-        kind.opens.iter().find(fits).copied().unwrap_or(Self::ONCE)
-    }
+/// What holds for a section: the first row that fits.
+fn opens_of(kind: &Kind, v: &Values<'_>) -> Opens {
+    // A value that is no text is told of by the kind.
+    let said = |setting: &Setting| v.section().text(setting.key, &mut Vec::new());
+    let fits = |row: &&Opens| row.when.is_none_or(|(setting, word)| said(setting).as_deref() == Some(word));
+    kind.opens.iter().find(fits).copied().unwrap_or(Opens::ONCE)
 }
 
 impl Terms {
@@ -217,14 +138,14 @@ impl Terms {
         };
         let mut sources: Vec<IpNet> = v.networks(&SOURCES);
         if !v.has(&SOURCES) {
-            sources = published(kind.name).iter().filter_map(|text| text.parse().ok()).collect();
+            sources = kind.sources.iter().filter_map(|text| text.parse().ok()).collect();
         }
         if check == Check::Enforce && sources.is_empty() {
             v.reject(&SOURCE_CHECK, "\"enforce\" needs sources: no callback would be believed");
         }
         let confirm =
             if v.has(&CONFIRM_FROM) { v.whole(&CONFIRM_FROM) } else { v.flag(&CONFIRM).filter(|all| *all).map(|_| 0) };
-        Self { retired, confirm, reference: kind.reference, opens: Opens::of(kind, v), sources, check }
+        Self { retired, confirm, reference: kind.reference, opens: opens_of(kind, v), sources, check }
     }
 
     /// Says what cannot hold for this channel.

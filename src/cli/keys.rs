@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::parts::Parts;
+use super::parts::FileParts;
 use super::{Context, Done, Failure, output};
 use crate::client::{Answered, Client};
 use crate::domain::ImportReport;
@@ -196,7 +196,7 @@ async fn import(context: &Context, client: Client, product: &str, (file, said): 
     let how = ImportWish { judged: true, as_lines: said.as_lines, ..ImportWish::default() };
     let bar = output::bar(length, true);
     let most = client.call::<ShowInfo>((), &Nothing).await?.import_bytes;
-    let mut parts = Parts::new(input, most.map_or(PART_BYTES, |most| PART_BYTES.min(most as usize)));
+    let mut parts = FileParts::new(input, most.map_or(PART_BYTES, |most| PART_BYTES.min(most as usize)));
     let mut jobs: JoinSet<Result<(ImportReport, u64), Failure>> = JoinSet::new();
     let mut total = ImportReport::default();
     loop {

@@ -12,7 +12,7 @@ use crate::shop::ImportReport;
 const LINE_BYTES: u64 = 131_072;
 
 /// Reads a file a part at a time: whole lines, and the number of the first.
-pub struct Parts {
+pub struct FileParts {
     input: Box<dyn BufRead + Send>,
     /// Most bytes of a part.
     most: usize,
@@ -34,7 +34,7 @@ struct Held {
 
 /// Some lines of a file.
 #[derive(Debug)]
-pub struct Part {
+pub struct FilePart {
     /// The number of the first, from 1.
     pub first: u64,
     /// The lines.
@@ -43,7 +43,7 @@ pub struct Part {
     pub read: u64,
 }
 
-impl Parts {
+impl FileParts {
     /// Reads `input` in parts of at most `most` bytes.
     #[must_use]
     pub fn new(input: Box<dyn BufRead + Send>, most: usize) -> Self {
@@ -70,8 +70,8 @@ impl Parts {
     ///
     /// # Errors
     /// The input cannot be read.
-    pub fn part(&mut self) -> std::io::Result<Option<Part>> {
-        let mut part = Part { first: self.line + 1, text: Vec::new(), read: 0 };
+    pub fn part(&mut self) -> std::io::Result<Option<FilePart>> {
+        let mut part = FilePart { first: self.line + 1, text: Vec::new(), read: 0 };
         let mut lines = 0;
         while let Some(line) = self.next_line(part.first + lines)? {
             // A line's end stands between two lines, and where there is room for it.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::{Outcome, Reason};
+
 /// A request from a gateway, as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Callback<'a> {
@@ -22,6 +24,111 @@ impl<'a> Callback<'a> {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
+    }
+}
+
+/// What became of a callback, as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallbackOutcome {
+    /// As [`Outcome`] has them.
+    Delivered,
+    /// See [`Outcome`].
+    Owed,
+    /// See [`Outcome`].
+    Held,
+    /// See [`Outcome`].
+    Extra,
+    /// See [`Outcome`].
+    Replayed,
+    /// See [`Outcome`].
+    Orphan,
+    /// Genuine, and of no payment.
+    Ignored,
+    /// Not believed.
+    Rejected,
+    /// Its address sends too much that is rejected.
+    Limited,
+    /// Its address was blocked by hand.
+    Blocked,
+    /// For a channel that is not configured.
+    NoChannel,
+    /// At an address that is nearly a callback's.
+    WrongAddress,
+    /// No request that can be read.
+    Unreadable,
+    /// Its gateway was asked and did not answer.
+    Silent,
+    /// Redis cannot settle it.
+    Unavailable,
+    /// Redis did not answer in time.
+    Timeout,
+    /// Redis has no room.
+    Full,
+}
+
+impl CallbackOutcome {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::Delivered,
+        Self::Owed,
+        Self::Held,
+        Self::Extra,
+        Self::Replayed,
+        Self::Orphan,
+        Self::Ignored,
+        Self::Rejected,
+        Self::Limited,
+        Self::Blocked,
+        Self::NoChannel,
+        Self::WrongAddress,
+        Self::Unreadable,
+        Self::Silent,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::Full,
+    ];
+
+    /// The word that metrics, logs and screens use; of what is a reason, too, the word of its row.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Owed => "owed",
+            Self::Held => Reason::Held.row().word,
+            Self::Extra => "extra",
+            Self::Replayed => "replayed",
+            Self::Orphan => Reason::Orphan.row().word,
+            Self::Ignored => "ignored",
+            Self::Rejected => "rejected",
+            Self::Limited => Reason::Limited.row().word,
+            Self::Blocked => Reason::Blocked.row().word,
+            Self::NoChannel => Reason::NoChannel.row().word,
+            Self::WrongAddress => Reason::WrongAddress.row().word,
+            Self::Unreadable => Reason::UnreadableRequest.row().word,
+            Self::Silent => Reason::Silent.row().word,
+            Self::Unavailable => Reason::Unavailable.row().word,
+            Self::Timeout => Reason::Timeout.row().word,
+            Self::Full => Reason::Full.row().word,
+        }
+    }
+
+    /// Reads a word; a newer kamid may have others.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}
+
+impl From<&Outcome> for CallbackOutcome {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Delivered(_) => Self::Delivered,
+            Outcome::Owed(_) => Self::Owed,
+            Outcome::Held(..) => Self::Held,
+            Outcome::Extra(_) => Self::Extra,
+            Outcome::Replayed(_) => Self::Replayed,
+            Outcome::Orphan(_) => Self::Orphan,
+        }
     }
 }
 
@@ -106,5 +213,22 @@ impl Call {
     #[must_use]
     pub fn kept(self, name: impl Into<String>, seconds: u64) -> Self {
         Self { name: name.into(), keep_s: seconds, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{PaymentState, Rejection};
+
+    #[test]
+    fn every_outcome_has_a_word_of_its_own_and_a_payments_is_the_same() {
+        for outcome in CallbackOutcome::ALL {
+            assert_eq!(CallbackOutcome::of(outcome.as_str()), Some(outcome));
+        }
+        assert_eq!(CallbackOutcome::of("gifted"), None);
+        for outcome in [Outcome::Replayed(PaymentState::Settled), Outcome::Orphan(Rejection::OrderMismatch)] {
+            assert_eq!(CallbackOutcome::from(&outcome).as_str(), outcome.as_str());
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How Redis is, for the dashboard and for the guard of new orders.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(default)]
-pub struct Health {
+pub struct RedisHealth {
     /// Its version.
     pub version: String,
     /// Bytes in use.

@@ -146,13 +146,13 @@ impl fmt::Debug for OrderId {
 
 /// Which of an order's ways to pay: two characters of base 36 behind the order's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Attempt([u8; 2]);
+pub struct AttemptNo([u8; 2]);
 
-impl Attempt {
+impl AttemptNo {
     /// The first way to pay an order.
     pub const FIRST: Self = Self(*b"01");
 
-    /// Attempt number `n`, counted from 1, at most 1,295.
+    /// AttemptNo number `n`, counted from 1, at most 1,295.
     #[must_use]
     pub fn number(n: u16) -> Self {
         let mut text = [0u8; 2];
@@ -167,7 +167,7 @@ impl Attempt {
     }
 }
 
-impl std::str::FromStr for Attempt {
+impl std::str::FromStr for AttemptNo {
     type Err = BadId;
 
     fn from_str(text: &str) -> Result<Self, BadId> {
@@ -183,7 +183,15 @@ pub struct PaymentNo {
     /// The order.
     pub order: OrderId,
     /// Which of its attempts.
-    pub attempt: Attempt,
+    pub attempt: AttemptNo,
+}
+
+impl PaymentNo {
+    /// The order that a payment number is of; any other number as it is.
+    #[must_use]
+    pub fn order_part(number: &str) -> &str {
+        number.get(..20).filter(|_| number.parse::<Self>().is_ok()).unwrap_or(number)
+    }
 }
 
 impl std::str::FromStr for PaymentNo {
@@ -221,6 +229,14 @@ mod tests {
         assert_eq!(Slot::of_number("KO251123160000L7U2REDP").index(), 40);
         assert_eq!(Slot::of_number(""), Slot::new(0));
         assert!(Slot::of_number("-_x").index() < SLOTS);
+    }
+
+    #[test]
+    fn only_a_payment_number_has_an_order_part() {
+        assert_eq!(PaymentNo::order_part("KO251123160000L7U2RE01"), "KO251123160000L7U2RE");
+        for other in ["KO251123160000L7U2RE", "KO251123160000L7U2RE0l", "KO251123160000L7U2R\u{e9}01", "NOBODY-1", ""] {
+            assert_eq!(PaymentNo::order_part(other), other);
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
 use super::text::printable;
+use super::{Millis, Reason};
 
 /// Largest raw request kept of one incident, in bytes of its JSON.
 const REQUEST_BYTES: usize = 16_384;
@@ -59,8 +59,8 @@ pub struct Incident {
     pub at: Millis,
     /// The channel; empty where there is none.
     pub channel: String,
-    /// The reason's word.
-    pub reason: String,
+    /// Why.
+    pub reason: Reason,
     /// The reason in a sentence, and what to do.
     pub advice: String,
     /// Where it came from.
@@ -85,7 +85,7 @@ pub struct Brief {
     pub id: String,
     pub at: Millis,
     pub channel: String,
-    pub reason: String,
+    pub reason: Reason,
     pub address: String,
     pub number: String,
     pub status: u16,

@@ -4,7 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, Due, Millis, Money, Notice, OrderId, Payment, PaymentState, ProductId};
+use super::text::printable;
+use super::{AttemptNo, Due, Millis, Money, Notice, Operator, OrderId, Payment, PaymentState, ProductId, Trade};
+
+/// Longest reason in a line of the history.
+const WHY: usize = 200;
+/// What the history calls a payment that a person stated.
+pub const MARK_PAID: &str = "mark-paid";
+/// What the history calls a payment that a person counted for the order.
+pub const ADOPT: &str = "adopt";
 
 /// When a key is counted as taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,23 +108,85 @@ pub struct Order {
     /// Why it is held.
     pub why: Option<String>,
     /// The ways to pay it, oldest first.
-    pub attempts: Vec<(Attempt, Due)>,
-    /// What the gateway answered when an attempt was opened, for those that had to ask it.
-    pub opened: Vec<(Attempt, Opened)>,
+    pub attempts: Vec<Attempt>,
     /// When its gateway was asked to give the money back, the first first, where it knows a refund by its time.
     pub refunds: Vec<Millis>,
-    /// What people did to it, a line each.
+    /// What people did to it, a [`HistoryLine`] each.
     pub log: String,
     /// What its buyer was told; `None`: nothing was to be.
     pub notice: Option<Notice>,
 }
 
 impl Order {
+    /// The way to pay it of that number.
+    #[must_use]
+    pub fn attempt(&self, no: AttemptNo) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.no == no)
+    }
+
+    /// What people did to it, the first first.
+    pub fn history(&self) -> impl Iterator<Item = HistoryLine> {
+        self.log.lines().filter_map(HistoryLine::read)
+    }
+
     /// What an attempt was opened with, where something was kept.
     #[must_use]
-    pub fn opening(&self, attempt: Attempt) -> Option<&Opened> {
-        self.opened.iter().find(|(known, _)| *known == attempt).map(|(_, opened)| opened)
+    pub fn opening(&self, no: AttemptNo) -> Option<&Opened> {
+        self.attempt(no)?.opened.as_ref()
     }
+}
+
+/// What a person did to an order: a line of its history, `at|by|what|why`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryLine {
+    /// When.
+    pub at: Millis,
+    /// Who.
+    pub by: String,
+    /// What, in words without a bar.
+    pub what: String,
+    /// Why; it may hold bars.
+    pub why: String,
+}
+
+impl HistoryLine {
+    /// Of what an operator does now.
+    #[must_use]
+    pub fn new(at: Millis, by: &Operator, what: &str, why: &str) -> Self {
+        Self { at, by: by.name().to_owned(), what: what.to_owned(), why: printable(why.trim(), WHY) }
+    }
+
+    fn read(line: &str) -> Option<Self> {
+        let mut parts = line.splitn(4, '|');
+        let at = parts.next()?.parse().ok()?;
+        let [by, what, why] = [parts.next()?, parts.next()?, parts.next()?].map(str::to_owned);
+        Some(Self { at, by, what, why })
+    }
+
+    /// Whether it says that a payment was stated by a person, or counted for the order by one: the payment may have come
+    /// under another number than the one that it counts for.
+    #[must_use]
+    pub fn states_payment(&self) -> bool {
+        matches!(self.what.as_str(), MARK_PAID | ADOPT)
+    }
+}
+
+impl fmt::Display for HistoryLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, by, what, why } = self;
+        writeln!(f, "{at}|{by}|{what}|{why}")
+    }
+}
+
+/// One way to pay an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Which.
+    pub no: AttemptNo,
+    /// What it must be paid with.
+    pub due: Due,
+    /// What the gateway answered when it was opened, where that had to be asked.
+    pub opened: Option<Opened>,
 }
 
 /// What an attempt was opened with.
@@ -148,6 +218,12 @@ pub struct PaymentRecord {
 }
 
 impl PaymentRecord {
+    /// What its gateway calls it.
+    #[must_use]
+    pub fn trade(&self) -> Trade {
+        Trade::new(&self.channel, &self.trade_no)
+    }
+
     /// The payment it was, to be settled again for another order.
     #[must_use]
     pub fn payment(&self) -> Payment {
@@ -192,4 +268,22 @@ pub struct OrderView {
     /// The keys, each by itself: never joined, since a key may hold any character.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<String>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_history_reads_back_and_only_two_state_a_payment() {
+        let root = Operator::root();
+        let line = HistoryLine::new(5, &root, "refund", " by hand | twice\n");
+        assert_eq!(HistoryLine::read(line.to_string().trim_end_matches('\n')), Some(line.clone()));
+        assert!(line.to_string().ends_with("|refund|by hand | twice\n") && line.to_string().lines().count() == 1);
+        let states = |what: &str| HistoryLine::new(5, &root, what, "seen").states_payment();
+        assert_eq!([MARK_PAID, ADOPT, "approve", "replace key 1"].map(states), [true, true, false, false]);
+        for broken in ["", "5|root|adopt", "soon|root|adopt|x"] {
+            assert_eq!(HistoryLine::read(broken), None, "{broken}");
+        }
+    }
 }

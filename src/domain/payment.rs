@@ -1,10 +1,10 @@
-//! What a verified callback states, why one is rejected, and what became of a payment.
+//! What a verified callback states, and what became of a payment.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Currency, Millis, Money, ProductId};
+use super::{Currency, Millis, Money, ProductId, Rejection, Trade};
 
 /// What a verified callback states.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,12 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// What its gateway calls it.
+    #[must_use]
+    pub fn trade(&self) -> Trade {
+        Trade::new(&self.channel, &self.trade_no)
+    }
+
     /// A payment that says no more than it must.
     #[must_use]
     pub fn new(number: &str, trade_no: &str, paid: Money, channel: &str) -> Self {
@@ -67,189 +73,6 @@ impl std::str::FromStr for Due {
         let currency: Currency = currency.parse().map_err(|_| ())?;
         let minor = minor.parse().map_err(|_| ())?;
         Ok(Self { channel: channel.to_owned(), amount: Money { minor, currency } })
-    }
-}
-
-/// Why a callback was refused. Its word is what incidents, metrics and vectors say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rejection {
-    /// The signature does not fit.
-    BadSignature,
-    /// No signature at all.
-    MissingSignature,
-    /// A field that must be there is missing or empty.
-    MissingField,
-    /// A parameter came twice.
-    DuplicateParameter,
-    /// Bytes that cannot be read, or a field with characters it may not have.
-    Malformed,
-    /// Text that is not UTF-8.
-    NonUtf8,
-    /// Past a limit of size.
-    TooLarge,
-    /// Its body did not come whole, or not in time.
-    Incomplete,
-    /// Another merchant's account.
-    MerchantMismatch,
-    /// Another way to pay than was asked for.
-    TypeMismatch,
-    /// An amount that is not exact digits.
-    AmountMalformed,
-    /// Another amount than is due.
-    AmountMismatch,
-    /// Another currency than is due.
-    CurrencyMismatch,
-    /// A signature algorithm other than the configured one.
-    SignTypeMismatch,
-    /// A certificate that leads to no root we believe, is not the gateway's or has run out.
-    CertUntrusted,
-    /// It is signed with a key that is not configured.
-    KeyUnknown,
-    /// Signed, and what is sealed inside cannot be opened.
-    DecryptFailed,
-    /// Too old or from the future.
-    StaleTimestamp,
-    /// It calls itself a payment and says that nothing was paid.
-    StatusNotPaid,
-    /// Another order's, session's, invoice's or address's than the attempt was opened with.
-    OrderMismatch,
-    /// No such order.
-    OrderUnknown,
-    /// The order's attempt belongs to another channel.
-    ChannelMismatch,
-    /// It comes from an address that is not its gateway's.
-    SourceRefused,
-    /// The gateway itself, when asked, says that it was not paid.
-    Unconfirmed,
-    /// Another method than the gateway uses, or a body of an unknown type.
-    MethodNotAllowed,
-}
-
-impl Rejection {
-    /// Every reason.
-    pub const ALL: [Self; 25] = [
-        Self::BadSignature,
-        Self::MissingSignature,
-        Self::MissingField,
-        Self::DuplicateParameter,
-        Self::Malformed,
-        Self::NonUtf8,
-        Self::TooLarge,
-        Self::Incomplete,
-        Self::MerchantMismatch,
-        Self::TypeMismatch,
-        Self::AmountMalformed,
-        Self::AmountMismatch,
-        Self::CurrencyMismatch,
-        Self::SignTypeMismatch,
-        Self::CertUntrusted,
-        Self::KeyUnknown,
-        Self::DecryptFailed,
-        Self::StaleTimestamp,
-        Self::StatusNotPaid,
-        Self::OrderMismatch,
-        Self::OrderUnknown,
-        Self::ChannelMismatch,
-        Self::SourceRefused,
-        Self::Unconfirmed,
-        Self::MethodNotAllowed,
-    ];
-
-    /// Its word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BadSignature => "bad_signature",
-            Self::MissingSignature => "missing_signature",
-            Self::MissingField => "missing_field",
-            Self::DuplicateParameter => "duplicate_parameter",
-            Self::Malformed => "malformed",
-            Self::NonUtf8 => "non_utf8",
-            Self::TooLarge => "too_large",
-            Self::Incomplete => "incomplete",
-            Self::MerchantMismatch => "merchant_mismatch",
-            Self::TypeMismatch => "type_mismatch",
-            Self::AmountMalformed => "amount_malformed",
-            Self::AmountMismatch => "amount_mismatch",
-            Self::CurrencyMismatch => "currency_mismatch",
-            Self::SignTypeMismatch => "sign_type_mismatch",
-            Self::CertUntrusted => "cert_untrusted",
-            Self::KeyUnknown => "key_unknown",
-            Self::DecryptFailed => "decrypt_failed",
-            Self::StaleTimestamp => "stale_timestamp",
-            Self::StatusNotPaid => "status_not_paid",
-            Self::OrderMismatch => "order_mismatch",
-            Self::OrderUnknown => "order_unknown",
-            Self::ChannelMismatch => "channel_mismatch",
-            Self::SourceRefused => "source_refused",
-            Self::Unconfirmed => "unconfirmed",
-            Self::MethodNotAllowed => "method_not_allowed",
-        }
-    }
-
-    /// The reason in a sentence, and what to do, for an operator.
-    #[must_use]
-    pub const fn advice(self) -> &'static str {
-        match self {
-            Self::BadSignature => {
-                "The signature does not fit the channel's key: compare the key here with the one in the merchant's console; many from one address are a forger. Who paid meanwhile: `kamid order query ID` once the key is right."
-            }
-            Self::MissingSignature => "There is no signature: not from the gateway, or a proxy dropped the query.",
-            Self::MissingField => {
-                "A required field is missing or empty: a proxy may cut the query, or the gateway speaks another protocol version."
-            }
-            Self::DuplicateParameter => {
-                "A parameter came twice, so two readers could disagree: refused whatever its signature."
-            }
-            Self::Malformed => {
-                "A field holds characters it may not have: someone may be moving field borders inside the signed text."
-            }
-            Self::NonUtf8 => "The text is not UTF-8.",
-            Self::TooLarge => "The request is past its size limit.",
-            Self::Incomplete => {
-                "Its body did not come whole within limits.read_seconds: the line to the gateway or to a proxy is slow or breaks; the gateway will repeat it."
-            }
-            Self::MerchantMismatch => "It is for another merchant account: check the channel's pid.",
-            Self::TypeMismatch => "It was paid another way than was asked for.",
-            Self::AmountMalformed => "The amount is not exact digits.",
-            Self::AmountMismatch => "Another amount than is due was paid: approve or refund the order.",
-            Self::CurrencyMismatch => "Another currency than is due was paid: approve or refund the order.",
-            Self::SignTypeMismatch => "It names a signature algorithm other than the configured one.",
-            Self::CertUntrusted => {
-                "Its certificate leads to no root we believe, is not the gateway's or has run out: check the configured certificates."
-            }
-            Self::KeyUnknown => {
-                "It is signed with a key or certificate that is not configured: the gateway may have changed to a new one. Compare with its console."
-            }
-            Self::DecryptFailed => {
-                "It is signed, but what is inside cannot be opened: check the API key it is sealed with."
-            }
-            Self::StaleTimestamp => "It is too old or from the future: check this machine's clock.",
-            Self::StatusNotPaid => "It calls itself a payment and says that nothing was paid.",
-            Self::OrderMismatch => {
-                "Genuine, but made for another session, invoice, address or time than the order was opened with. It is kept as an orphan: adopt or refund it."
-            }
-            Self::OrderUnknown => {
-                "Genuine, but no such order: it may be early, long expired, or for another shop on the same account. It is kept as an orphan: adopt or refund it."
-            }
-            Self::ChannelMismatch => {
-                "Genuine, but the order was to be paid through another channel. It is kept as an orphan: adopt or refund it."
-            }
-            Self::SourceRefused => {
-                "It comes from an address that is not among the channel's sources: a forger, or the gateway has new ones. If a proxy of yours stands in front, name it in server.trusted_proxies."
-            }
-            Self::Unconfirmed => {
-                "It is signed, and the gateway itself says that it was not paid: somebody may have the key. Change it in the gateway's console."
-            }
-            Self::MethodNotAllowed => "Another method than the gateway uses, or a body of an unknown type.",
-        }
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

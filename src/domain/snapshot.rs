@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::{Brief, Danger, Doubt, Health, Millis, NoticeState, Stock, Trouble};
+use super::{Brief, Danger, Doubt, Millis, NoticeState, RedisHealth, Stock, Trouble};
 
 /// Version of this format.
 pub const FORMAT: u32 = 2;
@@ -226,7 +226,7 @@ pub struct Surroundings {
     /// Every configured channel.
     pub channels: BTreeMap<String, ChannelState>,
     /// How Redis is.
-    pub redis: Health,
+    pub redis: RedisHealth,
     /// Check values of the key ring's parts: a new key is used once all instances hold it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ring: BTreeMap<String, String>,

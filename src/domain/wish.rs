@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::order::MARK_PAID;
+
 /// What a buyer wants.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +70,7 @@ impl Action {
             Self::Approve => "approve",
             Self::Reject => "reject",
             Self::Refund => "refund",
-            Self::MarkPaid => "mark-paid",
+            Self::MarkPaid => MARK_PAID,
             Self::Replace => "replace",
             Self::Redeliver => "redeliver",
             Self::Resend => "resend",

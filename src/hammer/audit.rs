@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::HammerError;
 use super::engine::Sent;
-use super::mix::{Request, Ticket};
-use super::stats::Heard;
-use super::target::Target;
+use super::mix::{RequestKind, Ticket};
+use super::stats::Ending;
+use super::target::Prepared;
 use crate::domain::{OrderState, PaymentState, Stock, Violation};
 use crate::wire::orders::{LookWish, OrderLook};
 use crate::wire::payments::PaymentView;
@@ -48,9 +48,9 @@ impl Audit {
     }
 
     /// Holds one visit against its order.
-    fn visit(&mut self, target: &Target, visit: u32, sent: &Sent, look: &OrderLook) {
+    fn visit(&mut self, target: &Prepared, visit: u32, sent: &Sent, look: &OrderLook) {
         let heard = |request| sent.heard.get(&Ticket { visit, request }).map(Vec::as_slice).unwrap_or_default();
-        let told = |request| heard(request).contains(&Heard::Success);
+        let told = |request| heard(request).contains(&Ending::Success);
         let paid = |request| {
             let trade = target.trade(Ticket { visit, request });
             look.payments.iter().find(|payment| payment.trade_no == trade)
@@ -60,7 +60,7 @@ impl Audit {
         let is =
             |wanted: &[OrderState]| look.state.as_ref().and_then(Word::known).is_some_and(|at| wanted.contains(at));
         *self.states.entry(state.clone()).or_default() += 1;
-        for request in [Request::Right, Request::Less] {
+        for request in [RequestKind::Right, RequestKind::Less] {
             self.answers(&look.id, request, heard(request));
             if !told(request) {
                 continue;
@@ -71,25 +71,25 @@ impl Audit {
             }
         }
         let kept = is(&[OrderState::Delivered, OrderState::Owed, OrderState::Held]);
-        if (told(Request::Right) || told(Request::Less)) && !kept {
+        if (told(RequestKind::Right) || told(RequestKind::Less)) && !kept {
             self.add("lost", &look.id, format!("paid and told success, and the order is {state}"));
         }
-        if heard(Request::Right).iter().any(|heard| heard.unknown()) && !told(Request::Right) {
+        if heard(RequestKind::Right).iter().any(|heard| heard.unknown()) && !told(RequestKind::Right) {
             self.uncertain += 1;
         }
         let sold = is(&[OrderState::Delivered, OrderState::Owed]);
-        if sold && (heard(Request::Right).is_empty() || paid(Request::Right).is_none()) {
+        if sold && (heard(RequestKind::Right).is_empty() || paid(RequestKind::Right).is_none()) {
             self.add("unpaid", &look.id, format!("the order is {state}, and was never paid right"));
         }
         // Where the gateway's number is the attempt's, a payment stands under it that nobody forged.
-        if told(Request::Bent) || (!heard(Request::Bent).is_empty() && paid(Request::Bent).is_some()) {
+        if told(RequestKind::Bent) || (!heard(RequestKind::Bent).is_empty() && paid(RequestKind::Bent).is_some()) {
             self.add("believed", &look.id, "a forged callback was believed".to_owned());
         }
         let due = if is(&[OrderState::Delivered]) { look.quantity } else { 0 };
         if look.keys != due {
             self.add("quantity", &look.id, format!("{state} with {} keys of {}", look.keys, look.quantity));
         }
-        self.stranger(heard(Request::Stranger), paid(Request::Stranger), look);
+        self.stranger(heard(RequestKind::Stranger), paid(RequestKind::Stranger), look);
         if let Some(keys) = sent.shown.get(&visit)
             && keys.len() as u64 != look.keys
         {
@@ -98,7 +98,7 @@ impl Audit {
     }
 
     /// The run's product: its orders hold what it gave, no more than there was, and its keys add up.
-    async fn product(&mut self, target: &Target, given: u64) -> Result<(), HammerError> {
+    async fn product(&mut self, target: &Prepared, given: u64) -> Result<(), HammerError> {
         let product = target.client.call::<ShowProduct>(target.product.as_str(), &Nothing).await?;
         let stock = product.stock.counted;
         if stock.given != given {
@@ -116,7 +116,7 @@ impl Audit {
     }
 
     /// No two buyers were shown the same key.
-    fn keys_shown(&mut self, target: &Target, sent: &Sent) {
+    fn keys_shown(&mut self, target: &Prepared, sent: &Sent) {
         let mut known = HashSet::new();
         let mut visits: Vec<(&u32, &Vec<String>)> = sent.shown.iter().collect();
         visits.sort_unstable();
@@ -130,21 +130,21 @@ impl Audit {
     }
 
     /// A number nobody gave: refused, and its money on record all the same.
-    fn stranger(&mut self, heard: &[Heard], paid: Option<&PaymentView>, look: &OrderLook) {
-        if heard.contains(&Heard::Success) {
+    fn stranger(&mut self, heard: &[Ending], paid: Option<&PaymentView>, look: &OrderLook) {
+        if heard.contains(&Ending::Success) {
             self.add("believed", &look.id, "a payment for a number nobody gave was told success".to_owned());
         }
-        if heard.contains(&Heard::Refused) && paid.is_none_or(|paid| !paid.state.is(PaymentState::Orphan)) {
+        if heard.contains(&Ending::Refused) && paid.is_none_or(|paid| !paid.state.is(PaymentState::Orphan)) {
             self.add("unrecorded", &look.id, "a genuine payment for an unknown number is not kept".to_owned());
         }
     }
 
     /// A genuine callback is never refused nor throttled, and its repeats hear the same.
-    fn answers(&mut self, id: &str, request: Request, heard: &[Heard]) {
-        if heard.contains(&Heard::Refused) {
+    fn answers(&mut self, id: &str, request: RequestKind, heard: &[Ending]) {
+        if heard.contains(&Ending::Refused) {
             self.add("refused", id, format!("{request:?}, which is genuine, was refused"));
         }
-        if heard.contains(&Heard::Limited) {
+        if heard.contains(&Ending::Limited) {
             self.add("throttled", id, format!("{request:?}, which is genuine, was answered 429"));
         }
         let mut certain = heard.iter().filter(|heard| !heard.unknown());
@@ -160,7 +160,7 @@ impl Audit {
 ///
 /// # Errors
 /// The daemon is not ready within `patience`, or its answers cannot be read.
-pub async fn audit(target: &Target, sent: &Sent, patience: Duration) -> Result<Audit, HammerError> {
+pub async fn audit(target: &Prepared, sent: &Sent, patience: Duration) -> Result<Audit, HammerError> {
     wait_until_ready(target, patience).await?;
     let mut visits: Vec<u32> = sent.heard.keys().map(|ticket| ticket.visit).collect();
     visits.sort_unstable();
@@ -194,7 +194,7 @@ pub async fn audit(target: &Target, sent: &Sent, patience: Duration) -> Result<A
 ///
 /// # Errors
 /// The daemon does not answer.
-pub async fn shop(target: &Target, audit: &mut Audit) -> Result<(), HammerError> {
+pub async fn shop(target: &Prepared, audit: &mut Audit) -> Result<(), HammerError> {
     let whole = target.client.audit(|_, _, _| {}).await?;
     audit.whole_shop = true;
     for Violation { kind, what, detail } in whole.violations {
@@ -203,7 +203,7 @@ pub async fn shop(target: &Target, audit: &mut Audit) -> Result<(), HammerError>
     Ok(())
 }
 
-async fn wait_until_ready(target: &Target, patience: Duration) -> Result<(), HammerError> {
+async fn wait_until_ready(target: &Prepared, patience: Duration) -> Result<(), HammerError> {
     let began = Instant::now();
     loop {
         if target.client.call::<ShowInfo>((), &Nothing).await.is_ok_and(|info| info.ready) {

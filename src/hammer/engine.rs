@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::mix::{Kind, Request, Ticket, tickets};
+use super::mix::{RequestKind, Ticket, VisitKind, tickets};
 use super::schedule::Schedule;
-use super::stats::{Heard, Sample, Stats};
-use super::target::Target;
+use super::stats::{Ending, Sample, Stats};
+use super::target::Prepared;
 use super::wire::Wire;
 use super::{buyer, message};
 
@@ -23,14 +23,14 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How requests follow each other.
 #[derive(Debug, Clone, Copy)]
-pub enum Pace {
+pub enum Arrivals {
     /// Each at its own instant, whatever the server does.
     Open(Schedule),
     /// Each connection sends its next when it has the answer to its last, for so long.
     Closed(Duration),
 }
 
-impl Pace {
+impl Arrivals {
     /// Requests a second that are due, on average; `None` in a closed loop.
     #[must_use]
     pub fn offered(&self) -> Option<f64> {
@@ -45,9 +45,9 @@ impl Pace {
 #[derive(Debug, Clone)]
 pub struct Load {
     /// What is sent.
-    pub visits: Vec<Kind>,
+    pub visits: Vec<VisitKind>,
     /// How it is spread.
-    pub pace: Pace,
+    pub pace: Arrivals,
     /// Most requests under way at once; in a closed loop, visits.
     pub connections: usize,
     /// How long a buyer thinks between his order and his payment, on average.
@@ -60,13 +60,13 @@ pub struct Load {
 #[derive(Debug, Clone, Default)]
 pub struct Sent {
     /// What was heard of each request that was sent.
-    pub heard: HashMap<Ticket, Vec<Heard>>,
+    pub heard: HashMap<Ticket, Vec<Ending>>,
     /// The keys that each buyer was shown.
     pub shown: HashMap<u32, Vec<String>>,
 }
 
 impl Sent {
-    pub(super) fn add(&mut self, ticket: Ticket, heard: Heard) {
+    pub(super) fn add(&mut self, ticket: Ticket, heard: Ending) {
         self.heard.entry(ticket).or_default().push(heard);
     }
 
@@ -110,7 +110,7 @@ impl Source {
 
 /// What all that send share.
 pub(super) struct Run {
-    pub target: Target,
+    pub target: Prepared,
     pub think: Duration,
     pub seed: u64,
     pub stop: Arc<AtomicBool>,
@@ -119,7 +119,7 @@ pub(super) struct Run {
     /// The gateway's connections that are free, for payments that follow from orders.
     pub gateway: Mutex<Vec<Wire>>,
     list: Vec<Ticket>,
-    kinds: Vec<Kind>,
+    kinds: Vec<VisitKind>,
     started: Instant,
     stats: Arc<Stats>,
 }
@@ -137,7 +137,7 @@ impl Run {
     }
 
     /// Counts an answer that is here now.
-    pub fn record(&self, ticket: Ticket, heard: Heard, timing: &Timing) {
+    pub fn record(&self, ticket: Ticket, heard: Ending, timing: &Timing) {
         self.stats.record(Sample {
             request: ticket.request,
             heard,
@@ -145,7 +145,7 @@ impl Run {
             latency: timing.due.elapsed(),
             lag: timing.lag,
             scheduled: timing.scheduled,
-            slow: self.kinds.get(ticket.visit as usize) == Some(&Kind::Slow),
+            slow: self.kinds.get(ticket.visit as usize) == Some(&VisitKind::Slow),
         });
     }
 
@@ -162,7 +162,7 @@ impl Run {
 }
 
 /// Sends a load; returns when all is answered, or soon after `stop`.
-pub async fn run(target: &Target, load: &Load, stats: Arc<Stats>, stop: Arc<AtomicBool>) -> Sent {
+pub async fn run(target: &Prepared, load: &Load, stats: Arc<Stats>, stop: Arc<AtomicBool>) -> Sent {
     let started = Instant::now();
     let before = worked();
     let run = Arc::new(Run {
@@ -180,17 +180,17 @@ pub async fn run(target: &Target, load: &Load, stats: Arc<Stats>, stop: Arc<Atom
     let (dues, due) = async_channel::unbounded();
     let next = Arc::new(AtomicUsize::new(0));
     let clock = match load.pace {
-        Pace::Open(schedule) => {
+        Arrivals::Open(schedule) => {
             let run = Arc::clone(&run);
             Some(std::thread::spawn(move || tick(schedule, &run, &dues)))
         }
-        Pace::Closed(_) => None,
+        Arrivals::Closed(_) => None,
     };
     let mut connections = JoinSet::new();
     for _ in 0..load.connections {
         let source = match load.pace {
-            Pace::Open(_) => Source::Clock(due.clone()),
-            Pace::Closed(lasts) => Source::List(Arc::clone(&next), started + lasts),
+            Arrivals::Open(_) => Source::Clock(due.clone()),
+            Arrivals::Closed(lasts) => Source::List(Arc::clone(&next), started + lasts),
         };
         connections.spawn(connection(Arc::clone(&run), source));
     }
@@ -250,7 +250,7 @@ async fn connection(run: Arc<Run>, source: Source) -> Sent {
         let lag = handed.saturating_duration_since(due) + handed.max(free).elapsed();
         let timing = Timing { due, lag, scheduled: true };
         let mut made = None;
-        let heard = if ticket.request == Request::Order {
+        let heard = if ticket.request == RequestKind::Order {
             let mut own = Wire::new(target.address, target.buyer(ticket.visit));
             let heard;
             (heard, made) = match own.exchange(&request, false, PATIENCE).await {
@@ -259,8 +259,8 @@ async fn connection(run: Arc<Run>, source: Source) -> Sent {
             };
             heard
         } else {
-            let wire = if ticket.request == Request::Bent { &mut stranger } else { &mut wire };
-            match wire.exchange(&request, kind == Kind::Slow, PATIENCE).await {
+            let wire = if ticket.request == RequestKind::Bent { &mut stranger } else { &mut wire };
+            match wire.exchange(&request, kind == VisitKind::Slow, PATIENCE).await {
                 Ok(answer) => target.heard(&answer),
                 Err(silence) => silence.into(),
             }
@@ -270,7 +270,7 @@ async fn connection(run: Arc<Run>, source: Source) -> Sent {
         if let Some(made) = made {
             target.remember(ticket.visit as usize, made).await;
         }
-        if heard == Heard::Created && kind == Kind::Buyer {
+        if heard == Ending::Created && kind == VisitKind::Buyer {
             let visit = buyer::after_order(Arc::clone(&run), ticket.visit);
             match source {
                 // Who thinks keeps nobody else waiting.

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::report::Report;
-use super::stats::Heard;
+use super::report::RunReport;
+use super::stats::Ending;
 
 /// The search ends when the two rates are this close.
 const CLOSE: f64 = 1.08;
@@ -24,7 +24,7 @@ pub struct Bounds {
 
 /// One trial of a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Step {
+pub struct Trial {
     /// Requests a second that were asked for.
     pub rate: f64,
     /// Requests a second that were due.
@@ -43,12 +43,12 @@ pub struct Step {
     pub load_was_the_bottleneck: bool,
 }
 
-impl Step {
+impl Trial {
     /// What a run says of its rate.
     #[must_use]
-    pub fn of(report: &Report, rate: f64, bounds: Bounds) -> Self {
+    pub fn of(report: &RunReport, rate: f64, bounds: Bounds) -> Self {
         let totals = &report.totals;
-        let unknown: u64 = totals.heard.iter().filter(|((_, heard), _)| Heard::unknown(*heard)).map(|(_, n)| n).sum();
+        let unknown: u64 = totals.heard.iter().filter(|((_, heard), _)| Ending::unknown(*heard)).map(|(_, n)| n).sum();
         let errors_percent = 100.0 * unknown as f64 / (totals.answered + totals.unanswered).max(1) as f64;
         let p99_ms = totals.latency.value_at_quantile(0.99) as f64 / 1000.0;
         let held = p99_ms <= bounds.p99_ms && errors_percent <= bounds.errors_percent;
@@ -80,7 +80,7 @@ impl Tried {
     }
 }
 
-fn tried(steps: &[Step]) -> Vec<Tried> {
+fn tried(steps: &[Trial]) -> Vec<Tried> {
     let mut rates: Vec<Tried> = Vec::new();
     for step in steps {
         if rates.last().is_none_or(|last| last.rate.total_cmp(&step.rate).is_ne()) {
@@ -96,7 +96,7 @@ fn tried(steps: &[Step]) -> Vec<Tried> {
 /// The rate to try next, the same one again until its trials agree; `None` when the knee is known well enough, or there is
 /// none.
 #[must_use]
-pub fn next(steps: &[Step], first: f64) -> Option<f64> {
+pub fn next(steps: &[Trial], first: f64) -> Option<f64> {
     let rates = tried(steps);
     if let Some(last) = rates.last().filter(|last| last.verdict().is_none()) {
         return Some(last.rate);
@@ -118,7 +118,7 @@ pub fn next(steps: &[Step], first: f64) -> Option<f64> {
 
 /// The highest rate that held, below the lowest that did not.
 #[must_use]
-pub fn knee(steps: &[Step]) -> Option<f64> {
+pub fn knee(steps: &[Trial]) -> Option<f64> {
     let rates = tried(steps);
     let broke = rates.iter().filter(|rate| rate.verdict() == Some(false)).map(|rate| rate.rate);
     let broke = broke.fold(f64::INFINITY, f64::min);
@@ -128,7 +128,7 @@ pub fn knee(steps: &[Step]) -> Option<f64> {
 
 /// How far the trials of a search lie apart.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
+pub struct TrialSpread {
     /// Trials of the knee.
     pub trials: usize,
     /// Of those, which held.
@@ -141,12 +141,12 @@ pub struct Spread {
 
 /// How far the trials lie apart, at the knee and around it.
 #[must_use]
-pub fn spread(steps: &[Step], knee: f64) -> Spread {
-    let at: Vec<&Step> = steps.iter().filter(|step| step.rate.total_cmp(&knee).is_eq()).collect();
+pub fn spread(steps: &[Trial], knee: f64) -> TrialSpread {
+    let at: Vec<&Trial> = steps.iter().filter(|step| step.rate.total_cmp(&knee).is_eq()).collect();
     let p99 = || at.iter().map(|step| step.p99_ms);
     let rates = tried(steps);
     let unsure = || rates.iter().filter(|rate| rate.held > 0 && rate.broke > 0).map(|rate| rate.rate);
-    Spread {
+    TrialSpread {
         trials: at.len(),
         held: at.iter().filter(|step| step.held).count(),
         p99_ms: [p99().fold(f64::INFINITY, f64::min), p99().fold(0.0, f64::max)],
@@ -158,8 +158,8 @@ pub fn spread(steps: &[Step], knee: f64) -> Spread {
 mod tests {
     use super::*;
 
-    fn step(rate: f64, held: bool) -> Step {
-        Step {
+    fn step(rate: f64, held: bool) -> Trial {
+        Trial {
             rate,
             offered: rate,
             achieved: rate,
@@ -172,7 +172,7 @@ mod tests {
     }
 
     /// Searches where a trial of a rate holds as that says: the trial's number, its rate.
-    fn search(first: f64, holds: impl Fn(usize, f64) -> bool) -> (Vec<Step>, Option<f64>) {
+    fn search(first: f64, holds: impl Fn(usize, f64) -> bool) -> (Vec<Trial>, Option<f64>) {
         let mut steps = Vec::new();
         while let Some(rate) = next(&steps, first) {
             steps.push(step(rate, holds(steps.len(), rate)));

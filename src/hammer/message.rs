@@ -5,17 +5,17 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::mix::{Request, Ticket};
-use super::stats::Heard;
-use super::target::{Made, Target, now};
-use super::wire::Answer;
+use super::mix::{RequestKind, Ticket};
+use super::stats::Ending;
+use super::target::{Made, Prepared, now};
+use super::wire::HttpAnswer;
 use crate::channel::Verdict;
-use crate::domain::{Money, OrderState, Payment, Reply};
+use crate::domain::{Money, OrderState, Payment, PaymentNo, Reply};
 
 /// Different addresses that buyers come from. More of them would come again before the daemon's minute is over.
 const BUYERS: u32 = 50_000;
 
-impl Target {
+impl Prepared {
     /// The trade number under which a request of a visit is paid: the gateway's number of the attempt, where that is what it
     /// calls the payment.
     #[must_use]
@@ -25,12 +25,12 @@ impl Target {
             return reference.to_owned();
         }
         let part = match ticket.request {
-            Request::Right => 'R',
-            Request::Less => 'L',
-            Request::Bent => 'B',
-            Request::Stranger => 'S',
+            RequestKind::Right => 'R',
+            RequestKind::Less => 'L',
+            RequestKind::Bent => 'B',
+            RequestKind::Stranger => 'S',
             // Nothing is paid by these.
-            Request::Order | Request::Look => '-',
+            RequestKind::Order | RequestKind::Look => '-',
         };
         format!("H{}{part}{}", self.run, ticket.visit)
     }
@@ -39,8 +39,8 @@ impl Target {
     #[must_use]
     pub fn request(&self, ticket: Ticket) -> Option<Vec<u8>> {
         match ticket.request {
-            Request::Order => Some(self.wish(ticket.visit)),
-            Request::Look => self.made(ticket.visit as usize).map(|made| self.look(made)),
+            RequestKind::Order => Some(self.wish(ticket.visit)),
+            RequestKind::Look => self.made(ticket.visit as usize).map(|made| self.look(made)),
             _ => self.made(ticket.visit as usize).map(|made| self.callback(ticket, made)),
         }
     }
@@ -62,14 +62,14 @@ impl Target {
     }
 
     fn look(&self, made: &Made) -> Vec<u8> {
-        let number = made.payment_no.get(..20).unwrap_or(&made.payment_no);
+        let number = PaymentNo::order_part(&made.payment_no);
         let (host, token) = (self.address, &made.token);
         format!("GET /v1/orders/{number} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n")
             .into_bytes()
     }
 
     fn callback(&self, ticket: Ticket, made: &Made) -> Vec<u8> {
-        let less = i64::from(ticket.request == Request::Less);
+        let less = i64::from(ticket.request == RequestKind::Less);
         let payment = Payment {
             number: made.payment_no.clone(),
             trade_no: self.trade(ticket),
@@ -79,7 +79,7 @@ impl Target {
             reference: Some(made.reference.clone()).filter(|reference| !reference.is_empty()),
         };
         let mut forged = self.gateway.forge(&payment, now());
-        if ticket.request == Request::Bent {
+        if ticket.request == RequestKind::Bent {
             if forged.body.is_empty() {
                 let mut query = std::mem::take(&mut forged.query).into_bytes();
                 bend(&mut query);
@@ -107,18 +107,18 @@ impl Target {
 
     /// What an answer to a callback means.
     #[must_use]
-    pub(super) fn heard(&self, answer: &Answer) -> Heard {
+    pub(super) fn heard(&self, answer: &HttpAnswer) -> Ending {
         let is = |reply: &Reply| answer.status == reply.status && answer.body == reply.body.as_bytes();
         if is(&self.gateway.ack(Verdict::Received)) {
-            Heard::Success
+            Ending::Success
         } else if answer.status == 429 {
-            Heard::Limited
+            Ending::Limited
         } else if is(&self.gateway.ack(Verdict::Refused)) {
-            Heard::Refused
+            Ending::Refused
         } else if is(&self.gateway.ack(Verdict::Unavailable)) {
-            Heard::Unavailable
+            Ending::Unavailable
         } else {
-            Heard::Other
+            Ending::Other
         }
     }
 
@@ -154,13 +154,14 @@ struct Problem {
 }
 
 /// What an answer to an order means, and the order.
-pub(super) fn ordered(answer: &Answer) -> (Heard, Option<Made>) {
+pub(super) fn ordered(answer: &HttpAnswer) -> (Ending, Option<Made>) {
     if answer.status == 201 {
-        return serde_json::from_slice(&answer.body).map_or((Heard::Other, None), |made| (Heard::Created, Some(made)));
+        return serde_json::from_slice(&answer.body)
+            .map_or((Ending::Other, None), |made| (Ending::Created, Some(made)));
     }
     let code = serde_json::from_slice::<Problem>(&answer.body).map(|problem| problem.code).unwrap_or_default();
     let heard = match (answer.status, code.as_str()) {
-        (409, "out_of_stock") => Heard::SoldOut,
+        (409, "out_of_stock") => Ending::SoldOut,
         (status, _) => refused(status),
     };
     (heard, None)
@@ -175,24 +176,24 @@ struct Seen {
 }
 
 /// What an answer to a look means, and the keys it shows.
-pub(super) fn looked(answer: &Answer) -> (Heard, Vec<String>) {
+pub(super) fn looked(answer: &HttpAnswer) -> (Ending, Vec<String>) {
     if answer.status != 200 {
         return (refused(answer.status), Vec::new());
     }
     match serde_json::from_slice(&answer.body) {
-        Ok(Seen { state: OrderState::Delivered, keys: Some(keys) }) if !keys.is_empty() => (Heard::Delivered, keys),
-        Ok(Seen { state: OrderState::Owed, .. }) => (Heard::Owed, Vec::new()),
-        Ok(Seen { state: OrderState::Pending, .. }) => (Heard::Pending, Vec::new()),
-        _ => (Heard::Other, Vec::new()),
+        Ok(Seen { state: OrderState::Delivered, keys: Some(keys) }) if !keys.is_empty() => (Ending::Delivered, keys),
+        Ok(Seen { state: OrderState::Owed, .. }) => (Ending::Owed, Vec::new()),
+        Ok(Seen { state: OrderState::Pending, .. }) => (Ending::Pending, Vec::new()),
+        _ => (Ending::Other, Vec::new()),
     }
 }
 
-fn refused(status: u16) -> Heard {
+fn refused(status: u16) -> Ending {
     match status {
-        429 => Heard::Limited,
-        503 => Heard::Unavailable,
-        400..=499 => Heard::Refused,
-        _ => Heard::Other,
+        429 => Ending::Limited,
+        503 => Ending::Unavailable,
+        400..=499 => Ending::Refused,
+        _ => Ending::Other,
     }
 }
 
@@ -210,20 +211,20 @@ mod tests {
 
     #[test]
     fn what_buyers_hear_is_told_apart() {
-        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec() };
+        let answer = |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec() };
         let order = |status, body| ordered(&answer(status, body)).0;
         let made = r#"{"payment_no": "K01", "amount_minor": 990, "currency": "CNY", "token": "t", "id": "K"}"#;
-        assert_eq!(order(201, made), Heard::Created);
-        assert_eq!(order(201, "{}"), Heard::Other, "an order that cannot be read");
-        assert_eq!(order(409, r#"{"code": "out_of_stock"}"#), Heard::SoldOut);
-        assert_eq!(order(409, r#"{"code": "conflict"}"#), Heard::Refused, "not on sale is not sold out");
-        assert_eq!(order(429, "{}"), Heard::Limited);
-        assert_eq!(order(503, "{}"), Heard::Unavailable);
+        assert_eq!(order(201, made), Ending::Created);
+        assert_eq!(order(201, "{}"), Ending::Other, "an order that cannot be read");
+        assert_eq!(order(409, r#"{"code": "out_of_stock"}"#), Ending::SoldOut);
+        assert_eq!(order(409, r#"{"code": "conflict"}"#), Ending::Refused, "not on sale is not sold out");
+        assert_eq!(order(429, "{}"), Ending::Limited);
+        assert_eq!(order(503, "{}"), Ending::Unavailable);
         let look = |status, body| looked(&answer(status, body)).0;
-        assert_eq!(look(200, r#"{"state": "delivered", "keys": ["A"]}"#), Heard::Delivered);
-        assert_eq!(look(200, r#"{"state": "delivered"}"#), Heard::Other, "delivered, and no keys to see");
-        assert_eq!(look(200, r#"{"state": "owed", "keys": null}"#), Heard::Owed);
-        assert_eq!(look(200, r#"{"state": "pending"}"#), Heard::Pending);
-        assert_eq!(look(404, "{}"), Heard::Refused);
+        assert_eq!(look(200, r#"{"state": "delivered", "keys": ["A"]}"#), Ending::Delivered);
+        assert_eq!(look(200, r#"{"state": "delivered"}"#), Ending::Other, "delivered, and no keys to see");
+        assert_eq!(look(200, r#"{"state": "owed", "keys": null}"#), Ending::Owed);
+        assert_eq!(look(200, r#"{"state": "pending"}"#), Ending::Pending);
+        assert_eq!(look(404, "{}"), Ending::Refused);
     }
 }

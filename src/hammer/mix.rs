@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// One kind of visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum VisitKind {
     /// One signed callback for one order.
     Paid,
     /// The same callback twice.
@@ -28,7 +28,7 @@ pub enum Kind {
     Unpaid,
 }
 
-impl Kind {
+impl VisitKind {
     /// All of them, in the order they are shown.
     pub const ALL: [Self; 10] = [
         Self::Paid,
@@ -63,15 +63,15 @@ impl Kind {
     /// The requests of a visit that are due by the schedule, in order. What a buyer does after his order follows from its
     /// answer.
     #[must_use]
-    pub const fn requests(self) -> &'static [Request] {
+    pub const fn requests(self) -> &'static [RequestKind] {
         match self {
-            Self::Paid | Self::Late | Self::Slow => &[Request::Right],
-            Self::Duplicate => &[Request::Right, Request::Right],
-            Self::Forged => &[Request::Bent],
-            Self::WrongAmount => &[Request::Less],
-            Self::Unknown => &[Request::Stranger],
-            Self::OutOfOrder => &[Request::Less, Request::Right, Request::Less],
-            Self::Buyer | Self::Unpaid => &[Request::Order],
+            Self::Paid | Self::Late | Self::Slow => &[RequestKind::Right],
+            Self::Duplicate => &[RequestKind::Right, RequestKind::Right],
+            Self::Forged => &[RequestKind::Bent],
+            Self::WrongAmount => &[RequestKind::Less],
+            Self::Unknown => &[RequestKind::Stranger],
+            Self::OutOfOrder => &[RequestKind::Less, RequestKind::Right, RequestKind::Less],
+            Self::Buyer | Self::Unpaid => &[RequestKind::Order],
         }
     }
 
@@ -90,7 +90,7 @@ impl Kind {
 
 /// One request, as far as its visit goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Request {
+pub enum RequestKind {
     /// A buyer's new order.
     Order,
     /// What is due, signed.
@@ -105,7 +105,7 @@ pub enum Request {
     Look,
 }
 
-impl Request {
+impl RequestKind {
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -121,18 +121,18 @@ impl Request {
 
     /// The step of a sale it is.
     #[must_use]
-    pub const fn step(self) -> Step {
+    pub const fn step(self) -> SaleStep {
         match self {
-            Self::Order => Step::Order,
-            Self::Look => Step::Look,
-            _ => Step::Pay,
+            Self::Order => SaleStep::Order,
+            Self::Look => SaleStep::Look,
+            _ => SaleStep::Pay,
         }
     }
 }
 
 /// The three steps of a sale, whose latencies are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub enum SaleStep {
     /// The buyer's order.
     Order,
     /// The gateway's callback.
@@ -141,7 +141,7 @@ pub enum Step {
     Look,
 }
 
-impl Step {
+impl SaleStep {
     /// All of them, in order.
     pub const ALL: [Self; 3] = [Self::Order, Self::Pay, Self::Look];
 
@@ -162,17 +162,17 @@ pub struct Ticket {
     /// Place of its visit among all.
     pub visit: u32,
     /// What is sent.
-    pub request: Request,
+    pub request: RequestKind,
 }
 
 /// Shares of kinds, in parts of their sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mix(Vec<(Kind, u32)>);
+pub struct Mix(Vec<(VisitKind, u32)>);
 
 impl Mix {
     /// One kind alone.
     #[must_use]
-    pub fn only(kind: Kind) -> Self {
+    pub fn only(kind: VisitKind) -> Self {
         Self(vec![(kind, 1)])
     }
 
@@ -180,8 +180,9 @@ impl Mix {
     #[must_use]
     pub fn usual() -> Self {
         let troubles =
-            [Kind::WrongAmount, Kind::Unknown, Kind::Late, Kind::OutOfOrder, Kind::Slow].map(|kind| (kind, 2));
-        let mut shares = vec![(Kind::Paid, 80), (Kind::Duplicate, 5), (Kind::Forged, 5)];
+            [VisitKind::WrongAmount, VisitKind::Unknown, VisitKind::Late, VisitKind::OutOfOrder, VisitKind::Slow]
+                .map(|kind| (kind, 2));
+        let mut shares = vec![(VisitKind::Paid, 80), (VisitKind::Duplicate, 5), (VisitKind::Forged, 5)];
         shares.extend(troubles);
         Self(shares)
     }
@@ -190,18 +191,18 @@ impl Mix {
     #[must_use]
     pub fn sale(unpaid_percent: u32) -> Self {
         let unpaid = unpaid_percent.min(100);
-        Self(vec![(Kind::Buyer, 100 - unpaid), (Kind::Unpaid, unpaid)])
+        Self(vec![(VisitKind::Buyer, 100 - unpaid), (VisitKind::Unpaid, unpaid)])
     }
 
     /// Whether visits of that kind are among them.
     #[must_use]
-    pub fn has(&self, kind: Kind) -> bool {
+    pub fn has(&self, kind: VisitKind) -> bool {
         self.0.iter().any(|(known, share)| *known == kind && *share > 0)
     }
 
     /// Kinds of `visits` visits: exact shares, in a random order that the seed decides.
     #[must_use]
-    pub fn visits(&self, visits: usize, seed: u64) -> Vec<Kind> {
+    pub fn visits(&self, visits: usize, seed: u64) -> Vec<VisitKind> {
         let whole: u64 = self.0.iter().map(|(_, share)| u64::from(*share)).sum();
         let mut kinds = Vec::with_capacity(visits);
         let mut passed = 0;
@@ -218,7 +219,7 @@ impl Mix {
 /// The requests of all visits, in the order they are sent. A visit's own keep their order; its later ones come a little
 /// after, between those of others.
 #[must_use]
-pub fn tickets(visits: &[Kind], seed: u64) -> Vec<Ticket> {
+pub fn tickets(visits: &[VisitKind], seed: u64) -> Vec<Ticket> {
     let mut chance = fastrand::Rng::with_seed(seed ^ 0x9e37_79b9_7f4a_7c15);
     let mut placed: Vec<(u64, Ticket)> = Vec::with_capacity(visits.len());
     for (visit, kind) in (0u32..).zip(visits) {
@@ -234,7 +235,7 @@ pub fn tickets(visits: &[Kind], seed: u64) -> Vec<Ticket> {
 
 /// A text that is no mix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("kinds with shares, such as paid=90,duplicate=5,forged=5; kinds: {}", Kind::ALL.map(Kind::as_str).join(", "))]
+#[error("kinds with shares, such as paid=90,duplicate=5,forged=5; kinds: {}", VisitKind::ALL.map(VisitKind::as_str).join(", "))]
 pub struct BadMix;
 
 impl FromStr for Mix {
@@ -244,7 +245,7 @@ impl FromStr for Mix {
         let mut shares = Vec::new();
         for part in text.split(',') {
             let (word, share) = part.trim().split_once('=').ok_or(BadMix)?;
-            let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == word.trim()).ok_or(BadMix)?;
+            let kind = VisitKind::ALL.into_iter().find(|kind| kind.as_str() == word.trim()).ok_or(BadMix)?;
             let share: u32 = share.trim().parse().map_err(|_| BadMix)?;
             if share > 1_000_000 || shares.iter().any(|(known, _)| *known == kind) {
                 return Err(BadMix);
@@ -271,11 +272,14 @@ mod tests {
         let mix: Mix = "paid=90,duplicate=5,forged=3,out-of-order=2".parse().unwrap();
         let visits = mix.visits(1000, 1);
         let of = |kind| visits.iter().filter(|known| **known == kind).count();
-        assert_eq!((of(Kind::Paid), of(Kind::Duplicate), of(Kind::Forged), of(Kind::OutOfOrder)), (900, 50, 30, 20));
+        assert_eq!(
+            (of(VisitKind::Paid), of(VisitKind::Duplicate), of(VisitKind::Forged), of(VisitKind::OutOfOrder)),
+            (900, 50, 30, 20)
+        );
         let tickets = tickets(&visits, 1);
         assert_eq!(tickets.len(), 900 + 100 + 30 + 60);
         for (visit, kind) in (0u32..).zip(&visits) {
-            let mine: Vec<Request> = tickets.iter().filter(|t| t.visit == visit).map(|t| t.request).collect();
+            let mine: Vec<RequestKind> = tickets.iter().filter(|t| t.visit == visit).map(|t| t.request).collect();
             assert_eq!(mine, kind.requests());
         }
         assert_eq!(tickets, super::tickets(&mix.visits(1000, 1), 1));
@@ -286,7 +290,7 @@ mod tests {
             "--help says so"
         );
         let sale = Mix::sale(10).visits(1000, 1);
-        assert_eq!(sale.iter().filter(|kind| **kind == Kind::Unpaid).count(), 100);
+        assert_eq!(sale.iter().filter(|kind| **kind == VisitKind::Unpaid).count(), 100);
     }
 
     #[test]

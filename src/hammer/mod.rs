@@ -28,13 +28,13 @@ use std::time::Duration;
 use crate::client::ClientError;
 
 pub use audit::Audit;
-pub use engine::{Load, Pace};
-pub use mix::{Kind, Mix};
-pub use report::Report;
+pub use engine::{Arrivals, Load};
+pub use mix::{Mix, VisitKind};
+pub use report::RunReport;
 pub use schedule::{Schedule, Shape};
 pub use screen::{Screen, Show};
 pub use stats::Stats;
-pub use target::{Target, Wish};
+pub use target::{Prepared, RunOptions};
 
 /// Most requests of one run.
 pub const MOST: u64 = 20_000_000;
@@ -69,7 +69,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a load against a prepared target and audits what became of it; then the run's product is not for sale any more.
 /// A daemon that cannot be audited is told in the report: what was measured is not lost with it.
-pub async fn run(target: &Target, load: &Load, stats: &Arc<Stats>, stop: &Arc<AtomicBool>, audited: Audited) -> Report {
+pub async fn run(
+    target: &Prepared,
+    load: &Load,
+    stats: &Arc<Stats>,
+    stop: &Arc<AtomicBool>,
+    audited: Audited,
+) -> RunReport {
     let sent = engine::run(target, load, Arc::clone(stats), Arc::clone(stop)).await;
     let interrupted = stop.load(Ordering::Relaxed);
     let audit = match audited {
@@ -78,10 +84,10 @@ pub async fn run(target: &Target, load: &Load, stats: &Arc<Stats>, stop: &Arc<At
         Audited::Shop => Some(whole(target, &sent).await),
     };
     let off_sale = target.retire().await;
-    Report::new(target, load, stats, audit, [interrupted, off_sale])
+    RunReport::new(target, load, stats, audit, [interrupted, off_sale])
 }
 
-async fn whole(target: &Target, sent: &engine::Sent) -> Result<Audit, HammerError> {
+async fn whole(target: &Prepared, sent: &engine::Sent) -> Result<Audit, HammerError> {
     let mut audit = audit::audit(target, sent, PATIENCE).await?;
     audit::shop(target, &mut audit).await?;
     Ok(audit)

@@ -9,9 +9,9 @@ use super::HammerError;
 use super::audit::Audit;
 use super::engine::Load;
 use super::glance::SHOWN;
-use super::mix::{Request, Step};
-use super::stats::{self, Heard, Stats, Totals, millis};
-use super::target::Target;
+use super::mix::{RequestKind, SaleStep};
+use super::stats::{self, Ending, Stats, Totals, millis};
+use super::target::Prepared;
 
 /// The load's threads had no time left when they worked for at least this share of it. Measured on two cores: 0.93 where
 /// nothing else was slow, 0.13 where the daemon was overloaded on the same machine.
@@ -19,7 +19,7 @@ const BUSY: f64 = 0.8;
 
 /// A finished run.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct RunReport {
     /// What was measured.
     pub totals: Totals,
     /// What the audit found; `None` where none was wanted or none was possible.
@@ -79,9 +79,9 @@ pub fn off_sale(product: &str, is: bool) -> String {
     }
 }
 
-impl Report {
+impl RunReport {
     pub(super) fn new(
-        target: &Target,
+        target: &Prepared,
         load: &Load,
         stats: &Stats,
         audit: Option<Result<Audit, HammerError>>,
@@ -156,7 +156,7 @@ impl Report {
                 })
             })
             .collect();
-        let steps: serde_json::Map<String, Value> = Step::ALL
+        let steps: serde_json::Map<String, Value> = SaleStep::ALL
             .into_iter()
             .map(|step| (step.as_str().to_owned(), &self.totals.steps[step as usize]))
             .filter(|(_, latency)| !latency.is_empty())
@@ -194,7 +194,7 @@ impl Report {
         let mut rows = vec![("latency", &totals.latency)];
         if totals.has_steps() {
             // What a sale's steps have in common says nothing.
-            rows = Step::ALL.map(|step| (step.as_str(), &totals.steps[step as usize])).to_vec();
+            rows = SaleStep::ALL.map(|step| (step.as_str(), &totals.steps[step as usize])).to_vec();
         }
         rows.push(("own lateness", &totals.lag));
         for (what, histogram) in rows {
@@ -210,7 +210,7 @@ impl Report {
         for ((request, heard), count) in &totals.heard {
             let _ = writeln!(text, "  {:<9} {:<13} {count}", request.as_str(), heard.as_str());
         }
-        let unknown = |((_, heard), count): (&(Request, Heard), &u64)| if heard.unknown() { *count } else { 0 };
+        let unknown = |((_, heard), count): (&(RequestKind, Ending), &u64)| if heard.unknown() { *count } else { 0 };
         let failed: u64 = totals.heard.iter().map(unknown).sum();
         if failed > 0 {
             let _ = writeln!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::mix::Request;
+use super::mix::RequestKind;
 use super::wire::Silence;
 
 /// Longest latency told apart, in microseconds.
@@ -15,7 +15,7 @@ pub(super) const LONGEST_US: u64 = 120_000_000;
 
 /// What a request came to, in the words of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Heard {
+pub enum Ending {
     /// The gateway's success word.
     Success,
     /// Refused.
@@ -44,7 +44,7 @@ pub enum Heard {
     Pending,
 }
 
-impl Heard {
+impl Ending {
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -78,7 +78,7 @@ impl Heard {
     }
 }
 
-impl Heard {
+impl Ending {
     /// Whether nothing came back at all.
     #[must_use]
     pub const fn silent(self) -> bool {
@@ -86,7 +86,7 @@ impl Heard {
     }
 }
 
-impl From<Silence> for Heard {
+impl From<Silence> for Ending {
     fn from(silence: Silence) -> Self {
         match silence {
             Silence::Refused => Self::NoConnection,
@@ -101,9 +101,9 @@ impl From<Silence> for Heard {
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     /// What it was.
-    pub request: Request,
+    pub request: RequestKind,
     /// What it came to.
-    pub heard: Heard,
+    pub heard: Ending,
     /// When it was due, from the start.
     pub due: Duration,
     /// From when it was due to its answer.
@@ -118,7 +118,7 @@ pub struct Sample {
 
 /// One second of a run.
 #[derive(Debug, Clone)]
-pub struct Second {
+pub struct RunSecond {
     /// Requests that were due in it and are answered.
     pub answered: u64,
     /// Of those, with success.
@@ -133,7 +133,7 @@ pub struct Second {
 #[derive(Debug, Clone)]
 pub struct Totals {
     /// Answers of each kind of request.
-    pub heard: BTreeMap<(Request, Heard), u64>,
+    pub heard: BTreeMap<(RequestKind, Ending), u64>,
     /// Latencies from when each was due, in microseconds. Slow clients are left out: their time is their own; and so is what
     /// failed, but for what failed by being late: a quick refusal is no quick answer.
     pub latency: Histogram<u64>,
@@ -142,7 +142,7 @@ pub struct Totals {
     /// The load's own lateness, in microseconds.
     pub lag: Histogram<u64>,
     /// Second by second.
-    pub seconds: Vec<Second>,
+    pub seconds: Vec<RunSecond>,
     /// Requests answered.
     pub answered: u64,
     /// Requests that got no answer: no connection, cut off, too late.
@@ -243,9 +243,9 @@ impl Stats {
         let second = usize::try_from(sample.due.as_secs()).unwrap_or(usize::MAX).min(86_400);
         while totals.seconds.len() <= second {
             // Two digits: a long run has thousands of these.
-            totals.seconds.push(Second { answered: 0, success: 0, latency: histogram(2), p99: None });
+            totals.seconds.push(RunSecond { answered: 0, success: 0, latency: histogram(2), p99: None });
         }
-        if !sample.slow && (!sample.heard.unknown() || sample.heard == Heard::TimedOut) {
+        if !sample.slow && (!sample.heard.unknown() || sample.heard == Ending::TimedOut) {
             let latency = micros(sample.latency);
             totals.latency.saturating_record(latency);
             totals.steps[sample.request.step() as usize].saturating_record(latency);
@@ -272,7 +272,7 @@ impl Stats {
 impl Totals {
     /// How many were answered like that, of whatever kind.
     #[must_use]
-    pub fn count(&self, heard: Heard) -> u64 {
+    pub fn count(&self, heard: Ending) -> u64 {
         self.heard.iter().filter(|((_, known), _)| *known == heard).map(|(_, count)| count).sum()
     }
 

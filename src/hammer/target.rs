@@ -8,10 +8,12 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 
 use super::HammerError;
-use super::mix::{Kind, Request};
+use super::mix::{RequestKind, VisitKind};
 use crate::channel::{Channel, Channels};
 use crate::client::Client;
-use crate::domain::{Action, Currency, Millis, Money, Note, OrderId, Payment, ProductPatch, Slot, Take, Wanted};
+use crate::domain::{
+    Action, Currency, Millis, Money, Note, OrderId, Payment, PaymentNo, ProductPatch, Slot, Take, Wanted,
+};
 use crate::wire::orders::{OrderMadeBrief, OrderWish, OrdersMade, Several};
 use crate::wire::products::{ImportWish, NewProduct};
 use crate::wire::{
@@ -30,7 +32,7 @@ const AFTER: Duration = Duration::from_secs(7200);
 
 /// What the user allows and wants.
 #[derive(Debug, Clone, Default)]
-pub struct Wish {
+pub struct RunOptions {
     /// Channel to pay through; the only one, or the sandbox, where left out.
     pub channel: Option<String>,
     /// Keys in each order.
@@ -94,7 +96,7 @@ impl Carries {
 
 /// A prepared target.
 #[derive(Clone)]
-pub struct Target {
+pub struct Prepared {
     /// Its public listener.
     pub address: SocketAddr,
     /// Its admin side.
@@ -119,7 +121,7 @@ pub struct Target {
 /// Says how far a preparation is: what, done, of how many.
 pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
 
-impl Target {
+impl Prepared {
     /// Checks the daemon against the guard, then makes what the visits need: a product with keys, and their orders.
     ///
     /// # Errors
@@ -127,8 +129,8 @@ impl Target {
     pub async fn prepare(
         client: Client,
         channels: &Channels,
-        wish: &Wish,
-        visits: &[Kind],
+        wish: &RunOptions,
+        visits: &[VisitKind],
         progress: Progress<'_>,
     ) -> Result<Self, HammerError> {
         let info = client.call::<ShowInfo>((), &Nothing).await?.known;
@@ -150,12 +152,13 @@ impl Target {
             )));
         }
         let carries = Carries::of(gateway.as_ref());
-        if !carries.amount && visits.iter().any(|kind| kind.requests().contains(&Request::Less)) {
+        if !carries.amount && visits.iter().any(|kind| kind.requests().contains(&RequestKind::Less)) {
             return Err(HammerError::Wrong(format!(
                 "callbacks of channel {channel:?} carry no amount, so none can be wrong: leave wrong-amount and out-of-order out of --mix"
             )));
         }
-        let (made, wanted) = (count(visits, Kind::has_order), count(visits, |kind| kind.has_order() || kind.orders()));
+        let (made, wanted) =
+            (count(visits, VisitKind::has_order), count(visits, |kind| kind.has_order() || kind.orders()));
         let run = format!("{:08x}", fastrand::Rng::with_seed(wish.seed ^ now()).u32(..));
         let mut target = Self {
             address,
@@ -181,7 +184,7 @@ impl Target {
     async fn fill(
         &mut self,
         made: u64,
-        visits: &[Kind],
+        visits: &[VisitKind],
         lasts: Duration,
         progress: Progress<'_>,
     ) -> Result<(), HammerError> {
@@ -219,7 +222,11 @@ impl Target {
     }
 
     /// One order for each visit; a made-up number where there must be none, and an empty place where a buyer makes it.
-    async fn make_orders(&self, visits: &[Kind], progress: Progress<'_>) -> Result<Vec<OnceLock<Made>>, HammerError> {
+    async fn make_orders(
+        &self,
+        visits: &[VisitKind],
+        progress: Progress<'_>,
+    ) -> Result<Vec<OnceLock<Made>>, HammerError> {
         let wanted = visits.iter().filter(|kind| kind.has_order()).count();
         // Orders are made without stock too where the product takes at payment; that needs some stock to begin with.
         let wish = Wanted {
@@ -270,9 +277,9 @@ impl Target {
     }
 
     /// The orders that are to be paid late expire now.
-    async fn expire(&self, visits: &[Kind], progress: Progress<'_>) -> Result<(), HammerError> {
+    async fn expire(&self, visits: &[VisitKind], progress: Progress<'_>) -> Result<(), HammerError> {
         let late: Vec<usize> =
-            visits.iter().enumerate().filter(|(_, kind)| **kind == Kind::Late).map(|(at, _)| at).collect();
+            visits.iter().enumerate().filter(|(_, kind)| **kind == VisitKind::Late).map(|(at, _)| at).collect();
         let total = late.len() as u64;
         let ask = |(done, visit): (usize, usize)| async move {
             progress("letting orders expire", done as u64, total);
@@ -307,8 +314,7 @@ impl Target {
     /// The order number of a visit.
     #[must_use]
     pub fn order(&self, visit: usize) -> Option<&str> {
-        let number = &self.made(visit)?.payment_no;
-        Some(number.get(..20).unwrap_or(number))
+        Some(PaymentNo::order_part(&self.made(visit)?.payment_no))
     }
 }
 
@@ -332,7 +338,7 @@ pub async fn retire(client: &Client, product: &str) -> bool {
     client.call::<SetProduct>(product, &patch).await.is_ok()
 }
 
-fn count(visits: &[Kind], which: impl Fn(Kind) -> bool) -> u64 {
+fn count(visits: &[VisitKind], which: impl Fn(VisitKind) -> bool) -> u64 {
     visits.iter().filter(|kind| which(**kind)).count() as u64
 }
 

@@ -15,7 +15,7 @@ const PIECE_PAUSE: Duration = Duration::from_millis(40);
 
 /// An answer: its status and its body's beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpAnswer {
     pub status: u16,
     pub body: Vec<u8>,
 }
@@ -48,7 +48,7 @@ impl Wire {
     }
 
     /// Sends a whole request and reads its answer.
-    pub async fn exchange(&mut self, request: &[u8], slowly: bool, patience: Duration) -> Result<Answer, Silence> {
+    pub async fn exchange(&mut self, request: &[u8], slowly: bool, patience: Duration) -> Result<HttpAnswer, Silence> {
         let answer = timeout(patience, self.try_exchange(request, slowly)).await.unwrap_or(Err(Silence::Late));
         if answer.is_err() {
             self.stream = None;
@@ -66,7 +66,7 @@ impl Wire {
         Ok(stream)
     }
 
-    async fn try_exchange(&mut self, request: &[u8], slowly: bool) -> Result<Answer, Silence> {
+    async fn try_exchange(&mut self, request: &[u8], slowly: bool) -> Result<HttpAnswer, Silence> {
         if self.stream.is_none() {
             self.stream = Some(self.dial().await.map_err(|_| Silence::Refused)?);
         }
@@ -96,7 +96,7 @@ impl Wire {
 }
 
 /// The answer once it is all here, and whether the connection may be used again.
-fn whole(bytes: &[u8]) -> Result<Option<(Answer, bool)>, Silence> {
+fn whole(bytes: &[u8]) -> Result<Option<(HttpAnswer, bool)>, Silence> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
     let head = match response.parse(bytes).map_err(|_| Silence::Garbled)? {
@@ -113,7 +113,7 @@ fn whole(bytes: &[u8]) -> Result<Option<(Answer, bool)>, Silence> {
     };
     let Some(body) = head.checked_add(length).and_then(|end| bytes.get(head..end)) else { return Ok(None) };
     let keep = header("connection").is_none_or(|text| !text.eq_ignore_ascii_case("close"));
-    Ok(Some((Answer { status: response.code.unwrap_or(0), body: body.to_vec() }, keep)))
+    Ok(Some((HttpAnswer { status: response.code.unwrap_or(0), body: body.to_vec() }, keep)))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use hyper::HeaderMap;
 use ipnet::IpNet;
 
 use super::{Client, Web};
+use crate::domain::Reason;
 pub use crate::domain::network::{network, networks, plain};
 use crate::shop::IncidentNote;
 
@@ -106,10 +107,9 @@ impl Web {
                 "A proxy at {peer} sends X-Forwarded-For and is not trusted: all buyers look like one address. Add \"{peer}/{whole}\" to server.trusted_proxies, if it is yours."
             );
             self.shop.incident(IncidentNote {
-                reason: "untrusted_proxy",
                 advice: &advice,
                 address: &peer.to_string(),
-                ..IncidentNote::default()
+                ..IncidentNote::new(Reason::UntrustedProxy)
             });
         }
         Client(self.proxies.client(peer, headers))

@@ -77,7 +77,7 @@ async fn healthz(State(web): State<Arc<Web>>, Query(health): Query<Health>, here
 }
 
 async fn metrics(Errand { web, .. }: Errand<ShowMetrics>) -> Result<Response, Problem> {
-    let text = web.shop.telemetry.prometheus();
+    let text = web.telemetry.prometheus();
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
@@ -87,14 +87,14 @@ async fn info(Errand { web, operator, .. }: Errand<ShowInfo>) -> Result<Info, Pr
         operator: operator.name().to_owned(),
         role: Some(operator.role.into()),
         kamid: env!("CARGO_PKG_VERSION").to_owned(),
-        instance: shop.telemetry.instance.clone(),
-        test: shop.test,
-        public: shop.own_url.get().cloned(),
-        public_url: shop.public_url.clone(),
+        instance: web.telemetry.instance.clone(),
+        test: shop.is_test(),
+        public: shop.own_url().map(str::to_owned),
+        public_url: shop.public_url().to_owned(),
         ready: shop.ready(),
         full: shop.full(),
         redis: shop.health(),
-        import_bytes: Some(shop.limits.import_bytes as u64),
-        now: Some(shop.store.now()),
+        import_bytes: Some(web.limits.import_bytes as u64),
+        now: Some(shop.now()),
     })
 }

@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::routes::{Errand, Routes};
 use super::trail::difference;
 use crate::domain::time::iso;
-use crate::domain::{Order, OrderId, OrderState, PaymentNo, PaymentState, Role};
+use crate::domain::{Attempt, Order, OrderId, OrderState, PaymentNo, PaymentState, Role};
 use crate::shop::{Buyer, By, Created, ShopError};
 use crate::store::Look;
 use crate::wire::orders::{
@@ -72,7 +72,7 @@ async fn look(Errand { web, wish, .. }: Errand<LookAtOrders>) -> Result<LookList
     if wish.ids.len() > 1000 {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "ids: at most 1000"));
     }
-    let looks = web.shop.store.looks(&wish.ids).await.map_err(ShopError::from)?;
+    let looks = web.shop.looks(&wish.ids).await?;
     let one = |look: &Look| {
         let order = look.order.as_ref();
         OrderLook {
@@ -95,33 +95,33 @@ async fn unpaid(Errand { web, wish, .. }: Errand<ListUnpaid>) -> Result<UnpaidLi
     if let Some(channel) = &wish.channel {
         web.shop.channel(channel)?;
     }
-    let found = web.shop.store.unpaid_between(wish.from, wish.until.unwrap_or(u64::MAX), MOST_UNPAID).await;
-    let Some(orders) = found.map_err(ShopError::from)? else {
+    let between = (wish.from, wish.until.unwrap_or(u64::MAX));
+    let Some(orders) = web.shop.unpaid_between(between, MOST_UNPAID).await? else {
         let detail = format!("There are more than {MOST_UNPAID} unpaid orders in that time: ask about a shorter one.");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", detail));
     };
     let through = |order: &&Order| {
-        wish.channel.as_ref().is_none_or(|name| order.attempts.iter().any(|(_, due)| due.channel == *name))
+        wish.channel.as_ref().is_none_or(|name| order.attempts.iter().any(|attempt| attempt.due.channel == *name))
     };
     let told = |order: &Order| UnpaidOrder {
         id: order.id.to_string(),
         state: order.state.into(),
         created_at: order.created,
-        channels: order.attempts.iter().map(|(_, due)| due.channel.clone()).collect(),
+        channels: order.attempts.iter().map(|attempt| attempt.due.channel.clone()).collect(),
     };
     let orders = orders.iter().filter(through).map(told).collect();
-    Ok(UnpaidList { orders, asks_per_second: web.shop.limits.asks_per_second })
+    Ok(UnpaidList { orders, asks_per_second: web.limits.asks_per_second })
 }
 
 async fn list(Errand { web, wish: search, .. }: Errand<ListOrders>) -> Result<OrderList, Problem> {
     let limit = search.limit.clamp(1, 1000);
     let ids = find(&web, &search, limit).await?;
-    let orders = web.shop.store.orders(&ids).await.map_err(ShopError::from)?;
-    let orders = orders.iter().flatten().filter(|order| search.state.is_none_or(|state| state == order.state));
+    let orders = web.shop.orders_of(&ids).await?;
+    let orders = orders.iter().filter(|order| search.state.is_none_or(|state| state == order.state));
     let mut list: Vec<OrderBrief> = orders.take(limit).map(|order| brief(&web, order)).collect();
     if search.state == Some(OrderState::Held) {
         // Whoever is to decide about it must see what came beside what was due.
-        let looks = web.shop.store.looks(&ids).await.map_err(ShopError::from)?;
+        let looks = web.shop.looks(&ids).await?;
         for row in &mut list {
             let look = looks.iter().find(|look| row.id == look.id.as_str());
             let held = look.and_then(|look| look.payments.iter().find(|it| it.state == PaymentState::Held));
@@ -131,15 +131,10 @@ async fn list(Errand { web, wish: search, .. }: Errand<ListOrders>) -> Result<Or
     Ok(OrderList { orders: list })
 }
 
-async fn of_contact(web: &Web, contact: &str) -> Result<Vec<OrderId>, ShopError> {
-    let name = web.shop.store.names.hashed("contact", web.shop.vault.index("contact", contact.trim()));
-    Ok(web.shop.store.orders_of_contact(&name).await?)
-}
-
 /// The orders that a text means, in whatever way it can be read: a number of ours, one of a gateway's, a contact.
 async fn meant(web: &Web, text: &str) -> Result<Vec<OrderId>, ShopError> {
     let mut ids: Vec<OrderId> = order_id(text).into_iter().collect();
-    for id in [web.shop.orders_of_trade(text).await?, of_contact(web, text).await?].concat() {
+    for id in [web.shop.orders_of_trade(text).await?, web.shop.orders_of_contact(text).await?].concat() {
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -149,32 +144,20 @@ async fn meant(web: &Web, text: &str) -> Result<Vec<OrderId>, ShopError> {
 
 async fn find(web: &Web, search: &OrderSearch, limit: usize) -> Result<Vec<OrderId>, ShopError> {
     let shop = &web.shop;
-    let store = &shop.store;
     if let Some(text) = &search.find {
         return meant(web, text.trim()).await;
     }
     if let Some(contact) = &search.contact {
-        return of_contact(web, contact).await;
+        return shop.orders_of_contact(contact).await;
     }
     if let Some(trade_no) = &search.trade_no {
         return shop.orders_of_trade(trade_no).await;
     }
     match search.state {
-        Some(OrderState::Pending) => Ok(store.due(u64::MAX >> 12, limit).await?),
-        Some(OrderState::Held) => {
-            let items = store.review(limit).await?;
-            Ok(items.iter().filter(|item| item.kind == "held").filter_map(|item| item.id.parse().ok()).collect())
-        }
+        Some(OrderState::Pending) => shop.pending(limit).await,
+        Some(OrderState::Held) => shop.held(limit).await,
         Some(OrderState::Owed) => shop.owed(limit).await,
-        _ => {
-            let mut seen = std::collections::HashSet::new();
-            let events = store.recent(limit.saturating_mul(4)).await?;
-            Ok(events
-                .iter()
-                .filter_map(|event| event.order.parse().ok())
-                .filter(|id: &OrderId| seen.insert(*id))
-                .collect())
-        }
+        _ => shop.recent(limit.saturating_mul(4)).await,
     }
 }
 
@@ -183,15 +166,14 @@ async fn show(Errand { web, operator, at, wish, .. }: Errand<ShowOrder>) -> Resu
     if wish.wants_keys() && operator.role != Role::Operate {
         return Err(Problem::only_look());
     }
-    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or(ShopError::NotFound("order"))?;
-    let payments = web.shop.store.payments(id.as_str()).await.map_err(ShopError::from)?;
-    let attempt = |(attempt, due): &(crate::domain::Attempt, crate::domain::Due)| AttemptView {
-        payment_no: format!("{id}{}", attempt.as_str()),
+    let order = web.shop.order_of(id).await?;
+    let payments = web.shop.payments_of(id).await?;
+    let attempt = |Attempt { no, due, opened }: &Attempt| AttemptView {
+        payment_no: format!("{id}{}", no.as_str()),
         channel: due.channel.clone(),
         amount: due.amount.to_string(),
-        reference: order.opening(*attempt).map(|opened| opened.reference.clone()),
+        reference: opened.as_ref().map(|opened| opened.reference.clone()),
     };
-    let page = || format!("{}/o/{id}?token={}", web.shop.public_url, web.shop.vault.token(id));
     // Keys only when they are asked for by name.
     let keys = if wish.wants_keys() {
         Some(web.shop.open(&order).await?.iter().map(|key| key.as_str().to_owned()).collect())
@@ -202,9 +184,9 @@ async fn show(Errand { web, operator, at, wish, .. }: Errand<ShowOrder>) -> Resu
         brief: brief(&web, &order),
         payments: payments.iter().map(PaymentView::from).collect(),
         attempts: order.attempts.iter().map(attempt).collect(),
-        history: order.log.lines().filter_map(HistoryRow::read).collect(),
+        history: order.history().map(HistoryRow::from).collect(),
         // The page shows the keys: its address is for those who may see them.
-        page: (operator.role == Role::Operate).then(page),
+        page: (operator.role == Role::Operate).then(|| web.shop.page(id)),
         notice: order.notice.as_ref().map(|notice| NoticeBrief {
             state: notice.state.into(),
             tries: notice.tries,
@@ -222,7 +204,7 @@ async fn act(Errand { web, operator, trace, at, wish: note }: Errand<ActOnOrder>
     trace.on(id.as_str());
     trace.reason(&note.reason);
     // What cannot be read here is told by the act itself.
-    let state = async || web.shop.store.order(id).await.ok().flatten().map(|order| order.state);
+    let state = async || web.shop.order_of(id).await.ok().map(|order| order.state);
     let before = state().await;
     let result = web.shop.act(id, action, &note, &operator).await?;
     trace.result(&result);
@@ -239,7 +221,7 @@ async fn sandbox(Errand { web, at, wish, .. }: Errand<PayInSandbox>) -> Result<S
     let attempt = at.parse::<PaymentNo>().ok().map(|no| no.attempt);
     let id = order_id(&at)?;
     let answers = web.shop.sandbox_pay(id, attempt, wish.how).await?;
-    let order = web.shop.store.order(id).await.map_err(ShopError::from)?.ok_or(ShopError::NotFound("order"))?;
+    let order = web.shop.order_of(id).await?;
     Ok(SandboxPaid { id: id.to_string(), answers, state: order.state.into() })
 }
 

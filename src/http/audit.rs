@@ -21,8 +21,7 @@ static AUDIT: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 pub async fn audit(Errand { web, wish, .. }: Errand<CountAgain>) -> Result<Response, Problem> {
     if wish.progress.as_deref() != Some("true") {
         let _turn = AUDIT.lock().await;
-        let sound = |sealed: &[u8]| web.shop.vault.is_sound(sealed);
-        let report = web.shop.store.audit(&sound, &|_, _, _| {}).await.map_err(crate::shop::ShopError::from)?;
+        let report = web.shop.audit(&|_, _, _| {}).await?;
         return Ok(Json(report).into_response());
     }
     let (lines, heard) = tokio::sync::mpsc::channel::<AuditLine>(8);
@@ -37,9 +36,8 @@ pub async fn audit(Errand { web, wish, .. }: Errand<CountAgain>) -> Result<Respo
                 let _full = lines.try_send(AuditLine::Progress(AuditProgress { what: what.to_owned(), done, of }));
             }
         };
-        let sound = |sealed: &[u8]| web.shop.vault.is_sound(sealed);
         let report = tokio::select! {
-            report = web.shop.store.audit(&sound, &progress) => report,
+            report = web.shop.audit(&progress) => report,
             () = lines.closed() => return,
         };
         let last = match report {

@@ -16,15 +16,15 @@ use super::wire::Awaited;
 use super::{Client, Web};
 use crate::channel::{Channel, Claim, Source, Terms, Verdict};
 use crate::domain::text::printable;
-use crate::domain::{Callback, Outcome, Rejection, Reply};
+use crate::domain::{Callback, CallbackOutcome, Outcome, Reason, Rejection, Reply};
 use crate::shop::{IncidentNote, trial};
 use crate::store::StoreError;
 use crate::telemetry::Event;
-use crate::telemetry::incident::{NO_CHANNEL, RawRequest};
+use crate::telemetry::incident::RawRequest;
 
 /// How one callback ended.
 struct Ending {
-    outcome: &'static str,
+    outcome: CallbackOutcome,
     /// Why it was refused: an incident.
     reason: Option<Rejection>,
     /// Why what was believed is held: only counted, since it stands with its order.
@@ -36,28 +36,28 @@ struct Ending {
 }
 
 impl Ending {
-    fn new(outcome: &'static str, verdict: Verdict) -> Self {
+    fn new(outcome: CallbackOutcome, verdict: Verdict) -> Self {
         Self { outcome, reason: None, held: None, strange: None, verdict, number: String::new() }
     }
 
     fn rejected(reason: Rejection) -> Self {
-        Self { reason: Some(reason), ..Self::new("rejected", Verdict::Refused) }
+        Self { reason: Some(reason), ..Self::new(CallbackOutcome::Rejected, Verdict::Refused) }
     }
 }
 
 /// Whether an address is not listened to, in the word that is counted: what an operator shut out is no news to him.
-fn shut_out(web: &Web, client: Client) -> Option<&'static str> {
+fn shut_out(web: &Web, client: Client) -> Option<CallbackOutcome> {
     if web.shop.is_blocked(network(client.0)) {
-        return Some("blocked");
+        return Some(CallbackOutcome::Blocked);
     }
-    web.limiter.blocked(client.0).map(|_| "limited")
+    web.limiter.blocked(client.0).map(|_| CallbackOutcome::Limited)
 }
 
 /// Answers one callback.
 pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Client) -> Response {
     let started = Instant::now();
     if let Some(outcome) = shut_out(web, client) {
-        web.shop.telemetry.record(Event::Callback {
+        web.telemetry.record(Event::Callback {
             channel: "",
             outcome,
             reason: None,
@@ -66,7 +66,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Cl
         });
         return reply(&Reply { status: 429, body: "fail" });
     }
-    let Some(channel) = web.shop.channels.get(name) else {
+    let Some(channel) = web.channels.get(name) else {
         no_channel(web, name, &request, client, started);
         return reply(&Reply { status: 404, body: "fail" });
     };
@@ -78,10 +78,10 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Cl
         .iter()
         .map(|(name, value)| (Cow::Borrowed(name.as_str()), String::from_utf8_lossy(value.as_bytes())))
         .collect();
-    let read = if query.len() > query_bytes.min(web.shop.limits.query_bytes) {
+    let read = if query.len() > query_bytes.min(web.limits.query_bytes) {
         Err(Rejection::TooLarge)
     } else {
-        read(body, body_bytes, web.shop.limits.read_seconds).await
+        read(body, body_bytes, web.limits.read_seconds).await
     };
     let (body, cut) = match &read {
         Ok(body) => (body.as_ref(), None),
@@ -89,10 +89,10 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Cl
     };
     let callback = Callback { method: head.method.as_str(), path: head.uri.path(), query, headers: &headers, body };
     if callback.header(trial::HEADER).is_some_and(|token| web.shop.is_trial(token)) {
-        let said = cut.map_or_else(|| channel.verify(&callback, &[], web.shop.store.now()), Err);
+        let said = cut.map_or_else(|| channel.verify(&callback, &[], web.shop.now()), Err);
         return tried(&said);
     }
-    let terms = web.shop.channels.terms(name);
+    let terms = web.channels.terms(name);
     let source = terms.map_or(Source::Listed, |terms| terms.source(client.0));
     let mut ending = match cut {
         Some(reason) => Ending::rejected(reason),
@@ -116,7 +116,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Cl
         strange(web, name, &callback, client, (&ending.number, status, reply_data.status));
     }
     let (outcome, reason, took) = (ending.outcome, ending.reason.or(ending.held), started.elapsed());
-    web.shop.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
+    web.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
     let mut response = reply(&reply_data);
     if cut.is_some() {
         // What was not read ends the connection: said, so that no gateway sends its next callback into one that closes.
@@ -140,17 +140,15 @@ fn tried(said: &Result<Claim, Rejection>) -> Response {
 /// A callback for a channel that is not configured: counted, charged, and an operator hears of it.
 fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Client, started: Instant) {
     charge(web, client);
-    web.shop.telemetry.record(Event::Callback {
+    web.telemetry.record(Event::Callback {
         channel: "",
-        outcome: "no_channel",
+        outcome: CallbackOutcome::NoChannel,
         reason: None,
         took: started.elapsed(),
         address: client.0,
     });
     web.shop.incident(IncidentNote {
         channel: &printable(name, 32),
-        reason: NO_CHANNEL,
-        advice: "A callback came for a channel that is not configured: compare the notify address in the gateway's console with `kamid channel list`.",
         address: &client.0.to_string(),
         status: 404,
         // Without its body, which is not read for nobody; it counts as a stranger's all the same.
@@ -161,14 +159,14 @@ fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Client,
             body_b64: String::new(),
             cut: true,
         }),
-        ..IncidentNote::default()
+        ..IncidentNote::new(Reason::NoSuchChannel)
     });
 }
 
 /// A request that was nearly a callback, and why it is none.
 pub struct Nearly<'a> {
-    /// The word for it.
-    pub reason: &'static str,
+    /// What it is counted as; an incident's reason is the same word.
+    pub outcome: CallbackOutcome,
     /// The channel it may have been meant for; else empty.
     pub channel: &'a str,
     /// The payment number it names, where it can be read.
@@ -186,9 +184,9 @@ pub struct Nearly<'a> {
 /// A near miss: counted, and an operator hears of it, as of what a forger sends.
 pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     let limited = web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0));
-    web.shop.telemetry.record(Event::Callback {
+    web.telemetry.record(Event::Callback {
         channel: "",
-        outcome: if limited { "limited" } else { nearly.reason },
+        outcome: if limited { CallbackOutcome::Limited } else { nearly.outcome },
         reason: None,
         took: Duration::ZERO,
         address: client.0,
@@ -201,13 +199,12 @@ pub fn missed(web: &Web, client: Client, nearly: Nearly<'_>) {
     }
     web.shop.incident(IncidentNote {
         channel: nearly.channel,
-        reason: nearly.reason,
         advice: nearly.advice,
         address: &client.0.to_string(),
         number: &nearly.number,
         status: nearly.status,
         request: Some(nearly.request),
-        ..IncidentNote::default()
+        ..IncidentNote::new(Reason::parse(nearly.outcome.as_str()))
     });
 }
 
@@ -221,34 +218,40 @@ async fn settle(
     let payment = match web.shop.hear(channel, callback).await {
         Ok(Err(reason)) => return Ending::rejected(reason),
         Ok(Ok(Claim::Paid(payment))) => payment,
-        Ok(Ok(Claim::Nothing(_))) => return Ending::new("ignored", Verdict::Received),
+        Ok(Ok(Claim::Nothing(_))) => return Ending::new(CallbackOutcome::Ignored, Verdict::Received),
         Ok(Ok(Claim::Strange(status))) => {
-            return Ending { strange: Some(status), ..Ending::new("ignored", Verdict::Received) };
+            return Ending { strange: Some(status), ..Ending::new(CallbackOutcome::Ignored, Verdict::Received) };
         }
-        Ok(Ok(Claim::Ask { .. } | Claim::Agreed(_))) | Err(_) => return Ending::new("silent", Verdict::Unavailable),
+        Ok(Ok(Claim::Ask { .. } | Claim::Agreed(_))) | Err(_) => {
+            return Ending::new(CallbackOutcome::Silent, Verdict::Unavailable);
+        }
     };
     let payment = match web.shop.confirm(channel, terms, payment).await {
         Ok(Some(payment)) => payment,
         Ok(None) => return Ending::rejected(Rejection::Unconfirmed),
-        Err(_) => return Ending::new("silent", Verdict::Unavailable),
+        Err(_) => return Ending::new(CallbackOutcome::Silent, Verdict::Unavailable),
     };
     match web.shop.settle(&payment).await {
         Ok(Outcome::Orphan(reason)) => {
             let reason = terms.filter(|_| reason == Rejection::OrderMismatch).map_or(reason, Terms::mismatch);
-            Ending { reason: Some(reason), number: payment.number, ..Ending::new("orphan", Verdict::Refused) }
+            Ending {
+                reason: Some(reason),
+                number: payment.number,
+                ..Ending::new(CallbackOutcome::Orphan, Verdict::Refused)
+            }
         }
         Ok(outcome) => {
             if !matches!(outcome, Outcome::Replayed(_)) {
                 web.limiter.paid_from(client.0);
             }
             let held = if let Outcome::Held(reason, _) = outcome { Some(reason) } else { None };
-            Ending { held, ..Ending::new(outcome.as_str(), Verdict::Received) }
+            Ending { held, ..Ending::new((&outcome).into(), Verdict::Received) }
         }
         Err(error) => {
             let outcome = match error {
-                StoreError::Timeout => "timeout",
-                StoreError::Full(_) => "full",
-                _ => "unavailable",
+                StoreError::Timeout => CallbackOutcome::Timeout,
+                StoreError::Full(_) => CallbackOutcome::Full,
+                _ => CallbackOutcome::Unavailable,
             };
             if !error.retry() {
                 tracing::error!(%error, channel = %payment.channel, "A payment could not be settled; its gateway will repeat it.");
@@ -283,21 +286,13 @@ fn broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
 /// Charges an address for a rejected callback, or for a request that did not come whole in time; when that blocks it, an
 /// operator should know, since a gateway or a proxy that is not trusted may share the address with a forger.
 pub fn charge(web: &Web, client: Client) {
-    let Some(news) = web.limiter.reject(client.0, web.shop.channels.calls_from(client.0)) else { return };
-    let (reason, advice, status) = match news {
-        News::Blocked => (
-            "address_blocked",
-            "Too many rejected callbacks, or requests that did not come whole in time, came from this address: its callbacks hear 429 until they stop, genuine ones too. If it is your own proxy's, name it in server.trusted_proxies; if it is the gateway's, see why its callbacks are rejected.",
-            429,
-        ),
-        News::Spared => (
-            "gateway_misused",
-            "Many rejected callbacks come from an address that genuine ones come from too: others may make this gateway send what is not for you, or the key here is an old one. Its callbacks are still read and checked: see why they are rejected, and tell whoever runs the gateway.",
-            400,
-        ),
+    let Some(news) = web.limiter.reject(client.0, web.channels.calls_from(client.0)) else { return };
+    let (reason, status) = match news {
+        News::Blocked => (Reason::AddressBlocked, 429),
+        News::Spared => (Reason::GatewayMisused, 400),
     };
     let address = client.0.to_string();
-    web.shop.incident(IncidentNote { reason, advice, address: &address, status, ..IncidentNote::default() });
+    web.shop.incident(IncidentNote { address: &address, status, ..IncidentNote::new(reason) });
 }
 
 /// A genuine callback whose status nobody knows: it may mean that money came, so a person should look.
@@ -308,13 +303,13 @@ fn strange(web: &Web, name: &str, callback: &Callback<'_>, client: Client, told:
     );
     web.shop.incident(IncidentNote {
         channel: name,
-        reason: "status_unknown",
         advice: &advice,
         address: &client.0.to_string(),
         number,
         status,
         signed: true,
         request: Some(raw(callback)),
+        ..IncidentNote::new(Reason::StatusUnknown)
     });
 }
 
@@ -340,18 +335,17 @@ fn note(
     reason: Rejection,
     status: u16,
 ) {
-    if ending.outcome != "orphan" {
+    if ending.outcome != CallbackOutcome::Orphan {
         charge(web, client);
     }
     web.shop.incident(IncidentNote {
         channel: name,
-        reason: reason.as_str(),
-        advice: reason.advice(),
         address: &client.0.to_string(),
         number: &ending.number,
         status,
-        signed: ending.outcome == "orphan",
+        signed: ending.outcome == CallbackOutcome::Orphan,
         request: Some(raw(callback)),
+        ..IncidentNote::new(reason.into())
     });
 }
 

@@ -4,7 +4,6 @@ use axum::http::StatusCode;
 
 use super::problem::Problem;
 use super::routes::{Errand, Routes};
-use crate::shop::ShopError;
 use crate::wire::channels::{ChannelList, ChannelView, TrialReport};
 use crate::wire::payments::{PaymentList, PaymentView};
 use crate::wire::{ListChannels, ListPayments, TryChannel};
@@ -20,10 +19,10 @@ async fn list(Errand { web, .. }: Errand<ListChannels>) -> Result<ChannelList, P
     let told = |(name, kind): (&str, &str)| ChannelView {
         name: name.to_owned(),
         kind: kind.to_owned(),
-        notify_url: format!("{}/pay/{name}/notify", web.shop.public_url),
-        account: web.shop.store.accounts.name(name).to_owned(),
+        notify_url: web.shop.notify_url(name),
+        account: web.shop.account_of(name).to_owned(),
     };
-    Ok(ChannelList { channels: web.shop.channels.list().map(told).collect() })
+    Ok(ChannelList { channels: web.channels.list().map(told).collect() })
 }
 
 async fn try_out(Errand { web, at: channel, wish, .. }: Errand<TryChannel>) -> Result<TrialReport, Problem> {
@@ -33,8 +32,7 @@ async fn try_out(Errand { web, at: channel, wish, .. }: Errand<TryChannel>) -> R
 
 /// The payments that came through a channel in that time, whatever became of them. Every record of the shop is looked at.
 async fn payments(Errand { web, at: channel, wish, .. }: Errand<ListPayments>) -> Result<PaymentList, Problem> {
-    let found = web.shop.store.payments_between(&channel, wish.from, wish.until, MOST).await;
-    let Some(records) = found.map_err(ShopError::from)? else {
+    let Some(records) = web.shop.payments_between(&channel, (wish.from, wish.until), MOST).await? else {
         let detail = format!("There are more than {MOST} payments in that time: ask about a shorter one.");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", detail));
     };

@@ -27,7 +27,7 @@ use crate::shop::{Found, ShopError};
 pub fn asks(web: &Web, headers: &HeaderMap, id: &str, status: StatusCode, values: Value) -> Response {
     // Only a number of ours is shown again.
     let id = id.parse::<OrderId>().ok().map(|id| id.to_string());
-    let longest = web.shop.limits.contact_bytes;
+    let longest = web.limits.contact_bytes;
     render(web, "find.html", headers, status, context! { id, longest, ..values })
 }
 
@@ -70,8 +70,8 @@ pub async fn find(
     }
     match found {
         Ok(Found::Whole(order)) => {
-            let token = web.shop.vault.token(order.id);
-            let cookie = cookie(order.id.as_str(), &token, web.shop.public_url.starts_with("https"));
+            let token = web.shop.token(order.id);
+            let cookie = cookie(order.id.as_str(), &token, web.shop.is_secure());
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&format!("/o/{}", order.id))).into_response())
         }
         Ok(Found::Standing(order)) => {

@@ -19,19 +19,19 @@ pub fn routes(to: Routes) -> Routes {
 async fn incidents(Errand { web, wish: search, .. }: Errand<ListIncidents>) -> Result<IncidentList, Problem> {
     let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted == text);
     let fits = |incident: &&Incident| {
-        is(&search.reason, &incident.reason)
+        is(&search.reason, incident.reason.as_str())
             && is(&search.channel, &incident.channel)
             && is(&search.address, &incident.address)
             && search.before.is_none_or(|before| incident.at < before)
     };
-    let list = web.shop.telemetry.incidents.newest(usize::MAX);
+    let list = web.telemetry.incidents.newest(usize::MAX);
     let incidents = list.iter().filter(fits).take(search.limit).map(Incident::brief).collect();
-    Ok(IncidentList { incidents, only_counted: web.shop.telemetry.incidents.dropped() })
+    Ok(IncidentList { incidents, only_counted: web.telemetry.incidents.dropped() })
 }
 
 /// The incident, if it is this instance's; of another's it says whose.
 fn find(web: &Web, id: &str) -> Result<Incident, Problem> {
-    let telemetry = &web.shop.telemetry;
+    let telemetry = &web.telemetry;
     telemetry.incidents.get(id).ok_or_else(|| match telemetry.whose_incident(id) {
         Some(other) => {
             let detail = format!("this incident is instance {other}'s: ask that one, incidents stay where they came");
@@ -51,7 +51,7 @@ async fn incident(Errand { web, operator, at: id, .. }: Errand<ShowIncident>) ->
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let headers = borrowed(&request.headers);
         let callback = Callback { method: &request.method, path, query, headers: &headers, body: &body };
-        web.shop.channels.get(&kept.channel)?.explain(&callback)
+        web.channels.get(&kept.channel)?.explain(&callback)
     });
     Ok(IncidentWhole { kept, canonical })
 }
@@ -70,14 +70,14 @@ async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
             "This incident has no request, or it was too large to be kept whole.",
         )
     })?;
-    let kind = web.shop.channels.list().find(|(name, _)| *name == incident.channel).map_or("", |(_, kind)| kind);
+    let kind = web.channels.list().find(|(name, _)| *name == incident.channel).map_or("", |(_, kind)| kind);
     let number = incident.number.parse::<PaymentNo>().ok();
     let order = match number {
-        Some(no) => web.shop.store.order(no.order).await.map_err(ShopError::from)?,
+        Some(no) => web.shop.known_order(no.order).await?,
         None => None,
     };
     let order = order.zip(number).and_then(|(order, no)| {
-        let (_, due) = order.attempts.iter().find(|(attempt, _)| *attempt == no.attempt)?;
+        let due = &order.attempt(no.attempt)?.due;
         Some(CapturedOrder {
             order_no: no.to_string(),
             amount_minor: due.amount.minor,
@@ -112,11 +112,11 @@ async fn again(Errand { web, at: id, .. }: Errand<ReplayIncident>) -> Result<Rep
     let incident = find(&web, &id)?;
     let (name, at) = (incident.channel.clone(), incident.at);
     let capture = captured(&web, incident).await?;
-    let channel = web.shop.channels.get(&name).ok_or_else(|| {
+    let channel = web.channels.get(&name).ok_or_else(|| {
         ShopError::Conflict(format!("there is no channel {name:?} in the running configuration: nothing to ask"))
     })?;
     let unreadable = |error: crate::channel::capture::BadCapture| ShopError::Conflict(error.to_string());
-    let terms = web.shop.channels.terms(&name).cloned().unwrap_or_default();
+    let terms = web.channels.terms(&name).cloned().unwrap_or_default();
     let report = replay(&capture, channel.as_ref(), &terms, at, false).map_err(unreadable)?;
     let said = report.extracted.as_ref();
     let paid = said.and_then(|said| {

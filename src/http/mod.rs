@@ -41,8 +41,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
+use crate::channel::Channels;
+use crate::config::Limits;
 use crate::notify::Notifiers;
 use crate::shop::Shop;
+use crate::telemetry::Telemetry;
 use limit::Limiter;
 use problem::Problem;
 use seats::Crowd;
@@ -61,6 +64,12 @@ const HEAD_BYTES: usize = 16_384;
 pub struct Web {
     /// The use cases.
     pub shop: Arc<Shop>,
+    /// The configured channels.
+    pub channels: Arc<Channels>,
+    /// What has a limit.
+    pub limits: Limits,
+    /// What happened.
+    pub telemetry: Arc<Telemetry>,
     /// What an address may do.
     pub limiter: Limiter,
     /// Peers whose `X-Forwarded-For` is believed.
@@ -72,17 +81,24 @@ pub struct Web {
 }
 
 impl Web {
-    /// Puts the web side together.
+    /// Puts the web side of a shop together.
     #[must_use]
-    pub fn new(
-        shop: Arc<Shop>,
-        notifiers: Notifiers,
-        trusted: Vec<ipnet::IpNet>,
-        admin_token: zeroize::Zeroizing<String>,
-    ) -> Self {
-        let limiter = Limiter::new(&shop.limits);
-        Self { shop, limiter, proxies: Proxies::new(trusted), notifiers, admin_token }
+    pub fn new(shop: Arc<Shop>, rest: Around) -> Self {
+        let Around { channels, limits, telemetry, notifiers, trusted_proxies, admin_token } = rest;
+        let (limiter, proxies) = (Limiter::new(&limits), Proxies::new(trusted_proxies));
+        Self { shop, channels, limits, telemetry, limiter, proxies, notifiers, admin_token }
     }
+}
+
+/// What [`Web::new`] needs beside the shop.
+#[allow(missing_docs)]
+pub struct Around {
+    pub channels: Arc<Channels>,
+    pub limits: Limits,
+    pub telemetry: Arc<Telemetry>,
+    pub notifiers: Notifiers,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub admin_token: zeroize::Zeroizing<String>,
 }
 
 /// The address a request came from, as far as it can be believed.

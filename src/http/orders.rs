@@ -8,25 +8,19 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use data_encoding::HEXLOWER;
 use hyper::body::Bytes;
 use serde::Deserialize;
 
-use super::address::{network, plain};
+use super::address::plain;
 use super::pages::is_zh;
 use super::problem::Problem;
 use super::{Client, Web};
 use crate::channel::Step;
 use crate::domain::Order;
 use crate::shop::{Buyer, By, Created, Shop, Wanted};
-use crate::store::Once;
+use crate::store::Repeat;
 use crate::wire::orders::OrderMade;
 use crate::wire::public::{Offer, OfferList, PayWish};
-
-/// How long an Idempotency-Key is remembered.
-const ONCE_MS: u64 = 24 * 3_600_000;
-/// After this long, a request that never ended may run again under its key.
-const PATIENCE_MS: u64 = 30_000;
 
 pub fn routes(web: Arc<Web>) -> Router {
     Router::new()
@@ -39,7 +33,7 @@ pub fn routes(web: Arc<Web>) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address takes another method.")
         })
-        .layer(axum::extract::DefaultBodyLimit::max(web.shop.limits.body_bytes))
+        .layer(axum::extract::DefaultBodyLimit::max(web.limits.body_bytes))
         .with_state(web)
 }
 
@@ -48,20 +42,19 @@ async fn products(
     Extension(client): Extension<Client>,
 ) -> Result<Json<OfferList>, Problem> {
     web.limiter.lookup(client.0).map_err(Problem::limited)?;
-    let now = web.shop.store.now();
+    let now = web.shop.now();
     let stock = web.shop.stock().await?;
     let sold = stock.iter().filter(|(product, _)| !product.retired);
     Ok(Json(OfferList {
         products: sold.map(|(product, stock)| Offer::of(product, stock, now)).collect(),
-        channels: web.shop.channels.list().map(|(name, _)| name.to_owned()).collect(),
+        channels: web.channels.list().map(|(name, _)| name.to_owned()).collect(),
     }))
 }
 
 /// A new order as its buyer gets it: what was stored, its token and its page.
 pub fn with_token(shop: &Shop, created: &Created) -> Result<OrderMade, Problem> {
     let id = created.id.parse().map_err(|_| Problem::not_found())?;
-    let token = shop.vault.token(id);
-    let page = format!("{}/o/{}?token={token}", shop.public_url, created.id);
+    let page = shop.page(id);
     Ok(OrderMade {
         id: created.id.clone(),
         payment_no: created.payment_no.clone(),
@@ -73,8 +66,8 @@ pub fn with_token(shop: &Shop, created: &Created) -> Result<OrderMade, Problem> 
         // What is not open yet is opened there by the buyer's click, with the buyer's own address.
         pay: created.pay.clone().unwrap_or_else(|| Step::Redirect { url: page.clone() }).into(),
         page,
-        code: shop.vault.code(id),
-        token,
+        code: shop.code(id),
+        token: shop.token(id),
     })
 }
 
@@ -128,7 +121,7 @@ async fn order(
     })
     .await?;
     let answer = with_token(&web.shop, &created)?;
-    let cookie = cookie(&created.id, &answer.token, web.shop.public_url.starts_with("https"));
+    let cookie = cookie(&created.id, &answer.token, web.shop.is_secure());
     let headers = [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())];
     Ok((StatusCode::CREATED, headers, Json(answer)).into_response())
 }
@@ -155,25 +148,23 @@ async fn made(shop: &Shop, wanted: &Wanted, client: Client) -> Result<Created, c
 
 /// Runs a request once for a key of one address: another buyer's key of the same text is another key.
 async fn once(shop: &Shop, (key, zh): (&str, bool), wanted: &Wanted, client: Client) -> Result<Created, Problem> {
-    let address = network(client.0);
-    let name = shop.store.names.hashed("idem", shop.vault.index("idem", &format!("{address}|{key}")));
     let body = serde_json::to_string(wanted).unwrap_or_default();
-    let body = HEXLOWER.encode(&shop.vault.index("body", &body));
     let conflict = |status, detail: &str| Problem::new(status, "idempotency", detail);
-    match shop.store.once(&name, &body, PATIENCE_MS).await.map_err(crate::shop::ShopError::from)? {
-        Once::Run => {}
-        Once::Running => return Err(conflict(StatusCode::CONFLICT, "The first request under this key still runs.")),
-        Once::Other => {
+    let (request, before) = shop.begin_once(client.0, key, &body).await?;
+    match before {
+        Repeat::Run => {}
+        Repeat::Running => return Err(conflict(StatusCode::CONFLICT, "The first request under this key still runs.")),
+        Repeat::Other => {
             return Err(conflict(StatusCode::UNPROCESSABLE_ENTITY, "This key was used for another request."));
         }
-        Once::Done(answer) => {
+        Repeat::Done(answer) => {
             return serde_json::from_str(&answer)
                 .map_err(|_| conflict(StatusCode::INTERNAL_SERVER_ERROR, "The first answer cannot be read any more."));
         }
     }
     let created = made(shop, wanted, client).await;
     let answer = created.as_ref().ok().and_then(|created| serde_json::to_string(created).ok());
-    shop.store.once_done(&name, answer.as_deref(), ONCE_MS).await.map_err(crate::shop::ShopError::from)?;
+    shop.end_once(request, answer.as_deref()).await?;
     created.map_err(|error| Problem::for_buyers(error, zh))
 }
 

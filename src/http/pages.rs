@@ -91,7 +91,7 @@ pub(super) fn render(web: &Web, name: &str, headers: &HeaderMap, status: StatusC
     let zh = is_zh(headers);
     let lang = if zh { "zh-CN" } else { "en" };
     let common =
-        context! { nonce => nonce.as_str(), zh, lang, test => web.shop.test, loud => web.shop.loud(), ..values };
+        context! { nonce => nonce.as_str(), zh, lang, test => web.shop.is_test(), loud => web.shop.loud(), ..values };
     let page = TEMPLATES.get_template(name).and_then(|template| template.render(common.clone()));
     let page = page.unwrap_or_else(|error| {
         tracing::error!(%error, name, "A page could not be rendered.");
@@ -138,7 +138,7 @@ async fn page(
     };
     let shown = Shown { go: query.contains_key("go"), refused: None };
     let mut response = order_page(&web, &order, &headers, shown).await?;
-    let cookie = cookie(&id, &token, web.shop.public_url.starts_with("https"));
+    let cookie = cookie(&id, &token, web.shop.is_secure());
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
@@ -178,7 +178,7 @@ async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, shown: Shown)
     let status = if copying { StatusCode::SERVICE_UNAVAILABLE } else { status };
     let values = context! {
         copying, refused, limited, order => Value::from(minijinja::value::Serde(&view)),
-        expires => iso(order.expires), lookup_code => web.shop.vault.code(order.id), ..ways(web, order, shown.go)
+        expires => iso(order.expires), lookup_code => web.shop.code(order.id), ..ways(web, order, shown.go)
     };
     let mut response = render(web, "order.html", headers, status, values);
     if copying {
@@ -286,7 +286,7 @@ async fn back(
         return Ok(find::busy(&web, &headers, &id, wait));
     }
     // With a form from another site comes no cookie; the page it leads to gets one.
-    let known = web.shop.vault.is_token(order, &token_of(&id, &headers, &HashMap::new()));
+    let known = web.shop.is_token(order, &token_of(&id, &headers, &HashMap::new()));
     if known || method == Method::POST {
         let to = if known { format!("/o/{id}") } else { format!("/r/{id}") };
         return Ok(([(header::REFERRER_POLICY, REFERRER)], Redirect::to(&to)).into_response());
@@ -296,7 +296,7 @@ async fn back(
 
 async fn sandbox_page(web: &Web, number: &str, headers: &HeaderMap, answers: Vec<String>) -> Result<Response, Problem> {
     let no: PaymentNo = number.parse().map_err(|_| Problem::not_found())?;
-    let order = web.shop.store.order(no.order).await.map_err(ShopError::from)?.ok_or_else(Problem::not_found)?;
+    let order = web.shop.known_order(no.order).await?.ok_or_else(Problem::not_found)?;
     let due = web.shop.trial_due(&order, no.attempt).map_err(|_| Problem::not_found())?.amount;
     let values = context! {
         number, answers, amount => due.to_string(), currency => due.currency.as_str(),

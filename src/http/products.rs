@@ -12,7 +12,7 @@ use crate::wire::products::{ProductList, ProductView, Restored, Voided};
 use crate::wire::{AddProduct, ImportKeys, ListProducts, RestoreKeys, SetProduct, ShowProduct, VoidKeys};
 
 pub fn routes(to: Routes) -> Routes {
-    let most = to.web().shop.limits.import_bytes;
+    let most = to.web().limits.import_bytes;
     to.on(list).on(add).on(show).on(set).on_large(import, most).on(void).on(restore)
 }
 
@@ -33,7 +33,7 @@ async fn list(Errand { web, wish, .. }: Errand<ListProducts>) -> Result<ProductL
 
 async fn show(Errand { web, at: id, .. }: Errand<ShowProduct>) -> Result<ProductView, Problem> {
     let product = web.shop.product(&id).await?;
-    let stock = web.shop.store.stock(&product).await.map_err(ShopError::from)?;
+    let stock = web.shop.stock_of(&product).await?;
     Ok(ProductView::of(&product, stock))
 }
 
@@ -53,7 +53,7 @@ async fn set(Errand { web, trace, at: id, wish: patch, .. }: Errand<SetProduct>)
     let (before, after) = web.shop.set_product(&id, &patch).await?;
     trace.change(&difference(&settable(&before), &settable(&after)));
     let product = web.shop.product(&id).await?;
-    let stock = web.shop.store.stock(&product).await.map_err(ShopError::from)?;
+    let stock = web.shop.stock_of(&product).await?;
     Ok(ProductView::of(&product, stock))
 }
 

@@ -27,7 +27,7 @@ use ipnet::IpNet;
 
 use crate::channel::capture::borrowed;
 use crate::domain::text::printable;
-use crate::domain::{Callback, Rejection, Reply};
+use crate::domain::{Callback, CallbackOutcome, Reason, Rejection, Reply};
 use crate::shop::IncidentNote;
 use crate::telemetry::counters;
 use crate::telemetry::incident::RawRequest;
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Serves buyers and gateways until told to stop; returns when what was in flight is answered, or `drain` is over.
 pub async fn serve_public(listener: TcpListener, web: Arc<Web>, stop: watch::Receiver<bool>, drain: Duration) {
     let router = orders::routes(Arc::clone(&web)).merge(pages::routes(Arc::clone(&web)));
-    let limits = &web.shop.limits;
+    let limits = &web.limits;
     let bounds = Capacity {
         connections: limits.connections,
         per_address: limits.connections_per_address,
@@ -69,7 +69,7 @@ impl House for Public {
             return callback::answer(&web, &channel, request, client).await;
         } else {
             let (head, body) = request.into_parts();
-            match callback::read(body, web.shop.limits.body_bytes, web.shop.limits.read_seconds).await {
+            match callback::read(body, web.limits.body_bytes, web.limits.read_seconds).await {
                 Ok(body) => routed(&web, router, (head, body), client).await,
                 Err(reason) => {
                     if reason == Rejection::Incomplete {
@@ -104,10 +104,9 @@ impl House for Public {
         };
         let busiest = busiest.map(|(net, _)| name(net)).unwrap_or_default();
         self.web.shop.incident(IncidentNote {
-            reason: "crowded",
             advice: &advice,
             address: &busiest,
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::Crowded)
         });
     }
 
@@ -120,7 +119,7 @@ impl House for Public {
         let (method, target) = near::first_line(head);
         let path = target.split(['?', ' ']).next().unwrap_or_default();
         let channel = near::channel_of(path).map(str::to_owned).or_else(|| {
-            let known: Vec<&str> = self.web.shop.channels.list().map(|(name, _)| name).collect();
+            let known: Vec<&str> = self.web.channels.list().map(|(name, _)| name).collect();
             Some(near::miss(path, &target, false, &known)?.channel)
         });
         let Some(channel) = channel else { return };
@@ -156,7 +155,6 @@ impl Public {
         let advice =
             format!("Somebody speaks {what} to the plain port {}. If it is your own proxy: {todo}.", self.port);
         self.web.shop.incident(IncidentNote {
-            reason: "other_protocol",
             advice: &advice,
             address: &client.0.to_string(),
             status,
@@ -167,7 +165,7 @@ impl Public {
                 body_b64: BASE64.encode(head.get(..256).unwrap_or(head)),
                 cut: true,
             }),
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::OtherProtocol)
         });
     }
 }
@@ -180,13 +178,14 @@ fn unreadable(
     charged: bool,
     request: RawRequest,
 ) {
-    let known = web.shop.channels.get(channel).is_some();
+    let known = web.channels.get(channel).is_some();
     let advice = format!(
         "A request to a callback's address was not read, and if it was genuine, it is lost: {why}. Ask for what was paid meanwhile: `kamid order reconcile`."
     );
     let channel = if known { channel } else { "" };
     let number = String::new();
-    let nearly = Nearly { reason: "unreadable_request", channel, number, advice: &advice, status, charged, request };
+    let nearly =
+        Nearly { outcome: CallbackOutcome::Unreadable, channel, number, advice: &advice, status, charged, request };
     callback::missed(web, client, nearly);
 }
 
@@ -209,8 +208,15 @@ async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client:
     let Some((number, Miss { channel, says }, request)) = miss.filter(|_| nowhere) else { return response };
     // A mistyped address is the operator's mistake: the gateway behind it may send to the right one, too.
     let charged = false;
-    let nearly =
-        Nearly { reason: "wrong_address", channel: &channel, number, advice: &says, status: 404, charged, request };
+    let nearly = Nearly {
+        outcome: CallbackOutcome::WrongAddress,
+        channel: &channel,
+        number,
+        advice: &says,
+        status: 404,
+        charged,
+        request,
+    };
     callback::missed(web, client, nearly);
     callback::reply(&Reply { status: 404, body: "fail" })
 }
@@ -220,7 +226,7 @@ fn number_of(web: &Web, channel: &str, request: &RawRequest, body: &Bytes) -> St
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let headers = borrowed(&request.headers);
     let callback = Callback { method: &request.method, path, query, headers: &headers, body };
-    web.shop.channels.get(channel).and_then(|channel| channel.names(&callback)).unwrap_or_default()
+    web.channels.get(channel).and_then(|channel| channel.names(&callback)).unwrap_or_default()
 }
 
 /// Whether an address is nearly a callback's; those of buyers are none.
@@ -230,7 +236,7 @@ fn missed(web: &Web, head: &Parts, body: &Bytes) -> Option<Miss> {
     if !signed && ["/v1/", "/o/", "/r/", "/o.js", "/healthz"].iter().any(|ours| path.starts_with(ours)) {
         return None;
     }
-    let known: Vec<&str> = web.shop.channels.list().map(|(name, _)| name).collect();
+    let known: Vec<&str> = web.channels.list().map(|(name, _)| name).collect();
     near::miss(path, head.uri.query().unwrap_or_default(), signed, &known)
 }
 

@@ -107,18 +107,18 @@ pub fn follow(web: &Arc<Web>, wish: &StreamWish, stop: watch::Receiver<bool>) ->
         return Err(wrong(format!("stock: at most {MOST} products; filter: at most {FILTER_BYTES} bytes")));
     }
     let place = Place;
-    if READERS.fetch_add(1, Ordering::Relaxed) >= web.shop.limits.stream_clients {
+    if READERS.fetch_add(1, Ordering::Relaxed) >= web.limits.stream_clients {
         let busy = "Too many readers (limits.stream_clients).";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", busy));
     }
-    let board = &web.shop.board;
+    let board = web.shop.board();
     let reader = Reader {
         _place: place,
-        fleet: web.shop.telemetry.follow(),
+        fleet: web.telemetry.follow(),
         follower: Follower::new(Duration::from_secs(wish.history)),
         stock: wish.stock.map(|most| Stock {
-            board: Arc::clone(board),
             turns: board.turns(),
+            board,
             reader: Box::new(StockReader::new(most, &wish.filter)),
             due: true,
         }),

@@ -11,7 +11,6 @@ use super::routes::Errand;
 use crate::domain::Deed;
 use crate::domain::text::printable;
 use crate::domain::time::iso;
-use crate::shop::ShopError;
 use crate::wire::operators::TrailList;
 use crate::wire::{Does, ListTrail};
 
@@ -115,7 +114,7 @@ pub async fn recorded(web: Arc<Web>, by: &str, what: String, trace: &Trace, answ
     let Deed { by, what, on, change, reason, result, .. } = &deed;
     tracing::info!(by, what, on, change, reason, result, "An operator acts.");
     let write = async move {
-        if let Err(error) = web.shop.store.add_deed(&deed).await {
+        if let Err(error) = web.shop.add_deed(&deed).await {
             tracing::error!(%error, by = deed.by, what = deed.what, on = deed.on, "The trail could not be written.");
         }
     };
@@ -129,6 +128,5 @@ pub async fn recorded(web: Arc<Web>, by: &str, what: String, trace: &Trace, answ
 
 /// `GET /v1/trail`
 pub async fn list(Errand { web, wish, .. }: Errand<ListTrail>) -> Result<TrailList, Problem> {
-    let trail = web.shop.store.deeds(wish.limit.clamp(1, 1000)).await.map_err(ShopError::from)?;
-    Ok(TrailList { trail })
+    Ok(TrailList { trail: web.shop.deeds(wish.limit.clamp(1, 1000)).await? })
 }

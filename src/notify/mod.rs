@@ -53,7 +53,7 @@ pub enum Way {
 }
 
 /// What a section is read with.
-pub struct Wish<'a> {
+pub struct Reading<'a> {
     /// What providers are reached through.
     pub outbound: &'a Outbound,
     /// Where relative paths of what it writes begin.
@@ -61,10 +61,10 @@ pub struct Wish<'a> {
 }
 
 /// Makes a notifier of its settings, whose rows are the kind's and [`SETTINGS`].
-pub type Build = fn(&Wish<'_>, &mut Values<'_>) -> Option<Way>;
+pub type BuildNotifier = fn(&Reading<'_>, &mut Values<'_>) -> Option<Way>;
 
 /// One kind of notifier.
-pub struct Kind {
+pub struct NotifierKind {
     /// Its word in the configuration.
     pub name: &'static str,
     /// What it is, in a line.
@@ -74,21 +74,29 @@ pub struct Kind {
     /// Its settings.
     pub settings: &'static [&'static Setting],
     /// Reads its section.
-    pub build: Build,
+    pub build: BuildNotifier,
 }
 
 /// Every kind there is.
-pub const KINDS: &[Kind] = &[
+pub const KINDS: &[NotifierKind] = &[
     kind("smtp", "e-mail through a mail server", smtp::SETTINGS, smtp::build),
     kind("sms_aliyun", "阿里云短信", aliyun::SETTINGS, aliyun::build),
     kind("sms_tencent", "腾讯云短信", sms::SETTINGS, sms::build),
     kind("webhook", "signed events for a program (Standard Webhooks)", webhook::SETTINGS, webhook::build),
     kind("telegram", "a Telegram chat of operators", telegram::SETTINGS, telegram::build),
-    Kind { test_only: true, ..kind("folder", "e-mail as files, to try things with", folder::SETTINGS, folder::build) },
+    NotifierKind {
+        test_only: true,
+        ..kind("folder", "e-mail as files, to try things with", folder::SETTINGS, folder::build)
+    },
 ];
 
-const fn kind(name: &'static str, about: &'static str, settings: &'static [&'static Setting], build: Build) -> Kind {
-    Kind { name, about, test_only: false, settings, build }
+const fn kind(
+    name: &'static str,
+    about: &'static str,
+    settings: &'static [&'static Setting],
+    build: BuildNotifier,
+) -> NotifierKind {
+    NotifierKind { name, about, test_only: false, settings, build }
 }
 
 const KIND: Setting = Setting::needed(Form::Line, "kind", "how people are told", "通知的方式");
@@ -123,7 +131,7 @@ impl Notifiers {
                 continue;
             }
             let mut values = section.values(&[kind.settings, SETTINGS], &mut problems);
-            let way = (kind.build)(&Wish { outbound, data }, &mut values);
+            let way = (kind.build)(&Reading { outbound, data }, &mut values);
             values.finish();
             let Some(way) = way else { continue };
             let same =

@@ -10,9 +10,9 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::text::LANG;
-use super::{Herald, Way, Wish, events, stamp, topics};
+use super::{Herald, Reading, Way, events, stamp, topics};
 use crate::domain::text::{bare_json, printable};
-use crate::domain::{Call, Lang, News, NewsId, Response, Topic};
+use crate::domain::{Call, Lang, News, NewsId, Reason, Response, Topic};
 use crate::outbound::Outbound;
 use crate::settings::{Form, Secret, Setting, Values};
 use crate::shop::Refused;
@@ -68,33 +68,6 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-/// Chinese words for why something waits; what has none is shown as it is.
-fn zh(reason: &str) -> &str {
-    match reason {
-        "amount_mismatch" => "金额不符",
-        "currency_mismatch" => "币种不符",
-        "extra_payment" => "订单已付款,又收到一笔",
-        "trade_twice" => "同一交易号出现在两个订单",
-        "orphan" => "付款的订单号不存在",
-        "callback_lost" => "已付款但没有收到回调",
-        "payment_not_opened" => "网关没有打开付款",
-        "source_unlisted" => "回调来自未列出的地址",
-        "query_mismatch" => "网关的查询结果对不上",
-        "untrusted_proxy" => "代理未列入 trusted_proxies",
-        "address_blocked" => "一个地址因回调被拒过多而被屏蔽",
-        "gateway_misused" => "网关的地址发来大量被拒的回调",
-        "crowded" => "连接数已满,沉默最久的连接已被断开",
-        "clock_skew" => "Redis 与本机时钟不一致",
-        "clock_stopped" => "时钟不一致已久,订单不过期",
-        "replica_missing" => "缺少副本,付款在等待",
-        "other_ring" => "密钥环与 Redis 中的数据不符",
-        "ring_waits" => "新密钥要等所有实例都持有",
-        "notice_given_up" => "通知多次失败,已放弃",
-        "notifier_gone" => "通知的接收方已停用(410)",
-        other => other,
-    }
-}
-
 /// What is said of some news.
 fn words(id: &NewsId, news: &News, lang: Lang) -> String {
     let data: Value = serde_json::from_str(&news.data).unwrap_or_default();
@@ -103,8 +76,10 @@ fn words(id: &NewsId, news: &News, lang: Lang) -> String {
         Value::Null => String::new(),
         other => other.to_string(),
     };
-    let reason = of("reason");
-    let reason = lang.say(&reason, zh(&reason));
+    // In English its word, which `kamid incident list --reason` takes.
+    let word = of("reason");
+    let known = Reason::parse(&word);
+    let reason = lang.say(&word, known.text(Lang::Zh));
     let (order, product, count) = (of("order_no"), of("product"), of("quantity"));
     let what = match id.topic {
         Topic::Delivered => format!("{} {order}\n{product} × {count}", lang.say("Delivered: order", "已发货:订单")),
@@ -144,7 +119,7 @@ fn taken(answer: &Response) -> Result<(), Refused> {
     }
 }
 
-pub(super) fn build(wish: &Wish<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(wish: &Reading<'_>, v: &mut Values<'_>) -> Option<Way> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
     let token = v.secret(&BOT_TOKEN).filter(|token| {
         let right = token.reveal().contains(':') && token.reveal().bytes().all(fits);
@@ -228,5 +203,9 @@ mod tests {
         let incident = json!({"reason": "clock_skew", "channel": "", "number": "", "advice": "check NTP"});
         let incident = tell("incident:tg:a1-1-1", incident, Lang::Zh);
         assert!(incident.contains("时钟不一致") && incident.contains("check NTP"), "{incident}");
+        for word in Reason::ALL.iter().map(Reason::as_str) {
+            let told = tell("incident:tg:a1-1-1", json!({"reason": word}), Lang::Zh);
+            assert!(!told.contains(word), "{word} is told in Chinese: {told}");
+        }
     }
 }

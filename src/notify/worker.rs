@@ -32,7 +32,7 @@ pub async fn run(shop: Arc<Shop>, notifiers: Notifiers, mut stop: watch::Receive
         senders.spawn(send(Arc::clone(&shop), notifiers.clone(), name, stop.clone()));
     }
     while !*stop.borrow() {
-        if let Err(error) = look(&shop).await {
+        if let Err(error) = shop.look_at_notices().await {
             tracing::debug!(%error, "What waits to be told is not known.");
         }
         tokio::select! {
@@ -43,22 +43,11 @@ pub async fn run(shop: Arc<Shop>, notifiers: Notifiers, mut stop: watch::Receive
     while senders.join_next().await.is_some() {}
 }
 
-/// Counts what waits, and finds what nobody tells of.
-async fn look(shop: &Shop) -> Result<(), ShopError> {
-    if !shop.reads_outbox().await? {
-        shop.telemetry.notices(None);
-        return Ok(());
-    }
-    shop.queue_low_stock().await?;
-    shop.telemetry.notices(Some(shop.count_notices().await?));
-    Ok(())
-}
-
 /// Sends buyers' notices, or those of one notifier of operators.
 async fn send(shop: Arc<Shop>, notifiers: Notifiers, through: Option<String>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         tokio::select! {
-            () = shop.notices.notified() => {}
+            () = shop.notices_waken() => {}
             () = tokio::time::sleep(POLL) => {}
             _ = stop.changed() => return,
         }

@@ -30,6 +30,8 @@ pub enum Form {
     List(&'static str),
     /// A list of networks; one of them.
     Networks(&'static str),
+    /// A list of hosts and networks; one of them.
+    Hosts(&'static str),
     /// A list of tables.
     Tables,
     /// The name of a file with at most so many bytes.
@@ -40,6 +42,8 @@ pub enum Form {
     Token,
     /// A secret that a person may have made up.
     Password,
+    /// An address that may hold a password; a bare one is no secret.
+    PasswordAddress,
     /// Several secrets, all of them good.
     Secrets,
     /// A private key: PEM or base64.
@@ -52,7 +56,10 @@ impl Form {
     /// Whether nobody may see it: it stands in a file or a variable.
     #[must_use]
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::Token | Self::Password | Self::Secrets | Self::PrivateKey)
+        matches!(
+            self,
+            Self::Secret | Self::Token | Self::Password | Self::PasswordAddress | Self::Secrets | Self::PrivateKey
+        )
     }
 
     /// Whether it stands in a file of its own, which the section names as `<key>_file`.

@@ -205,6 +205,13 @@ impl<'a> Values<'a> {
         self.section.networks(row.key, example, self.problems)
     }
 
+    /// The hosts and networks of a list.
+    pub fn hosts(&mut self, row: &Setting) -> Vec<String> {
+        self.check(row);
+        let Form::Hosts(example) = row.form else { return Vec::new() };
+        self.section.hosts(row.key, example, self.problems)
+    }
+
     /// Tables in it.
     pub fn tables(&mut self, row: &Setting) -> Vec<Section> {
         self.check(row);
@@ -226,6 +233,9 @@ impl<'a> Values<'a> {
             _ => self.section.secret(row.key, self.problems),
         };
         let secret = self.require(row, secret)?;
+        if row.form == Form::PasswordAddress && !secret.reveal().contains('@') {
+            self.section.unwarn(row.key, self.problems);
+        }
         // A line's end or a blank inside is a copying slip, and no header can carry it.
         if row.form == Form::Secret && secret.reveal().bytes().any(|b| b.is_ascii_control()) {
             self.reject(row, "holds a line's end or another control character: it is one line");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{Shop, ShopError, given};
 use crate::domain::network::network;
@@ -60,15 +60,13 @@ impl Shop {
     /// Whether an address is blocked by hand, as this instance knows it. An IPv6 one is asked for by its network.
     #[must_use]
     pub fn is_blocked(&self, address: IpAddr) -> bool {
-        let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
-        blocks.get(&address).is_some_and(|block| block.until > self.store.now())
+        self.blocks.look(|blocks| blocks.get(&address).is_some_and(|block| block.until > self.store.now()))
     }
 
     /// Until when orders from an address are refused, if they are.
     pub(super) fn refuses_orders(&self, address: IpAddr) -> Option<Millis> {
-        let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
-        let block = blocks.get(&network(address)).filter(|block| block.orders && block.until > self.store.now());
-        block.map(|block| block.until)
+        let refuses = |block: &&Block| block.orders && block.until > self.store.now();
+        self.blocks.look(|blocks| blocks.get(&network(address)).filter(refuses).map(|block| block.until))
     }
 
     /// Addresses that are blocked now.
@@ -76,8 +74,10 @@ impl Shop {
     /// # Errors
     /// Redis does not answer.
     pub async fn list_blocks(&self) -> Result<Arc<BTreeMap<IpAddr, Block>>, StoreError> {
-        // One after the other: what was read before one was set must not be put in place after it.
-        let _alone = self.sharing.lock().await;
+        self.blocks.read(self.read_blocks()).await
+    }
+
+    pub(super) async fn read_blocks(&self) -> Result<BTreeMap<IpAddr, Block>, StoreError> {
         let now = self.store.now();
         let records = self.store.blocks().await?;
         let standing = |record: &str| Block::read(record).filter(|block| block.until > now);
@@ -90,8 +90,6 @@ impl Shop {
                 block.orders = true;
             }
         }
-        let blocks = Arc::new(blocks);
-        *self.blocks.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&blocks);
         Ok(blocks)
     }
 

@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::catalog::Products;
+use super::loops::pause;
 use super::pace::Pace;
-use super::{Shop, ShopError, UNREAD};
+use super::{Shop, ShopError};
 use crate::domain::{Danger, Level, Millis, Product, ProductId, Stock, danger, worst};
 use crate::store::StoreError;
 use crate::telemetry::snapshot::{StockAlarms, StockLine, StockRow};
 
 /// Products read each second, and the most that one reader may see.
 pub const MOST: usize = 1000;
+/// How often it is read again.
+const EVERY: Duration = Duration::from_secs(1);
 /// Products read in one write: callbacks on the same link wait no longer than that takes.
 const PART: usize = 100;
-
-type Catalog = BTreeMap<ProductId, Product>;
 
 /// What is known of one product.
 #[derive(Default)]
@@ -34,7 +36,7 @@ struct Entry {
 #[derive(Default)]
 struct State {
     at: Millis,
-    catalog: Arc<Catalog>,
+    catalog: Arc<Products>,
     /// One for each product, in the catalogue's order.
     entries: Vec<Entry>,
     /// Where the turn of those without a hurry goes on.
@@ -47,6 +49,8 @@ struct State {
 #[derive(Default)]
 pub struct Board {
     state: RwLock<State>,
+    /// Held by whoever reads what it does not know yet.
+    reading: tokio::sync::Mutex<()>,
     turns: watch::Sender<u64>,
 }
 
@@ -72,7 +76,7 @@ impl State {
     }
 
     /// Takes another catalogue: what is known of a product stays.
-    fn align(&mut self, catalog: &Arc<Catalog>) {
+    fn align(&mut self, catalog: &Arc<Products>) {
         if Arc::ptr_eq(&self.catalog, catalog) {
             return;
         }
@@ -204,7 +208,7 @@ impl Board {
     }
 
     /// Which products to read next, in the catalogue's order.
-    fn choose(&self, catalog: &Arc<Catalog>, now: Millis) -> Vec<Product> {
+    fn choose(&self, catalog: &Arc<Products>, now: Millis) -> Vec<Product> {
         let mut state = self.write();
         state.align(catalog);
         let places: BTreeSet<usize> = state.choose(now).into_iter().collect();
@@ -214,7 +218,7 @@ impl Board {
 
     /// Every product's numbers, in this catalogue's order, and the products whose numbers have to be read. Whoever looks holds
     /// up nobody else who does: only a catalogue that is new here is a change.
-    fn all(&self, catalog: &Arc<Catalog>) -> (Vec<Stock>, Vec<Product>) {
+    fn all(&self, catalog: &Arc<Products>) -> (Vec<Stock>, Vec<Product>) {
         let state = self.read();
         if Arc::ptr_eq(&state.catalog, catalog) {
             return state.all();
@@ -257,7 +261,7 @@ impl Board {
 
 /// Every product with its numbers. The products are the catalogue's own: nothing is copied but numbers.
 pub struct Shelf {
-    catalog: Arc<Catalog>,
+    catalog: Arc<Products>,
     /// In the catalogue's order.
     stocks: Vec<Stock>,
 }
@@ -307,21 +311,20 @@ impl StockReader {
 
 impl Shop {
     /// Reads the board again each second until told to stop; a stock that is empty within `soon_minutes` is told of.
-    pub async fn board_forever(self: Arc<Self>, soon_minutes: u64, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn board_forever(self: Arc<Self>, soon_minutes: u64, mut stop: watch::Receiver<bool>) {
         loop {
             // A Redis that is away leaves the board as it was.
             if let Err(error) = self.refresh_board(soon_minutes * 60).await {
                 tracing::trace!(%error, "The stock board has to wait.");
             }
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                _ = stop.changed() => return,
+            if !pause(EVERY, &mut stop).await {
+                return;
             }
         }
     }
 
     async fn refresh_board(&self, soon_seconds: u64) -> Result<(), ShopError> {
-        if self.catalog_version.load(std::sync::atomic::Ordering::Relaxed) == UNREAD {
+        if !self.catalog.is_known() {
             return Ok(());
         }
         let (board, catalog, now) = (Arc::clone(&self.board), self.catalog(), self.store.now());
@@ -366,7 +369,7 @@ impl Shop {
         if unknown.is_empty() {
             return Ok(shelf);
         }
-        let _alone = self.reading.lock().await;
+        let _alone = self.board.reading.lock().await;
         let (shelf, unknown) = self.shelf();
         if unknown.is_empty() {
             return Ok(shelf);

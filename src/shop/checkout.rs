@@ -11,8 +11,10 @@ use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Begin, Checkout, Opens, Reference, Step, Wants};
 pub use crate::domain::Wanted;
 use crate::domain::text::printable;
-use crate::domain::{Attempt, Due, Limit, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product, Reached};
-use crate::store::{NewOrder, Reserved, StoreError};
+use crate::domain::{
+    AttemptNo, Due, Limit, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product, Reached, Reason,
+};
+use crate::store::{NewOrder, Reserved};
 use crate::telemetry::Event;
 use crate::vault;
 
@@ -94,7 +96,7 @@ impl Shop {
                 product: &product,
                 quantity: wanted.quantity,
                 amount,
-                attempt: Attempt::FIRST,
+                attempt: AttemptNo::FIRST,
                 channel: &channel,
                 contact: &self.vault.seal(contact.as_bytes())?,
                 created: now,
@@ -113,17 +115,16 @@ impl Shop {
             }
             Err(error) => {
                 // It may stand all the same where nobody knows; then, and where this fails too, a minute frees what it counts.
-                if !matches!(error, ShopError::Store(StoreError::Lost(_) | StoreError::Timeout)) {
+                if !matches!(&error, ShopError::Store(error) if error.may_stand()) {
                     let _later = self.store.uncount(&counted.of(id)).await;
                 }
                 return Err(error);
             }
         }
-        let index = self.store.names.hashed("contact", self.vault.index("contact", &contact));
-        self.store.remember_contact(&index, id, now).await?;
+        self.store.remember_contact(self.vault.index("contact", &contact), id, now).await?;
         self.telemetry.record(Event::Ordered { product: product.id.as_str() });
         let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
-        match self.begin(order.clone(), Attempt::FIRST, by).await {
+        match self.begin(order.clone(), AttemptNo::FIRST, by).await {
             Ok(created) => Ok(created),
             Err(error) => {
                 // Nobody can pay it: what it reserved is for others, and counts against nobody.
@@ -175,10 +176,10 @@ impl Shop {
                 return Err(ShopError::Limited(Reached { limit: Limit::WaysToPay, most, until: None, at }));
             }
             let due = Due { channel: channel.to_owned(), amount: order.amount };
-            match self.store.attempt(id, Attempt::number(next), &due).await? {
+            match self.store.attempt(id, AttemptNo::number(next), &due).await? {
                 Some(true) => {
                     let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
-                    return self.begin(order, Attempt::number(next), by).await;
+                    return self.begin(order, AttemptNo::number(next), by).await;
                 }
                 Some(false) => return Err(ShopError::Conflict("this order cannot be paid any more".to_owned())),
                 None => {}
@@ -192,7 +193,7 @@ impl Shop {
     #[must_use]
     pub fn way<'a>(&self, order: &'a Order) -> Option<(Created, &'a str)> {
         let mut ways = order.attempts.iter().rev().filter(|_| order.state == OrderState::Pending);
-        ways.find_map(|(attempt, due)| Some((self.created(order, *attempt).ok()?, due.channel.as_str())))
+        ways.find_map(|attempt| Some((self.created(order, attempt.no).ok()?, attempt.due.channel.as_str())))
     }
 
     /// The buyer goes to pay: by what was opened, while it leads to a payment from that address; else it is opened now.
@@ -213,7 +214,7 @@ impl Shop {
     }
 
     /// Whether what an attempt was opened with can be paid from that address.
-    fn is_for(&self, order: &Order, attempt: Attempt, channel: &str, from: IpAddr) -> bool {
+    fn is_for(&self, order: &Order, attempt: AttemptNo, channel: &str, from: IpAddr) -> bool {
         let kept = order.opening(attempt).and_then(|opened| Kept::read(&opened.step));
         self.opens(channel).wants != Wants::Buyer || kept.is_some_and(|kept| kept.from == Some(self.mark(from)))
     }
@@ -231,7 +232,7 @@ impl Shop {
 
     /// Opens an attempt: where the gateway has to be asked, its answer is kept with the order. One that is for the buyer's own
     /// address waits for the click.
-    async fn begin(&self, mut order: Order, attempt: Attempt, by: By) -> Result<Created, ShopError> {
+    async fn begin(&self, mut order: Order, attempt: AttemptNo, by: By) -> Result<Created, ShopError> {
         let due = due_of(&order, attempt)?;
         let opens = self.opens(&due.channel);
         let from = match (by, opens.wants) {
@@ -265,8 +266,9 @@ impl Shop {
         if !self.store.open(order.id, attempt, &opened).await? {
             return Err(ShopError::Conflict("this order cannot be paid any more".to_owned()));
         }
-        order.opened.retain(|(known, _)| *known != attempt);
-        order.opened.push((attempt, opened));
+        if let Some(known) = order.attempts.iter_mut().find(|known| known.no == attempt) {
+            known.opened = Some(opened);
+        }
         self.created(&order, attempt)
     }
 
@@ -277,26 +279,25 @@ impl Shop {
         if self.is_news(&format!("{channel} not opened"), 300_000) {
             self.incident(IncidentNote {
                 channel,
-                reason: "payment_not_opened",
                 advice: &format!("Its gateway opened no payment, and the buyer had to choose another way: {why}. `kamid channel test {channel} --open` tries it."),
                 status: 502,
-                ..IncidentNote::default()
+                ..IncidentNote::new(Reason::PaymentNotOpened)
             });
         }
         ShopError::Gateway(format!("channel {channel}: {why}"))
     }
 
-    fn addresses(&self, order: &Order, channel: &str, attempt: Attempt) -> Addresses {
+    fn addresses(&self, order: &Order, channel: &str, attempt: AttemptNo) -> Addresses {
         Addresses {
             number: PaymentNo { order: order.id, attempt }.to_string(),
-            notify_url: format!("{}/pay/{channel}/notify", self.public_url),
-            return_url: format!("{}/r/{}", self.public_url, order.id),
+            notify_url: self.site.notify_url(channel),
+            return_url: self.site.return_url(order.id),
             client_ip: String::new(),
         }
     }
 
     /// How an attempt of an order is paid.
-    fn created(&self, order: &Order, attempt: Attempt) -> Result<Created, ShopError> {
+    fn created(&self, order: &Order, attempt: AttemptNo) -> Result<Created, ShopError> {
         let due = due_of(order, attempt)?;
         let addresses = self.addresses(order, &due.channel, attempt);
         let opened = order.opening(attempt);
@@ -352,9 +353,8 @@ impl Kept {
     }
 }
 
-fn due_of(order: &Order, attempt: Attempt) -> Result<&Due, ShopError> {
-    let found = order.attempts.iter().find(|(known, _)| *known == attempt);
-    found.map(|(_, due)| due).ok_or(ShopError::NotFound("attempt"))
+fn due_of(order: &Order, attempt: AttemptNo) -> Result<&Due, ShopError> {
+    order.attempt(attempt).map(|attempt| &attempt.due).ok_or(ShopError::NotFound("attempt"))
 }
 
 /// What an attempt is called, and where it leads.

@@ -1,10 +1,9 @@
 //! Redis' clock, before anything expires by it.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{IncidentNote, Shop, ShopError, given};
-use crate::domain::Operator;
+use crate::domain::{Operator, Reason};
 use crate::store::clock::ClockLook;
 
 /// Orders that did not expire for so long hold what others would buy.
@@ -12,18 +11,14 @@ const ALARM: Duration = Duration::from_secs(600);
 /// A matter is told again after so many ms.
 const AGAIN_MS: u64 = 600_000;
 
-/// What operators are to be told of a reading: the reason, and what to do.
-fn matter(look: &ClockLook) -> Option<(&'static str, &'static str)> {
+/// What operators are to be told of a reading.
+fn matter(look: &ClockLook) -> Option<IncidentNote<'static>> {
     if look.believed {
         let advice = "Redis' clock and this machine's were set together, or both stood still: orders expire by what both say now.";
-        return look.set.then_some(("clock_skew", advice));
+        return look.set.then(|| IncidentNote { advice, ..IncidentNote::new(Reason::ClockSkew) });
     }
-    if look.stopped < ALARM {
-        let advice = "Redis' clock and this machine's disagree, or one of them stood still: check NTP. No order expires until they agree.";
-        return Some(("clock_skew", advice));
-    }
-    let advice = "No order expires here since ten minutes or more, as Redis' clock and this machine's disagree: unpaid orders hold keys. Set them right (NTP); or, if Redis' time is to be taken as it is: `kamid clock accept --reason …`.";
-    Some(("clock_stopped", advice))
+    let reason = if look.stopped < ALARM { Reason::ClockSkew } else { Reason::ClockStopped };
+    Some(IncidentNote::new(reason))
 }
 
 impl Shop {
@@ -31,13 +26,11 @@ impl Shop {
     /// instances one whose own clock agrees with it is enough.
     pub(super) async fn check_clock(&self) -> bool {
         let Ok(look) = self.store.sync_clock().await else { return false };
-        self.skew_ms.store(look.skew_ms, Ordering::Relaxed);
-        let stopped = if look.believed { 0 } else { look.stopped.as_secs().max(1) };
-        self.stopped_s.store(stopped, Ordering::Relaxed);
-        if let Some((reason, advice)) = matter(&look)
-            && self.is_news(reason, AGAIN_MS)
+        self.health.clock(&look);
+        if let Some(note) = matter(&look)
+            && self.is_news(note.reason.as_str(), AGAIN_MS)
         {
-            self.incident(IncidentNote { reason, advice, ..IncidentNote::default() });
+            self.incident(note);
         }
         look.believed
     }
@@ -65,12 +58,15 @@ mod tests {
     fn after_ten_minutes_the_alarm_names_what_to_do() {
         let look =
             |believed, set, seconds| ClockLook { skew_ms: 0, believed, set, stopped: Duration::from_secs(seconds) };
-        let reason = |look: ClockLook| matter(&look).map(|(reason, _)| reason);
+        let reason = |look: ClockLook| matter(&look).map(|note| note.reason);
         assert_eq!(reason(look(true, false, 0)), None);
-        assert_eq!(reason(look(true, true, 0)), Some("clock_skew"));
-        assert_eq!([reason(look(false, false, 0)), reason(look(false, false, 599))], [Some("clock_skew"); 2]);
-        let (reason, advice) = matter(&look(false, false, 600)).unwrap_or_default();
-        assert_eq!(reason, "clock_stopped");
-        assert!(advice.contains("kamid clock accept --reason"), "{advice}");
+        assert_eq!(reason(look(true, true, 0)), Some(Reason::ClockSkew));
+        assert_eq!(
+            [reason(look(false, false, 0)), reason(look(false, false, 599))],
+            [const { Some(Reason::ClockSkew) }; 2]
+        );
+        let note = matter(&look(false, false, 600)).unwrap();
+        assert_eq!(note.reason, Reason::ClockStopped);
+        assert!(note.advice.contains("kamid clock accept --reason"), "{}", note.advice);
     }
 }

@@ -44,7 +44,7 @@ impl Shop {
         // Both are looked at whatever the first one says, so that the time it takes tells nothing either.
         let order = self.store.order(id).await?;
         let fits = self.vault.is_token(id, token);
-        match (order, self.store.places.doubt()) {
+        match (order, self.store.doubt()) {
             (Some(order), _) if fits => Ok(order),
             // It may well be an order of the store that was there.
             (None, Some(doubt)) if fits => Err(StoreError::Doubted(doubt).into()),
@@ -93,6 +93,24 @@ impl Shop {
             delivered_at: order.delivered,
             keys: None,
         }
+    }
+
+    /// The token that opens an order's page.
+    #[must_use]
+    pub fn token(&self, order: OrderId) -> String {
+        self.vault.token(order)
+    }
+
+    /// Whether that is an order's token.
+    #[must_use]
+    pub fn is_token(&self, order: OrderId, given: &str) -> bool {
+        self.vault.is_token(order, given)
+    }
+
+    /// The code that shows an order from another browser.
+    #[must_use]
+    pub fn code(&self, order: OrderId) -> String {
+        self.vault.code(order)
     }
 
     /// A buyer's contact, for the operator.

@@ -8,8 +8,7 @@ use ipnet::IpNet;
 use super::limits::{Bound, UNDER_WAY_MS, is_unit};
 use super::{Shop, ShopError, given};
 use crate::domain::network::{named, network, networks};
-use crate::domain::text::printable;
-use crate::domain::{Operator, Order, OrderId};
+use crate::domain::{HistoryLine, Operator, Order, OrderId};
 use crate::store::{Counted, StoreError};
 use crate::telemetry::snapshot::Holder;
 
@@ -44,10 +43,10 @@ impl Shop {
         if noted.is_empty() {
             return Ok(None);
         }
-        let nets = noted.iter().map(|text| named(text));
-        let names: Vec<String> =
-            nets.map(|net| net.map(|net| self.count_of_network(&net)).unwrap_or_default()).collect();
-        let held = self.store.held(&names).await?;
+        // What is no network's name holds nothing.
+        let counts: Vec<_> = noted.iter().map(|text| named(text).map(|net| self.count_of_network(&net))).collect();
+        let mut sums = self.store.held(&counts.iter().flatten().cloned().collect::<Vec<_>>()).await?.into_iter();
+        let held = counts.iter().map(|count| count.as_ref().and_then(|_| sums.next()).unwrap_or_default());
         let (much, little): (Vec<_>, Vec<_>) =
             noted.into_iter().zip(held).partition(|(_, held)| held.weight >= self.limits.unpaid_alarm_keys);
         if !little.is_empty() {
@@ -72,7 +71,7 @@ impl Shop {
         let name = self.count_of_network(net);
         let (ids, _) = self.store.counted(&name, most).await?;
         let orders = self.store.orders(&ids).await?;
-        let log = format!("{}|{}|expire|{}\n", self.store.now(), by.name(), printable(reason, 200));
+        let log = HistoryLine::new(self.store.now(), by, "expire", reason).to_string();
         let jobs = ids.into_iter().zip(orders).map(|(id, order)| self.expire_counted(id, order, &log));
         let mut done = stream::iter(jobs.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
         let (mut expired, mut ended) = (0, Vec::new());
@@ -85,7 +84,7 @@ impl Shop {
             ended.push((name.clone(), id));
         }
         self.store.uncount(&ended).await?;
-        self.outbox.notify_one();
+        self.outbox.wake();
         let (_, left) = self.store.counted(&name, 1).await?;
         Ok((expired, left))
     }

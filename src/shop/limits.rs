@@ -11,7 +11,7 @@ use super::{Shop, ShopError};
 use crate::domain::contact::folded;
 use crate::domain::network::{network, networks};
 use crate::domain::{Limit, Millis, OrderId, OrderState, Product, Reached, Stock, Take};
-use crate::store::{Counted, Rule, StoreError};
+use crate::store::{CountName, Counted, Rule, StoreError};
 
 /// More than anything counted here: no limit.
 const NONE: u64 = 1 << 53;
@@ -35,12 +35,12 @@ pub(super) struct Wish<'a> {
 /// Names of the counts that an order is in.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    pub unpaid: Vec<String>,
-    pub bought: Vec<String>,
+    pub unpaid: Vec<CountName>,
+    pub bought: Vec<CountName>,
 }
 
 impl Counts {
-    pub(super) fn of(&self, id: OrderId) -> Vec<(String, OrderId)> {
+    pub(super) fn of(&self, id: OrderId) -> Vec<(CountName, OrderId)> {
         self.unpaid.iter().chain(&self.bought).map(|name| (name.clone(), id)).collect()
     }
 }
@@ -64,9 +64,9 @@ impl Bound {
 }
 
 impl Shop {
-    /// The name of what a network holds unpaid.
-    pub(super) fn count_of_network(&self, net: &IpNet) -> String {
-        self.store.names.hashed("count", self.vault.index("unpaid network", &net.to_string()))
+    /// The count of what a network holds unpaid.
+    pub(super) fn count_of_network(&self, net: &IpNet) -> CountName {
+        self.store.count_of(self.vault.index("unpaid network", &net.to_string()))
     }
 
     /// Whether no limit on unpaid orders concerns an address.
@@ -140,7 +140,7 @@ impl Shop {
             keys: keys.0,
             bought: false,
         };
-        let contact = self.store.names.hashed("count", self.vault.index("unpaid contact", &folded(wish.contact)));
+        let contact = self.store.count_of(self.vault.index("unpaid contact", &folded(wish.contact)));
         let mut bounds = vec![bound(
             contact,
             "",
@@ -177,10 +177,9 @@ impl Shop {
             let Some(allowance) = allowance else { continue };
             let kind = format!("{what} of {}", product.id);
             // What was bought before there were counts stands in another form, by the contact as it was written.
-            let old = self.store.names.hashed("quota", self.vault.index(&kind, exact));
-            let before = self.store.counted_old(&old).await?;
+            let before = self.store.counted_old(self.vault.index(&kind, exact)).await?;
             let rule = Rule {
-                name: self.store.names.hashed("count", self.vault.index(&kind, &text)),
+                name: self.store.count_of(self.vault.index(&kind, &text)),
                 group: String::new(),
                 weight: wish.quantity.into(),
                 most: NONE,

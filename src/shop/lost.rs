@@ -7,7 +7,7 @@
 mod plan;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -19,8 +19,8 @@ use self::plan::{MOST, Plan};
 use super::settle::latest;
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::Asked;
-use crate::domain::{Millis, Order, OrderId, OrderState};
-use crate::store::{Event, StoreError};
+use crate::domain::{Millis, Order, OrderId, OrderState, Reason};
+use crate::store::{Event, EventKind, StoreError};
 
 /// Asked first so long before an order expires, and not before it is half a minute old.
 const LEAD_MS: u64 = 60_000;
@@ -33,6 +33,27 @@ const RECALL_MS: u64 = 3_600_000;
 const LOOKED_AT: usize = 1000;
 /// Questions under way at once; of one channel see [`plan::AT_ONCE`].
 const AT_ONCE: usize = 256;
+
+/// Orders that expired and that nobody has planned to ask about yet.
+#[derive(Default)]
+pub(super) struct Expired(Mutex<Vec<OrderId>>);
+
+impl Expired {
+    /// Some more.
+    pub(super) fn add(&self, orders: impl IntoIterator<Item = OrderId>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(orders);
+    }
+
+    /// Keeps no more than the plan can tell that there are more than it holds: it reads them back when it has room.
+    fn trim(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).truncate(MOST + 1);
+    }
+
+    /// All of them; none is left.
+    fn take(&self) -> Vec<OrderId> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 /// What an order's question came to.
 enum Heard {
@@ -48,7 +69,7 @@ enum Heard {
 
 impl Shop {
     /// Asks until told to stop. One gateway that is slow holds up no other's questions.
-    pub async fn lost_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn lost_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let (mut plan, mut questions) = (None, FuturesUnordered::new());
         let mut turns = tokio::time::interval(Duration::from_secs(1));
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -73,18 +94,16 @@ impl Shop {
         if self.limits.asks_per_second == 0 {
             return;
         }
-        let expired = events.iter().filter(|event| event.kind == "expired");
-        let mut all = self.expired.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extend(expired.filter_map(|event| event.order.parse::<OrderId>().ok()));
-        // More than the plan holds: it reads them back when it has room.
-        all.truncate(MOST + 1);
+        let expired = events.iter().filter(|event| event.kind == EventKind::Expired);
+        self.expired.add(expired.filter_map(|event| event.order.parse().ok()));
+        self.expired.trim();
     }
 
     /// The orders that are to be asked about now, at most so many.
     async fn look_for_lost(&self, plan: &mut Option<Plan>, most: usize) -> Result<Vec<Order>, ShopError> {
         if !self.reads_outbox().await? {
             *plan = None;
-            self.expired.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            drop(self.expired.take());
             return Ok(Vec::new());
         }
         let plan = plan.get_or_insert_with(|| Plan::new(self.mute_channels()));
@@ -100,7 +119,7 @@ impl Shop {
             // Spread over the minute, so that a sale's orders are not asked about all at once.
             plan.add(id, now.max(id.created() + YOUNG_MS) + fastrand::u64(0..LEAD_MS / 2));
         }
-        for id in std::mem::take(&mut *self.expired.lock().unwrap_or_else(PoisonError::into_inner)) {
+        for id in self.expired.take() {
             if !plan.add(id, now + fastrand::u64(0..AFTER_MS[0])) {
                 plan.overflows();
             }
@@ -190,17 +209,15 @@ impl Shop {
     fn found(&self, order: &Order, word: &str) {
         tracing::warn!(order = %order.id, word, "A payment was found by asking its gateway: no callback came.");
         self.incident(IncidentNote {
-            channel: latest(order).map_or("", |(_, due)| due.channel.as_str()),
-            reason: "callback_lost",
-            advice: "Paid, and no callback came; it was found by asking the gateway and is settled. If this repeats, the gateway cannot reach the notify address: compare it with `kamid channel list`, and look at the proxy in front.",
+            channel: latest(order).map_or("", |attempt| attempt.due.channel.as_str()),
             number: order.id.as_str(),
             status: 200,
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::CallbackLost)
         });
     }
 }
 
 /// The channel of each way to pay an order: each is one question to its gateway.
 fn ways(order: &Order) -> impl Iterator<Item = &str> {
-    order.attempts.iter().map(|(_, due)| due.channel.as_str())
+    order.attempts.iter().map(|attempt| attempt.due.channel.as_str())
 }

@@ -1,44 +1,52 @@
 //! The use cases, as plain async functions over the rooms below: check out, settle, deliver, keep stock, review, sweep.
 //!
+//! Its state is in pieces: `mirror` (what is read each second), `once` (what is said once an hour), `health` (how all was at
+//! the last look), `catalog`, `board`; `loops` starts what runs by itself, and `look` is what others look at.
+//!
 //! Knows nothing of HTTP. Invariant: a payment becomes goods only through [`Shop::settle`], whoever brings it: a
 //! gateway's callback, its answer to a query, or a person.
 
 mod blocks;
 pub mod board;
+mod catalog;
 mod checkout;
 mod clock;
 mod deliver;
+mod health;
 mod held;
 mod limits;
 mod lines;
+mod look;
+mod loops;
 mod lost;
+mod mirror;
 mod news;
 mod notices;
+mod once;
 mod operators;
 mod orphans;
 mod pace;
+mod repeat;
 mod review;
 mod ring;
 mod sandbox;
 mod settle;
 pub mod sheet;
+mod site;
 mod stock;
-pub mod sweep;
+mod sweep;
 mod trades;
 pub mod trial;
 mod trust;
-pub mod worker;
+mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-
-use tokio::sync::Notify;
+use std::sync::Arc;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Currency, Health, Millis, OrderId, Product, ProductId, Reach, Reached};
+use crate::domain::{Currency, Millis, Reached, Reason, RedisHealth};
 use crate::outbound::Outbound;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -49,15 +57,14 @@ pub use blocks::{Block, Blocking};
 pub use checkout::{Buyer, By, Created, Wanted};
 pub use deliver::{Found, OrderView};
 pub use lines::{ImportReport, KeyLine, Reading, read_lines};
+pub use loops::Loops;
 pub use notices::{Due, Message, Refused, What};
 pub use operators::KnownOperator;
+pub use repeat::Keyed;
 pub use review::{Action, Note};
 pub use sandbox::Pay;
 pub use stock::ProductPatch;
 pub use trust::Standing;
-
-/// The version of a catalogue that was not read, or is not known to be the store's.
-const UNREAD: u64 = u64::MAX;
 
 /// Why a use case did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -102,66 +109,28 @@ impl From<VaultError> for ShopError {
 
 /// What the use cases work with.
 pub struct Shop {
-    /// Redis.
-    pub store: Store,
-    /// Seals and tokens.
-    pub vault: Vault,
-    /// The configured channels.
-    pub channels: Channels,
-    /// What has a limit.
-    pub limits: Limits,
-    /// What buyers and gateways call.
-    pub public_url: String,
-    /// Test mode.
-    pub test: bool,
-    /// What happened.
-    pub telemetry: Arc<Telemetry>,
-    /// The one HTTP client.
-    pub outbound: Outbound,
-    /// Where our own public listener is, for the sandbox's callbacks.
-    pub own_url: OnceLock<String>,
-    /// Wakes the outbox worker.
-    pub outbox: Notify,
-    /// Wakes the senders of notices.
-    pub notices: Notify,
+    store: Store,
+    vault: Vault,
+    channels: Arc<Channels>,
+    limits: Limits,
+    site: site::Site,
+    telemetry: Arc<Telemetry>,
+    outbound: Outbound,
+    /// How everything was at the last look.
+    health: health::Health,
+    catalog: catalog::Catalog,
     /// Every product's stock, a second old.
-    pub board: Arc<board::Board>,
-    catalog: RwLock<Arc<BTreeMap<ProductId, Product>>>,
-    /// Which catalogue is in memory; [`UNREAD`]: none that is known to be the store's.
-    catalog_version: AtomicU64,
-    refreshing: tokio::sync::Mutex<()>,
-    /// When somebody last looked for a product that was not known, and what came of it.
-    looked: tokio::sync::Mutex<Option<(tokio::time::Instant, Result<(), StoreError>)>>,
-    /// Held by whoever reads what the board does not know yet.
-    reading: tokio::sync::Mutex<()>,
-    operators: RwLock<Arc<Vec<KnownOperator>>>,
-    blocks: RwLock<Arc<BTreeMap<IpAddr, Block>>>,
-    sharing: tokio::sync::Mutex<()>,
-    full: RwLock<Option<String>>,
-    /// What was changed in Redis' settings so that payments could be lost.
-    careless: RwLock<Option<String>>,
-    /// The layout of the data, as last read; wakes whoever must stop for a newer one.
-    schema: AtomicU64,
-    outdated: Notify,
-    /// Why the key ring is not this store's, if so.
-    ring_fault: RwLock<Option<String>>,
-    health: RwLock<Health>,
-    ready: AtomicBool,
-    /// The process of Redis that was seen to write.
-    proved: AtomicU32,
-    skew_ms: AtomicU64,
-    /// How long no order expires here, seconds.
-    stopped_s: AtomicU64,
-    redis_us: AtomicU64,
-    behind: AtomicU64,
-    told: RwLock<BTreeSet<Reach>>,
+    board: Arc<board::Board>,
+    operators: mirror::Mirror<Vec<KnownOperator>>,
+    blocks: mirror::Mirror<BTreeMap<IpAddr, Block>>,
+    outbox: worker::Outbox,
+    postbox: notices::Postbox,
     newsroom: news::Newsroom,
-    /// When something was last told that is not to be told each time.
-    told_at: Mutex<BTreeMap<String, Millis>>,
+    /// What is not said each time.
+    once: once::Once,
     /// Orders that expired, for whoever asks their gateways.
-    expired: Mutex<Vec<OrderId>>,
-    /// Tokens of trial callbacks under way.
-    trials: Mutex<BTreeSet<String>>,
+    expired: lost::Expired,
+    trials: trial::Trials,
 }
 
 impl Shop {
@@ -174,70 +143,32 @@ impl Shop {
             vault,
             channels,
             limits,
-            public_url,
-            test,
+            site: site::Site::new(public_url, test),
             telemetry,
             outbound,
-            own_url: OnceLock::new(),
-            outbox: Notify::new(),
-            notices: Notify::new(),
+            health: health::Health::default(),
+            catalog: catalog::Catalog::default(),
             board: Arc::default(),
-            catalog: RwLock::default(),
-            catalog_version: AtomicU64::new(UNREAD),
-            refreshing: tokio::sync::Mutex::default(),
-            looked: tokio::sync::Mutex::default(),
-            reading: tokio::sync::Mutex::default(),
-            operators: RwLock::default(),
-            blocks: RwLock::default(),
-            sharing: tokio::sync::Mutex::default(),
-            full: RwLock::new(None),
-            careless: RwLock::new(None),
-            schema: AtomicU64::new(0),
-            outdated: Notify::new(),
-            ring_fault: RwLock::new(None),
-            health: RwLock::default(),
-            ready: AtomicBool::new(false),
-            proved: AtomicU32::new(0),
-            skew_ms: AtomicU64::new(0),
-            stopped_s: AtomicU64::new(0),
-            redis_us: AtomicU64::new(0),
-            behind: AtomicU64::new(0),
-            told: RwLock::default(),
+            operators: mirror::Mirror::default(),
+            blocks: mirror::Mirror::default(),
+            outbox: worker::Outbox::default(),
+            postbox: notices::Postbox::default(),
             newsroom: news::Newsroom::default(),
-            told_at: Mutex::default(),
-            expired: Mutex::default(),
-            trials: Mutex::default(),
+            once: once::Once::of_at_most(usize::MAX),
+            expired: lost::Expired::default(),
+            trials: trial::Trials::default(),
         }
     }
 
-    /// Whether something was not told within so many ms; it is then.
+    /// Whether something was not said within so many ms; it is then.
     fn is_news(&self, what: &str, within: Millis) -> bool {
-        let now = self.store.now();
-        let mut told = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = told.get(what).is_none_or(|last| now.saturating_sub(*last) >= within);
-        if news {
-            told.insert(what.to_owned(), now);
-        }
-        news
+        self.once.is_news(what, self.store.now(), within)
     }
 
-    /// The catalogue as this instance knows it (at most about a second old).
+    /// The stock board.
     #[must_use]
-    pub fn catalog(&self) -> Arc<BTreeMap<ProductId, Product>> {
-        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// One product. Before it says that there is none, it looks whether another instance has added it meanwhile.
-    ///
-    /// # Errors
-    /// There is none of that id, or Redis does not answer.
-    pub async fn product(&self, id: &str) -> Result<Product, ShopError> {
-        let id: ProductId = id.parse().map_err(|_| ShopError::NotFound("product"))?;
-        if let Some(known) = self.catalog().get(&id) {
-            return Ok(known.clone());
-        }
-        self.look_again().await?;
-        self.catalog().get(&id).cloned().ok_or(ShopError::NotFound("product"))
+    pub fn board(&self) -> Arc<board::Board> {
+        Arc::clone(&self.board)
     }
 
     /// A configured channel.
@@ -273,19 +204,19 @@ impl Shop {
     /// Why no new orders or keys are taken now, if so.
     #[must_use]
     pub fn full(&self) -> Option<String> {
-        self.full.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.health.seen().full.clone()
     }
 
     /// How Redis was at the last look.
     #[must_use]
-    pub fn health(&self) -> Health {
-        self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn health(&self) -> RedisHealth {
+        self.health.seen().redis.clone()
     }
 
     /// Whether Redis answered at the last look.
     #[must_use]
     pub fn answers(&self) -> bool {
-        self.ready.load(std::sync::atomic::Ordering::Relaxed)
+        self.health.seen().answers
     }
 
     /// Whether Redis answered at the last look, has its replicas, and is trusted with payments.
@@ -294,29 +225,19 @@ impl Shop {
         self.answers() && self.mistrusts().is_none()
     }
 
-    /// Whether this is test mode where others than those who try it may come: the world calls it, or a real gateway does.
-    #[must_use]
-    pub fn loud(&self) -> bool {
-        let world = self.public_url.starts_with("https://") && !crate::config::is_local(&self.public_url);
-        self.test && (world || self.channels.real().next().is_some())
-    }
-
+    /// Whether new orders and keys are taken now.
     fn guard(&self) -> Result<(), ShopError> {
-        if let Some(doubt) = self.store.places.doubt() {
-            return Err(StoreError::Doubted(doubt).into());
-        }
-        self.ring_fits()?;
-        self.full().map_or(Ok(()), |why| Err(ShopError::Full(why)))
+        self.store.trusted()?;
+        self.health.has_room()
     }
 
-    /// Notes an incident, unless too many requests were noted this second, and tells operators of it. `reason` is a word,
-    /// `advice` a sentence.
+    /// Notes an incident, unless too many requests were noted this second, and tells operators of it.
     pub fn incident(&self, note: IncidentNote<'_>) {
         let Some(incident) = self.record_incident(note) else { return };
         // What strangers can send is seen, not told; a held order is news by itself.
-        if incident.request.is_none() && incident.reason != "held" {
+        if incident.request.is_none() && incident.reason != Reason::Held {
             let Incident { id, at, channel, reason, number, advice, .. } = &incident;
-            self.announce(id, *at, [reason, channel, number, advice]);
+            self.announce(id, *at, reason, [channel, number, advice]);
         }
     }
 
@@ -327,13 +248,13 @@ impl Shop {
             "Redis could not read the end of its file {file} and cut {much} behind byte {offset}. After a crash, less than one entry is a write that nobody was told of. More is a loss: the newest orders and payments are forgotten and keys that were sold are for sale again; stop selling, run kamid audit and kamid order reconcile, and see docs/operations.md."
         );
         tracing::error!(file, offset, bytes, "Redis cut the end of its append-only file.");
-        self.incident(IncidentNote { reason: "aof_cut", advice: &advice, ..IncidentNote::default() });
+        self.incident(IncidentNote { advice: &advice, ..IncidentNote::new(Reason::AofCut) });
     }
 
     fn record_incident(&self, note: IncidentNote<'_>) -> Option<Incident> {
         let now = self.store.now();
         // Only what is sent to us is counted: a flood of it must not hide what we saw ourselves.
-        let kind = (note.channel, note.reason);
+        let kind = (note.channel, &note.reason);
         if note.request.is_some() && !self.telemetry.incidents.has_room(now, kind, note.signed) {
             return None;
         }
@@ -341,7 +262,7 @@ impl Shop {
             id: self.telemetry.incidents.next_id(now),
             at: now,
             channel: note.channel.to_owned(),
-            reason: note.reason.to_owned(),
+            reason: note.reason,
             advice: note.advice.to_owned(),
             address: note.address.to_owned(),
             number: note.number.to_owned(),
@@ -359,7 +280,7 @@ impl Shop {
 pub struct Parts {
     pub store: Store,
     pub vault: Vault,
-    pub channels: Channels,
+    pub channels: Arc<Channels>,
     pub outbound: Outbound,
     pub limits: Limits,
     pub public_url: String,
@@ -368,11 +289,12 @@ pub struct Parts {
 }
 
 /// An incident to be.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[allow(missing_docs)]
 pub struct IncidentNote<'a> {
     pub channel: &'a str,
-    pub reason: &'a str,
+    pub reason: Reason,
+    /// What is wrong and what to do: the reason's own, where no more is known.
     pub advice: &'a str,
     pub address: &'a str,
     pub number: &'a str,
@@ -380,4 +302,21 @@ pub struct IncidentNote<'a> {
     /// Whether what it is about was signed by its gateway.
     pub signed: bool,
     pub request: Option<RawRequest>,
+}
+
+impl IncidentNote<'_> {
+    /// A note that says of its reason what its row says.
+    #[must_use]
+    pub fn new(reason: Reason) -> Self {
+        Self {
+            channel: "",
+            advice: reason.row().advice.en,
+            reason,
+            address: "",
+            number: "",
+            status: 0,
+            signed: false,
+            request: None,
+        }
+    }
 }

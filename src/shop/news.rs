@@ -10,10 +10,11 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::notices::{Due, What};
+use super::once::{HOUR_MS, Once};
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::text::printable;
-use crate::domain::{Level, Millis, News, NewsId, Notice, NoticeState, Order, OrderId, Topic, danger};
-use crate::store::Event;
+use crate::domain::{Level, Millis, News, NewsId, Notice, NoticeState, Order, OrderId, Reason, Topic, danger};
+use crate::store::{Event, EventKind};
 use crate::telemetry::snapshot::StockRow;
 
 /// Waits between tries, the first of which is made at once; behind the last one news are given up, after three days.
@@ -21,7 +22,8 @@ use crate::telemetry::snapshot::StockRow;
 pub(super) const AGAIN_SECONDS: [u64; 9] = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
 /// Incidents that wait to be queued; of more, the file and the list tell.
 const INCIDENTS: usize = 256;
-const HOUR_MS: Millis = 3_600_000;
+/// Matters that are told in an hour at most.
+const MATTERS: usize = 10 * INCIDENTS;
 
 /// Who is told what.
 struct Listener {
@@ -31,15 +33,25 @@ struct Listener {
 }
 
 /// What the shop remembers of its news.
-#[derive(Default)]
 pub(super) struct Newsroom {
     listeners: RwLock<BTreeMap<String, Listener>>,
     /// Incidents and their ids, until they stand in Redis.
     incidents: Mutex<VecDeque<(String, News)>>,
-    /// When something was last said that is said once an hour.
-    said: Mutex<BTreeMap<String, Millis>>,
+    /// What is told once an hour.
+    once: Once,
     /// Low stock that was told.
     low: Mutex<BTreeSet<String>>,
+}
+
+impl Default for Newsroom {
+    fn default() -> Self {
+        Self {
+            listeners: RwLock::default(),
+            incidents: Mutex::default(),
+            once: Once::of_at_most(MATTERS),
+            low: Mutex::default(),
+        }
+    }
 }
 
 impl Newsroom {
@@ -56,14 +68,8 @@ impl Newsroom {
     }
 
     /// Whether this was not said within the last hour.
-    fn is_new(&self, what: String, now: Millis) -> bool {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.retain(|_, at| now.saturating_sub(*at) < HOUR_MS);
-        let new = said.len() < 10 * INCIDENTS && !said.contains_key(&what);
-        if new {
-            said.insert(what, now);
-        }
-        new
+    fn is_new(&self, what: &str, now: Millis) -> bool {
+        self.once.is_news(what, now, HOUR_MS)
     }
 }
 
@@ -109,7 +115,7 @@ impl Shop {
             let (now, about) = (self.store.now(), about.to_owned());
             let id = NewsId { topic, notifier, about }.into();
             if self.store.set_notice(&id, &Notice::new(now, false), now, true, Some(news)).await? {
-                self.notices.notify_waiters();
+                self.postbox.wake();
             }
         }
         Ok(())
@@ -117,7 +123,7 @@ impl Shop {
 
     /// Notes down what these events are to operators.
     pub(super) async fn queue_news_of(&self, events: &[&Event]) -> Result<(), ShopError> {
-        for (kind, topic) in [("delivered", Topic::Delivered), ("held", Topic::Held)] {
+        for (kind, topic) in [(EventKind::Delivered, Topic::Delivered), (EventKind::Held, Topic::Held)] {
             if self.newsroom.listening(topic).is_empty() {
                 continue;
             }
@@ -136,25 +142,30 @@ impl Shop {
                 futures_util::future::try_join_all(jobs).await?;
             }
         }
-        for event in events.iter().filter(|event| event.kind == "orphan") {
+        for event in events.iter().filter(|event| event.kind == EventKind::Orphan) {
+            let Some(trade) = &event.payment else { continue };
             // Its own channel may have brought it meanwhile, or it is known under another number: then nobody need look.
-            let waits = self.waits_for_a_person(&event.order, &event.payment).await;
+            let waits = self.waits_for_a_person(&event.order, trade).await;
             if self.past_damage(event, waits)? == Some(false) {
                 continue;
             }
-            let (channel, _) = event.payment.split_once('|').unwrap_or_default();
-            let about = self.vault.index("news", &format!("orphan|{}|{}", event.order, event.payment));
-            let advice = "Paid under a number that is no order's here: `kamid orphan list`, then adopt or refund.";
-            self.announce(&HEXLOWER.encode(&about), event.at(), ["orphan", channel, &event.order, advice]);
+            let about = self.vault.index("news", &format!("orphan|{}|{trade}", event.order));
+            let advice = Reason::Orphan.row().advice.en;
+            self.announce(
+                &HEXLOWER.encode(&about),
+                event.at(),
+                &Reason::Orphan,
+                [&trade.account, &event.order, advice],
+            );
         }
         self.queue_incidents().await
     }
 
-    /// Remembers an incident (its reason, channel, number and advice) for the operators who are to be told of such; of
+    /// Remembers an incident (its reason; its channel, number and advice) for the operators who are to be told of such; of
     /// the same matter once an hour.
-    pub(super) fn announce(&self, id: &str, at: Millis, [reason, channel, number, advice]: [&str; 4]) {
+    pub(super) fn announce(&self, id: &str, at: Millis, reason: &Reason, [channel, number, advice]: [&str; 3]) {
         if self.newsroom.listening(Topic::Incident).is_empty()
-            || !self.newsroom.is_new(format!("{reason} {channel} {number}"), at)
+            || !self.newsroom.is_new(&format!("{reason} {channel} {number}"), at)
         {
             return;
         }
@@ -184,7 +195,7 @@ impl Shop {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn queue_low_stock(&self) -> Result<(), ShopError> {
+    pub(super) async fn queue_low_stock(&self) -> Result<(), ShopError> {
         if self.newsroom.listening(Topic::StockLow).is_empty() {
             return Ok(());
         }
@@ -224,8 +235,8 @@ impl Shop {
             listener.gone |= gone;
         }
         drop(listeners);
-        let reason = if gone { "notifier_gone" } else { "notice_given_up" };
-        if !self.newsroom.is_new(format!("{reason} through {}", id.notifier), self.store.now()) {
+        let reason = if gone { Reason::NotifierGone } else { Reason::NoticeGivenUp };
+        if !self.newsroom.is_new(&format!("{reason} through {}", id.notifier), self.store.now()) {
             return;
         }
         let what = if gone {
@@ -234,7 +245,7 @@ impl Shop {
             "did not take what operators are to be told"
         };
         let advice = format!("The notifier {} {what} ({why}): `kamid notice list`.", id.notifier);
-        let note = IncidentNote { reason, advice: &advice, number: &id.about, ..IncidentNote::default() };
+        let note = IncidentNote { advice: &advice, number: &id.about, ..IncidentNote::new(reason) };
         // What went wrong with telling of incidents would go round in a circle.
         match id.topic {
             Topic::Incident => drop(self.record_incident(note)),
@@ -262,7 +273,7 @@ impl Shop {
         let now = self.store.now();
         let notice = Notice::new(now, true);
         self.store.set_notice(&id.clone().into(), &notice, now, false, Some(&news)).await?;
-        self.notices.notify_waiters();
+        self.postbox.wake();
         Ok(())
     }
 

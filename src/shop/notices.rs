@@ -4,15 +4,16 @@
 //! Who sends them is not known here: the `notify` room asks for what is due and says how it went.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use super::{Shop, ShopError, news};
 use crate::domain::text::{masked, printable};
 use crate::domain::{Millis, News, NewsId, Notice, NoticeId, NoticeState, Order, OrderId, OrderState, Reach};
-use crate::store::{Event, Listed};
+use crate::store::{Event, EventKind, Listed};
 use crate::telemetry::snapshot::{NoticeCounts, NoticeRow};
 
 /// Waits between tries; behind the last one a notice is given up. Together about a day, as gateways repeat.
@@ -71,6 +72,25 @@ pub struct Due {
     pub what: What,
 }
 
+/// Where notices wait for whoever sends them.
+#[derive(Default)]
+pub(super) struct Postbox {
+    bell: Notify,
+    /// How buyers can be told.
+    reaches: RwLock<BTreeSet<Reach>>,
+}
+
+impl Postbox {
+    /// Something was put in: whoever sends need not wait.
+    pub(super) fn wake(&self) {
+        self.bell.notify_waiters();
+    }
+
+    fn reaches(&self, reach: Reach) -> bool {
+        self.reaches.read().unwrap_or_else(PoisonError::into_inner).contains(&reach)
+    }
+}
+
 /// How long to wait: the schedule's time, or longer where the server said so, and up to a fifth more by chance, so that
 /// what failed together does not come back together.
 fn pause_ms(seconds: u64, asked: Option<u64>) -> Millis {
@@ -81,24 +101,24 @@ fn pause_ms(seconds: u64, asked: Option<u64>) -> Millis {
 impl Shop {
     /// How buyers can be told: by what the configured notifiers reach.
     pub fn reaches(&self, reaches: BTreeSet<Reach>) {
-        *self.told.write().unwrap_or_else(PoisonError::into_inner) = reaches;
+        *self.postbox.reaches.write().unwrap_or_else(PoisonError::into_inner) = reaches;
     }
 
     /// How a notifier would reach that contact, if one could.
     fn reach_of(&self, contact: &str) -> Option<Reach> {
-        Reach::of(contact).filter(|reach| self.told.read().unwrap_or_else(PoisonError::into_inner).contains(reach))
+        Reach::of(contact).filter(|reach| self.postbox.reaches(*reach))
     }
 
     /// Notes down whose buyers are to be told of these events: an order that was delivered, once; one that got a fresh
     /// key, again.
     pub(super) async fn queue_notices(&self, events: &[&Event]) -> Result<(), ShopError> {
-        if self.told.read().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        if self.postbox.reaches.read().unwrap_or_else(PoisonError::into_inner).is_empty() {
             return Ok(());
         }
-        let of = |kind: &str| -> Vec<OrderId> {
+        let of = |kind: EventKind| -> Vec<OrderId> {
             events.iter().filter(|event| event.kind == kind).filter_map(|event| event.order.parse().ok()).collect()
         };
-        let delivered = of("delivered");
+        let delivered = of(EventKind::Delivered);
         for part in delivered.chunks(64) {
             let contacts = self.store.untold(part).await?;
             let jobs = part.iter().zip(contacts).filter_map(|(id, contact)| {
@@ -107,11 +127,11 @@ impl Shop {
             });
             futures_util::future::try_join_all(jobs).await?;
         }
-        for id in of("replaced") {
+        for id in of(EventKind::Replaced) {
             self.queue(id, false).await?;
         }
         if !delivered.is_empty() {
-            self.notices.notify_waiters();
+            self.postbox.wake();
         }
         Ok(())
     }
@@ -134,7 +154,7 @@ impl Shop {
             return Err(ShopError::Conflict(message));
         }
         self.queue(order.id, false).await?;
-        self.notices.notify_waiters();
+        self.postbox.wake();
         Ok(())
     }
 
@@ -200,7 +220,7 @@ impl Shop {
             product: name.unwrap_or_else(|| order.product.to_string()),
             quantity: order.quantity,
             amount: format!("{} {}", order.amount, order.amount.currency),
-            page: format!("{}/o/{id}?token={}", self.public_url, self.vault.token(id)),
+            page: self.page(id),
             code: self.vault.code(id),
             keys: self.open(&order).await?,
         };
@@ -254,6 +274,25 @@ impl Shop {
             },
             took: first.map(|paid| Duration::from_millis(now.saturating_sub(paid))),
         });
+        Ok(())
+    }
+
+    /// Waits until something is put in that may be due.
+    pub async fn notices_waken(&self) {
+        self.postbox.bell.notified().await;
+    }
+
+    /// Counts what waits, and finds low stock that nobody was told of; where this instance is the one to tell.
+    ///
+    /// # Errors
+    /// Redis does not answer.
+    pub async fn look_at_notices(&self) -> Result<(), ShopError> {
+        if !self.reads_outbox().await? {
+            self.telemetry.notices(None);
+            return Ok(());
+        }
+        self.queue_low_stock().await?;
+        self.telemetry.notices(Some(self.count_notices().await?));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Operators: their tokens are made here, known by a keyed hash alone, and shared by all instances through Redis.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
@@ -44,9 +44,8 @@ impl Shop {
     /// Whose token that is, as this instance knows them (at most about a second old, or as old as Redis is away).
     #[must_use]
     pub fn operator(&self, token: &str) -> Option<Operator> {
-        let known = Arc::clone(&self.operators.read().unwrap_or_else(PoisonError::into_inner));
         let hash = self.token_hash(token);
-        known.iter().find(|known| same_secret(&known.hash, &hash)).map(|known| known.operator.clone())
+        self.operators.get().iter().find(|known| same_secret(&known.hash, &hash)).map(|known| known.operator.clone())
     }
 
     /// Every operator beside the root, by name.
@@ -54,12 +53,12 @@ impl Shop {
     /// # Errors
     /// Redis does not answer.
     pub async fn list_operators(&self) -> Result<Arc<Vec<KnownOperator>>, StoreError> {
-        // One after the other: what was read before one was added must not be put in place after it.
-        let _alone = self.sharing.lock().await;
+        self.operators.read(self.read_operators()).await
+    }
+
+    pub(super) async fn read_operators(&self) -> Result<Vec<KnownOperator>, StoreError> {
         let records = self.store.operators().await?;
-        let known = Arc::new(records.iter().filter_map(|(name, record)| KnownOperator::read(name, record)).collect());
-        *self.operators.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&known);
-        Ok(known)
+        Ok(records.iter().filter_map(|(name, record)| KnownOperator::read(name, record)).collect())
     }
 
     /// Adds an operator; their token, which stands nowhere else.

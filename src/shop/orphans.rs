@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::review::wrong_state;
 use super::settle::{latest, payment_no};
-use super::trades::{Elsewhere, TradeNames, order_of};
+use super::trades::{Elsewhere, TradeNames};
 use super::{Shop, ShopError};
-use crate::domain::order::PaymentRecord;
+use crate::domain::order::{ADOPT, PaymentRecord};
 use crate::domain::text::printable;
-use crate::domain::{Money, Operator, Order, OrderId, Outcome, Payment, PaymentNo, PaymentState};
-use crate::store::{Event, Finish, Finished, ReviewItem};
+use crate::domain::{HistoryLine, Money, Operator, Order, OrderId, Outcome, Payment, PaymentNo, PaymentState, Trade};
+use crate::store::{Event, EventKind, Finish, Finished, ReviewItem};
 
 /// How often a trade number is looked at again that somebody else moves at the same moment.
 const LOOKS: usize = 4;
@@ -36,7 +36,7 @@ pub struct Waiting {
 fn known_already(holder: &str, state: &str) -> ShopError {
     ShopError::Conflict(format!(
         "this payment stands with {} already, where it is {state}: nothing is to be delivered or given back for it once more",
-        order_of(holder)
+        PaymentNo::order_part(holder)
     ))
 }
 
@@ -52,21 +52,25 @@ impl Shop {
     pub async fn orphans(&self) -> Result<Vec<Waiting>, ShopError> {
         let mut found = Vec::new();
         for item in self.store.review(1000).await?.into_iter().filter(|item| item.kind != "held") {
-            let record = self.record(&item.id, &item.payment).await?;
             let ReviewItem { kind, id, payment, since } = item;
+            let record = match &payment {
+                Some(trade) => self.record(&id, trade).await?,
+                None => None,
+            };
+            let payment = payment.as_ref().map(Trade::to_string).unwrap_or_default();
             found.push(Waiting { kind, id, payment, since, paid: record.map(|record| record.paid) });
         }
         Ok(found)
     }
 
-    async fn record(&self, id: &str, payment: &str) -> Result<Option<PaymentRecord>, ShopError> {
+    async fn record(&self, id: &str, trade: &Trade) -> Result<Option<PaymentRecord>, ShopError> {
         let records = self.store.payments(id).await?;
-        Ok(records.into_iter().find(|record| format!("{}|{}", record.channel, record.trade_no) == payment))
+        Ok(records.into_iter().find(|record| record.trade() == *trade))
     }
 
     /// Whether an orphan still waits.
-    pub(super) async fn waits_for_a_person(&self, id: &str, payment: &str) -> Result<bool, ShopError> {
-        Ok(self.record(id, payment).await?.is_some_and(|record| record.state == PaymentState::Orphan))
+    pub(super) async fn waits_for_a_person(&self, id: &str, trade: &Trade) -> Result<bool, ShopError> {
+        Ok(self.record(id, trade).await?.is_some_and(|record| record.state == PaymentState::Orphan))
     }
 
     /// Marks an extra or orphan payment as paid back.
@@ -74,8 +78,9 @@ impl Shop {
     /// # Errors
     /// It waits no more, or it is known as the payment of an order.
     pub async fn refund_payment(&self, id: &str, payment: &str) -> Result<String, ShopError> {
-        let record = self.record(id, payment).await?.ok_or(ShopError::NotFound("payment"))?;
-        let item = waiting(id, payment, record.state)?;
+        let trade = trade_of(payment)?;
+        let record = self.record(id, &trade).await?.ok_or(ShopError::NotFound("payment"))?;
+        let item = waiting(id, &trade, record.state)?;
         self.only_here(&item, &[id]).await?;
         self.finish(&item, Finish::Refunded).await?;
         self.take_trade(&item, "refunded", id).await?;
@@ -88,35 +93,38 @@ impl Shop {
     /// # Errors
     /// It waits no more, it is known as the payment of an order, or that order is unknown.
     pub async fn adopt(&self, id: &str, payment: &str, order: OrderId, by: &Operator) -> Result<String, ShopError> {
-        let record = self.record(id, payment).await?.ok_or(ShopError::NotFound("payment"))?;
+        let trade = trade_of(payment)?;
+        let record = self.record(id, &trade).await?.ok_or(ShopError::NotFound("payment"))?;
         let order = self.store.order(order).await?.ok_or(ShopError::NotFound("order"))?;
         if order.id.as_str() == id {
             return Err(ShopError::Conflict("it stands with this very order already".to_owned()));
         }
-        let log = format!("{}|{}|adopt|{} of {}\n", self.store.now(), by.name(), record.paid, printable(id, 150));
+        let what = format!("{} of {}", record.paid, printable(id, 150));
+        let log = HistoryLine::new(self.store.now(), by, ADOPT, &what).to_string();
         if let Some(begun) = record
             .counts_for
             .as_deref()
-            .filter(|number| *number != order.id.as_str() && order_of(number) == order.id.as_str())
+            .filter(|number| *number != order.id.as_str() && PaymentNo::order_part(number) == order.id.as_str())
         {
-            let item = ReviewItem { kind: "orphan".to_owned(), ..item(id, payment) };
+            let item = ReviewItem { kind: "orphan".to_owned(), ..item(id, &trade) };
             return self.count_for(&item, &record, begun, &log).await;
         }
-        let item = waiting(id, payment, record.state).map_err(|error| match &record.counts_for {
+        let item = waiting(id, &trade, record.state).map_err(|error| match &record.counts_for {
             Some(number) => known_already(number, record.state.as_str()),
             None => error,
         })?;
         self.only_here(&item, &[id, order.id.as_str()]).await?;
-        let target = payment_no(order.id, latest(&order)?.0);
+        let target = payment_no(order.id, latest(&order)?.no);
         self.finish(&item, Finish::Adopted { target: &target, log: &log }).await?;
         self.count_for(&item, &record, &target, &log).await
     }
 
     /// Refuses a payment that is known, or claimed, besides at `ours`; one that is known waits no more.
     async fn only_here(&self, item: &ReviewItem, ours: &[&str]) -> Result<(), ShopError> {
-        let TradeNames { own, others } = self.trade_names(&item.payment);
-        let (_, holders) = self.holders(&item.payment, &[own, others].concat()).await?;
-        match self.known_elsewhere(&item.payment, &holders, ours).await? {
+        let trade = the_trade(item)?;
+        let TradeNames { own, others } = self.trade_names(trade);
+        let (_, holders) = self.holders(trade, &[own, others].concat()).await?;
+        match self.known_elsewhere(trade, &holders, ours).await? {
             Elsewhere::Free => Ok(()),
             Elsewhere::Known(holder, state) => {
                 self.store.finish_payment(item, Finish::Known { from: None, holder: &holder }).await?;
@@ -144,11 +152,12 @@ impl Shop {
     /// Claims the trade number of a payment that was taken for `holder`; where somebody else has it, what was taken goes
     /// back. `taken` is what the payment's record says now.
     async fn take_trade(&self, item: &ReviewItem, taken: &str, holder: &str) -> Result<(), ShopError> {
-        let TradeNames { own, others } = self.trade_names(&item.payment);
+        let trade = the_trade(item)?;
+        let TradeNames { own, others } = self.trade_names(trade);
         let names = [own.as_slice(), others.as_slice()].concat();
         for _ in 0..LOOKS {
-            let (stands, holders) = self.holders(&item.payment, &names).await?;
-            match self.known_elsewhere(&item.payment, &holders, &[&item.id, holder]).await? {
+            let (stands, holders) = self.holders(trade, &names).await?;
+            match self.known_elsewhere(trade, &holders, &[&item.id, holder]).await? {
                 // What was given back may come back into the lane, as long as nobody has the number.
                 Elsewhere::Known(other, PaymentState::Refunded) | Elsewhere::Claimed(other) => {
                     self.store.finish_payment(item, Finish::Returned { from: taken }).await?;
@@ -164,9 +173,9 @@ impl Shop {
             let mut names = own.iter().zip(&stands);
             // The first decides; the others are for whoever looks.
             let Some((first, seen)) = names.next() else { break };
-            if self.store.move_trade(first, seen.as_deref(), holder).await? {
+            if self.store.move_trade(*first, seen.as_deref(), holder).await? {
                 for (name, seen) in names {
-                    self.store.move_trade(name, seen.as_deref(), holder).await?;
+                    self.store.move_trade(*name, seen.as_deref(), holder).await?;
                 }
                 return Ok(());
             }
@@ -183,13 +192,13 @@ impl Shop {
         target: &str,
         log: &str,
     ) -> Result<String, ShopError> {
-        let order = order_of(target);
+        let order = PaymentNo::order_part(target);
         self.take_trade(item, &format!("adopted|{target}"), order).await?;
         let due = match target.parse::<PaymentNo>() {
-            Ok(number) => self.store.order(number.order).await?.and_then(|order| {
-                let mut attempts = order.attempts.into_iter();
-                attempts.find(|(attempt, _)| *attempt == number.attempt).map(|(_, due)| due.channel)
-            }),
+            Ok(number) => {
+                let order = self.store.order(number.order).await?;
+                order.and_then(|order| Some(order.attempt(number.attempt)?.due.channel.clone()))
+            }
             Err(_) => None,
         };
         let payment = Payment { number: target.to_owned(), ..record.payment() };
@@ -211,12 +220,13 @@ impl Shop {
 
     /// Finishes what a person began: payments whose records name the orders that they are counted for.
     pub(super) async fn finish_adopted(&self, events: &[&Event]) -> Result<(), ShopError> {
-        for event in events.iter().filter(|event| event.kind == "adopted" && !event.target.is_empty()) {
-            let record = self.record(&event.order, &event.payment).await;
+        for event in events.iter().filter(|event| event.kind == EventKind::Adopted && !event.target.is_empty()) {
+            let Some(trade) = &event.payment else { continue };
+            let record = self.record(&event.order, trade).await;
             let record = self.past_damage(event, record)?.flatten();
             let stands = |record: &PaymentRecord| record.counts_for.as_deref() == Some(event.target.as_str());
             let Some(record) = record.filter(stands) else { continue };
-            let item = ReviewItem { kind: event.was.clone(), ..item(&event.order, &event.payment) };
+            let item = ReviewItem { kind: event.was.clone(), ..item(&event.order, trade) };
             match self.count_for(&item, &record, &event.target, &event.log).await {
                 Ok(_) => {}
                 Err(ShopError::Store(error)) if error.retry() => return Err(error.into()),
@@ -229,15 +239,25 @@ impl Shop {
     }
 }
 
-fn item(id: &str, payment: &str) -> ReviewItem {
-    ReviewItem { kind: String::new(), id: id.to_owned(), payment: payment.to_owned(), since: 0 }
+/// A payment as an operator names it.
+fn trade_of(payment: &str) -> Result<Trade, ShopError> {
+    payment.parse().map_err(|()| ShopError::NotFound("payment"))
+}
+
+/// Which payment an item of the lane is.
+fn the_trade(item: &ReviewItem) -> Result<&Trade, ShopError> {
+    item.payment.as_ref().ok_or(ShopError::NotFound("payment"))
+}
+
+fn item(id: &str, trade: &Trade) -> ReviewItem {
+    ReviewItem { kind: String::new(), id: id.to_owned(), payment: Some(trade.clone()), since: 0 }
 }
 
 /// A payment of the lane; one that does not wait there is refused.
-fn waiting(id: &str, payment: &str, state: PaymentState) -> Result<ReviewItem, ShopError> {
+fn waiting(id: &str, trade: &Trade, state: PaymentState) -> Result<ReviewItem, ShopError> {
     match state {
         PaymentState::Extra | PaymentState::Orphan => {
-            Ok(ReviewItem { kind: state.as_str().to_owned(), ..item(id, payment) })
+            Ok(ReviewItem { kind: state.as_str().to_owned(), ..item(id, trade) })
         }
         state => Err(wrong_state(state.as_str())),
     }

@@ -1,16 +1,25 @@
 //! What a person does to an order: accept, refuse, give back, replace, state a payment.
 
+use std::borrow::Cow;
+
 use super::settle::{ASKING, QUESTIONS, latest, payment_no};
 use super::{Shop, ShopError, given};
 use crate::channel::{Refund, Refunded, is_trade_no};
 use crate::domain::order::PaymentRecord;
-use crate::domain::text::printable;
 pub use crate::domain::{Action, Note};
-use crate::domain::{Operator, Order, OrderId, Payment, PaymentState};
+use crate::domain::{Attempt, HistoryLine, Operator, Order, OrderId, Payment, PaymentState, Trade};
 use crate::store::{Changed, Released, Reviewed};
 
 /// Longest history of one order, in bytes.
 const LOG_BYTES: usize = 8192;
+
+/// What the history calls an action; `position` is of the key that is replaced.
+fn told(action: Action, position: usize) -> Cow<'static, str> {
+    match action {
+        Action::Replace => format!("replace key {position}").into(),
+        _ => action.as_str().into(),
+    }
+}
 
 impl Shop {
     /// Does it, and writes it into the order's history. Says in a word where the order stands then.
@@ -26,24 +35,20 @@ impl Shop {
         if needs_reason {
             given(&note.reason)?;
         }
-        let (now, word, by) = (self.store.now(), action.as_str(), by.name());
-        let log = format!("{now}|{by}|{word}|{}\n", printable(note.reason.trim(), 200));
+        let position = note.position.unwrap_or(1);
+        let log = HistoryLine::new(self.store.now(), by, &told(action, position), &note.reason).to_string();
         let result = match action {
             Action::Approve => reviewed(self.store.approve(id, &log).await?),
             Action::Reject => reviewed(self.store.reject(id, &log).await?),
             Action::Refund => self.refund(&order, note, &log).await,
             Action::MarkPaid => self.mark_paid(&order, note.trade_no.as_deref(), &log).await,
-            Action::Replace => {
-                let position = note.position.unwrap_or(1);
-                let log = log.replacen("|replace|", &format!("|replace key {position}|"), 1);
-                self.replace(&order, position, &log).await
-            }
+            Action::Replace => self.replace(&order, position, &log).await,
             Action::Redeliver => self.redeliver(&order).await,
             Action::Resend => self.resend(&order).await.map(|()| "waiting".to_owned()),
             Action::Expire => self.expire_now(&order, &log).await,
             Action::Query => self.query(&order).await,
         };
-        self.outbox.notify_one();
+        self.outbox.wake();
         if matches!(action, Action::Reject | Action::Refund) {
             self.restock(order.id.slot(), &order.product).await?;
         }
@@ -51,7 +56,7 @@ impl Shop {
     }
 
     async fn mark_paid(&self, order: &Order, trade_no: Option<&str>, log: &str) -> Result<String, ShopError> {
-        let (attempt, due) = latest(order)?;
+        let Attempt { no, due, .. } = latest(order)?;
         // Under the channel's own name, so that the callback of the same payment, when it comes at last, is a replay.
         let (channel, trade_no) = match trade_no {
             Some(no) if is_trade_no(no) => (due.channel.clone(), no.to_owned()),
@@ -63,10 +68,10 @@ impl Shop {
             }
             None => ("manual".to_owned(), order.id.to_string()),
         };
-        if let Some(holder) = self.claim_trade(&format!("{channel}|{trade_no}"), order.id).await? {
+        if let Some(holder) = self.claim_trade(&Trade::new(&channel, &trade_no), order.id).await? {
             return Err(ShopError::Conflict(format!("this trade number stands with {holder} already")));
         }
-        let number = payment_no(order.id, attempt);
+        let number = payment_no(order.id, *no);
         let payment =
             Payment { number: number.clone(), trade_no, paid: due.amount, channel, paid_at: None, reference: None };
         let began = std::time::Instant::now();
@@ -84,7 +89,7 @@ impl Shop {
         let fits = |record: &&PaymentRecord| matches!(record.state, PaymentState::Settled | PaymentState::Held);
         let record = records.iter().find(fits).ok_or_else(|| wrong_state(order.state.as_str()))?;
         self.give_back(order, record, note.reason.trim()).await?;
-        let payment = format!("{}|{}", record.channel, record.trade_no);
+        let payment = record.trade();
         match self.store.refund(order, Some(&payment), log).await? {
             Reviewed::WrongState(state) => Err(ShopError::Conflict(format!(
                 "payment {payment} was given back, and is {state} meanwhile: if it waits among the orphans, mark it there (kamid orphan refund)"
@@ -98,12 +103,10 @@ impl Shop {
     async fn give_back(&self, order: &Order, record: &PaymentRecord, reason: &str) -> Result<(), ShopError> {
         let channel = self.channel(&record.channel)?;
         let (payment, number) = (record.payment(), format!("R{}", record.number));
-        let notify_url = format!("{}/pay/{}/notify", self.public_url, record.channel);
+        let notify_url = self.site.notify_url(&record.channel);
         // Earlier ones were looked up before these.
         let asked_at = &order.refunds[order.refunds.len().saturating_sub(QUESTIONS - 1)..];
-        // Stated or adopted by a person: it may have come under another number than the one that it counts for.
-        let stated = |line: &str| matches!(line.split('|').nth(2), Some("mark-paid" | "adopt"));
-        let by_trade_no = order.log.lines().any(stated);
+        let by_trade_no = order.history().any(|line| line.states_payment());
         let wish =
             Refund { payment: &payment, number: &number, reason, notify_url: &notify_url, asked_at, by_trade_no };
         let unsure = |why: String| {
@@ -175,16 +178,4 @@ fn reviewed(done: Reviewed) -> Result<String, ShopError> {
 
 pub(super) fn wrong_state(state: &str) -> ShopError {
     ShopError::Conflict(format!("it is {state}: this cannot be done to it"))
-}
-
-impl Shop {
-    /// Orders that wait for stock, oldest first in each product, at most `most` of each.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn owed(&self, most: usize) -> Result<Vec<OrderId>, ShopError> {
-        let catalog = self.catalog();
-        let products: Vec<_> = catalog.values().collect();
-        Ok(self.store.owed(&products, most).await?)
-    }
 }

@@ -1,12 +1,14 @@
 //! The key ring while the shop runs: compared with what stands in Redis, and a new key brought into use.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::loops::pause;
+use super::once::HOUR_MS;
 use super::{IncidentNote, Shop};
+use crate::domain::Reason;
 use crate::store::StoreError;
 use crate::vault::key_part;
 
@@ -14,33 +16,14 @@ use crate::vault::key_part;
 const LOOK: Duration = Duration::from_secs(2);
 /// An instance that was not heard for so long does not live; so long others are listened for, too.
 const LIVE: Duration = Duration::from_secs(5);
-/// How often an operator is told that a key waits, in ms.
-const TOLD_AGAIN_MS: u64 = 3_600_000;
 
 impl Shop {
-    /// Whether keys and links may be made and told: the ring is this store's.
-    ///
-    /// # Errors
-    /// It is not.
-    pub fn ring_fits(&self) -> Result<(), StoreError> {
-        self.ring_fault().map_or(Ok(()), |why| Err(StoreError::Unavailable(why)))
-    }
-
-    /// Why the ring is not this store's, if it is not.
-    pub(super) fn ring_fault(&self) -> Option<String> {
-        self.ring_fault.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Looks at the ring until told to stop.
-    pub async fn ring_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn ring_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let began = Instant::now();
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                _ = stop.changed() => return,
-            }
+        while pause(LOOK, &mut stop).await {
             // What is not the store that was there says nothing of the ring, and is told nothing.
-            if self.store.places.doubt().is_some() {
+            if self.store.doubt().is_some() {
                 continue;
             }
             match self.look_at_ring(began).await {
@@ -52,21 +35,17 @@ impl Shop {
     }
 
     fn ring_is(&self, fault: Option<String>) {
-        let mut stands = self.ring_fault.write().unwrap_or_else(PoisonError::into_inner);
-        if *stands == fault {
+        if !self.health.other_ring(fault.clone()) {
             return;
         }
-        let told = fault.clone();
-        *stands = fault;
-        drop(stands);
-        let Some(why) = told else {
+        let Some(why) = fault else {
             tracing::info!("The key ring is this store's again.");
             return;
         };
-        self.ready.store(false, Ordering::Relaxed);
+        self.health.answers(false);
         tracing::error!(%why, "The key ring is not this store's: nothing is sold, and callbacks get 503.");
         let advice = format!("{why}. Until then this daemon sells nothing, and callbacks get 503.");
-        self.incident(IncidentNote { reason: "other_ring", advice: &advice, ..IncidentNote::default() });
+        self.incident(IncidentNote { advice: &advice, ..IncidentNote::new(Reason::OtherRing) });
     }
 
     async fn look_at_ring(&self, began: Instant) -> Result<(), StoreError> {
@@ -78,13 +57,13 @@ impl Shop {
             if lacking.is_empty() {
                 self.store.announce_key(wanted).await?;
                 tracing::info!(key = wanted, "Every instance holds the new ring key: it is announced.");
-            } else if self.is_news("ring_waits", TOLD_AGAIN_MS) {
+            } else if self.is_news(Reason::RingWaits.as_str(), HOUR_MS) {
                 let names = lacking.join(", ");
                 tracing::warn!(key = wanted, instances = %names, "A new ring key waits: these instances do not hold it.");
                 let advice = format!(
                     "The active {part} of the ring is sealed under once every daemon of the shop holds it; without it are: {names}. Give them the same ring.json (or KAMID_RING) and start them again."
                 );
-                self.incident(IncidentNote { reason: "ring_waits", advice: &advice, ..IncidentNote::default() });
+                self.incident(IncidentNote { advice: &advice, ..IncidentNote::new(Reason::RingWaits) });
             }
         }
         if let Some(key) = sealing.key(&self.vault, self.store.now())

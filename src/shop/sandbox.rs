@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::settle::{latest, payment_no};
+use super::site::notify_path;
 use super::{Shop, ShopError};
 pub use crate::domain::Pay;
-use crate::domain::{Attempt, Call, Due, Money, Order, OrderId, Payment};
+use crate::domain::{AttemptNo, Call, Due, Money, Order, OrderId, Payment};
 use crate::vault;
 
 impl Shop {
@@ -13,11 +14,16 @@ impl Shop {
     ///
     /// # Errors
     /// Not in test mode, no such order, none of the sandbox's, or our own listener does not answer.
-    pub async fn sandbox_pay(&self, id: OrderId, attempt: Option<Attempt>, how: Pay) -> Result<Vec<String>, ShopError> {
+    pub async fn sandbox_pay(
+        &self,
+        id: OrderId,
+        attempt: Option<AttemptNo>,
+        how: Pay,
+    ) -> Result<Vec<String>, ShopError> {
         let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
         let attempt = match attempt {
             Some(attempt) => attempt,
-            None => latest(&order)?.0,
+            None => latest(&order)?.no,
         };
         self.trial_due(&order, attempt)?;
         if how == Pay::Late {
@@ -39,12 +45,11 @@ impl Shop {
     ///
     /// # Errors
     /// Not in test mode, no such attempt, or a real gateway's.
-    pub fn trial_due<'a>(&self, order: &'a Order, attempt: Attempt) -> Result<&'a Due, ShopError> {
-        if !self.test {
+    pub fn trial_due<'a>(&self, order: &'a Order, attempt: AttemptNo) -> Result<&'a Due, ShopError> {
+        if !self.is_test() {
             return Err(ShopError::Conflict("only in test mode".to_owned()));
         }
-        let due = order.attempts.iter().find(|(known, _)| *known == attempt).map(|(_, due)| due);
-        let due = due.ok_or(ShopError::NotFound("attempt"))?;
+        let due = order.attempt(attempt).map(|attempt| &attempt.due).ok_or(ShopError::NotFound("attempt"))?;
         if !self.channels.is_trial(&due.channel) {
             let text = format!(
                 "this order is to be paid through {:?}, a real gateway: only orders of the sandbox are paid by its buttons (order new --channel sandbox)",
@@ -55,7 +60,7 @@ impl Shop {
         Ok(due)
     }
 
-    async fn send(&self, order: &Order, attempt: Attempt, how: Pay) -> Result<(String, Call), ShopError> {
+    async fn send(&self, order: &Order, attempt: AttemptNo, how: Pay) -> Result<(String, Call), ShopError> {
         let due = self.trial_due(order, attempt)?;
         let less = i64::from(how == Pay::Less);
         let payment = Payment {
@@ -74,10 +79,9 @@ impl Shop {
             request.query = bent(&request.query);
             request.body = bent(&String::from_utf8_lossy(&request.body)).into_bytes();
         }
-        let base =
-            self.own_url.get().ok_or_else(|| ShopError::Gateway("the public listener is not up yet".to_owned()))?;
+        let base = self.own_url().ok_or_else(|| ShopError::Gateway("the public listener is not up yet".to_owned()))?;
         let mark = if request.query.is_empty() { "" } else { "?" };
-        let url = format!("{base}/pay/{}/notify{mark}{}", due.channel, request.query);
+        let url = format!("{base}{}{mark}{}", notify_path(&due.channel), request.query);
         let call =
             Call { method: request.method, url, headers: request.headers, body: request.body, ..Call::default() };
         Ok((self.repeat(&call).await?, call))

@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::once::HOUR_MS;
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Answer, Asked, Channel, Claim, Step, Terms};
 use crate::domain::{
-    Attempt, Call, Callback, Due, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Rejection, Response,
+    Attempt, AttemptNo, Call, Callback, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Reason, Rejection,
+    Response,
 };
 use crate::outbound::Outbound;
 use crate::store::StoreError;
@@ -49,11 +51,8 @@ impl Shop {
     /// # Errors
     /// Redis cannot do it, or does not say whether it did: the same payment may be settled again.
     pub async fn settle(&self, payment: &Payment) -> Result<Outcome, StoreError> {
-        if let Some(why) = self.careless() {
-            return Err(StoreError::Careless(why));
-        }
+        self.health.settles()?;
         let began = Instant::now();
-        self.ring_fits()?;
         let outcome = self.store.settle(payment, "").await?;
         self.after(&payment.number, &outcome, began);
         Ok(outcome)
@@ -86,7 +85,7 @@ impl Shop {
                     Ok(Claim::Agreed(agreed)) if self.waits(&agreed.number).await? => {
                         self.ask(&mut heard, &agreed.call, CONFIRMING).await?;
                     }
-                    Ok(Claim::Agreed(_)) => return Ok(Ok(Claim::Nothing("status_not_paid"))),
+                    Ok(Claim::Agreed(_)) => return Ok(Ok(Claim::Nothing(Reason::StatusNotPaid))),
                     said => return Ok(said),
                 }
             }
@@ -131,8 +130,8 @@ impl Shop {
     async fn due_for(&self, number: &str) -> Result<Option<i64>, ShopError> {
         let Ok(number) = number.parse::<PaymentNo>() else { return Ok(None) };
         let order = self.store.order(number.order).await?;
-        let attempts = order.into_iter().flat_map(|order| order.attempts);
-        Ok(attempts.into_iter().find(|(attempt, _)| *attempt == number.attempt).map(|(_, due)| due.amount.minor))
+        let attempt = order.as_ref().and_then(|order| order.attempt(number.attempt));
+        Ok(attempt.map(|attempt| attempt.due.amount.minor))
     }
 
     /// What a gateway says of a payment; `None` where it cannot be asked. What a buyer agreed to is taken only where `take`.
@@ -159,16 +158,14 @@ impl Shop {
 
     /// A genuine callback came from an address that is not among its channel's: told once an hour.
     pub fn unlisted(&self, channel: &str, address: IpAddr) {
-        if !self.is_news(&format!("{channel} unlisted"), 3_600_000) {
+        if !self.is_news(&format!("{channel} unlisted"), HOUR_MS) {
             return;
         }
         self.incident(IncidentNote {
             channel,
-            reason: "source_unlisted",
-            advice: "A genuine callback came from an address that is not among the channel's sources: add it, or see whether a proxy hides the gateway's own.",
             address: &address.to_string(),
             status: 200,
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::SourceUnlisted)
         });
     }
 
@@ -176,7 +173,7 @@ impl Shop {
     pub(super) fn after(&self, number: &str, outcome: &Outcome, began: Instant) {
         if let Outcome::Delivered(settled) = outcome {
             self.telemetry.record(Event::Delivered(Delivery {
-                order: number.get(..20).unwrap_or(number).to_owned(),
+                order: PaymentNo::order_part(number).to_owned(),
                 product: settled.product.to_string(),
                 quantity: settled.quantity,
                 at: self.store.now(),
@@ -184,7 +181,7 @@ impl Shop {
             }));
         }
         if !matches!(outcome, Outcome::Replayed(_)) {
-            self.outbox.notify_one();
+            self.outbox.wake();
         }
     }
 
@@ -195,8 +192,8 @@ impl Shop {
     /// No channel of it can be asked; or none says that it was paid, and a gateway does not answer.
     pub async fn query(&self, order: &Order) -> Result<String, ShopError> {
         let (mut said, mut silent, mut failed) = (None, None, None);
-        for (attempt, due) in order.attempts.iter().rev() {
-            let word = match self.ask_about(order, *attempt, due).await {
+        for attempt in order.attempts.iter().rev() {
+            let word = match self.ask_about(order, attempt).await {
                 Ok(Answer::Paid(payment)) => return Ok(self.settle(&payment).await?.as_str().to_owned()),
                 Ok(Answer::Unpaid) => "unpaid",
                 Ok(Answer::Refunded) => "refunded",
@@ -221,11 +218,12 @@ impl Shop {
     }
 
     /// What the gateway says about one attempt.
-    pub(super) async fn ask_about(&self, order: &Order, attempt: Attempt, due: &Due) -> Result<Answer, ShopError> {
+    pub(super) async fn ask_about(&self, order: &Order, attempt: &Attempt) -> Result<Answer, ShopError> {
+        let Attempt { no, due, opened } = attempt;
         let channel = self.channel(&due.channel)?;
-        let number = payment_no(order.id, attempt);
-        let reference = order.opening(attempt).map_or("", |opened| opened.reference.as_str());
-        let step = order.opening(attempt).map(|opened| serde_json::from_str::<Step>(&opened.step));
+        let number = payment_no(order.id, *no);
+        let reference = opened.as_ref().map_or("", |opened| opened.reference.as_str());
+        let step = opened.as_ref().map(|opened| serde_json::from_str::<Step>(&opened.step));
         let page = match &step {
             Some(Ok(Step::Redirect { url })) => url.as_str(),
             _ => "",
@@ -237,7 +235,7 @@ impl Shop {
             other => other,
         };
         let Some(said) = self.inquire(channel.as_ref(), &asked, take, ASKING).await.map_err(named)? else {
-            if order.opening(attempt).is_none() && self.can_be_asked(&due.channel) {
+            if opened.is_none() && self.can_be_asked(&due.channel) {
                 // Its gateway never opened it.
                 return Ok(Answer::Unknown);
             }
@@ -246,10 +244,8 @@ impl Shop {
         if matches!(said, Answer::Mismatch) {
             self.incident(IncidentNote {
                 channel: &due.channel,
-                reason: "query_mismatch",
-                advice: "The gateway's answer is about something else or cannot be read: look at the order in its console.",
                 number: &number,
-                ..IncidentNote::default()
+                ..IncidentNote::new(Reason::QueryMismatch)
             });
         }
         Ok(said)
@@ -257,11 +253,11 @@ impl Shop {
 }
 
 /// The newest way to pay an order.
-pub(super) fn latest(order: &Order) -> Result<(Attempt, &Due), ShopError> {
-    order.attempts.last().map(|(attempt, due)| (*attempt, due)).ok_or(ShopError::NotFound("attempt"))
+pub(super) fn latest(order: &Order) -> Result<&Attempt, ShopError> {
+    order.attempts.last().ok_or(ShopError::NotFound("attempt"))
 }
 
-/// The number of the newest attempt.
-pub(super) fn payment_no(id: OrderId, attempt: Attempt) -> String {
+/// The number that an attempt is paid under.
+pub(super) fn payment_no(id: OrderId, attempt: AttemptNo) -> String {
     PaymentNo { order: id, attempt }.to_string()
 }

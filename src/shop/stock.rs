@@ -133,7 +133,7 @@ impl Shop {
         }
         if settled > 0 {
             tracing::info!(%product, settled, "Delivered owed orders from new stock.");
-            self.outbox.notify_one();
+            self.outbox.wake();
         }
         Ok(settled)
     }

@@ -1,28 +1,33 @@
 //! What happens by itself, once a second on every instance: orders expire, restocks and half-done imports are finished,
 //! the catalogue and Redis' health are looked at. Every step may be repeated by another instance at the same moment.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
+use super::loops::pause;
+use super::once::HOUR_MS;
 use super::{IncidentNote, Shop, ShopError};
-use crate::domain::OrderId;
+use crate::domain::{OrderId, Reason};
 use crate::store::{Released, StoreError};
 use crate::telemetry::{Event, counters};
 
 /// A staged chunk older than this was left by a killed importer.
 const STAGED_MS: u64 = 10_000;
-/// Between two looks for products that are not known.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often it sweeps.
+const EVERY: Duration = Duration::from_secs(1);
 /// Expired orders handled in one turn, from each slot.
 const EXPIRED_A_TURN: usize = 100;
 
 impl Shop {
     /// Sweeps until told to stop.
-    pub async fn sweep_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>, disk: Option<std::path::PathBuf>) {
+    pub(super) async fn sweep_forever(
+        self: Arc<Self>,
+        mut stop: watch::Receiver<bool>,
+        disk: Option<std::path::PathBuf>,
+    ) {
         let mut expire = false;
         for turn in 0u64.. {
             if turn.is_multiple_of(3) {
@@ -34,44 +39,37 @@ impl Shop {
             let started = Instant::now();
             match self.turn(expire, disk.as_deref()).await {
                 Ok(()) => {
-                    if !self.ready.swap(true, Ordering::Relaxed) {
+                    if !self.health.answers(true) {
                         tracing::info!("Redis answers: ready.");
                     }
                 }
                 Err(ShopError::Store(StoreError::TooFewCopies)) => {
-                    if self.ready.swap(false, Ordering::Relaxed) || turn == 0 {
+                    if self.health.answers(false) || turn == 0 {
                         self.replica_missing();
                     }
                 }
                 Err(error) => {
-                    if self.ready.swap(false, Ordering::Relaxed) || turn == 0 {
+                    if self.health.answers(false) || turn == 0 {
                         tracing::error!(%error, "Redis does not answer or cannot write: callbacks get 503 and are repeated by their gateways.");
                     }
                 }
             }
             counters::swept(started.elapsed());
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                _ = stop.changed() => return,
+            if !pause(EVERY, &mut stop).await {
+                return;
             }
         }
     }
 
-    /// One turn of the sweep.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn turn(&self, expire: bool, disk: Option<&std::path::Path>) -> Result<(), ShopError> {
-        self.ring_fits()?;
+    async fn turn(&self, expire: bool, disk: Option<&std::path::Path>) -> Result<(), ShopError> {
+        self.health.ring_fits()?;
         let asked = Instant::now();
         let (version, schema) = self.store.versions().await?;
-        self.redis_us.store(asked.elapsed().as_micros() as u64, Ordering::Relaxed);
+        self.health.took(asked.elapsed());
         self.look_at_store(schema).await?;
-        if version != self.catalog_version.load(Ordering::Relaxed) {
-            self.refresh_catalog().await?;
-        }
+        self.catalog.follow(&self.store, version).await?;
         self.look_at_room(disk).await?;
-        if self.store.places.doubt().is_some() {
+        if self.store.doubt().is_some() {
             return Ok(());
         }
         if expire {
@@ -86,52 +84,15 @@ impl Shop {
         Ok(())
     }
 
-    /// Reads the catalogue again.
-    ///
-    /// # Errors
-    /// Redis does not answer.
-    pub async fn refresh_catalog(&self) -> Result<(), StoreError> {
-        // One after the other: what was read before a product was added must not be put in place after it.
-        let _alone = self.refreshing.lock().await;
-        let (version, _) = self.store.versions().await?;
-        let products = self.store.products().await?;
-        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(products);
-        self.catalog_version.store(version, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Looks whether the catalogue has changed, for whoever asks for a product that is not known. Those who ask at the same
-    /// time share one look, and looks are [`LOOK`] apart: strangers who ask for what is not there cost no more than that.
-    pub(super) async fn look_again(&self) -> Result<(), StoreError> {
-        let asked = tokio::time::Instant::now();
-        let mut looked = self.looked.lock().await;
-        match &*looked {
-            Some((at, came)) if *at > asked => return came.clone(),
-            Some((at, _)) => tokio::time::sleep_until(*at + LOOK).await,
-            None => {}
-        }
-        let began = tokio::time::Instant::now();
-        let came = async {
-            if self.store.versions().await?.0 != self.catalog_version.load(Ordering::Relaxed) {
-                self.refresh_catalog().await?;
-            }
-            Ok(())
-        };
-        let came: Result<(), StoreError> = came.await;
-        *looked = Some((began, came.clone()));
-        came
-    }
-
     /// Tells that part of an import cannot be finished.
     fn damaged_import(&self, chunk: &str) {
-        if self.is_news(&format!("staged {chunk}"), 3_600_000) {
+        if self.is_news(&format!("staged {chunk}"), HOUR_MS) {
             tracing::error!(chunk, "Part of an import cannot be read any more: import its file again.");
             self.incident(IncidentNote {
-                reason: "damaged_record",
                 advice: &format!(
                     "Part of an import is damaged in Redis and cannot be finished ({chunk}): its keys are not for sale. Import its file again; keys that are known already are not taken twice."
                 ),
-                ..IncidentNote::default()
+                ..IncidentNote::new(Reason::DamagedRecord)
             });
         }
     }
@@ -141,12 +102,8 @@ impl Shop {
         tracing::error!(
             "Fewer replicas than store.replicas have what was written: callbacks get 503 and are repeated by their gateways."
         );
-        if self.is_news("replica_missing", 60_000) {
-            self.incident(IncidentNote {
-                reason: "replica_missing",
-                advice: "A replica is missing or does not keep up: payments wait (503) and no key is shown until it is back; gateways repeat what they heard 503 for. Start it again, or lower store.replicas and restart.",
-                ..IncidentNote::default()
-            });
+        if self.is_news(Reason::ReplicaMissing.as_str(), 60_000) {
+            self.incident(IncidentNote { ..IncidentNote::new(Reason::ReplicaMissing) });
         }
     }
 
@@ -162,23 +119,21 @@ impl Shop {
         } else {
             None
         };
-        let process = health.process;
-        let replicas = health.replicas;
-        *self.health.write().unwrap_or_else(PoisonError::into_inner) = health;
+        let (process, replicas) = (health.process, health.replicas);
+        self.health.redis(health);
         self.store.count_replicas(replicas)?;
         // Once for each process of Redis: an idle shop writes nothing.
-        if self.proved.load(Ordering::Relaxed) != process {
+        if !self.health.is_proved(process) {
             self.store.prove_write().await?;
-            self.proved.store(process, Ordering::Relaxed);
+            self.health.proved(process);
         }
-        let mut full = self.full.write().unwrap_or_else(PoisonError::into_inner);
-        if why.is_some() != full.is_some() {
-            match &why {
+        let was = self.health.full(why.clone());
+        if why.is_some() != was.is_some() {
+            match why {
                 Some(why) => tracing::error!(%why, "New orders and imports are refused; payments go on. Make room."),
                 None => tracing::info!("There is room again: orders and imports go on."),
             }
         }
-        *full = why;
         Ok(())
     }
 
@@ -191,7 +146,7 @@ impl Shop {
         while let Some(result) = released.next().await {
             if result? == Released::Expired {
                 self.telemetry.record(Event::Expired);
-                self.outbox.notify_one();
+                self.outbox.wake();
             }
         }
         Ok(())

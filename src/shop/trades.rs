@@ -4,18 +4,19 @@
 
 use super::{IncidentNote, Shop, ShopError};
 use crate::domain::order::PaymentRecord;
-use crate::domain::{OrderId, PaymentNo, PaymentState};
-use crate::store::{Event, Finish, ReviewItem, TradeClaim};
+use crate::domain::{OrderId, PaymentNo, PaymentState, Reason, Trade};
+use crate::store::{Event, EventKind, Finish, ReviewItem, TradeClaim};
+use crate::vault::Index;
 
 /// Trade numbers claimed in one write: callbacks wait no longer than that takes.
 const TRADES: usize = 256;
 
-/// The names under which a trade number stands.
+/// Under what a trade number stands.
 pub(super) struct TradeNames {
     /// Where it is written: first the one that decides, the same for all channels of an account.
-    pub own: Vec<String>,
+    pub own: Vec<Index>,
     /// Where another channel of the account may have written it.
-    pub others: Vec<String>,
+    pub others: Vec<Index>,
 }
 
 /// What is known of a payment besides where it is looked at.
@@ -29,39 +30,29 @@ pub(super) enum Elsewhere {
     Claimed(String),
 }
 
-/// An event's payment: channel and trade number.
-fn parts(payment: &str) -> (&str, &str) {
-    payment.split_once('|').unwrap_or_default()
-}
-
-/// The order that a payment number is of; any other number as it is.
-pub(super) fn order_of(number: &str) -> &str {
-    number.get(..20).filter(|_| number.parse::<PaymentNo>().is_ok()).unwrap_or(number)
-}
-
 impl Shop {
-    pub(super) fn trade_names(&self, payment: &str) -> TradeNames {
-        let ((channel, trade_no), accounts) = (parts(payment), &self.store.accounts);
-        let name = |of: &str| self.store.names.hashed("trade", self.vault.index("trade", &format!("{of}|{trade_no}")));
+    pub(super) fn trade_names(&self, trade: &Trade) -> TradeNames {
+        let (Trade { account: channel, number }, accounts) = (trade, &self.store.accounts);
+        let name = |of: &str| self.vault.index("trade", &format!("{of}|{number}"));
         let account = |channel: &str| {
             Some(accounts.name(channel)).filter(|of| !of.is_empty()).map(|of| name(&format!("account:{of}")))
         };
-        let mut own: Vec<String> = account(accounts.first(channel)).into_iter().chain(account(channel)).collect();
+        let mut own: Vec<Index> = account(accounts.first(channel)).into_iter().chain(account(channel)).collect();
         own.push(name(channel));
         own.dedup();
         let twins = accounts.twins(channel);
         let others = twins.iter().filter_map(|twin| account(twin)).chain(twins.iter().map(|twin| name(twin)));
-        let mut others: Vec<String> = others.filter(|name| !own.contains(name)).collect();
+        let mut others: Vec<Index> = others.filter(|name| !own.contains(name)).collect();
         others.sort_unstable();
         others.dedup();
         TradeNames { own, others }
     }
 
     /// Claims a trade number for an order; what it stands with already, if so.
-    pub(super) async fn claim_trade(&self, payment: &str, order: OrderId) -> Result<Option<String>, ShopError> {
-        let TradeNames { own, others } = self.trade_names(payment);
+    pub(super) async fn claim_trade(&self, trade: &Trade, order: OrderId) -> Result<Option<String>, ShopError> {
+        let TradeNames { own, others } = self.trade_names(trade);
         let all = [own.as_slice(), others.as_slice()].concat();
-        let (_, holders) = self.holders(payment, &all).await?;
+        let (_, holders) = self.holders(trade, &all).await?;
         if let Some(holder) = holders.into_iter().find(|holder| holder != order.as_str()) {
             return Ok(Some(holder));
         }
@@ -69,17 +60,16 @@ impl Shop {
         Ok(self.store.claim_trades(&[claim]).await?.into_iter().flatten().next())
     }
 
-    /// The numbers that a payment stands with under `names`, each where it stands, and those that the outbox tells of and
+    /// The numbers that a payment stands with under these `trades`, each where it stands, and those that the outbox tells of and
     /// nobody has indexed yet.
     pub(super) async fn holders(
         &self,
-        payment: &str,
-        names: &[String],
+        trade: &Trade,
+        trades: &[Index],
     ) -> Result<(Vec<Option<String>>, Vec<String>), ShopError> {
-        let (channel, trade_no) = parts(payment);
-        let same = |other: &str| self.store.accounts.same(channel, other);
-        let stands = self.store.trade_holders(names).await?;
-        let mut all = self.store.unread_of_trade(trade_no, same).await?;
+        let same = |other: &str| self.store.accounts.same(&trade.account, other);
+        let stands = self.store.trade_holders(trades).await?;
+        let mut all = self.store.unread_of_trade(&trade.number, same).await?;
         all.extend(stands.iter().flatten().cloned());
         all.sort_unstable();
         all.dedup();
@@ -87,10 +77,9 @@ impl Shop {
     }
 
     /// What stands of a payment with a number, through whatever channels of its account it came.
-    async fn records_of(&self, payment: &str, number: &str) -> Result<Vec<PaymentRecord>, ShopError> {
-        let (channel, trade_no) = parts(payment);
+    async fn records_of(&self, trade: &Trade, number: &str) -> Result<Vec<PaymentRecord>, ShopError> {
         let mut records = self.store.payments(number).await?;
-        records.retain(|it| it.trade_no == trade_no && self.store.accounts.same(channel, &it.channel));
+        records.retain(|it| it.trade_no == trade.number && self.store.accounts.same(&trade.account, &it.channel));
         Ok(records)
     }
 
@@ -98,23 +87,23 @@ impl Shop {
     /// claimed until that order has it: it may go back to where it waited.
     pub(super) async fn known_elsewhere(
         &self,
-        payment: &str,
+        trade: &Trade,
         holders: &[String],
         ours: &[&str],
     ) -> Result<Elsewhere, ShopError> {
         for holder in holders.iter().filter(|holder| !ours.contains(&holder.as_str())) {
-            let records = self.records_of(payment, holder).await?;
+            let records = self.records_of(trade, holder).await?;
             if records.is_empty() {
                 return Ok(Elsewhere::Claimed(holder.clone()));
             }
             for record in records.iter().filter(|it| it.state != PaymentState::Orphan) {
-                let Some(target) = record.counts_for.as_deref().map(order_of) else {
+                let Some(target) = record.counts_for.as_deref().map(PaymentNo::order_part) else {
                     return Ok(Elsewhere::Known(holder.clone(), record.state));
                 };
                 if ours.contains(&target) {
                     continue;
                 }
-                let there = self.records_of(payment, target).await?;
+                let there = self.records_of(trade, target).await?;
                 return Ok(match there.iter().find(|it| it.state != PaymentState::Orphan) {
                     Some(record) => Elsewhere::Known(target.to_owned(), record.state),
                     None => Elsewhere::Claimed(target.to_owned()),
@@ -126,34 +115,38 @@ impl Shop {
 
     /// Writes what payments these events tell of into the index, and finds those that stand elsewhere too.
     pub(super) async fn index_trades(&self, events: &[&Event]) -> Result<(), ShopError> {
-        let paid: Vec<&&Event> = events.iter().filter(|event| !event.payment.is_empty()).collect();
-        let claim = |event: &&&Event| {
-            let TradeNames { own, others } = self.trade_names(&event.payment);
+        let paid = events.iter().filter_map(|event| Some((*event, event.payment.as_ref()?)));
+        let paid: Vec<(&Event, &Trade)> = paid.collect();
+        let claim = |(event, trade): &(&Event, &Trade)| {
+            let TradeNames { own, others } = self.trade_names(trade);
             TradeClaim { own, others, order: event.order.clone() }
         };
         for part in paid.chunks(TRADES) {
             let claims: Vec<TradeClaim> = part.iter().map(claim).collect();
-            for (event, holders) in part.iter().zip(self.store.claim_trades(&claims).await?) {
+            for ((event, trade), holders) in part.iter().zip(self.store.claim_trades(&claims).await?) {
                 // What a person finished stands with two numbers, as it must.
-                if !holders.is_empty() && !matches!(event.kind.as_str(), "adopted" | "refunded" | "known" | "returned")
-                {
-                    let seen = self.seen_twice(event, &holders).await;
+                let finished = matches!(
+                    event.kind,
+                    EventKind::Adopted | EventKind::Refunded | EventKind::Known | EventKind::Returned
+                );
+                if !holders.is_empty() && !finished {
+                    let seen = self.seen_twice(event, trade, &holders).await;
                     self.past_damage(event, seen)?;
                 }
-                self.note_payment(event);
+                self.note_payment(event, trade);
             }
         }
         Ok(())
     }
 
     /// A trade number stands with another number than an event's: an orphan that is known there waits for nobody any more.
-    async fn seen_twice(&self, event: &Event, holders: &[String]) -> Result<(), ShopError> {
-        let advice = match self.known_elsewhere(&event.payment, holders, &[&event.order]).await? {
-            Elsewhere::Known(holder, _) if event.kind == "orphan" => {
+    async fn seen_twice(&self, event: &Event, trade: &Trade, holders: &[String]) -> Result<(), ShopError> {
+        let advice = match self.known_elsewhere(trade, holders, &[&event.order]).await? {
+            Elsewhere::Known(holder, _) if event.kind == EventKind::Orphan => {
                 let item = ReviewItem {
-                    kind: event.kind.clone(),
+                    kind: event.kind.as_str().to_owned(),
                     id: event.order.clone(),
-                    payment: event.payment.clone(),
+                    payment: Some(trade.clone()),
                     since: event.at(),
                 };
                 self.store.finish_payment(&item, Finish::Known { from: None, holder: &holder }).await?;
@@ -164,39 +157,33 @@ impl Shop {
             Elsewhere::Known(holder, _) | Elsewhere::Claimed(holder) => format!(
                 "This trade number stands with {holder} too: one payment may have bought twice. Look at it in the gateway's console."
             ),
-            Elsewhere::Free if event.kind == "orphan" => format!(
+            Elsewhere::Free if event.kind == EventKind::Orphan => format!(
                 "This trade number waits with {} too: one payment may have bought twice. Look at it in the gateway's console.",
                 holders.join(" and ")
             ),
             Elsewhere::Free => return Ok(()),
         };
         self.incident(IncidentNote {
-            channel: parts(&event.payment).0,
-            reason: "trade_twice",
+            channel: &trade.account,
             advice: &advice,
             number: &event.order,
             status: 200,
-            ..IncidentNote::default()
+            ..IncidentNote::new(Reason::TradeTwice)
         });
         Ok(())
     }
 
-    fn note_payment(&self, event: &Event) {
-        let (reason, advice) = match event.kind.as_str() {
-            "extra" => (
-                "extra_payment",
-                "A second payment for an order that has its own: give it back (`kamid orphan refund`) or use it for another (`kamid orphan adopt`).",
-            ),
-            "held" => ("held", "Paid, but not what was due: `kamid order approve`, `reject` or `refund`."),
+    fn note_payment(&self, event: &Event, trade: &Trade) {
+        let reason = match event.kind {
+            EventKind::Extra => Reason::ExtraPayment,
+            EventKind::Held => Reason::Held,
             _ => return,
         };
         self.incident(IncidentNote {
-            channel: parts(&event.payment).0,
-            reason,
-            advice,
+            channel: &trade.account,
             number: &event.order,
             status: 200,
-            ..IncidentNote::default()
+            ..IncidentNote::new(reason)
         });
     }
 
@@ -206,8 +193,8 @@ impl Shop {
     /// Redis does not answer.
     pub async fn orders_of_trade(&self, trade_no: &str) -> Result<Vec<OrderId>, ShopError> {
         let channels = self.channels.list().map(|(name, _)| name).chain(["manual"]);
-        let names: Vec<String> =
-            channels.flat_map(|channel| self.trade_names(&format!("{channel}|{trade_no}")).own).collect();
+        let names: Vec<Index> =
+            channels.flat_map(|channel| self.trade_names(&Trade::new(channel, trade_no)).own).collect();
         let mut ids: Vec<OrderId> = Vec::new();
         for holder in self.store.trade_holders(&names).await?.into_iter().flatten() {
             if let Some(id) = holder.parse().ok().filter(|id| !ids.contains(id)) {

@@ -1,14 +1,17 @@
 //! 拨测: whether a channel can work, tried as a gateway and as a merchant would: our own notify address from outside and from
 //! inside, with a callback that touches no order, and the gateway's API; where that is wished, a payment of one cent is opened.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::settle::ask;
+use super::site::notify_path;
 use super::{Shop, ShopError};
 use crate::channel::{Answer, Asked, Begin, Channel, Checkout, Step as Way};
 use crate::domain::text::printable;
 use crate::domain::{
-    Attempt, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Response, Slot, TrialStep, time,
+    AttemptNo, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Rejection, Response, Slot, TrialStep, time,
 };
 use crate::outbound::Outbound;
 use crate::vault;
@@ -26,9 +29,25 @@ const SKEW_S: u64 = 150;
 /// How long an opened payment stays payable.
 const OPEN_MS: u64 = 15 * 60_000;
 
+/// Tokens of trial callbacks under way.
+#[derive(Default)]
+pub(super) struct Trials(Mutex<BTreeSet<String>>);
+
+impl Trials {
+    fn tokens(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What is said of a callback of ours where only the gateway can sign one.
-const UNSIGNED: [&str; 6] =
-    ["missing_signature", "bad_signature", "missing_field", "cert_untrusted", "key_unknown", "sign_type_mismatch"];
+const UNSIGNED: [Rejection; 6] = [
+    Rejection::MissingSignature,
+    Rejection::BadSignature,
+    Rejection::MissingField,
+    Rejection::CertUntrusted,
+    Rejection::KeyUnknown,
+    Rejection::SignTypeMismatch,
+];
 
 /// What to do where nothing listens at our own address, or at the gateway's.
 const PROXY: &str = "nothing listens there: is the proxy up, and does it pass this port on?";
@@ -123,10 +142,9 @@ impl Shop {
     pub async fn try_channel(&self, name: &str, open: bool) -> Result<Vec<TrialStep>, ShopError> {
         let channel = self.channel(name)?;
         let token = format!("{:032x}", vault::chance()?);
-        self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(token.clone());
+        self.trials.tokens().insert(token.clone());
         let mut steps = Vec::new();
-        let path = format!("/pay/{name}/notify");
-        let outside = format!("{}{path}", self.public_url);
+        let (path, outside) = (notify_path(name), self.site.notify_url(name));
         let https = outside.starts_with("https://");
         let local = ["://127.", "://localhost", "://0.0.0.0"].iter().any(|part| outside.contains(part));
         steps.push(match (local, https) {
@@ -143,10 +161,10 @@ impl Shop {
             let large = LARGE.min(channel.limits().1);
             steps.push(self.knock("large body", &outside, channel.as_ref(), &token, large).await);
         }
-        if let Some(inside) = self.own_url.get() {
+        if let Some(inside) = self.own_url() {
             steps.push(self.knock("inside", &format!("{inside}{path}"), channel.as_ref(), &token, 0).await);
         }
-        self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&token);
+        self.trials.tokens().remove(&token);
         steps.push(call_gateway(&self.outbound, channel.as_ref(), || self.store.now()).await);
         if open {
             steps.push(self.open_one(name, channel.as_ref()).await?);
@@ -158,13 +176,13 @@ impl Shop {
     async fn open_one(&self, name: &str, channel: &dyn Channel) -> Result<TrialStep, ShopError> {
         let (now, amount) = (self.store.now(), cent(channel));
         let id = OrderId::new(Slot::new(0), now, vault::chance()?);
-        let number = PaymentNo { order: id, attempt: Attempt::FIRST }.to_string();
+        let number = PaymentNo { order: id, attempt: AttemptNo::FIRST }.to_string();
         let checkout = Checkout {
             number: &number,
             amount,
             subject: None,
-            notify_url: &format!("{}/pay/{name}/notify", self.public_url),
-            return_url: &format!("{}/r/{id}", self.public_url),
+            notify_url: &self.site.notify_url(name),
+            return_url: &self.site.return_url(id),
             expires: now + OPEN_MS,
             client_ip: "127.0.0.1",
             extra: &[],
@@ -199,7 +217,7 @@ impl Shop {
     /// Whether a callback's trial token is one of ours, under way.
     #[must_use]
     pub fn is_trial(&self, token: &str) -> bool {
-        self.trials.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(token)
+        self.trials.tokens().contains(token)
     }
 
     /// Sends a trial callback: signed, where the channel's secret is one that both sides have.
@@ -226,8 +244,10 @@ impl Shop {
                 Some(ASKS) => {
                     TrialStep::new(step, "ok", "it arrives unchanged; the gateway is asked before one is believed")
                 }
-                Some("too_large") => TrialStep::new(step, "failed", "the body grew on its way"),
-                Some(word) if UNSIGNED.contains(&word) => {
+                Some(word) if word == Rejection::TooLarge.as_str() => {
+                    TrialStep::new(step, "failed", "the body grew on its way")
+                }
+                Some(word) if UNSIGNED.iter().any(|known| known.as_str() == word) => {
                     let text = format!("it arrives; only the gateway itself can sign one that is believed ({word})");
                     TrialStep::new(step, "ok", text)
                 }

@@ -3,14 +3,13 @@
 //! A doubted store ([`Doubt`]) is drawn from by nobody until the right one is back or a person accepts it. A store whose
 //! settings were changed since so that payments could be lost is not told of payments by gateways; what operators do goes on.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use super::{IncidentNote, Shop, ShopError, UNREAD, given};
+use super::{IncidentNote, Shop, ShopError, given};
 pub use crate::domain::Standing;
-use crate::domain::{Cause, Doubt, Millis, Operator};
+use crate::domain::{Cause, Doubt, Millis, Operator, Reason};
 use crate::store::places::{Accepted, Finding};
-use crate::store::{Drift, SCHEMA, StoreError};
+use crate::store::{Drift, StoreError};
 use crate::telemetry::snapshot::Snapshot;
 
 /// Pending orders that are asked about when a fail-over may have lost their payments.
@@ -22,28 +21,30 @@ impl Shop {
     /// How the store stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let doubt = self.store.places.doubt();
+        let doubt = self.store.doubt();
         Standing { why: doubt.as_ref().map(Doubt::to_string), doubt, careless: self.careless() }
     }
 
     /// What was changed in Redis' settings so that payments could be lost, if something was.
     #[must_use]
     pub fn careless(&self) -> Option<String> {
-        self.careless.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.health.seen().careless.clone()
     }
 
     /// Why gateways' payments are not taken although Redis answers, if they are not.
     #[must_use]
     pub fn mistrusts(&self) -> Option<StoreError> {
-        let doubt = self.store.places.doubt().map(StoreError::Doubted);
+        let doubt = self.store.doubt().map(StoreError::Doubted);
         let missing = || self.store.copies_missing().then_some(StoreError::TooFewCopies);
-        doubt.or_else(|| self.careless().map(StoreError::Careless)).or_else(missing).or_else(|| self.ring_fits().err())
+        doubt
+            .or_else(|| self.careless().map(StoreError::Careless))
+            .or_else(missing)
+            .or_else(|| self.health.ring_fits().err())
     }
 
     /// Waits until a newer kamid has raised the layout of the data: this one must write no more.
     pub async fn outdated(&self) -> StoreError {
-        self.outdated.notified().await;
-        StoreError::newer(self.schema.load(Ordering::Relaxed))
+        self.health.outdated().await
     }
 
     /// Looks once more whether this is the store that was there, and keeps how far it got.
@@ -51,16 +52,11 @@ impl Shop {
     /// # Errors
     /// Redis does not answer.
     pub(super) async fn look_at_store(&self, schema: u64) -> Result<(), StoreError> {
-        self.schema.store(schema, Ordering::Relaxed);
-        if schema > SCHEMA {
-            self.outdated.notify_one();
-            return Err(StoreError::newer(schema));
-        }
+        self.health.schema(schema)?;
         let looked = self.store.look_at_places().await;
         for finding in self.store.places.findings() {
             self.tell(&finding).await;
-            // Another store's catalogue may have the same version. Until it is read no version of it is known.
-            self.catalog_version.store(UNREAD, Ordering::Relaxed);
+            self.catalog.doubt();
         }
         let places = Arc::clone(&self.store.places);
         // A sync of the disk, off the threads that answer callbacks.
@@ -74,33 +70,25 @@ impl Shop {
     }
 
     async fn tell(&self, finding: &Finding) {
-        let note = |reason, advice: &str| {
-            self.incident(IncidentNote { reason, advice, status: 503, ..IncidentNote::default() });
-        };
         match finding {
             Finding::Doubted(doubt) => {
                 tracing::error!(
                     until = doubt.until(),
                     "Nothing is drawn any more: {doubt}. Bring the right store back, or accept this one: kamid store accept."
                 );
-                let reason = if doubt.cause == Cause::Gone { "store_gone" } else { "store_behind" };
-                note(
-                    reason,
-                    &format!(
-                        "{doubt}. Nothing is drawn from it, callbacks hear 503 and are repeated: bring the right store back (its volume, its files, the newest backup). If what is lost is lost: void the keys that were sold meanwhile (`kamid keys void PRODUCT --file FILE`), then `kamid store accept --reason …`; orders that are lost with it are found in the gateways' bills (`kamid channel reconcile`)."
-                    ),
+                let reason = if doubt.cause == Cause::Gone { Reason::StoreGone } else { Reason::StoreBehind };
+                let advice = format!(
+                    "{doubt}. Nothing is drawn from it, callbacks hear 503 and are repeated: bring the right store back (its volume, its files, the newest backup). If what is lost is lost: void the keys that were sold meanwhile (`kamid keys void PRODUCT --file FILE`), then `kamid store accept --reason …`; orders that are lost with it are found in the gateways' bills (`kamid channel reconcile`)."
                 );
+                self.incident(IncidentNote { advice: &advice, status: 503, ..IncidentNote::new(reason) });
             }
             Finding::Trusted => tracing::info!("The store is the one that was there again: everything goes on."),
             Finding::Accepted => tracing::warn!("A person accepted the store as it is: everything goes on."),
             Finding::Promoted { slots, until } => {
                 tracing::error!(slots, until, "A replica became the master and lacks events that were acknowledged.");
-                note(
-                    "master_behind",
-                    "A replica became the master before it had everything: payments of the last moments may be missing, and their keys in the pool again. Open orders are asked about at their gateways by themselves; look at `kamid order reconcile`, and set store.replicas so that a payment is acknowledged with its copies only.",
-                );
+                self.incident(IncidentNote { status: 503, ..IncidentNote::new(Reason::MasterBehind) });
                 match self.store.due(Millis::MAX, RECONCILED).await {
-                    Ok(pending) => self.expired.lock().unwrap_or_else(PoisonError::into_inner).extend(pending),
+                    Ok(pending) => self.expired.add(pending),
                     Err(error) => tracing::warn!(%error, "Open orders could not be read to ask about them."),
                 }
             }
@@ -122,18 +110,12 @@ impl Shop {
             let advice = format!(
                 "Since it was accepted Redis was set to {what}. Until it is set back, callbacks hear 503 and are repeated (not where store.durability is \"relaxed\"); what operators do goes on and may be lost."
             );
-            self.incident(IncidentNote {
-                reason: "settings_changed",
-                advice: &advice,
-                status: 503,
-                ..IncidentNote::default()
-            });
+            self.incident(IncidentNote { advice: &advice, status: 503, ..IncidentNote::new(Reason::SettingsChanged) });
         }
-        let mut known = self.careless.write().unwrap_or_else(PoisonError::into_inner);
-        if known.is_some() && careless.is_none() {
+        let right = careless.is_none();
+        if self.health.careless(careless).is_some() && right {
             tracing::info!("Redis' settings are as they were accepted: callbacks are taken again.");
         }
-        *known = careless;
     }
 
     /// Another instance's snapshot: where it doubts the store, this one looks for itself.
@@ -150,13 +132,26 @@ impl Shop {
         }
     }
 
+    /// Keeps in the data directory how far the store got.
+    ///
+    /// # Errors
+    /// It cannot be written there.
+    pub fn keep_places(&self) -> std::io::Result<()> {
+        self.store.places.write()
+    }
+
+    /// The process of Redis, if it answers.
+    pub async fn redis_process(&self) -> Option<u32> {
+        self.store.health().await.ok().map(|health| health.process)
+    }
+
     /// Takes what stands in Redis for the store from now on.
     ///
     /// # Errors
     /// No reason, or Redis cannot.
     pub async fn accept_store(&self, reason: &str, by: &Operator) -> Result<Accepted, ShopError> {
         let reason = given(reason)?;
-        if self.store.places.doubt().is_none() {
+        if self.store.doubt().is_none() {
             return Err(ShopError::Conflict("nothing is wrong with the store: there is nothing to accept".to_owned()));
         }
         let accepted = self.store.accept(reason, by.name()).await?;

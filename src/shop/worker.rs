@@ -1,22 +1,22 @@
 //! What follows changes at its own pace: the outbox worker, and the snapshot that all instances exchange each second.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use super::loops::pause;
+use super::once::HOUR_MS;
 use super::{IncidentNote, Shop, ShopError};
-use crate::domain::{Millis, OrderId};
-use crate::store::{Event, Lease};
+use crate::domain::{Millis, OrderId, Reason};
+use crate::store::{Event, EventKind, Lease};
 use crate::telemetry::counters;
 use crate::telemetry::snapshot::Surroundings;
 
 /// Entries read from one slot at once; payments that were settled together share one.
 const EVENTS: usize = 128;
-/// How often it is said of one order that its data are damaged.
-const DAMAGE_MS: Millis = 3_600_000;
 /// Expired orders forgotten in one step.
 const FORGOTTEN: u64 = 256;
 /// Pause after a wake-up, so that a burst of payments is handled in a few large turns instead of many small ones.
@@ -25,6 +25,25 @@ const GATHER: Duration = Duration::from_millis(200);
 const PACE: Duration = Duration::from_millis(50);
 /// How often it looks without being woken: for what other instances left.
 const POLL: Duration = Duration::from_secs(2);
+/// Between two snapshots.
+const SECOND: Duration = Duration::from_secs(1);
+/// When it tries again to hear the others.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// The outbox, as far as this instance knows it.
+#[derive(Default)]
+pub(super) struct Outbox {
+    bell: Notify,
+    /// Entries that were not handled at the last look.
+    behind: AtomicU64,
+}
+
+impl Outbox {
+    /// Something was written into it: whoever handles it need not wait.
+    pub(super) fn wake(&self) {
+        self.bell.notify_one();
+    }
+}
 
 /// The resident memory of this process; 0 where the system does not say.
 fn memory_bytes() -> u64 {
@@ -35,11 +54,11 @@ fn memory_bytes() -> u64 {
 
 impl Shop {
     /// Handles events until told to stop, then gives the lease back.
-    pub async fn outbox_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn outbox_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let who = Lease(self.telemetry.instance.clone());
         loop {
             tokio::select! {
-                () = self.outbox.notified() => tokio::time::sleep(GATHER).await,
+                () = self.outbox.bell.notified() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(POLL) => {}
                 _ = stop.changed() => break,
             }
@@ -63,10 +82,10 @@ impl Shop {
 
     async fn handle_events(&self, who: &Lease) -> Result<(), ShopError> {
         // What a store tells that is not the one that was there is told to nobody.
-        while self.store.places.doubt().is_none() && self.store.lease(who).await? {
+        while self.store.doubt().is_none() && self.store.lease(who).await? {
             let unread = self.store.unread(EVENTS).await?;
             let count: usize = unread.iter().map(|(_, events)| events.len()).sum();
-            self.behind.store(count as u64, Ordering::Relaxed);
+            self.outbox.behind.store(count as u64, Ordering::Relaxed);
             if count == 0 {
                 return Ok(());
             }
@@ -93,13 +112,12 @@ impl Shop {
     pub(super) fn past_damage<T>(&self, event: &Event, done: Result<T, ShopError>) -> Result<Option<T>, ShopError> {
         match done {
             Err(ShopError::Store(error)) if !error.retry() => {
-                if self.is_news(&format!("damaged {}", event.order), DAMAGE_MS) {
+                if self.is_news(&format!("damaged {}", event.order), HOUR_MS) {
                     tracing::error!(%error, order = %event.order, "An event is passed over.");
                     self.incident(IncidentNote {
-                        reason: "damaged_record",
                         advice: &format!("{error}. What follows of this order is not told or indexed by itself: look at it with `kamid order show` and `kamid audit`."),
                         number: &event.order,
-                        ..IncidentNote::default()
+                        ..IncidentNote::new(Reason::DamagedRecord)
                     });
                 }
                 Ok(None)
@@ -110,19 +128,19 @@ impl Shop {
 
     /// A settled order counts no more as unpaid; an expired one counts against nothing.
     async fn free_limits(&self, events: &[&Event]) -> Result<(), ShopError> {
-        let frees = |event: &&&Event| matches!(event.kind.as_str(), "delivered" | "owed" | "held" | "expired");
-        let orders = events
-            .iter()
-            .filter(frees)
-            .filter_map(|event| Some((event.order.parse::<OrderId>().ok()?, event.kind.as_str())));
-        let (ids, kinds): (Vec<OrderId>, Vec<&str>) = orders.unzip();
+        let frees = |event: &&&Event| {
+            matches!(event.kind, EventKind::Delivered | EventKind::Owed | EventKind::Held | EventKind::Expired)
+        };
+        let orders =
+            events.iter().filter(frees).filter_map(|event| Some((event.order.parse::<OrderId>().ok()?, &event.kind)));
+        let (ids, kinds): (Vec<OrderId>, Vec<&EventKind>) = orders.unzip();
         let (mut gone, mut old) = (Vec::new(), Vec::new());
         for ((id, limits), kind) in ids.iter().zip(self.store.limits_of(&ids).await?).zip(kinds) {
             let [caps, quotas] = limits.old;
             gone.extend(limits.unpaid.into_iter().map(|name| (name, *id)));
             old.extend(caps);
             // What was bought goes on counting in its period; what expired was not bought.
-            if kind == "expired" {
+            if *kind == EventKind::Expired {
                 gone.extend(limits.bought.into_iter().map(|name| (name, *id)));
                 old.extend(quotas);
             }
@@ -135,7 +153,7 @@ impl Shop {
     /// Keeps no more expired orders than there may be: of more, those that expired first are forgotten. A payment that comes
     /// after that is an orphan.
     async fn forget_beyond(&self, events: &[&Event]) -> Result<(), ShopError> {
-        let expired = events.iter().filter(|event| event.kind == "expired");
+        let expired = events.iter().filter(|event| event.kind == EventKind::Expired);
         let expired: Vec<(OrderId, Millis)> =
             expired.filter_map(|it| Some((it.order.parse().ok()?, it.at()))).collect();
         if expired.is_empty() {
@@ -144,7 +162,7 @@ impl Shop {
         let past = self.store.now().saturating_sub(self.limits.keep_expired_hours * 3_600_000);
         self.store.keep(&expired, past).await?;
         let mut beyond = self.store.kept().await?.saturating_sub(self.limits.keep_expired_orders);
-        if beyond > 0 && self.is_news("expired orders forgotten", 3_600_000) {
+        if beyond > 0 && self.is_news("expired orders forgotten", HOUR_MS) {
             tracing::warn!(
                 beyond,
                 "More expired orders than limits.keep_expired_orders: the oldest are forgotten earlier."
@@ -159,34 +177,9 @@ impl Shop {
     }
 
     /// Publishes this instance's snapshot each second.
-    pub async fn snapshot_forever(self: Arc<Self>, started: Millis, mut stop: watch::Receiver<bool>) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                _ = stop.changed() => return,
-            }
-            let now = self.store.now();
-            let around = Surroundings {
-                kamid: env!("CARGO_PKG_VERSION").to_owned(),
-                test: self.test,
-                started,
-                ready: self.ready(),
-                copies_missing: self.store.copies_missing(),
-                full: self.full(),
-                doubt: self.store.places.doubt(),
-                careless: self.careless(),
-                other_ring: self.ring_fault(),
-                redis_us: self.redis_us.load(Ordering::Relaxed),
-                skew_ms: self.skew_ms.load(Ordering::Relaxed),
-                stopped_s: self.stopped_s.load(Ordering::Relaxed),
-                outbox_behind: self.behind.load(Ordering::Relaxed),
-                waiting: self.store.waiting().await.unwrap_or_default(),
-                holder: self.biggest_holder().await.unwrap_or_default(),
-                memory_bytes: memory_bytes(),
-                channels: self.telemetry.channels(now, self.channels.list()),
-                redis: self.health(),
-                ring: self.vault.checks().clone(),
-            };
+    pub(super) async fn snapshot_forever(self: Arc<Self>, started: Millis, mut stop: watch::Receiver<bool>) {
+        while pause(SECOND, &mut stop).await {
+            let around = self.surroundings(started).await;
             let snapshot = self.telemetry.tick(self.store.now(), around);
             let Ok(line) = serde_json::to_string(&snapshot) else { continue };
             let _offline = self.store.publish(&line).await;
@@ -194,22 +187,42 @@ impl Shop {
         }
     }
 
-    /// Takes in each second what operators set for all instances; what is known goes on being used while Redis is away.
-    pub async fn share_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                _ = stop.changed() => return,
-            }
-            let read = async { self.list_operators().await.and(self.list_blocks().await.map(drop)) };
-            if let Err(error) = read.await {
-                tracing::trace!(%error, "What operators set has to wait.");
-            }
+    async fn surroundings(&self, started: Millis) -> Surroundings {
+        let (waiting, holder) = (self.store.waiting().await, self.biggest_holder().await);
+        let (now, ready) = (self.store.now(), self.ready());
+        let seen = self.health.seen();
+        Surroundings {
+            kamid: env!("CARGO_PKG_VERSION").to_owned(),
+            test: self.is_test(),
+            started,
+            ready,
+            copies_missing: self.store.copies_missing(),
+            full: seen.full.clone(),
+            doubt: self.store.doubt(),
+            careless: seen.careless.clone(),
+            other_ring: seen.other_ring.clone(),
+            redis_us: seen.redis_us,
+            skew_ms: seen.skew_ms,
+            stopped_s: seen.stopped_s,
+            outbox_behind: self.outbox.behind.load(Ordering::Relaxed),
+            waiting: waiting.unwrap_or_default(),
+            holder: holder.unwrap_or_default(),
+            memory_bytes: memory_bytes(),
+            channels: self.telemetry.channels(now, self.channels.list()),
+            redis: seen.redis.clone(),
+            ring: self.vault.checks().clone(),
         }
     }
 
+    /// Takes in each second what operators set for all instances; what is known goes on being used while Redis is away.
+    pub(super) async fn share_forever(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        let operators = self.operators.read_forever("operators", || self.read_operators(), stop.clone());
+        let blocks = self.blocks.read_forever("blocks", || self.read_blocks(), stop);
+        tokio::join!(operators, blocks);
+    }
+
     /// Takes in what other instances publish.
-    pub async fn follow_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn follow_forever(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             if let Ok(mut lines) = self.store.subscribe().await {
                 loop {
@@ -225,9 +238,8 @@ impl Shop {
                     }
                 }
             }
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(2)) => {}
-                _ = stop.changed() => return,
+            if !pause(AGAIN, &mut stop).await {
+                return;
             }
         }
     }

@@ -130,7 +130,8 @@ impl Store {
         }
     }
 
-    /// A command, the fence and `WAIT` in one write: `WAIT` counts for its own connection only.
+    /// A command, the fence and `WAIT` in one write: `WAIT` counts for its own connection only. Once the command ran, whatever
+    /// becomes of the rest, such as a `WAIT` that ends because its master is one no longer, is a copy that is missing.
     async fn fenced(&self, link: &mut link::Link, name: &str, cmd: Option<&Cmd>) -> Result<Value, StoreError> {
         let (fence, now) = (self.names.fence(name), self.now().to_string());
         let mut pipe = redis::pipe();
@@ -139,9 +140,13 @@ impl Store {
         }
         pipe.add_command(script::FENCE.command(&[&fence], &[now.as_bytes()]));
         pipe.cmd("WAIT").arg(self.copies.wanted).arg(self.copies.wait_ms);
-        let mut answers = link.run_all(&pipe).await?;
-        match (answers.pop(), answers.into_iter().next()) {
-            (Some(Value::Int(copies)), Some(answer)) if copies >= i64::from(self.copies.wanted) => Ok(answer),
+        let mut answers = link.run_each(&pipe).await?.into_iter();
+        let answer = link.value(answers.next().unwrap_or(Value::Nil))?;
+        let rest: Result<Vec<Value>, StoreError> = answers.map(|value| link.value(value)).collect();
+        match rest.as_deref() {
+            Ok([.., Value::Int(copies)]) if *copies >= i64::from(self.copies.wanted) => Ok(answer),
+            // The fence is not known to this Redis: both are run once more when it is.
+            Err(StoreError::NoScript) => Err(StoreError::NoScript),
             _ => Err(StoreError::TooFewCopies),
         }
     }

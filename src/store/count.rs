@@ -5,8 +5,9 @@ use futures_util::future::try_join_all;
 use redis::Value;
 
 use super::script::{self, items_of, text_of};
-use super::{Names, Store, StoreError};
+use super::{CountName, Store, StoreError};
 use crate::domain::{Millis, OrderId, OrderState};
+use crate::vault::Index;
 
 /// Calls that shed what is over before an id is counted, a hundred entries each.
 const SHEDS: usize = 1000;
@@ -19,7 +20,7 @@ const AT_ONCE: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Rule {
     /// The name of its count.
-    pub name: String,
+    pub name: CountName,
     /// What its weight adds up with; empty: with all.
     pub group: String,
     /// What it weighs.
@@ -49,9 +50,9 @@ pub enum Counted {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderLimits {
     /// Counts that it leaves once it is paid or has expired.
-    pub unpaid: Vec<String>,
+    pub unpaid: Vec<CountName>,
     /// Counts that it leaves only when it expires.
-    pub bought: Vec<String>,
+    pub bought: Vec<CountName>,
     /// Members of sorted sets, as orders had them before there were counts: the same two.
     pub old: [Vec<(String, String)>; 2],
 }
@@ -70,6 +71,12 @@ fn number(value: Option<&Value>) -> u64 {
 }
 
 impl Store {
+    /// The count that something is limited by.
+    #[must_use]
+    pub fn count_of(&self, limited: Index) -> CountName {
+        self.names.count(limited)
+    }
+
     /// Counts an order against limits, all at the same time; says what became of each, in their order.
     ///
     /// # Errors
@@ -79,7 +86,7 @@ impl Store {
     }
 
     async fn count_one(&self, order: OrderId, rule: &Rule) -> Result<Counted, StoreError> {
-        let keys = [rule.name.as_str(), &Names::ends(&rule.name)];
+        let keys = [rule.name.as_str(), &rule.name.ends()];
         let numbers = [rule.weight, rule.until, rule.most, rule.limit].map(|number| number.to_string());
         let [weight, until, most, limit] = numbers.each_ref().map(String::as_bytes);
         let first: &[u8] = if rule.first { b"1" } else { b"0" };
@@ -104,8 +111,8 @@ impl Store {
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn uncount(&self, counts: &[(String, OrderId)]) -> Result<(), StoreError> {
-        let mut by_name = std::collections::BTreeMap::<&str, Vec<OrderId>>::new();
+    pub async fn uncount(&self, counts: &[(CountName, OrderId)]) -> Result<(), StoreError> {
+        let mut by_name = std::collections::BTreeMap::<&CountName, Vec<OrderId>>::new();
         for (name, order) in counts {
             by_name.entry(name).or_default().push(*order);
         }
@@ -116,11 +123,11 @@ impl Store {
         Ok(())
     }
 
-    async fn uncount_of(&self, name: &str, orders: &[OrderId]) -> Result<(), StoreError> {
-        let ends = Names::ends(name);
+    async fn uncount_of(&self, name: &CountName, orders: &[OrderId]) -> Result<(), StoreError> {
+        let ends = name.ends();
         for part in orders.chunks(GIVEN) {
             let ids: Vec<&[u8]> = part.iter().map(|id| id.as_str().as_bytes()).collect();
-            self.run(&script::UNCOUNT, &[name, &ends], &ids).await?;
+            self.run(&script::UNCOUNT, &[name.as_str(), &ends], &ids).await?;
         }
         Ok(())
     }
@@ -141,7 +148,8 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn counted_old(&self, name: &str) -> Result<u64, StoreError> {
+    pub async fn counted_old(&self, quota: Index) -> Result<u64, StoreError> {
+        let name = self.names.quota(quota);
         let from = format!("({}", self.now());
         let members: Vec<String> =
             self.ask(redis::cmd("ZRANGE").arg(name).arg(from).arg("+inf").arg("BYSCORE")).await?;
@@ -152,8 +160,8 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn counted(&self, name: &str, most: usize) -> Result<(Vec<OrderId>, u64), StoreError> {
-        let ends = Names::ends(name);
+    pub async fn counted(&self, name: &CountName, most: usize) -> Result<(Vec<OrderId>, u64), StoreError> {
+        let ends = name.ends();
         let mut pipe = redis::pipe();
         pipe.cmd("ZRANGE").arg(&ends).arg(0).arg(most.max(1) - 1);
         pipe.cmd("ZCARD").arg(&ends);
@@ -166,11 +174,11 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn held(&self, names: &[String]) -> Result<Vec<CountSum>, StoreError> {
+    pub async fn held(&self, names: &[CountName]) -> Result<Vec<CountSum>, StoreError> {
         let mut pipe = redis::pipe();
         for name in names {
-            pipe.cmd("HGET").arg(name).arg("+");
-            pipe.cmd("ZCARD").arg(Names::ends(name));
+            pipe.cmd("HGET").arg(name.as_str()).arg("+");
+            pipe.cmd("ZCARD").arg(name.ends());
         }
         let answers = self.ask_all(&pipe).await?;
         let held =
@@ -211,7 +219,8 @@ impl Store {
             let members = |at: usize, weight: &str| {
                 list(at).into_iter().map(|name| (name, format!("{id}|{weight}"))).collect::<Vec<_>>()
             };
-            OrderLimits { unpaid: list(0), bought: list(1), old: [members(2, "1"), members(3, &text(4))] }
+            let counts = |at: usize| list(at).iter().map(|name| CountName::kept(name)).collect();
+            OrderLimits { unpaid: counts(0), bought: counts(1), old: [members(2, "1"), members(3, &text(4))] }
         };
         Ok(ids.iter().zip(&answers).map(read).collect())
     }

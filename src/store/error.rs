@@ -52,6 +52,12 @@ impl StoreError {
     pub const fn retry(&self) -> bool {
         !matches!(self, Self::Settings(_) | Self::Ring(_) | Self::Damaged(_) | Self::Bug(_))
     }
+
+    /// Whether what was asked may stand all the same: only its answer, or its copies, are missing.
+    #[must_use]
+    pub const fn may_stand(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Timeout | Self::TooFewCopies)
+    }
 }
 
 /// Words by which Redis says that it cannot do it now: it loads, is a replica or lost its own, is busy, or moves a slot.

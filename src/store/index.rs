@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{Store, StoreError, script};
 use crate::domain::{Millis, OrderId};
+use crate::vault::Index;
 
 /// Most orders remembered for one contact.
 const CONTACT_ORDERS: i64 = 200;
@@ -13,17 +14,17 @@ const CONTACT_ORDERS: i64 = 200;
 /// A trade number that is claimed for an order.
 #[derive(Debug, Clone)]
 pub struct TradeClaim {
-    /// The names under which it is to stand.
-    pub own: Vec<String>,
-    /// Names under which it may stand already.
-    pub others: Vec<String>,
+    /// Under what it is to stand.
+    pub own: Vec<Index>,
+    /// Under what it may stand already.
+    pub others: Vec<Index>,
     /// Order id, or the whole number where it is not of our form.
     pub order: String,
 }
 
 /// How a request under an Idempotency-Key stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Once {
+pub enum Repeat {
     /// It is the first: do it.
     Run,
     /// The first one still runs.
@@ -39,14 +40,14 @@ impl Store {
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn once(&self, name: &str, body: &str, patience_ms: u64) -> Result<Once, StoreError> {
-        let patience = patience_ms.to_string();
-        let reply = self.run(&script::ONCE, &[name], &[body.as_bytes(), patience.as_bytes()]).await?;
+    pub async fn once(&self, key: Index, body: &str, patience_ms: u64) -> Result<Repeat, StoreError> {
+        let (name, patience) = (self.names.once(key), patience_ms.to_string());
+        let reply = self.run(&script::ONCE, &[&name], &[body.as_bytes(), patience.as_bytes()]).await?;
         match reply.tag.as_str() {
-            "run" => Ok(Once::Run),
-            "running" => Ok(Once::Running),
-            "other" => Ok(Once::Other),
-            "done" => Ok(Once::Done(reply.text(0)?)),
+            "run" => Ok(Repeat::Run),
+            "running" => Ok(Repeat::Running),
+            "other" => Ok(Repeat::Other),
+            "done" => Ok(Repeat::Done(reply.text(0)?)),
             _ => Err(reply.unknown()),
         }
     }
@@ -55,12 +56,12 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn once_done(&self, name: &str, answer: Option<&str>, keep_ms: u64) -> Result<(), StoreError> {
-        let mut pipe = redis::pipe();
+    pub async fn once_done(&self, key: Index, answer: Option<&str>, keep_ms: u64) -> Result<(), StoreError> {
+        let (mut pipe, name) = (redis::pipe(), self.names.once(key));
         match answer {
             Some(answer) => {
-                pipe.cmd("HSET").arg(name).arg("answer").arg(answer);
-                pipe.cmd("PEXPIRE").arg(name).arg(keep_ms);
+                pipe.cmd("HSET").arg(&name).arg("answer").arg(answer);
+                pipe.cmd("PEXPIRE").arg(&name).arg(keep_ms);
             }
             None => {
                 pipe.cmd("DEL").arg(name);
@@ -73,10 +74,10 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn remember_contact(&self, name: &str, order: OrderId, at: Millis) -> Result<(), StoreError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("ZADD").arg(name).arg(at).arg(order.as_str());
-        pipe.cmd("ZREMRANGEBYRANK").arg(name).arg(0).arg(-(CONTACT_ORDERS + 1));
+    pub async fn remember_contact(&self, contact: Index, order: OrderId, at: Millis) -> Result<(), StoreError> {
+        let (mut pipe, name) = (redis::pipe(), self.names.contact(contact));
+        pipe.cmd("ZADD").arg(&name).arg(at).arg(order.as_str());
+        pipe.cmd("ZREMRANGEBYRANK").arg(&name).arg(0).arg(-(CONTACT_ORDERS + 1));
         self.ask_all(&pipe).await.map(drop)
     }
 
@@ -84,7 +85,8 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn orders_of_contact(&self, name: &str) -> Result<Vec<OrderId>, StoreError> {
+    pub async fn orders_of_contact(&self, contact: Index) -> Result<Vec<OrderId>, StoreError> {
+        let name = self.names.contact(contact);
         let ids: Vec<String> = self.ask(redis::cmd("ZRANGE").arg(name).arg(0).arg(-1).arg("REV")).await?;
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
@@ -96,11 +98,11 @@ impl Store {
     pub async fn claim_trades(&self, claims: &[TradeClaim]) -> Result<Vec<Vec<String>>, StoreError> {
         let mut pipe = redis::pipe();
         for TradeClaim { own, others, order } in claims {
-            for name in own {
-                pipe.cmd("SET").arg(name).arg(order).arg("NX").arg("GET");
+            for trade in own {
+                pipe.cmd("SET").arg(self.names.trade(*trade)).arg(order).arg("NX").arg("GET");
             }
-            for name in others {
-                pipe.cmd("GET").arg(name);
+            for trade in others {
+                pipe.cmd("GET").arg(self.names.trade(*trade));
             }
         }
         let mut answers = self.ask_all(&pipe).await?.into_iter();
@@ -112,14 +114,14 @@ impl Store {
         Ok(claims.iter().map(holders).collect())
     }
 
-    /// The numbers that a trade number stands with, under each of these names.
+    /// The numbers that a trade number stands with, under each of these.
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn trade_holders(&self, names: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+    pub async fn trade_holders(&self, trades: &[Index]) -> Result<Vec<Option<String>>, StoreError> {
         let mut pipe = redis::pipe();
-        for name in names {
-            pipe.cmd("GET").arg(name);
+        for trade in trades {
+            pipe.cmd("GET").arg(self.names.trade(*trade));
         }
         Ok(self.ask_all(&pipe).await?.iter().map(script::text_of).collect())
     }
@@ -129,9 +131,9 @@ impl Store {
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn move_trade(&self, name: &str, seen: Option<&str>, to: &str) -> Result<bool, StoreError> {
+    pub async fn move_trade(&self, trade: Index, seen: Option<&str>, to: &str) -> Result<bool, StoreError> {
         let args = [seen.unwrap_or_default(), to].map(str::as_bytes);
-        let reply = self.run(&script::TRADE, &[name], &args).await?;
+        let reply = self.run(&script::TRADE, &[&self.names.trade(trade)], &args).await?;
         match reply.tag.as_str() {
             "moved" => Ok(true),
             "other" => Ok(false),

@@ -24,8 +24,13 @@ impl Link {
     /// Runs one command.
     pub async fn run(&mut self, cmd: &Cmd) -> Result<Value, StoreError> {
         let answer = self.connection.req_packed_command(cmd).await;
-        match self.judge(answer)? {
-            // An error of Redis comes as a value here: NOSCRIPT and LOADING above all.
+        let value = self.judge(answer)?;
+        self.value(value)
+    }
+
+    /// What a reply says. An error of Redis comes as a value: NOSCRIPT and LOADING above all.
+    pub fn value(&self, value: Value) -> Result<Value, StoreError> {
+        match value {
             Value::ServerError(error) => self.judge(Err(error.into())),
             value => Ok(value),
         }
@@ -34,13 +39,7 @@ impl Link {
     /// Runs several commands in one write. One that fails fails all; those before it have run.
     pub async fn run_all(&mut self, pipe: &Pipeline) -> Result<Vec<Value>, StoreError> {
         let answer = self.connection.req_packed_commands(pipe, 0, pipe.len()).await;
-        let values = self.judge(answer)?;
-        for value in &values {
-            if let Value::ServerError(error) = value {
-                return self.judge(Err(error.clone().into()));
-            }
-        }
-        Ok(values)
+        self.judge(answer)?.into_iter().map(|value| self.value(value)).collect()
     }
 
     /// Several commands in one write; one that fails has its error in its place.

@@ -36,16 +36,16 @@ use std::time::Duration;
 use redis::Cmd;
 
 use crate::config::{Durability, StoreConfig, StoreUrl};
-use crate::domain::{Accounts, Millis};
+use crate::domain::{Accounts, Doubt, Millis};
 use clock::Clock;
 pub use count::{CountSum, Counted, OrderLimits, Rule};
 pub use error::StoreError;
-pub use index::{Once, TradeClaim};
+pub use index::{Repeat, TradeClaim};
 pub use look::Look;
-pub use names::Names;
+pub use names::{CountName, Names};
 pub use notices::Listed;
 pub use orders::{NewOrder, Released, Reserved};
-pub use outbox::{Event, Lease};
+pub use outbox::{Event, EventKind, Lease};
 use places::Places;
 pub use preflight::Drift;
 pub use review::{Changed, Finish, Finished, ReviewItem, Reviewed};
@@ -81,7 +81,7 @@ fn client(url: String, config: &StoreConfig) -> Result<redis::Client, StoreError
             StoreError::Settings("store.url cannot be read: it begins with redis://, rediss:// or unix:///".to_owned())
         });
     };
-    let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(ca.reveal().as_bytes().to_vec()) };
+    let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(ca.as_bytes().to_vec()) };
     redis::Client::build_with_tls(url, certificates).map_err(|_| {
         StoreError::Settings("store.url or store.ca_file cannot be read: it takes certificates as PEM".to_owned())
     })
@@ -208,7 +208,7 @@ impl Store {
     /// Runs a script that changes something. Every script may run twice: the second run finds the first one's work.
     /// With replicas configured, the answer waits until they have it, on the same connection.
     async fn run(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<Reply, StoreError> {
-        Reply::try_from(self.run_for_value(script, keys, args).await?)
+        Reply::of(script, self.run_for_value(script, keys, args).await?)
     }
 
     async fn run_for_value(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
@@ -226,8 +226,8 @@ impl Store {
             return script.command(keys, args);
         }
         let place = Names::place_of(keys.first().copied().unwrap_or_default());
-        let (name, known_as) = (self.names.place_named(place), self.places.known_as(place));
-        script.command(&[keys, &[&name]].concat(), &[args, &[known_as.as_bytes()]].concat())
+        let name = self.names.place_named(place);
+        self.places.known_as(place, |id| script.command_at((&name, id), keys, args))
     }
 
     async fn run_once(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
@@ -252,8 +252,18 @@ impl Store {
         answer
     }
 
-    fn trusted(&self) -> Result<(), StoreError> {
-        self.places.doubt().map_or(Ok(()), |doubt| Err(StoreError::Doubted(doubt)))
+    /// Why nothing is drawn from it, if nothing is.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.places.doubt()
+    }
+
+    /// Whether it may be drawn from.
+    ///
+    /// # Errors
+    /// It is not the store that was there.
+    pub fn trusted(&self) -> Result<(), StoreError> {
+        self.doubt().map_or(Ok(()), |doubt| Err(StoreError::Doubted(doubt)))
     }
 
     /// A script found another place than was known: why is looked at before anything else is asked of it.

@@ -1,12 +1,36 @@
 //! The names of our data in Redis. `lua/README.md` lists them; a test compares.
 
 use crate::domain::{NewsId, OrderId, ProductId, Slot};
+use crate::vault::Index;
 use data_encoding::HEXLOWER;
 
 /// Levels of the record of everything ever imported; see `claim.lua`.
 pub const SEEN_LEVELS: u32 = 4;
 /// Members from which a bucket of that record is full: below Redis' default for compact integer sets (512).
 pub const SEEN_FULL: u32 = 480;
+
+/// The name of a limit's count, which an order keeps to be taken out of it again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CountName(String);
+
+impl CountName {
+    /// One that an order kept.
+    pub(super) fn kept(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// When what the count holds stops counting.
+    #[must_use]
+    pub fn ends(&self) -> String {
+        self.0.replacen(":count:", ":ends:", 1)
+    }
+}
 
 /// Makes names under the schema version: `k1`, or `t1` in test mode, so that test orders never draw live keys.
 #[derive(Debug, Clone, Copy)]
@@ -121,14 +145,33 @@ impl Names {
         })
     }
 
-    /// Of a keyed hash: the slot is its first byte.
-    pub fn hashed(self, kind: &str, hash: [u8; 16]) -> String {
+    /// Of what is found by a keyed hash: the slot is its first byte.
+    fn hashed(self, kind: &str, hash: Index) -> String {
         self.at(Slot::new(hash[0]), &format!("{kind}:{}", HEXLOWER.encode(&hash)))
     }
 
-    /// When what a count holds stops counting, by that count's name.
-    pub fn ends(count: &str) -> String {
-        count.replacen(":count:", ":ends:", 1)
+    /// A contact's orders.
+    pub fn contact(self, contact: Index) -> String {
+        self.hashed("contact", contact)
+    }
+
+    /// A request under an Idempotency-Key.
+    pub fn once(self, key: Index) -> String {
+        self.hashed("idem", key)
+    }
+
+    /// The order that a trade number stands with.
+    pub fn trade(self, trade: Index) -> String {
+        self.hashed("trade", trade)
+    }
+
+    /// What older orders count in.
+    pub fn quota(self, quota: Index) -> String {
+        self.hashed("quota", quota)
+    }
+
+    pub fn count(self, count: Index) -> CountName {
+        CountName(self.hashed("count", count))
     }
 
     /// Networks that hold much unpaid.

@@ -3,9 +3,9 @@
 use redis::Value;
 
 use super::script::{self, bytes_of, items_of, text_of};
-use super::{Store, StoreError};
+use super::{CountName, Store, StoreError};
 use crate::domain::order::PaymentRecord;
-use crate::domain::{Attempt, Due, Millis, Money, Opened, Order, OrderId, Product, ProductId, Slot};
+use crate::domain::{Attempt, AttemptNo, Due, Millis, Money, Opened, Order, OrderId, Product, ProductId, Slot, Trade};
 use crate::vault::Sealed;
 
 /// An order to be made.
@@ -20,7 +20,7 @@ pub struct NewOrder<'a> {
     /// What is due.
     pub amount: Money,
     /// The first attempt.
-    pub attempt: Attempt,
+    pub attempt: AttemptNo,
     /// Its channel.
     pub channel: &'a str,
     /// The buyer's contact, sealed.
@@ -30,9 +30,9 @@ pub struct NewOrder<'a> {
     /// When it stops being payable.
     pub expires: Millis,
     /// Names of the counts it is in until it is paid or expires.
-    pub unpaid: &'a [String],
+    pub unpaid: &'a [CountName],
     /// Names of the counts it leaves only when it expires.
-    pub bought: &'a [String],
+    pub bought: &'a [CountName],
 }
 
 /// What became of a new order.
@@ -77,7 +77,8 @@ impl Store {
         let due = Due { channel: new.channel.to_owned(), amount: new.amount }.to_string();
         let (quantity, expires) = (new.quantity.to_string(), new.expires.to_string());
         let (minor, created) = (new.amount.minor.to_string(), new.created.to_string());
-        let (unpaid, bought) = (new.unpaid.join(" "), new.bought.join(" "));
+        let joined = |counts: &[CountName]| counts.iter().map(CountName::as_str).collect::<Vec<_>>().join(" ");
+        let (unpaid, bought) = (joined(new.unpaid), joined(new.bought));
         let fields: Vec<(&[u8], &[u8])> = [
             (&b"product"[..], product.as_str().as_bytes()),
             (b"quantity", quantity.as_bytes()),
@@ -138,7 +139,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis cannot do it; `Ok(Some(false))` says that the order is closed.
-    pub async fn attempt(&self, id: OrderId, attempt: Attempt, due: &Due) -> Result<Option<bool>, StoreError> {
+    pub async fn attempt(&self, id: OrderId, attempt: AttemptNo, due: &Due) -> Result<Option<bool>, StoreError> {
         let (now, due) = (self.now().to_string(), due.to_string());
         let args: [&[u8]; 3] = [now.as_bytes(), attempt.as_str().as_bytes(), due.as_bytes()];
         let reply = self.run(&script::ATTEMPT, &[&self.names.order(id)], &args).await?;
@@ -175,7 +176,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn open(&self, id: OrderId, attempt: Attempt, opened: &Opened) -> Result<bool, StoreError> {
+    pub async fn open(&self, id: OrderId, attempt: AttemptNo, opened: &Opened) -> Result<bool, StoreError> {
         let args = [attempt.as_str(), &opened.reference, &opened.step].map(str::as_bytes);
         let reply = self.run(&script::OPEN, &[&self.names.order(id)], &args).await?;
         match reply.tag.as_str() {
@@ -251,21 +252,16 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
     let need = |name: &str| number(name).ok_or_else(wrong);
     let product: ProductId = text("product").and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
     let currency = text("currency").and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
-    let mut attempts: Vec<(Attempt, Due)> = all
-        .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix("a:")?.parse().ok()?, text_of(value)?.parse().ok()?)))
-        .collect();
-    attempts.sort_by_key(|(attempt, _)| *attempt);
+    let attempt = |(name, value): (&String, &&Value)| {
+        let no: AttemptNo = name.strip_prefix("a:")?.parse().ok()?;
+        let of = |kind: &str| text(&format!("{kind}:{}", no.as_str())).unwrap_or_default();
+        let opened = Some(Opened { reference: of("r"), step: of("s") }).filter(|opened| *opened != Opened::default());
+        Some(Attempt { no, due: text_of(value)?.parse().ok()?, opened })
+    };
+    let mut attempts: Vec<Attempt> = all.iter().filter_map(attempt).collect();
+    attempts.sort_by_key(|attempt| attempt.no);
     let mut refunds: Vec<Millis> = all.keys().filter_map(|name| name.strip_prefix("refund:")?.parse().ok()).collect();
     refunds.sort_unstable();
-    let opened = attempts
-        .iter()
-        .map(|(attempt, _)| {
-            let of = |kind: &str| text(&format!("{kind}:{}", attempt.as_str())).unwrap_or_default();
-            (*attempt, Opened { reference: of("r"), step: of("s") })
-        })
-        .filter(|(_, opened)| *opened != Opened::default())
-        .collect();
     Ok(Some(Order {
         id,
         product,
@@ -281,7 +277,6 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
         delivered: number("delivered"),
         why: text("why"),
         attempts,
-        opened,
         refunds,
         log: text("log").unwrap_or_default(),
         notice: text("notice").and_then(|text| text.parse().ok()),
@@ -293,14 +288,14 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
 pub(super) fn read_payment(name: &str, value: &Value) -> Result<PaymentRecord, StoreError> {
     let text = text_of(value).unwrap_or_default();
     let wrong = || damaged(&format!("payment {name}"));
-    let (channel, trade_no) = name.split_once('|').ok_or_else(wrong)?;
+    let Trade { account, number: trade_no } = name.parse().map_err(|()| wrong())?;
     let parts: Vec<&str> = text.splitn(6, '|').collect();
     let [state, place, minor, currency, at, number] = parts[..] else {
         return Err(wrong());
     };
     Ok(PaymentRecord {
-        channel: channel.to_owned(),
-        trade_no: trade_no.to_owned(),
+        channel: account,
+        trade_no,
         state: state.parse().map_err(|()| wrong())?,
         paid: Money { minor: minor.parse().map_err(|_| wrong())?, currency: currency.parse().map_err(|_| wrong())? },
         at: at.parse().map_err(|_| wrong())?,

@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::script::{items_of, text_of};
 use super::{Store, StoreError, orders};
-use crate::domain::{Millis, OrderId, Slot};
+use crate::domain::{Millis, OrderId, Slot, Trade};
 
 /// How long a lease lasts without being renewed.
 const LEASE_MS: i64 = 15_000;
@@ -16,17 +16,103 @@ const LEASE_MS: i64 = 15_000;
 const PAGE: usize = 200;
 const PAGES: usize = 100;
 
+/// What happened, as the scripts write it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventKind {
+    /// An order was made.
+    Reserved,
+    /// Its keys became its buyer's.
+    Delivered,
+    /// It is paid, and waits for stock.
+    Owed,
+    /// It is paid, and waits for a person.
+    Held,
+    /// A payment too many came.
+    Extra,
+    /// A payment came that no order has.
+    Orphan,
+    /// An orphan was known under another name.
+    Named,
+    /// An order was not paid in time.
+    Expired,
+    /// A person refused its payment.
+    Rejected,
+    /// A payment was given back.
+    Refunded,
+    /// A bad key was replaced.
+    Replaced,
+    /// A person counts a payment for an order.
+    Adopted,
+    /// A payment that waited is known already.
+    Known,
+    /// A payment waits again.
+    Returned,
+    /// A product's keys were imported.
+    Imported,
+    /// A product's keys were taken out of sale.
+    Voided,
+    /// They were put back.
+    Restored,
+    /// A word of a newer kamid.
+    Other(String),
+}
+
+impl Default for EventKind {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+/// The words of the scripts.
+static KINDS: [(&str, EventKind); 17] = [
+    ("reserved", EventKind::Reserved),
+    ("delivered", EventKind::Delivered),
+    ("owed", EventKind::Owed),
+    ("held", EventKind::Held),
+    ("extra", EventKind::Extra),
+    ("orphan", EventKind::Orphan),
+    ("named", EventKind::Named),
+    ("expired", EventKind::Expired),
+    ("rejected", EventKind::Rejected),
+    ("refunded", EventKind::Refunded),
+    ("replaced", EventKind::Replaced),
+    ("adopted", EventKind::Adopted),
+    ("known", EventKind::Known),
+    ("returned", EventKind::Returned),
+    ("imported", EventKind::Imported),
+    ("voided", EventKind::Voided),
+    ("restored", EventKind::Restored),
+];
+
+impl EventKind {
+    /// Reads a word.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        let known = KINDS.iter().find(|(known, _)| *known == word);
+        known.map_or_else(|| Self::Other(word.to_owned()), |(_, kind)| kind.clone())
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Other(word) => word,
+            known => KINDS.iter().find(|(_, kind)| kind == known).map_or("", |(word, _)| word),
+        }
+    }
+}
+
 /// One change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
     /// Its entry's id in the stream: `<ms>-<n>`.
     pub id: String,
-    /// What happened: `delivered`, `owed`, `expired`, …
-    pub kind: String,
+    /// What happened.
+    pub kind: EventKind,
     /// The order's number, or the payment number where it is not ours; empty for a product's events.
     pub order: String,
-    /// `channel|trade number`, for payments.
-    pub payment: String,
+    /// For payments.
+    pub payment: Option<Trade>,
     /// Of one that a person finished: the payment number that it is counted for, what it was, and a line for the history
     /// of the order that it is counted for.
     pub target: String,
@@ -57,11 +143,11 @@ pub(super) fn events(value: &Value) -> Vec<Event> {
         for (name, value) in orders::fields(pairs) {
             let text = text_of(value).unwrap_or_default();
             if name == "event" {
-                all.push(Event { id: id.clone(), kind: text, ..Event::default() });
+                all.push(Event { id: id.clone(), kind: EventKind::of(&text), ..Event::default() });
             } else if let Some(event) = all.last_mut() {
                 match name.as_str() {
                     "order" => event.order = text,
-                    "payment" => event.payment = text,
+                    "payment" => event.payment = text.parse().ok(),
                     "for" => event.target = text,
                     "was" => event.was = text,
                     "log" => event.log = text,
@@ -169,7 +255,7 @@ impl Store {
                     next.push((*slot, format!("({}", last.id)));
                 }
                 let ours = |event: &Event| {
-                    event.payment.split_once('|').is_some_and(|(channel, trade)| trade == trade_no && same(channel))
+                    event.payment.as_ref().is_some_and(|trade| trade.number == trade_no && same(&trade.account))
                 };
                 found.extend(events.into_iter().filter(ours).map(|event| event.order));
             }
@@ -229,7 +315,8 @@ impl Store {
                 {
                     next.push((*slot, format!("({}", last.id)));
                 }
-                let of = |event: &Event| (event.kind == "expired").then(|| event.order.parse::<OrderId>().ok())?;
+                let of =
+                    |event: &Event| (event.kind == EventKind::Expired).then(|| event.order.parse::<OrderId>().ok())?;
                 expired.extend(events.iter().filter_map(of));
             }
             open = next;
@@ -273,5 +360,19 @@ impl Store {
         let mut pubsub = self.client.get_async_pubsub().await?;
         pubsub.subscribe(self.names.snapshots()).await?;
         Ok(Box::pin(pubsub.into_on_message().filter_map(|message| async move { message.get_payload::<String>().ok() })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back_and_a_newer_one_stays_what_it_is() {
+        for (word, kind) in &KINDS {
+            assert_eq!((EventKind::of(word), kind.as_str()), (kind.clone(), *word));
+        }
+        let newer = EventKind::of("gifted");
+        assert_eq!((&newer, newer.as_str()), (&EventKind::Other("gifted".to_owned()), "gifted"));
     }
 }

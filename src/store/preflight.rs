@@ -9,7 +9,7 @@ use super::link::Link;
 use super::script::{items_of, text_of};
 use super::{Store, StoreError};
 use crate::config::Durability;
-use crate::domain::Health;
+use crate::domain::RedisHealth;
 
 /// Checks a link once for each server process it meets, and later whether that is still set as it was.
 pub struct Preflight {
@@ -222,7 +222,7 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn health(&self) -> Result<Health, StoreError> {
+    pub async fn health(&self) -> Result<RedisHealth, StoreError> {
         let mut link = self.checkout().await?;
         let mut all = info(&mut link, "server").await?;
         for section in ["clients", "memory", "persistence", "replication", "stats"] {
@@ -231,7 +231,7 @@ impl Store {
         let slow: Option<u64> =
             link.run(redis::cmd("SLOWLOG").arg("LEN")).await.ok().and_then(|n| text_of(&n)?.parse().ok());
         let number = |key: &str| all.get(key).and_then(|text| text.parse().ok()).unwrap_or(0u64);
-        Ok(Health {
+        Ok(RedisHealth {
             version: all.get("redis_version").cloned().unwrap_or_default(),
             used_bytes: number("used_memory"),
             max_bytes: number("maxmemory"),

@@ -1,8 +1,8 @@
 //! What a person does with held, owed and delivered orders, and with payments that have no order.
 
-use super::script::{self, Reply, Script, items_of, text_of};
+use super::script::{self, Reply, items_of, text_of};
 use super::{Store, StoreError};
-use crate::domain::{Order, OrderId, Slot};
+use crate::domain::{Order, OrderId, Slot, Trade};
 
 /// What became of a person's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub struct ReviewItem {
     pub kind: String,
     /// Order number, or the whole payment number where it is not ours.
     pub id: String,
-    /// `channel|trade number`; empty for a held order.
-    pub payment: String,
+    /// Which payment; `None` for a held order.
+    pub payment: Option<Trade>,
     /// Since when, ms.
     pub since: u64,
 }
@@ -101,7 +101,9 @@ impl Store {
     pub async fn approve(&self, id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
         let (slot, n) = (id.slot(), self.names);
         let keys = [n.order(id), n.pay(id.as_str()), n.outbox(slot), n.review(slot), n.marks(slot)];
-        self.decide(&script::APPROVE, &keys, id, log).await
+        let now = self.now().to_string();
+        let args = [now.as_str(), id.as_str(), log].map(str::as_bytes);
+        reviewed(&self.run(&script::APPROVE, &keys.each_ref().map(String::as_str), &args).await?)
     }
 
     /// Refuses a held payment.
@@ -110,15 +112,17 @@ impl Store {
     /// Redis cannot do it.
     pub async fn reject(&self, id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
         let (slot, n) = (id.slot(), self.names);
-        self.decide(&script::REJECT, &[n.order(id), n.outbox(slot), n.review(slot)], id, log).await
+        let keys = [n.order(id), n.outbox(slot), n.review(slot)];
+        let args = [id.as_str(), log].map(str::as_bytes);
+        reviewed(&self.run(&script::REJECT, &keys.each_ref().map(String::as_str), &args).await?)
     }
 
-    /// Marks an order as refunded and burns its keys; `given`, `channel|trade number`: the payment that was given back, which
-    /// must still stand for the order.
+    /// Marks an order as refunded and burns its keys; `given`: the payment that was given back, which must still stand for the
+    /// order.
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn refund(&self, order: &Order, given: Option<&str>, log: &str) -> Result<Reviewed, StoreError> {
+    pub async fn refund(&self, order: &Order, given: Option<&Trade>, log: &str) -> Result<Reviewed, StoreError> {
         let (id, slot, n) = (order.id, order.id.slot(), self.names);
         let keys = [
             n.order(id),
@@ -129,16 +133,9 @@ impl Store {
             n.burned(slot, &order.product),
         ];
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let now = self.now().to_string();
-        let args = [now.as_str(), id.as_str(), log, given.unwrap_or_default()].map(str::as_bytes);
+        let given = given.map(Trade::to_string).unwrap_or_default();
+        let args = [id.as_str(), log, &given].map(str::as_bytes);
         reviewed(&self.run(&script::REFUND, &keys, &args).await?)
-    }
-
-    async fn decide(&self, script: &Script, keys: &[String], id: OrderId, log: &str) -> Result<Reviewed, StoreError> {
-        let now = self.now().to_string();
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let args = [now.as_str(), id.as_str(), log].map(str::as_bytes);
-        reviewed(&self.run(script, &keys, &args).await?)
     }
 
     /// Replaces the key at `position` (from 0) of a delivered order and burns it.
@@ -174,9 +171,10 @@ impl Store {
             Finish::Known { from, holder } => (from.unwrap_or(kind), "adopted", holder, "known", ""),
             Finish::Returned { from } => (from, kind, "", "returned", ""),
         };
-        let (channel, _) = item.payment.split_once('|').unwrap_or_default();
-        let (now, twins) = (self.now().to_string(), self.accounts.twins(channel).join(" "));
-        let args = [&item.payment, from, to, &item.id, target, event, log, &now, &twins].map(str::as_bytes);
+        let twins = item.payment.as_ref().map(|trade| self.accounts.twins(&trade.account).join(" "));
+        let (now, twins) = (self.now().to_string(), twins.unwrap_or_default());
+        let payment = item.payment.as_ref().map(Trade::to_string).unwrap_or_default();
+        let args = [&payment, from, to, &item.id, target, event, log, &now, &twins].map(str::as_bytes);
         let reply = self.run(&script::PAYMENT, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "done" => Ok(Finished::Done),
@@ -216,7 +214,7 @@ impl Store {
                 let mut parts = member.splitn(3, ':');
                 let mut part = || parts.next().unwrap_or_default().to_owned();
                 let since = score.parse::<f64>().unwrap_or_default() as u64;
-                items.push(ReviewItem { kind: part(), id: part(), payment: part(), since });
+                items.push(ReviewItem { kind: part(), id: part(), payment: part().parse().ok(), since });
             }
         }
         items.sort_by_key(|item| item.since);

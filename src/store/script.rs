@@ -1,4 +1,4 @@
-//! The Lua scripts, compiled in, and their replies. Every reply is `{tag, …}`; an unknown tag is a bug.
+//! The Lua scripts, compiled in, and their replies. Every reply is `{tag, …}`; a tag that is not in its script's row is a bug.
 
 use std::sync::LazyLock;
 
@@ -6,45 +6,52 @@ use redis::{Cmd, Value};
 
 use super::StoreError;
 
-/// Functions that scripts share: their text, and what a script calls of them.
-const SHARED: [(&str, &[&str]); 2] = [
-    (include_str!("../../lua/include/draw.lua"), &["names(", "free(", "take("]),
-    (include_str!("../../lua/include/look.lua"), &["look("]),
+/// What scripts share, by the words of their line `-- include`: functions, and the look at their place.
+const SHARED: [(&str, &str); 3] = [
+    (PLACE, include_str!("../../lua/include/place.lua")),
+    ("draw", include_str!("../../lua/include/draw.lua")),
+    ("look", include_str!("../../lua/include/look.lua")),
 ];
-
-/// What stands in front of a script that draws.
-const PLACE: &str = include_str!("../../lua/include/place.lua");
+/// The include of a script that draws.
+const PLACE: &str = "place";
 
 /// One script: its text as Redis gets it and the hash Redis knows it by.
 pub struct Script {
     /// File name without `.lua`.
     pub name: &'static str,
-    /// Text, with what scripts share behind the first line where it uses it.
+    /// Text, with what it includes behind the first line.
     pub text: String,
     /// Whether it takes keys or stock, or moves money or goods on: not from a store that is doubted, and only from a place
     /// that is who it was known as.
     pub draws: bool,
+    /// The first words of its replies.
+    pub words: &'static [&'static str],
     sha: String,
 }
 
 impl Script {
-    fn new(name: &'static str, draws: bool, source: &'static str) -> Self {
+    fn new(name: &'static str, words: &'static [&'static str], source: &'static str) -> Self {
         let (shebang, rest) = source.split_once('\n').unwrap_or((source, ""));
-        let used = |calls: &[&str]| calls.iter().any(|call| rest.contains(call));
-        let shared = SHARED.iter().filter(|(_, calls)| used(calls)).map(|(text, _)| *text);
-        let shared: String = draws.then_some(PLACE).into_iter().chain(shared).collect();
+        let header = rest.lines().take_while(|line| line.starts_with("--"));
+        let included: Vec<&str> =
+            header.filter_map(|line| line.strip_prefix("-- include ")).flat_map(|names| names.split(' ')).collect();
+        let shared: String = SHARED.iter().filter(|(name, _)| included.contains(name)).map(|(_, text)| *text).collect();
         let text = format!("{shebang}\n{shared}{rest}");
         let sha = redis::Script::new(&text).get_hash().to_owned();
-        Self { name, text, draws, sha }
+        Self { name, text, draws: included.contains(&PLACE), words, sha }
     }
 
     /// The command that runs it. One that draws needs its place behind `keys` and `args`: see [`super::Store::command`].
     pub fn command(&self, keys: &[&str], args: &[&[u8]]) -> Cmd {
         let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&self.sha).arg(keys.len()).arg(keys);
-        for arg in args {
-            cmd.arg(*arg);
-        }
+        cmd.arg(&self.sha).arg(keys.len()).arg(keys).arg(args);
+        cmd
+    }
+
+    /// As [`Script::command`], with the name of a place behind `keys` and who it is known as behind `args`.
+    pub(super) fn command_at(&self, (name, known_as): (&str, &str), keys: &[&str], args: &[&[u8]]) -> Cmd {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&self.sha).arg(keys.len() + 1).arg(keys).arg(name).arg(args).arg(known_as);
         cmd
     }
 
@@ -57,10 +64,10 @@ impl Script {
 }
 
 macro_rules! scripts {
-    ($($constant:ident $name:literal $draws:literal),+ $(,)?) => {
+    ($($constant:ident $name:literal [$($word:literal)+]),+ $(,)?) => {
         $(#[doc = concat!("`lua/", $name, ".lua`")]
         pub static $constant: LazyLock<Script> =
-            LazyLock::new(|| Script::new($name, $draws, include_str!(concat!("../../lua/", $name, ".lua"))));)+
+            LazyLock::new(|| Script::new($name, &[$($word),+], include_str!(concat!("../../lua/", $name, ".lua"))));)+
 
         /// All of them: loaded when a link is made, so that a syntax error stops the daemon, not the first sale.
         pub fn all() -> Vec<&'static Script> {
@@ -69,35 +76,34 @@ macro_rules! scripts {
     };
 }
 
-// Behind each its file's name, and whether it draws.
+// Behind each its file's name, and the first words of its replies.
 scripts! {
-    RESERVE "reserve" true,
-    SETTLE "settle" true,
-    RELEASE "release" true,
-    ATTEMPT "attempt" true,
-    RESTOCK "restock" true,
-    APPROVE "approve" true,
-    REJECT "reject" true,
-    REFUND "refund" true,
-    REPLACE "replace" true,
-    PAYMENT "payment" true,
-    STAGE "stage" true,
-    CLAIM "claim" true,
-    COMMIT "commit" true,
-    FINISH "finish" true,
-    // Takes out of sale alone: what was sold since is voided before the store is accepted.
-    VOID "void" false,
-    RESTORE "restore" true,
-    CATALOG "catalog" false,
-    COUNT "count" false,
-    UNCOUNT "uncount" false,
-    FORGET "forget" true,
-    ONCE "once" false,
-    PROVE "prove" false,
-    NOTICE "notice" false,
-    OPEN "open" true,
-    FENCE "fence" false,
-    TRADE "trade" true,
+    RESERVE "reserve" ["created" "exists" "short"],
+    SETTLE "settle" ["delivered" "owed" "held" "extra" "orphan" "replayed"],
+    RELEASE "release" ["expired" "waiting" "past"],
+    ATTEMPT "attempt" ["added" "taken" "closed"],
+    RESTOCK "restock" ["settled" "more" "idle"],
+    APPROVE "approve" ["delivered" "owed" "wrong_state"],
+    REJECT "reject" ["rejected" "wrong_state"],
+    REFUND "refund" ["refunded" "wrong_state"],
+    REPLACE "replace" ["replaced" "short" "changed" "wrong_state"],
+    PAYMENT "payment" ["done" "wrong_state" "known"],
+    STAGE "stage" ["staged" "exists"],
+    CLAIM "claim" ["claimed"],
+    COMMIT "commit" ["committed" "gone"],
+    FINISH "finish" ["finished"],
+    VOID "void" ["voided"],
+    RESTORE "restore" ["restored"],
+    CATALOG "catalog" ["saved" "conflict"],
+    COUNT "count" ["counted" "ids" "weight" "more"],
+    UNCOUNT "uncount" ["given"],
+    FORGET "forget" ["forgotten" "stays"],
+    ONCE "once" ["run" "running" "other" "done"],
+    PROVE "prove" ["written"],
+    NOTICE "notice" ["written" "known" "gone"],
+    OPEN "open" ["opened" "closed"],
+    FENCE "fence" ["written"],
+    TRADE "trade" ["moved" "other"],
 }
 
 /// A script's reply, taken apart.
@@ -107,22 +113,19 @@ pub struct Reply {
     rest: Vec<Value>,
 }
 
-impl TryFrom<Value> for Reply {
-    type Error = StoreError;
-
-    fn try_from(value: Value) -> Result<Self, StoreError> {
-        let Value::Array(mut rest) = value else {
-            return Err(StoreError::Bug("a script's reply is no list".to_owned()));
-        };
-        if rest.is_empty() {
-            return Err(StoreError::Bug("a script's reply is empty".to_owned()));
-        }
-        let tag = text_of(&rest.remove(0)).ok_or_else(|| StoreError::Bug("a script's reply has no tag".to_owned()))?;
-        Ok(Self { tag, rest })
-    }
-}
-
 impl Reply {
+    /// What a script replied. A word that is none of its own is a bug.
+    pub fn of(script: &Script, value: Value) -> Result<Self, StoreError> {
+        let bug = |what: &str| StoreError::Bug(format!("a reply of {}.lua {what}", script.name));
+        let Value::Array(mut rest) = value else { return Err(bug("is no list")) };
+        if rest.is_empty() {
+            return Err(bug("is empty"));
+        }
+        let tag = text_of(&rest.remove(0)).ok_or_else(|| bug("has no word"))?;
+        let reply = Self { tag, rest };
+        if script.words.contains(&reply.tag.as_str()) { Ok(reply) } else { Err(reply.unknown()) }
+    }
+
     /// The text behind the tag at that place, from 0.
     pub fn text(&self, at: usize) -> Result<String, StoreError> {
         self.rest.get(at).and_then(text_of).ok_or_else(|| self.unknown())
@@ -162,5 +165,19 @@ pub fn items_of(value: &Value) -> &[Value] {
     match value {
         Value::Array(items) => items,
         _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_stands_behind_the_other_names_and_who_it_is_behind_the_other_arguments() {
+        for (keys, args) in [(&["a", "b"][..], &[&b"1"[..], b"2"][..]), (&[], &[])] {
+            let at = SETTLE.command_at(("place", "id"), keys, args);
+            let alone = SETTLE.command(&[keys, &["place"]].concat(), &[args, &[b"id"]].concat());
+            assert_eq!(at.get_packed_command(), alone.get_packed_command());
+        }
     }
 }

@@ -105,7 +105,7 @@ impl Store {
         let asked = Asked {
             id,
             attempt,
-            field: format!("{}|{}", payment.channel, payment.trade_no),
+            field: payment.trade().to_string(),
             due: Due { channel: as_channel.to_owned(), amount: payment.paid }.to_string(),
             number: payment.number.clone(),
             log: log.to_owned(),
@@ -129,7 +129,8 @@ impl Store {
             match self.settle_batch(slot, &batch).await {
                 Ok(replies) => {
                     for (asked, reply) in batch.into_iter().zip(replies) {
-                        let _gone = asked.answer.send(Reply::try_from(reply).and_then(|reply| outcome(&reply)));
+                        let _gone =
+                            asked.answer.send(Reply::of(&script::SETTLE, reply).and_then(|reply| outcome(&reply)));
                     }
                 }
                 // One whose data is damaged must not keep the others from being settled.
@@ -137,8 +138,9 @@ impl Store {
                     for asked in batch {
                         let alone = self.settle_batch(slot, std::slice::from_ref(&asked)).await;
                         let alone = alone.and_then(|mut replies| replies.pop().ok_or_else(short));
-                        let _gone =
-                            asked.answer.send(alone.and_then(Reply::try_from).and_then(|reply| outcome(&reply)));
+                        let _gone = asked.answer.send(
+                            alone.and_then(|reply| Reply::of(&script::SETTLE, reply)).and_then(|reply| outcome(&reply)),
+                        );
                     }
                 }
                 Err(error) => {
@@ -212,7 +214,7 @@ mod tests {
     fn a_word_that_the_script_does_not_say_is_a_bug_and_no_reason() {
         let said = |words: &[&str]| {
             let words = words.iter().map(|word| Value::BulkString(word.as_bytes().to_vec())).collect();
-            outcome(&Reply::try_from(Value::Array(words)).unwrap_or_else(|error| panic!("{error}")))
+            Reply::of(&script::SETTLE, Value::Array(words)).and_then(|reply| outcome(&reply))
         };
         let held = said(&["held", "currency_mismatch", "p", "1", "5"]);
         assert!(matches!(held, Ok(Outcome::Held(Rejection::CurrencyMismatch, _))), "{held:?}");

@@ -14,22 +14,19 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::config::Limits;
-use crate::domain::Millis;
 pub use crate::domain::incident::{Brief, Incident, RawRequest};
+use crate::domain::{Millis, Reason};
 
 /// Letters of its instance's name that an incident's id begins with.
 pub(super) const PREFIX: usize = 6;
 
 /// What is kept apart: a reason of a channel. A channel that is none of ours is whatever a stranger calls it.
-type Kind = (String, String);
+type Kind = (String, Reason);
 
-fn kind_of(channel: &str, reason: &str) -> Kind {
-    let channel = if reason == NO_CHANNEL { "" } else { channel };
-    (channel.to_owned(), reason.to_owned())
+fn kind_of(channel: &str, reason: &Reason) -> Kind {
+    let channel = if *reason == Reason::NoSuchChannel { "" } else { channel };
+    (channel.to_owned(), reason.clone())
 }
-
-/// The reason of incidents whose channel is a stranger's word.
-pub const NO_CHANNEL: &str = "no_such_channel";
 
 /// The last incidents: a ring of each kind. When all are full, the longest ring gives way, so that many of one kind push
 /// out only each other.
@@ -167,7 +164,7 @@ impl IncidentLog {
 
     /// Whether this second still has room for one with a request: past it they are only counted, so that a forger can
     /// neither fill a disk nor use up the room of other kinds, or of what gateways signed.
-    pub fn has_room(&self, now: Millis, (channel, reason): (&str, &str), signed: bool) -> bool {
+    pub fn has_room(&self, now: Millis, (channel, reason): (&str, &Reason), signed: bool) -> bool {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let room = windows[usize::from(signed)].takes(now, kind_of(channel, reason), self.per_second);
         if !room {
@@ -235,7 +232,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn incident(log: &IncidentLog, at: Millis, reason: &str, stranger: bool) -> Incident {
+    fn incident(log: &IncidentLog, at: Millis, reason: &Reason, stranger: bool) -> Incident {
         let request = stranger.then(|| RawRequest {
             method: "GET".to_owned(),
             target: "/".to_owned(),
@@ -258,8 +255,8 @@ mod tests {
         }
     }
 
-    fn count(log: &IncidentLog, reason: &str) -> usize {
-        log.newest(usize::MAX).iter().filter(|incident| incident.reason == reason).count()
+    fn count(log: &IncidentLog, reason: &Reason) -> usize {
+        log.newest(usize::MAX).iter().filter(|incident| incident.reason == *reason).count()
     }
 
     #[test]
@@ -267,16 +264,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let limits = crate::config::Limits { incident_file_bytes: 65_536, ..Config::defaults().unwrap().limits };
         let log = IncidentLog::new("abcdef", Some(folder.path()), &limits);
-        log.push(incident(&log, 1, "extra_payment", false));
-        log.push(incident(&log, 2, "merchant_mismatch", true));
+        log.push(incident(&log, 1, &Reason::ExtraPayment, false));
+        log.push(incident(&log, 2, &Reason::MerchantMismatch, true));
         for at in 0..5000 {
-            log.push(incident(&log, 3 + at, "bad_signature", true));
+            log.push(incident(&log, 3 + at, &Reason::BadSignature, true));
             if at % 100 == 0 {
                 // The writer takes its time.
                 std::thread::yield_now();
             }
         }
-        let kept = ["extra_payment", "merchant_mismatch", "bad_signature"].map(|reason| count(&log, reason));
+        let kept =
+            [&Reason::ExtraPayment, &Reason::MerchantMismatch, &Reason::BadSignature].map(|reason| count(&log, reason));
         assert_eq!(kept, [1, 1, limits.incidents - 1]);
         let newest = log.newest(usize::MAX);
         assert!(newest.is_sorted_by_key(|incident| std::cmp::Reverse(incident.at)), "newest first");
@@ -287,22 +285,41 @@ mod tests {
         }
         drop(log);
         let again = IncidentLog::new("fedcba", Some(folder.path()), &limits);
-        assert_eq!(count(&again, "extra_payment"), 1, "it is found after a restart");
+        assert_eq!(count(&again, &Reason::ExtraPayment), 1, "it is found after a restart");
     }
 
     #[test]
     fn a_second_keeps_room_for_other_kinds_and_for_what_is_signed() {
         let limits = Config::defaults().unwrap().limits;
         let log = IncidentLog::new("abcdef", None, &limits);
-        let flood = |second: u64, reason: &str| {
+        let flood = |second: u64, reason: &Reason| {
             (0..1000).filter(|_| log.has_room(second * 1000, ("pay", reason), false)).count()
         };
-        assert_eq!(flood(1, "bad_signature"), 25, "half of the second's room");
-        assert_eq!(flood(1, "missing_signature"), 15);
-        assert_eq!(flood(1, "merchant_mismatch"), 1, "the first of its kind");
-        assert!(log.has_room(1000, ("pay", "order_unknown"), true));
+        assert_eq!(flood(1, &Reason::BadSignature), 25, "half of the second's room");
+        assert_eq!(flood(1, &Reason::MissingSignature), 15);
+        assert_eq!(flood(1, &Reason::MerchantMismatch), 1, "the first of its kind");
+        assert!(log.has_room(1000, ("pay", &Reason::OrderUnknown), true));
         // Whatever strangers call a channel, it is one kind.
-        let made_up = (0..1000).filter(|n| log.has_room(9_000, (&format!("x{n}"), NO_CHANNEL), false)).count();
+        let made_up =
+            (0..1000).filter(|n| log.has_room(9_000, (&format!("x{n}"), &Reason::NoSuchChannel), false)).count();
         assert_eq!((made_up, log.dropped()), (25, 975 + 985 + 999 + 975));
+    }
+    #[test]
+    fn what_another_version_wrote_is_read_again_and_keeps_its_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |at: u64, reason: &str| {
+            format!(
+                r#"{{"id":"abcdef-{at}","at":{at},"channel":"pay","reason":"{reason}","advice":"see","address":"","number":"","status":0}}"#
+            )
+        };
+        let lines = [line(1, "held"), line(2, "sun_spots")];
+        std::fs::write(folder.path().join("incidents.ndjson"), lines.join("\n") + "\n").unwrap();
+        let log = IncidentLog::new("abcdef", Some(folder.path()), &Config::defaults().unwrap().limits);
+        let found = log.newest(usize::MAX);
+        assert_eq!(found.iter().map(|it| it.reason.as_str()).collect::<Vec<_>>(), ["sun_spots", "held"]);
+        assert_eq!((&found[0].reason, &found[1].reason), (&Reason::Other("sun_spots".to_owned()), &Reason::Held));
+        for (incident, line) in found.iter().zip(lines.iter().rev()) {
+            assert_eq!(serde_json::to_string(incident).unwrap(), *line);
+        }
     }
 }

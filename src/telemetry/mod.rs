@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::config::Limits;
 pub use crate::domain::snapshot;
-use crate::domain::{Millis, NoticeState, Rejection, Trouble};
+use crate::domain::{CallbackOutcome, Millis, NoticeState, Rejection, Trouble};
 use fleet::Fleet;
 use incident::{Incident, IncidentLog};
 use snapshot::{ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockAlarms, StockRow};
@@ -34,8 +34,8 @@ pub enum Event<'a> {
     Callback {
         /// Its channel; empty for an unknown one.
         channel: &'a str,
-        /// `delivered`, `replayed`, `rejected`, `unavailable`, `limited`, `ignored`, …
-        outcome: &'static str,
+        /// What became of it.
+        outcome: CallbackOutcome,
         /// Why, for the rejected and the held.
         reason: Option<Rejection>,
         /// From its first byte to its answer.
@@ -222,7 +222,7 @@ impl Telemetry {
     pub fn record(&self, event: Event<'_>) {
         match event {
             Event::Callback { channel, outcome, reason, took, address } => {
-                self.callback(channel, outcome, reason, took, address);
+                self.callback(channel, outcome.as_str(), reason, took, address);
             }
             Event::Delivered(delivery) => {
                 metrics::counter!("kamid_keys_delivered_total").increment(u64::from(delivery.quantity));
@@ -247,7 +247,7 @@ impl Telemetry {
                 *self.state().counters.entry("expired".to_owned()).or_default() += 1;
             }
             Event::Incident(incident) => {
-                metrics::counter!("kamid_incidents_total", "reason" => incident.reason.clone()).increment(1);
+                metrics::counter!("kamid_incidents_total", "reason" => incident.reason.to_string()).increment(1);
                 tracing::warn!(id = %incident.id, reason = %incident.reason, channel = %incident.channel, address = %incident.address, "An incident was noted.");
                 let mut state = self.state();
                 // Half of them are left for what no stranger can send.

@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::domain::Lang;
+use crate::domain::{Lang, ShownIn};
 
 /// A tab of the dashboard, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -50,6 +50,18 @@ impl Tab {
     pub fn step(self, by: isize) -> Self {
         let at = (self as isize + by).rem_euclid(TABS.len() as isize);
         TABS.get(usize::try_from(at).unwrap_or(0)).copied().unwrap_or_default()
+    }
+}
+
+/// Where reasons are shown.
+impl From<ShownIn> for Tab {
+    fn from(tab: ShownIn) -> Self {
+        match tab {
+            ShownIn::Failed => Self::Failed,
+            ShownIn::Review => Self::Review,
+            ShownIn::Notices => Self::Notices,
+            ShownIn::Instances => Self::Instances,
+        }
     }
 }
 

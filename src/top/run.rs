@@ -14,7 +14,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
 use super::keys::Tab;
-use super::model::alarm::Level;
 use super::model::ui::Hit;
 use super::model::{Effect, Link, Message, Model};
 use super::record::{self, Order, Player, Recorder};
@@ -23,8 +22,8 @@ use super::theme::Theme;
 use super::view::{Drawn, draw};
 use crate::client::Client;
 use crate::config::Top;
-use crate::domain::Lang;
 use crate::domain::time::Zone;
+use crate::domain::{Lang, Severity};
 use crate::tty::{self, Stream, Tty};
 
 /// Between two pictures, unless a key was pressed.
@@ -315,16 +314,16 @@ impl Outside {
             Effect::Export(name, text) => {
                 let said = match export(&name, &text) {
                     Ok(()) => {
-                        Message::Said(format!("{} {name}", model.lang.say("written:", "已写入:")), Level::Warning)
+                        Message::Said(format!("{} {name}", model.lang.say("written:", "已写入:")), Severity::Warning)
                     }
-                    Err(error) => Message::Said(format!("{name}: {error}"), Level::Alarm),
+                    Err(error) => Message::Said(format!("{name}: {error}"), Severity::Alarm),
                 };
                 let _full = self.messages.try_send(said);
             }
             Effect::Seek(by) => self.order(Order::Seek(by)),
             Effect::Hold(hold) => self.order(Order::Hold(hold)),
             Effect::Ring if self.bell => {
-                let count = model.alarms.iter().filter(|alarm| alarm.level == Level::Alarm).count();
+                let count = model.alarms.iter().filter(|alarm| alarm.level == Severity::Alarm).count();
                 queue!(tty.backend_mut(), Print("\x07"), terminal::SetTitle(format!("kamid: {count} !")))?;
                 tty.backend_mut().flush()?;
             }

@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::model::{Fault, Line, Link, Lost, Message};
 use super::record::Recorder;
 use crate::client::{Client, ClientError, Lines};
+use crate::domain::Severity;
 use crate::domain::snapshot::HISTORY_SECONDS;
 use crate::wire::Follow;
 use crate::wire::shop::StreamWish;
@@ -125,7 +126,7 @@ impl Source {
             {
                 self.recorder = None;
                 let text = format!("the recording stopped: {error}");
-                let _gone = out.send(Message::Said(text, super::model::alarm::Level::Alarm)).await;
+                let _gone = out.send(Message::Said(text, Severity::Alarm)).await;
             }
             // A newer daemon may send lines of other kinds.
             let Some(line) = Line::read(&line) else { continue };

@@ -27,11 +27,12 @@ pub use word::Word;
 mod tests {
     use serde_json::{Value, json};
 
+    use super::incidents::IncidentList;
     use super::orders::{OrderList, OrderSearch, OrdersMade};
     use super::payments::PaymentView;
     use super::products::{ImportWish, NewProduct, ProductView};
     use super::*;
-    use crate::domain::{Action, Note, OrderState, PaymentState};
+    use crate::domain::{Action, Note, OrderState, PaymentState, Reason};
 
     #[test]
     fn an_answer_may_say_what_is_not_known_here() {
@@ -41,6 +42,10 @@ mod tests {
         assert!(list.orders[1].state.is(OrderState::Held));
         let paid: PaymentView = serde_json::from_value(json!({"state": "melted"})).unwrap();
         assert!(!paid.state.is(PaymentState::Settled));
+        let told = json!({"incidents": [{"id": "A", "reason": "sun_spots", "moon": 1}, {"reason": "held"}, {}]});
+        let list: IncidentList = serde_json::from_value(told).unwrap();
+        let reasons = list.incidents.into_iter().map(|brief| brief.reason).collect::<Vec<_>>();
+        assert_eq!(reasons, [Reason::Other("sun_spots".to_owned()), Reason::Held, Reason::default()]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::Word;
 use super::payments::PaymentView;
 use crate::domain::ids::BadId;
 use crate::domain::time::iso;
-use crate::domain::{Millis, NoticeState, Order, OrderId, OrderState, Pay, Step};
+use crate::domain::{HistoryLine, Millis, NoticeState, Order, OrderId, OrderState, Pay, Step};
 
 /// Which orders are listed; the newest where nothing is said.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -180,14 +180,9 @@ pub struct HistoryRow {
     pub reason: String,
 }
 
-impl HistoryRow {
-    /// A line of an order's log, where it is one.
-    #[must_use]
-    pub fn read(line: &str) -> Option<Self> {
-        let mut parts = line.splitn(4, '|');
-        let at = parts.next()?.parse().ok()?;
-        let [by, action, reason] = [parts.next()?, parts.next()?, parts.next()?].map(str::to_owned);
-        Some(Self { at, time: iso(at), by, action, reason })
+impl From<HistoryLine> for HistoryRow {
+    fn from(HistoryLine { at, by, what, why }: HistoryLine) -> Self {
+        Self { at, time: iso(at), by, action: what, reason: why }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Word;
-use crate::domain::{AuditReport, Health, Millis, Role};
+use crate::domain::{AuditReport, Millis, RedisHealth, Role};
 
 /// Who asks, and which daemon answers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Info {
     /// Why no order is made, where Redis is full.
     pub full: Option<String>,
     /// How Redis is.
-    pub redis: Health,
+    pub redis: RedisHealth,
     /// The longest body of keys.
     pub import_bytes: Option<u64>,
     /// The time, by Redis.

@@ -40,7 +40,7 @@ async fn a_buyer_who_comes_back_in_another_browser_enters_the_code_and_gets_the_
     // The page shows the code before anything is paid.
     let code = text(&browser, "#code").await;
     assert_eq!(order["code"], code);
-    browser.close().await.unwrap();
+    browser.close().await;
     assert_eq!(shop.pay(id, "A1", 990).await.0, 200);
 
     // The gateway sends the buyer back, and the phone opens another browser.
@@ -62,7 +62,7 @@ async fn a_buyer_who_comes_back_in_another_browser_enters_the_code_and_gets_the_
     assert!(text(&browser, "ol li code").await.starts_with("PLAIN-card-"));
     browser.goto(&back).await.unwrap();
     browser.wait().at_most(PATIENCE).for_element(Locator::Css("ol li code")).await.unwrap();
-    browser.close().await.unwrap();
+    browser.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,5 +172,5 @@ async fn a_gateway_may_send_the_buyer_back_by_a_form() {
     browser.goto(&format!("file://{}", site.display())).await.unwrap();
     browser.find(Locator::Css("button")).await.unwrap().click().await.unwrap();
     assert_eq!(text(&browser, "#state").await, "等待付款", "the browser that ordered knows its order");
-    browser.close().await.unwrap();
+    browser.close().await;
 }

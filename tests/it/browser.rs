@@ -1,9 +1,10 @@
 //! The buyer's pages in a real browser: they wait, pay, come back, show the keys and copy them.
 
 use fantoccini::{Client, Locator};
+use rustix::process::{Signal, kill_process, test_kill_process};
 use serde_json::json;
 
-use crate::support::browser::{Driver, PATIENCE, text};
+use crate::support::browser::{Driver, PATIENCE, processes, text};
 use crate::support::shop::Daemon;
 
 /// Keeps a picture, where a person asked for one.
@@ -72,7 +73,7 @@ async fn a_buyer_pays_in_a_browser_and_gets_the_keys_without_a_reload() {
     browser.goto(&format!("{}/o/{id}", shop.public)).await.unwrap();
     assert!(text(&browser, "h1").await.starts_with("查询订单"));
     assert!(!browser.source().await.unwrap().contains("PLAIN-"));
-    browser.close().await.unwrap();
+    browser.close().await;
     shop.audit();
 }
 
@@ -91,7 +92,7 @@ async fn a_browser_inside_another_program_keeps_the_token_in_the_address_until_t
     assert_eq!(shop.pay(&id, "I1", 1980).await.0, 200);
     text(&browser, "ol li code").await;
     assert_eq!(browser.current_url().await.unwrap().as_str(), format!("{}/o/{id}", shop.public));
-    browser.close().await.unwrap();
+    browser.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,7 +182,7 @@ async fn without_a_clipboard_each_button_copies_its_key_and_none_says_so_that_di
     picture(&browser, "by-hand.png").await;
     hand.send_keys("\u{e009}c\u{e000}").await.unwrap();
     assert_eq!(pasted(&browser).await, ODD[0]);
-    browser.close().await.unwrap();
+    browser.close().await;
 }
 
 /// Text that is hard to read: what it says, and its contrast with what is behind it.
@@ -234,7 +235,33 @@ async fn every_page_reads_well_on_a_phone_by_day_and_by_night() {
                              .filter((one) => !one.hidden && one.clientHeight > 48).map((one) => one.textContent)]";
                 assert_eq!(browser.execute(wrong, Vec::new()).await.unwrap(), json!([false]), "{name}, {size}");
             }
-            browser.close().await.unwrap();
+            browser.close().await;
         }
+    }
+}
+
+/// A driver or a browser that hangs, as on a machine that is too busy, or that is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_is_closed_with_all_its_processes_whatever_became_of_it() {
+    for (whose, signal) in [
+        ("nobody's", Signal::CONT),
+        ("the driver's", Signal::KILL),
+        ("the driver's", Signal::STOP),
+        ("the browser's", Signal::KILL),
+        ("the browser's", Signal::STOP),
+    ] {
+        let (driver, profile) = (Driver::start(), tempfile::tempdir().unwrap());
+        let browser = driver.browser("zh-CN,zh", profile.path()).await;
+        browser.goto("data:text/html,<h1>x</h1>").await.unwrap();
+        assert_eq!(text(&browser, "h1").await, "x");
+        let running = processes(profile.path());
+        assert!(running.len() > 2, "{running:?}");
+        let driven = driver.pid();
+        let hit = if whose == "the browser's" { running } else { vec![driven] };
+        hit.iter().for_each(|pid| kill_process(*pid, signal).unwrap());
+        browser.close().await;
+        assert_eq!(processes(profile.path()), [], "{whose} {signal:?}");
+        drop(driver);
+        assert!(test_kill_process(driven).is_err(), "{whose} {signal:?}");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use kamid::client::Client;
-use kamid::hammer::{self, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish};
+use kamid::hammer::{self, Arrivals, Load, Mix, Prepared, RunOptions, Schedule, Shape, Stats};
 
 use crate::support::launch::{clocked, piped};
 use crate::support::port::held_port;
@@ -359,12 +359,12 @@ async fn strike(rig: &mut Rig, fault: Fault, seed: u64, calls: u64, rate: f64, c
     let lasts = Duration::from_secs_f64(calls as f64 / rate);
     let schedule = Schedule { shape: Shape::Poisson, rate, lasts, seed };
     let visits = mix.visits(calls as usize, seed);
-    let load = Load { visits, pace: Pace::Open(schedule), connections: 64, think: Duration::ZERO, seed };
+    let load = Load { visits, pace: Arrivals::Open(schedule), connections: 64, think: Duration::ZERO, seed };
     let shop = rig.shop(fault);
     let client = Client::find(&shop.data, None, None).unwrap();
-    let wish = Wish { channel: Some("pay".to_owned()), quantity: 1, seed, ..Wish::default() };
+    let wish = RunOptions { channel: Some("pay".to_owned()), quantity: 1, seed, ..RunOptions::default() };
     let signed = channels(CHANNEL, &shop.data);
-    let target = Target::prepare(client, &signed, &wish, &load.visits, &|_, _, _| {}).await.unwrap();
+    let target = Prepared::prepare(client, &signed, &wish, &load.visits, &|_, _, _| {}).await.unwrap();
     let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
     let (when, long) = (lasts.mul_f64(0.1 + 0.5 * chance.f64()), lasts.mul_f64(0.1 + 0.4 * chance.f64()));
     let began = Instant::now();

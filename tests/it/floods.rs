@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use kamid::client::Client;
-use kamid::hammer::{self, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish};
+use kamid::hammer::{self, Arrivals, Load, Mix, Prepared, RunOptions, Schedule, Shape, Stats};
 
 use crate::support::shop::{CHANNEL, Daemon, channels};
 
@@ -125,14 +125,14 @@ async fn a_flood_of_large_forgeries_from_many_addresses_leaves_memory_flat() {
 }
 
 /// A load of honest callbacks, six hundred in three seconds; what came of it.
-async fn honest(shop: &Daemon) -> hammer::Report {
+async fn honest(shop: &Daemon) -> hammer::RunReport {
     let schedule = Schedule { shape: Shape::Poisson, rate: 200.0, lasts: Duration::from_secs(3), seed: 7 };
     let visits = "paid=1".parse::<Mix>().unwrap().visits(600, 7);
-    let load = Load { visits, pace: Pace::Open(schedule), connections: 32, think: Duration::ZERO, seed: 7 };
+    let load = Load { visits, pace: Arrivals::Open(schedule), connections: 32, think: Duration::ZERO, seed: 7 };
     let client = Client::find(&shop.data, None, None).unwrap();
-    let wish = Wish { channel: Some("pay".to_owned()), quantity: 1, seed: 7, ..Wish::default() };
+    let wish = RunOptions { channel: Some("pay".to_owned()), quantity: 1, seed: 7, ..RunOptions::default() };
     let signed = channels(CHANNEL, &shop.data);
-    let target = Target::prepare(client, &signed, &wish, &load.visits, &|_, _, _| {}).await.unwrap();
+    let target = Prepared::prepare(client, &signed, &wish, &load.visits, &|_, _, _| {}).await.unwrap();
     let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
     hammer::run(&target, &load, &stats, &stop, hammer::Audited::Shop).await
 }
@@ -204,11 +204,11 @@ async fn ten_thousand_silent_connections_slow_ones_and_a_forger_hinder_no_gatewa
     }
     for report in [&peace, &besieged] {
         assert_eq!(report.violations(), 0, "{}", report.text());
-        assert_eq!(report.totals.count(hammer::stats::Heard::Success), report.totals.answered, "{}", report.text());
+        assert_eq!(report.totals.count(hammer::stats::Ending::Success), report.totals.answered, "{}", report.text());
     }
     assert!(limited > forged / 2 && limited > 100, "{limited} of {forged} forgeries heard 429");
     assert!(grown < 64 * 1024, "memory grew by {grown} KiB");
-    let p99 = |report: &hammer::Report| report.json()["latency_ms"]["p99"].as_f64().unwrap();
+    let p99 = |report: &hammer::RunReport| report.json()["latency_ms"]["p99"].as_f64().unwrap();
     eprintln!(
         "{forged} forgeries, {limited} of them 429; memory grew by {grown} KiB; p99 {:.2} ms in peace, {:.2} ms besieged",
         p99(&peace),

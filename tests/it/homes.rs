@@ -137,6 +137,30 @@ fn secrets_that_others_may_read_are_refused_with_the_chmod_to_run() {
     });
 }
 
+#[test]
+fn a_data_folder_of_another_user_is_told_of_with_the_chown_to_run() {
+    let mut shop = Daemon::start("");
+    let told = |shop: &Daemon| {
+        let log = std::fs::read_to_string(shop.data.join("log")).unwrap();
+        log.lines().filter(|line| line.contains("belongs to another user")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(told(&shop).is_empty());
+    assert!(shop.stop());
+    if let Err(error) = std::os::unix::fs::chown(&shop.data, Some(12_345), None) {
+        eprintln!("not tried, only root gives a folder away: {error}");
+        return;
+    }
+    shop.run();
+    let command = format!("chown -R 0 {}", shop.data.display());
+    let lines = wait_for("a line of the log", || Some(told(&shop)).filter(|lines| !lines.is_empty()));
+    assert!(lines[0].contains("12345") && lines[0].contains(&command), "{lines:?}");
+    assert!(shop.stop());
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+    shop.run();
+    assert!(shop.stop());
+    assert_eq!(told(&shop).len(), 1, "after that it is not foreign any more");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_redis_has_a_limit_of_memory_at_which_orders_stop_and_payments_go_on() {
     let mut shop = Daemon::start("[store]\nmemory_mb = 64\n[limits]\nmemory_percent = 50\n");

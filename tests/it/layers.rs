@@ -13,22 +13,74 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Each room with the rooms it may use; what stands lower knows nothing of what stands higher.
-const ROOMS: [(&str, &[&str]); 19] = [
-    ("domain", &["domain"]),
-    ("settings", &["domain"]),
-    ("config", &["settings"]),
-    ("channel", &["channel", "domain", "settings"]),
-    ("vault", &["domain"]),
-    ("store", &["config", "domain", "store", "vault"]),
-    ("telemetry", &["config", "domain", "telemetry"]),
-    ("outbound", &["config", "domain", "outbound", "settings"]),
-    ("wire", &["domain", "wire"]),
-    // Only to write a query, by the one encoder there is, and to check that a listener knows the token.
-    ("client", &["channel", "domain", "vault", "wire"]),
-    ("shop", &["channel", "config", "domain", "outbound", "shop", "store", "telemetry", "vault"]),
-    ("notify", &["domain", "notify", "outbound", "settings", "shop", "vault"]),
-    ("http", &["channel", "config", "domain", "http", "notify", "shop", "store", "telemetry", "vault", "wire"]),
+/// A room: its name, of one level or of two, the rooms it may use, and what it is, which says why it may use no other.
+/// One that is named with one level stands for all below it that have no row of their own.
+type Room = (&'static str, &'static [&'static str], &'static str);
+
+/// What stands lower knows nothing of what stands higher.
+const ROOMS: &[Room] = &[
+    ("process", &[], "the operating system's side of a process"),
+    ("tty", &[], "a terminal, whatever is drawn on it"),
+    ("domain", &[], "the trade's words, pure"),
+    ("settings", &["domain"], "text becomes values, whoever's they are"),
+    ("config", &["domain", "settings"], "the sections that are nobody else's"),
+    ("channel/contract", &["domain"], "what every channel can do, whatever its gateway"),
+    ("channel/bill", &["domain"], "bytes of a bill become lines, whoever asks"),
+    ("channel/kit", &["channel/contract", "domain", "settings"], "what gateways share knows none of them"),
+    ("channel/kind", &["channel/bill", "channel/contract", "domain", "settings"], "a row's columns know no row"),
+    (
+        "channel/gateway",
+        &["channel/bill", "channel/contract", "channel/kind", "channel/kit", "domain", "settings"],
+        "a gateway's bytes, no I/O, no clock",
+    ),
+    (
+        "channel/terms",
+        &["channel/contract", "channel/kind", "domain", "settings"],
+        "what holds for every kind knows none of them",
+    ),
+    ("channel/account", &["channel/kind", "channel/kit", "channel/terms", "domain", "settings"], "as terms"),
+    ("channel/older", &["channel/contract", "channel/kind", "channel/terms", "domain", "settings"], "as terms"),
+    (
+        "channel/capture",
+        &["channel/contract", "channel/kind", "channel/terms", "domain"],
+        "captures are judged by any channel",
+    ),
+    (
+        "channel",
+        &[
+            "channel/account",
+            "channel/contract",
+            "channel/gateway",
+            "channel/kind",
+            "channel/kit",
+            "channel/older",
+            "channel/terms",
+            "domain",
+            "settings",
+        ],
+        "bytes to payments and back, no I/O, no clock",
+    ),
+    ("vault", &["domain"], "seals and tokens, pure"),
+    ("store", &["config", "domain", "vault"], "all of Redis; it knows no channel"),
+    ("telemetry", &["config", "domain"], "what happened; it knows nobody who does it"),
+    ("outbound", &["config", "domain", "settings"], "calls as data, sent"),
+    ("wire", &["domain"], "what is asked and answered, as serde data"),
+    (
+        "client",
+        &["channel", "domain", "vault", "wire"],
+        "the admin API from outside: `channel` only to write a query by the one encoder there is, `vault` to check that a listener knows the token",
+    ),
+    (
+        "shop",
+        &["channel", "config", "domain", "outbound", "store", "telemetry", "vault"],
+        "the use cases, whoever asks for them",
+    ),
+    ("notify", &["domain", "outbound", "settings", "shop", "vault"], "the outbox's people"),
+    (
+        "http",
+        &["channel", "config", "domain", "notify", "shop", "store", "telemetry", "vault", "wire"],
+        "requests become use cases",
+    ),
     (
         "daemon",
         &[
@@ -45,19 +97,17 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "telemetry",
             "vault",
         ],
+        "what is built, spawned and drained",
     ),
-    ("process", &[]),
-    // Through the daemon's own HTTP, never Redis.
-    ("hammer", &["channel", "client", "domain", "hammer", "tty", "wire"]),
-    // The same.
-    ("top", &["client", "config", "domain", "top", "tty", "wire"]),
-    ("tty", &[]),
+    ("hammer", &["channel", "client", "domain", "tty", "wire"], "through the daemon's own HTTP, never Redis"),
+    ("top", &["client", "config", "domain", "tty", "wire"], "through the daemon's own HTTP, never Redis"),
     (
         "cli",
         &[
-            "channel", "hammer", "cli", "client", "config", "daemon", "domain", "notify", "outbound", "settings",
-            "shop", "store", "top", "vault", "wire",
+            "channel", "client", "config", "daemon", "domain", "hammer", "notify", "outbound", "settings", "shop",
+            "store", "top", "vault", "wire",
         ],
+        "the commands",
     ),
 ];
 
@@ -82,6 +132,95 @@ const DOORS: [(&str, &[&str]); 16] = [
     ("crossterm::", &["hammer", "top", "tty"]),
 ];
 
+/// The module of a file: its folders and its name.
+fn module_of(name: &str) -> Vec<String> {
+    let mut module: Vec<String> = name.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    if module.last().is_some_and(|last| last == "mod" || last == "lib") {
+        module.pop();
+    }
+    module
+}
+
+/// The room of a module: the most specific row that names it.
+fn room_of(module: &[String]) -> Option<&'static Room> {
+    let named = |levels: usize| {
+        let name = module.get(..levels)?.join("/");
+        ROOMS.iter().find(|(room, ..)| *room == name)
+    };
+    named(2).or_else(|| named(1))
+}
+
+/// The source without comments and what is for tests alone: those stand at a file's end.
+fn code_of(text: &str) -> String {
+    let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"));
+    code.map(|line| if line.trim_start().starts_with("//") { "" } else { line }).collect::<Vec<_>>().join("\n")
+}
+
+/// The paths that follow a beginning, such as `crate::`, each as its first words in small letters: `{` opens several.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let Some(group) = text.strip_prefix('{') else {
+        let word: String =
+            text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_' || c.is_ascii_digit()).collect();
+        let rest = text[word.len()..].strip_prefix("::").filter(|_| !word.is_empty());
+        let Some(rest) = rest else { return vec![if word.is_empty() { Vec::new() } else { vec![word] }] };
+        return paths(rest).into_iter().map(|path| [vec![word.clone()], path].concat()).collect();
+    };
+    let (mut depth, mut starts, mut found) = (0, true, Vec::new());
+    for (at, c) in group.char_indices() {
+        if starts && depth == 0 && !c.is_whitespace() && c != ',' && c != '}' {
+            found.extend(paths(&group[at..]));
+            starts = false;
+        }
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => starts = true,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What a file of a module names of this crate: the line, and the module.
+fn named(module: &[String], code: &str) -> Vec<(usize, Vec<String>)> {
+    let mut found = Vec::new();
+    for (start, up) in [("crate::", None), ("super::", Some(1)), ("super::super::", Some(2))] {
+        for (at, _) in code.match_indices(start) {
+            let before = &code[..at];
+            let rest = &code[at + start.len()..];
+            let is_inside = before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '$'));
+            if is_inside || rest.starts_with("super::") {
+                continue;
+            }
+            let Some(base) = up.map_or(Some(&[][..]), |up| module.get(..module.len().checked_sub(up)?)) else {
+                continue;
+            };
+            let line = before.matches('\n').count() + 1;
+            found.extend(paths(rest).into_iter().map(|path| (line, [base, path.as_slice()].concat())));
+        }
+    }
+    found
+}
+
+/// What a file names that its room may not use.
+fn forbidden(name: &str, text: &str) -> Vec<String> {
+    let module = module_of(name);
+    let Some((room, may, what)) = room_of(&module) else { return Vec::new() };
+    let (parent, mut wrong) = (room.split('/').next().unwrap(), Vec::new());
+    for (line, used) in named(&module, &code_of(text)) {
+        let Some((other, ..)) = room_of(&used) else { continue };
+        // From outside, a room of one level is one thing.
+        let whole = other.split('/').next().unwrap();
+        let allowed = room == other || may.contains(other) || (whole != parent && may.contains(&whole));
+        if !allowed {
+            wrong.push(format!("{name}:{line}: {room} may not use {other}: {what}"));
+        }
+    }
+    wrong.dedup();
+    wrong
+}
+
 #[test]
 fn arrows_point_down_and_packages_have_one_door() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -90,25 +229,72 @@ fn arrows_point_down_and_packages_have_one_door() {
     let mut wrong = Vec::new();
     for file in files {
         let name = file.strip_prefix(&root).unwrap().display().to_string();
-        let room = name.split('/').next().unwrap().trim_end_matches(".rs");
-        let Some((_, may)) = ROOMS.iter().find(|(known, _)| *known == room) else { continue };
+        let module = module_of(&name);
         let text = std::fs::read_to_string(&file).unwrap();
+        if name.ends_with("/tests.rs") || ["lib.rs", "main.rs"].contains(&name.as_str()) {
+            continue;
+        }
+        assert!(room_of(&module).is_some(), "{name} is in no room");
+        wrong.extend(forbidden(&name, &text));
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
-            for used in line.split("crate::").skip(1) {
-                let used: String = used.chars().take_while(|c| c.is_ascii_lowercase()).collect();
-                if ROOMS.iter().any(|(known, _)| *known == used) && used != room && !may.contains(&used.as_str()) {
-                    wrong.push(format!("{name}:{}: {room} may not use {used}", at + 1));
-                }
-            }
             for (package, doors) in DOORS {
                 let named = line
                     .match_indices(package)
                     .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
-                if named && !doors.contains(&room) {
+                if named && !doors.contains(&module[0].as_str()) {
                     wrong.push(format!("{name}:{}: {package} has its door in {}", at + 1, doors.join(", ")));
                 }
             }
         }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The rows as they stand are a house without a circle.
+#[test]
+fn each_room_uses_only_rooms_above_it_in_the_table() {
+    for (at, (room, may, _)) in ROOMS.iter().enumerate() {
+        for used in *may {
+            let stands = ROOMS.iter().position(|(other, ..)| other == used);
+            assert!(stands.is_some_and(|stands| stands < at), "{room} uses {used}, which does not stand before it");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_allowed_is_found_however_it_is_named() {
+    for (name, text) in [
+        ("store/orders.rs", "use crate::channel::Channels;"),
+        ("store/orders.rs", "use crate::{\n    domain::Millis,\n    shop::{Shop, ShopError},\n};"),
+        ("channel/kit/json.rs", "use super::super::gateway::epay;"),
+        ("channel/kit/mod.rs", "use super::{contract::Verdict, gateway};"),
+        ("channel/kit/sign.rs", "use crate::channel::{contract::{Claim, Step}, gateway::{epay, stripe}};"),
+        ("channel/contract.rs", "fn f() { super::kit::text::begins(a, b) }"),
+        ("channel/gateway/epay.rs", "use crate::channel::configured::Channels;"),
+        ("domain/order.rs", "let x = crate::settings::Secret::default();"),
+    ] {
+        assert_eq!(forbidden(name, text).len(), 1, "{name}: {text}: {:?}", forbidden(name, text));
+    }
+    for (name, text) in [
+        ("store/orders.rs", "use super::names::Names;\nuse crate::domain::{OrderId, time::Zone};"),
+        ("channel/kit/flat.rs", "use super::{canonical, json};\nuse crate::channel::contract::Step;"),
+        ("shop/mod.rs", "use crate::channel::bill::Line;"),
+        ("store/orders.rs", "// crate::shop::Shop\n#[cfg(test)]\nmod tests { use crate::shop::Shop; }"),
+    ] {
+        assert_eq!(forbidden(name, text), Vec::<String>::new(), "{name}: {text}");
+    }
+}
+
+#[test]
+fn names_of_redis_are_built_in_the_store_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in files.iter().filter(|file| !file.starts_with(root.join("store"))) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let built = ["store.names", ".hashed(", "\"k1:", "\"t1:"].into_iter().filter(|piece| text.contains(piece));
+        wrong.extend(built.map(|piece| format!("{}: {piece}", file.display())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -3,12 +3,14 @@
 
 use std::path::Path;
 
-use kamid::domain::Take;
+use kamid::domain::{Cause, Slot, Take};
+use kamid::store::places::Finding;
 use kamid::store::{Reserved, StoreError};
 use redis::Connection;
 use serde_json::{Value, json};
 
 use crate::support::port::held_port;
+use crate::support::proxy::{Line, Proxy};
 use crate::support::redis::{Bench, TestRedis};
 use crate::support::shop::{Daemon, wait_for};
 
@@ -264,6 +266,30 @@ async fn another_past_on_the_same_link_is_doubted_although_it_got_ahead() {
     let _at_once = shop.pay(&second, "T3", 990).await;
     assert_eq!(wait_for("the doubt", || doubt(&shop))["cause"], "behind");
     assert_eq!(shop.pay(&first, "T2", 990).await, (503, "fail".to_owned()));
+}
+
+#[tokio::test]
+async fn a_store_emptied_within_a_look_is_doubted_for_that() {
+    let port = held_port();
+    let redis = TestRedis::with(|_| vec!["--port".to_owned(), port.to_string()]);
+    let proxy = Proxy::start(port).await;
+    let mut past = redis.raw().await;
+    let outbox = redis.store().await.names.outbox(Slot::new(7));
+    let write = redis::cmd("XADD").arg(&outbox).arg("*").arg("any").arg("event").clone();
+    write.exec_async(&mut past).await.unwrap();
+    let store = TestRedis::store_at(format!("redis://127.0.0.1:{}/0", proxy.port)).await;
+    // It went on since: whether what stood there still does is asked for, after the rest was read.
+    write.exec_async(&mut past).await.unwrap();
+    proxy.set(Line::HeldAt("XRANGE"));
+    let (looked, ()) = tokio::join!(store.look_at_places(), async {
+        proxy.holds().await;
+        redis::cmd("FLUSHALL").exec_async(&mut past).await.unwrap();
+        proxy.set(Line::Whole);
+    });
+    looked.unwrap();
+    let found = store.places.findings();
+    let [Finding::Doubted(doubt)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((doubt.cause, doubt.missing.len()), (Cause::Gone, 65), "{doubt:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kamid::client::Client;
-use kamid::hammer::{self, Audit, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish};
+use kamid::hammer::{self, Arrivals, Audit, Load, Mix, Prepared, RunOptions, Schedule, Shape, Stats};
 
 use crate::support::port::held_port;
 use crate::support::shop::{CHANNEL, Daemon, channels};
@@ -63,15 +63,15 @@ async fn cut(fsync: &str, seed: u64) -> (u64, Audit) {
     let mix: Mix = "paid=90,duplicate=5,out-of-order=5".parse().unwrap();
     let load = Load {
         visits: mix.visits(1400, seed),
-        pace: Pace::Open(schedule),
+        pace: Arrivals::Open(schedule),
         connections: 64,
         think: Duration::ZERO,
         seed,
     };
     let client = Client::find(&shop.data, None, None).unwrap();
-    let wish = Wish { channel: Some("pay".to_owned()), quantity: 1, seed, ..Wish::default() };
+    let wish = RunOptions { channel: Some("pay".to_owned()), quantity: 1, seed, ..RunOptions::default() };
     let target =
-        Target::prepare(client, &channels(CHANNEL, &shop.data), &wish, &load.visits, &|_, _, _| {}).await.unwrap();
+        Prepared::prepare(client, &channels(CHANNEL, &shop.data), &wish, &load.visits, &|_, _, _| {}).await.unwrap();
     shop.redis_set("appendfsync", fsync);
     let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
     let hold = folder.path().join("hold");

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::stores::paid_at_last;
 use crate::support::port::held_port;
+use crate::support::proxy::{Line, Proxy};
 use crate::support::redis::{TestRedis, programs};
 use crate::support::shop::{Daemon, wait_for};
 
@@ -30,12 +31,17 @@ fn is_online(master: &TestRedis) -> Option<()> {
 impl Pair {
     fn of(program: &Path) -> Self {
         let port = held_port();
+        Self::through(program, port, port, "")
+    }
+
+    /// The same with a master at `port`, whose replica finds it at `by`.
+    fn through(program: &Path, port: u16, by: u16, limits: &str) -> Self {
         let master = TestRedis::of(program, |_| ["--port".to_owned(), port.to_string()].to_vec());
-        let settings = |_: &Path| ["--replicaof".to_owned(), "127.0.0.1".to_owned(), port.to_string()].to_vec();
+        let settings = |_: &Path| ["--replicaof".to_owned(), "127.0.0.1".to_owned(), by.to_string()].to_vec();
         let replica = TestRedis::of(program, settings);
         wait_for("the replica", || is_online(&master));
         let folder = "[notify.mail]\nkind = \"folder\"\nfrom = \"shop@example.test\"\n";
-        let folder = format!("{folder}[limits]\nunpaid_keys_per_address = \"1000\"\n");
+        let folder = format!("{folder}[limits]\nunpaid_keys_per_address = \"1000\"\n{limits}");
         let store = format!("{folder}[store]\nurl = \"{}\"\nreplicas = 1\ntimeout_ms = 2000\n", master.url());
         let shop = Daemon::at(&master.folder().join("d"), &store);
         Self { shop, replica, master }
@@ -205,4 +211,46 @@ async fn with_full_memory_payments_get_their_copies_too() {
     let mut link = client.get_connection().unwrap();
     redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg("1mb").exec(&mut link).unwrap();
     assert_eq!(pays(&pair.shop, &id, "F1").await, (200, "success".to_owned()));
+}
+
+/// Ends, with an error, every `WAIT` that runs once an order stands.
+fn interrupt_once_it_stands(master: &str) {
+    let mut link = redis::Client::open(master).unwrap().get_connection().unwrap();
+    let stands = || {
+        let orders: Vec<String> = redis::cmd("KEYS").arg("*:order:*").query(&mut link).unwrap();
+        if orders.is_empty() {
+            return None;
+        }
+        let clients: String = redis::cmd("CLIENT").arg("LIST").query(&mut link).unwrap();
+        let waits = clients.lines().filter(|line| line.contains(" cmd=wait "));
+        let ids: Vec<&str> = waits.filter_map(|line| line.strip_prefix("id=")?.split(' ').next()).collect();
+        let mut ended = 0;
+        for id in ids {
+            ended += redis::cmd("CLIENT").arg("UNBLOCK").arg(id).arg("ERROR").query::<u64>(&mut link).unwrap();
+        }
+        (ended > 0).then_some(())
+    };
+    wait_for("a WAIT behind an order that stands", stands);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_whose_copies_are_not_known_of_counts_as_long_as_it_stands() {
+    let port = held_port();
+    let line = Proxy::start(port).await;
+    let pair = Pair::through(Path::new("redis-server"), port, line.port, "unpaid_per_contact = 1\n");
+    pair.shop.product("copied", &[], 5);
+    // Copies take a while from here on, but less than is waited for them.
+    line.set(Line::Slow(Duration::from_millis(200)));
+    let wish = json!({"product": "copied", "quantity": 1, "contact": "buyer@example.test", "channel": "pay"});
+    let master = pair.master.url();
+    let interrupted = tokio::task::spawn_blocking(move || interrupt_once_it_stands(&master));
+    let made = pair.shop.post("/v1/orders", &wish).await;
+    interrupted.await.unwrap();
+    assert_eq!(made.0, 503, "{}", made.1);
+    line.set(Line::Whole);
+    wait_for("readiness", || told_ready(&pair.shop));
+    // It stands, may be paid, and is the one order that its contact may have.
+    let (status, again) = pair.shop.post("/v1/orders", &wish).await;
+    assert_eq!((status, &again["limit"]), (429, &json!("unpaid_per_contact")), "{again}");
+    assert_eq!(pair.shop.admin("/v1/products/copied").await["stock"]["reserved"], 1);
 }

@@ -2,14 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BadCapture, Capture, CapturedRequest, Report, replay};
-use crate::channel::{Channel, Terms};
+use super::{BadCapture, Capture, CapturedRequest, Judged, replay};
+use crate::channel::contract::Channel;
+use crate::channel::terms::Terms;
 use crate::domain::Millis;
 
 /// What happens next.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
-pub enum Step {
+pub enum SequenceStep {
     /// A callback comes.
     Notify {
         /// The callback.
@@ -23,7 +24,7 @@ pub enum Step {
 #[derive(Debug, Clone, Serialize)]
 pub struct Replayed {
     /// One for each callback; `duplicate` is answered as `accept` is, and hands over nothing more.
-    pub steps: Vec<Report>,
+    pub steps: Vec<Judged>,
     /// 0 or 1.
     pub deliveries: u32,
 }
@@ -39,12 +40,12 @@ pub fn replay_steps(
     now: Millis,
     explain: bool,
 ) -> Result<Replayed, BadCapture> {
-    let comes_later = capture.steps.iter().any(|step| matches!(step, Step::CreateOrder));
+    let comes_later = capture.steps.iter().any(|step| matches!(step, SequenceStep::CreateOrder));
     let order = capture.order.clone().filter(|_| !comes_later);
     let mut one = Capture { steps: Vec::new(), order, ..capture.clone() };
     let mut all = Replayed { steps: Vec::new(), deliveries: 0 };
     for step in &capture.steps {
-        let Step::Notify { request } = step else {
+        let SequenceStep::Notify { request } = step else {
             one.order.clone_from(&capture.order);
             continue;
         };

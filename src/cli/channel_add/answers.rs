@@ -15,20 +15,20 @@ const FILE_BYTES: u64 = 1 << 20;
 
 /// One answer.
 #[derive(Debug, Clone)]
-pub enum Given {
+pub enum GivenAnswer {
     /// It stands in the section.
     Value(toml::Value),
     /// It stands in a file of its own, which the section names.
     Filed(Secret),
 }
 
-impl Given {
+impl GivenAnswer {
     /// A secret as it was typed or pasted, without what is not seen at its edges.
     pub fn secret(text: &str) -> Self {
         Self::Filed(Secret::new(bare(text).to_owned()))
     }
 
-    /// The text of a file, as [`Given::Filed`].
+    /// The text of a file, as [`GivenAnswer::Filed`].
     ///
     /// # Errors
     /// Why it cannot be read, in words.
@@ -48,7 +48,7 @@ impl Given {
 pub struct Answers {
     pub name: String,
     pub kind: &'static Kind,
-    given: Vec<(String, Given)>,
+    given: Vec<(String, GivenAnswer)>,
 }
 
 impl Answers {
@@ -56,7 +56,7 @@ impl Answers {
         Self { name: name.to_owned(), kind, given: Vec::new() }
     }
 
-    pub fn give(&mut self, key: &str, given: Given) {
+    pub fn give(&mut self, key: &str, given: GivenAnswer) {
         self.forget(key);
         self.given.push((key.to_owned(), given));
     }
@@ -73,8 +73,8 @@ impl Answers {
     /// Whether the answers so far need this setting.
     pub fn wants(&self, row: &Setting) -> bool {
         let is = |key: &str, word: &str| {
-            let fits = |(known, given): &(String, Given)| {
-                known == key && matches!(given, Given::Value(value) if value.as_str() == Some(word))
+            let fits = |(known, given): &(String, GivenAnswer)| {
+                known == key && matches!(given, GivenAnswer::Value(value) if value.as_str() == Some(word))
             };
             self.given.iter().any(fits)
         };
@@ -89,13 +89,13 @@ impl Answers {
     /// Every file with its text.
     pub fn files(&self) -> impl Iterator<Item = (String, &Secret)> {
         self.given.iter().filter_map(|(key, given)| match given {
-            Given::Filed(secret) => Some((self.file_of(key), secret)),
-            Given::Value(_) => None,
+            GivenAnswer::Filed(secret) => Some((self.file_of(key), secret)),
+            GivenAnswer::Value(_) => None,
         })
     }
 
     /// In the order in which they are asked; what is not asked comes last.
-    fn sorted(&self) -> Vec<&(String, Given)> {
+    fn sorted(&self) -> Vec<&(String, GivenAnswer)> {
         let rows = self.kind.settings;
         let place = |key: &str| rows.iter().position(|row| row.asked && row.key == key).unwrap_or(rows.len());
         let mut sorted: Vec<_> = self.given.iter().collect();
@@ -109,8 +109,8 @@ impl Answers {
         let mut lines = vec![format!("[channel.{}]", self.name), format!("kind = {}", text(self.kind.name))];
         for (key, given) in self.sorted() {
             lines.push(match given {
-                Given::Value(value) => format!("{key} = {value}"),
-                Given::Filed(_) => format!("{key}_file = {}", text(&self.file_of(key))),
+                GivenAnswer::Value(value) => format!("{key} = {value}"),
+                GivenAnswer::Filed(_) => format!("{key}_file = {}", text(&self.file_of(key))),
             });
         }
         lines.join("\n") + "\n"
@@ -118,9 +118,9 @@ impl Answers {
 
     /// The section as a channel is built of it, with what its files will hold.
     pub fn section(&self) -> Section {
-        let value = |given: &Given| match given {
-            Given::Value(value) => json!(value),
-            Given::Filed(secret) => json!(secret.reveal()),
+        let value = |given: &GivenAnswer| match given {
+            GivenAnswer::Value(value) => json!(value),
+            GivenAnswer::Filed(secret) => json!(secret.reveal()),
         };
         let mut fields: Map<_, _> = self.given.iter().map(|(key, given)| (key.clone(), value(given))).collect();
         fields.insert("kind".to_owned(), json!(self.kind.name));
@@ -162,15 +162,15 @@ pub fn asked(kind: &Kind) -> impl Iterator<Item = &'static Setting> {
 ///
 /// # Errors
 /// It answers nothing: why, and what would.
-pub fn read(row: &Setting, text: &str) -> Result<Option<Given>, String> {
+pub fn read(row: &Setting, text: &str) -> Result<Option<GivenAnswer>, String> {
     let text = if text.is_empty() { row.default.unwrap_or_default() } else { text };
     if text.is_empty() {
         return Ok(None);
     }
     match row.form {
         Form::Choice(words) if !words.contains(&text) => Err(words.join(" ")),
-        form if form.is_file() => Given::file(text).map(Some),
-        form if form.is_secret() => Ok(Some(Given::secret(text))),
-        _ => Ok(Some(Given::Value(text.into()))),
+        form if form.is_file() => GivenAnswer::file(text).map(Some),
+        form if form.is_secret() => Ok(Some(GivenAnswer::secret(text))),
+        _ => Ok(Some(GivenAnswer::Value(text.into()))),
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::text::bare;
 use crate::store::embedded::make_private;
 
 /// The configuration that a channel is added to.
-pub struct Target {
+pub struct ConfigTarget {
     pub path: PathBuf,
     pub config: Config,
     text: String,
@@ -26,7 +26,7 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::new(format!("{}: {error}", path.display()))
 }
 
-impl Target {
+impl ConfigTarget {
     /// The file that the daemon reads: the one named, or `config.toml` in the data directory, which need not be there.
     ///
     /// # Errors

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use self::answers::{Answers, Given, asked, read};
-use self::files::Target;
+use self::answers::{Answers, GivenAnswer, asked, read};
+use self::files::ConfigTarget;
 use self::prompt::Person;
 use super::{Context, Done, Failure, serve};
 use crate::channel::{Channels, KINDS, Kind};
@@ -74,7 +74,7 @@ fn unusable(message: impl Into<String>) -> Failure {
 
 pub async fn run(context: &Context, args: AddArgs) -> Done {
     let lang = top::language();
-    let target = Target::of(context)?;
+    let target = ConfigTarget::of(context)?;
     let asks = args.set.is_empty() && args.secret_file.is_empty() && !context.out.json;
     let here = if asks { Person::here(lang) } else { Ok(None) };
     let mut person = here.map_err(|error| Failure::new(error.to_string()))?;
@@ -125,7 +125,12 @@ pub async fn run(context: &Context, args: AddArgs) -> Done {
 }
 
 /// Asks the gateway about a number that it cannot know.
-async fn check(answers: &Answers, target: &Target, channels: &Channels, lang: Lang) -> Result<TrialStep, Failure> {
+async fn check(
+    answers: &Answers,
+    target: &ConfigTarget,
+    channels: &Channels,
+    lang: Lang,
+) -> Result<TrialStep, Failure> {
     let outbound = Outbound::build(&target.config.outbound).map_err(|problem| serve::wrong(&[problem]))?;
     let channel = channels.get(&answers.name).ok_or_else(|| Failure::new("there is no channel"))?;
     let clock = Clock::default();
@@ -140,7 +145,7 @@ async fn check(answers: &Answers, target: &Target, channels: &Channels, lang: La
 
 /// The kinds that can be added: test mode has the others by itself.
 fn kinds() -> impl Iterator<Item = &'static Kind> {
-    KINDS.iter().filter(|kind| !kind.test_only)
+    KINDS.iter().copied().filter(|kind| !kind.test_only)
 }
 
 fn kind_of(word: &str) -> Result<&'static Kind, Failure> {
@@ -151,7 +156,7 @@ fn kind_of(word: &str) -> Result<&'static Kind, Failure> {
 }
 
 /// Why a channel cannot be called so, in that language.
-fn bad_name(name: &str, target: &Target, lang: Lang) -> Option<String> {
+fn bad_name(name: &str, target: &ConfigTarget, lang: Lang) -> Option<String> {
     if !is_name(name) {
         let rule = lang.say("is no name: 1 to 32 of a-z, 0-9, - and _", "不能作名称:1 到 32 个 a-z、0-9、- 和 _");
         return Some(format!("{name:?} {rule}"));
@@ -161,7 +166,7 @@ fn bad_name(name: &str, target: &Target, lang: Lang) -> Option<String> {
 }
 
 /// The answers as flags give them.
-fn given(args: &AddArgs, target: &Target, lang: Lang) -> Result<Answers, Failure> {
+fn given(args: &AddArgs, target: &ConfigTarget, lang: Lang) -> Result<Answers, Failure> {
     let (Some(name), Some(word)) = (&args.name, &args.kind) else {
         return Err(unusable(lang.say(
             "missing: the channel's NAME and --kind KIND (kamid channel kinds lists them)",
@@ -185,13 +190,13 @@ fn given(args: &AddArgs, target: &Target, lang: Lang) -> Result<Answers, Failure
                 Ok(None) => {}
                 Err(words) => wrong.push(format!("{key}: {} {words}", lang.say("one of", "只能是"))),
             },
-            None => answers.give(key, Given::Value(text.parse().unwrap_or_else(|_| text.as_str().into()))),
+            None => answers.give(key, GivenAnswer::Value(text.parse().unwrap_or_else(|_| text.as_str().into()))),
         }
     }
     for (key, path) in &args.secret_file {
         // As the section will name it: key_file is the file of key.
         let key = key.strip_suffix("_file").unwrap_or(key);
-        match Given::file(path) {
+        match GivenAnswer::file(path) {
             Ok(given) => answers.give(key, given),
             Err(why) => wrong.push(format!("{key}: {}", words::said(asked(key), &why, lang))),
         }
@@ -230,7 +235,7 @@ fn fill_in(answers: &mut Answers, wrong: &mut Vec<String>, lang: Lang) {
 }
 
 /// The answers of a person at a terminal.
-async fn wizard(person: &mut Person, args: &AddArgs, target: &Target) -> Result<Answers, Failure> {
+async fn wizard(person: &mut Person, args: &AddArgs, target: &ConfigTarget) -> Result<Answers, Failure> {
     let lang = person.lang;
     let kind = match &args.kind {
         Some(word) => kind_of(word)?,
@@ -324,12 +329,12 @@ async fn pick(person: &mut Person) -> Result<&'static Kind, Failure> {
 }
 
 /// Where the gateway calls back.
-fn notify_url(name: &str, target: &Target) -> String {
+fn notify_url(name: &str, target: &ConfigTarget) -> String {
     format!("{}/pay/{name}/notify", target.config.server.public_url)
 }
 
 /// Adds what is to be done now, in words.
-fn add_what_is_next(report: &mut Value, answers: &Answers, target: &Target, lang: Lang) {
+fn add_what_is_next(report: &mut Value, answers: &Answers, target: &ConfigTarget, lang: Lang) {
     let (name, public_url) = (&answers.name, &target.config.server.public_url);
     report["notify_url"] = json!(notify_url(name, target));
     report["console"] = json!(answers.kind.console.map(|console| console.say(lang)));

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::super::Failure;
 use crate::hammer::limit::Bounds;
-use crate::hammer::{Audited, Kind, Load, MOST, Mix, Pace, Schedule, Shape};
+use crate::hammer::{Arrivals, Audited, Load, MOST, Mix, Schedule, Shape, VisitKind};
 
 /// How long a buyer thinks.
 const THINK: Duration = Duration::from_millis(500);
@@ -152,7 +152,7 @@ impl HammerArgs {
     }
 
     fn has_buyers(&self) -> bool {
-        self.scenario == Some(Scenario::Sale) || self.mix.as_ref().is_some_and(|mix| mix.has(Kind::Buyer))
+        self.scenario == Some(Scenario::Sale) || self.mix.as_ref().is_some_and(|mix| mix.has(VisitKind::Buyer))
     }
 
     /// Refuses what would change nothing.
@@ -184,7 +184,7 @@ impl HammerArgs {
         match (self.scenario, &self.mix) {
             (None | Some(Scenario::Mix), Some(mix)) => Ok(("mix", mix.clone())),
             (Some(Scenario::Mix), None) => Ok(("mix", Mix::usual())),
-            (None | Some(Scenario::Callbacks), None) => Ok(("callbacks", Mix::only(Kind::Paid))),
+            (None | Some(Scenario::Callbacks), None) => Ok(("callbacks", Mix::only(VisitKind::Paid))),
             (Some(Scenario::Sale), None) => Ok(("sale", Mix::sale(self.unpaid.unwrap_or(0)))),
             (Some(Scenario::Callbacks | Scenario::Sale), Some(_)) => {
                 Err(Failure { message: "--mix is for the scenario mix".to_owned(), code: 2 })
@@ -203,15 +203,15 @@ impl HammerArgs {
             Some(rate) => {
                 let schedule = Schedule { shape, rate, lasts: self.lasts, seed };
                 // A tenth more than is due on average: chance may bring more.
-                (Pace::Open(schedule), schedule.count() + schedule.count() / 10 + 10, 256)
+                (Arrivals::Open(schedule), schedule.count() + schedule.count() / 10 + 10, 256)
             }
-            None => (Pace::Closed(self.lasts), self.visits.unwrap_or(100_000), 64),
+            None => (Arrivals::Closed(self.lasts), self.visits.unwrap_or(100_000), 64),
         };
         if wanted > MOST {
             return Err(Failure::new(format!("{wanted} requests are too many: at most {MOST}")));
         }
-        let mut visits: Vec<Kind> = self.mix()?.1.visits(usize::try_from(wanted).unwrap_or(usize::MAX), seed);
-        if let Pace::Open(schedule) = pace {
+        let mut visits: Vec<VisitKind> = self.mix()?.1.visits(usize::try_from(wanted).unwrap_or(usize::MAX), seed);
+        if let Arrivals::Open(schedule) = pace {
             // As many as all their requests are due: none is left half done.
             let mut left = schedule.dues().count();
             let whole = visits.iter().take_while(|kind| {

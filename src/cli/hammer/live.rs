@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::super::Failure;
 use super::HammerArgs;
-use crate::hammer::{Load, Screen, Show, Stats, Target};
+use crate::hammer::{Load, Prepared, Screen, Show, Stats};
 
 /// How a run is ended by its user: the first time it ends early and reports, the second time it leaves.
 #[derive(Clone, Default)]
@@ -44,7 +44,7 @@ pub(super) fn interrupted() -> Failure {
 pub(super) fn screen(
     args: &HammerArgs,
     load: &Load,
-    target: &Target,
+    target: &Prepared,
     stats: &Arc<Stats>,
     (ending, ascii): (&Ending, bool),
 ) -> Result<Option<Screen>, Failure> {

@@ -13,8 +13,8 @@ use super::{Context, Done, Failure, output, serve};
 use crate::channel::Channels;
 use crate::client::Client;
 use crate::daemon;
-use crate::hammer::limit::{self, Step};
-use crate::hammer::{self, HammerError, Load, Report, Stats, Target, Wish};
+use crate::hammer::limit::{self, Trial};
+use crate::hammer::{self, HammerError, Load, Prepared, RunOptions, RunReport, Stats};
 use crate::vault::Vault;
 pub use args::HammerArgs;
 use live::{Ending, interrupted, log, screen, signals};
@@ -66,8 +66,8 @@ async fn once(
     channels: &Channels,
     load: &Load,
     ending: &Ending,
-) -> Result<Report, Failure> {
-    let wish = Wish {
+) -> Result<RunReport, Failure> {
+    let wish = RunOptions {
         channel: args.channel.clone(),
         quantity: args.quantity,
         stock: args.stock,
@@ -84,7 +84,7 @@ async fn once(
         bar.set_position(100 * done / of.max(1));
     };
     let target = tokio::select! {
-        target = Target::prepare(client.clone(), channels, &wish, &load.visits, &progress) => target?,
+        target = Prepared::prepare(client.clone(), channels, &wish, &load.visits, &progress) => target?,
         // Nothing was sent: there is nothing to report.
         () = ending.asked_times(1) => return Err(left(&client, wish.made.get()).await),
     };
@@ -139,7 +139,7 @@ pub async fn run(context: &Context, args: &HammerArgs) -> Done {
 async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, seed: u64, ending: &Ending) -> Done {
     let unit = if args.mix()?.0 == "sale" { "visits" } else { "requests" };
     let bounds = args.bounds();
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<Trial> = Vec::new();
     context.out.line(" offered/s  achieved/s    p99 ms  errors %");
     while let Some(rate) = limit::next(&steps, f64::from(args.rate.unwrap_or(200))) {
         if rate * args.lasts.as_secs_f64() < ENOUGH {
@@ -153,7 +153,7 @@ async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, s
         if let Some(why) = report.unaudited {
             return Err(Failure::new(why));
         }
-        let step = Step::of(&report, rate, bounds);
+        let step = Trial::of(&report, rate, bounds);
         if ending.asked() {
             // Cut short, it says nothing of its rate.
             break;
@@ -187,8 +187,8 @@ async fn find_limit(context: &Context, args: &HammerArgs, channels: &Channels, s
 }
 
 /// How far the trials lie apart, in words.
-fn apart(spread: limit::Spread) -> String {
-    let limit::Spread { trials, held, p99_ms: [low, high], unsure_per_second } = spread;
+fn apart(spread: limit::TrialSpread) -> String {
+    let limit::TrialSpread { trials, held, p99_ms: [low, high], unsure_per_second } = spread;
     let unsure = match unsure_per_second {
         Some([low, high]) if low < high => format!("; trials did not agree from {low:.0} to {high:.0}/s"),
         Some([rate, _]) => format!("; trials did not agree at {rate:.0}/s"),
@@ -197,7 +197,7 @@ fn apart(spread: limit::Spread) -> String {
     format!("{held} of {trials} trials, p99 {low:.2} to {high:.2} ms{unsure}")
 }
 
-fn finish(context: &Context, hgrm: Option<std::fs::File>, report: &Report) -> Done {
+fn finish(context: &Context, hgrm: Option<std::fs::File>, report: &RunReport) -> Done {
     if context.out.json {
         context.out.value(&report.json());
     } else {

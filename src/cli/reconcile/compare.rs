@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::channel::bill::{Entry, Line};
+use crate::channel::bill::{BillLine, Entry};
 use crate::domain::{Money, PaymentNo, PaymentState};
 use crate::wire::payments::PaymentView;
 
 /// One payment as a bill tells it, of all its rows.
 #[derive(Debug, Clone)]
-pub struct Trade {
+pub struct Billed {
     pub number: String,
     pub trade_no: String,
     /// What was paid; `None` where the bill tells only of a refund.
@@ -19,7 +19,7 @@ pub struct Trade {
     pub back: Option<Money>,
 }
 
-impl Trade {
+impl Billed {
     /// Our order's number, if its number is one of ours.
     pub fn order(&self) -> Option<String> {
         self.number.parse::<PaymentNo>().ok().map(|number| number.order.to_string())
@@ -42,14 +42,14 @@ fn add(sum: &mut Option<Money>, more: Money) {
 }
 
 /// A bill's rows, together where they are about one payment, in the bill's order.
-pub fn trades(lines: &[Line]) -> Vec<Trade> {
+pub fn trades(lines: &[BillLine]) -> Vec<Billed> {
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
-    let mut trades: Vec<Trade> = Vec::new();
+    let mut trades: Vec<Billed> = Vec::new();
     for line in lines {
         let at = *places.entry((&line.number, &line.trade_no)).or_insert(trades.len());
         if at == trades.len() {
             let (number, trade_no) = (line.number.clone(), line.trade_no.clone());
-            trades.push(Trade { number, trade_no, paid: None, back: None });
+            trades.push(Billed { number, trade_no, paid: None, back: None });
         }
         let trade = &mut trades[at];
         if line.kind == Entry::Paid || line.paid.minor > 0 {
@@ -79,7 +79,7 @@ pub struct Difference {
 }
 
 /// Paid there and not here.
-pub fn missing_here(trade: &Trade, here: String, note: &str) -> Difference {
+pub fn missing_here(trade: &Billed, here: String, note: &str) -> Difference {
     Difference {
         difference: "missing_here",
         number: trade.number.clone(),
@@ -104,7 +104,7 @@ pub fn missing_there(ours: &PaymentView) -> Difference {
 
 /// What differs between a payment there and the same one here. `currency`: the bill names currencies; one that does
 /// not is in the channel's.
-pub fn judge(trade: &Trade, ours: &PaymentView, currency: bool) -> Vec<Difference> {
+pub fn judge(trade: &Billed, ours: &PaymentView, currency: bool) -> Vec<Difference> {
     let here = ours.money();
     let of = |money: Money| {
         let same = Money::parse(&money.to_string(), here.currency).ok().filter(|_| !currency);
@@ -114,7 +114,7 @@ pub fn judge(trade: &Trade, ours: &PaymentView, currency: bool) -> Vec<Differenc
     let differs = |difference, note: &str| Difference {
         difference,
         here: told(ours),
-        ..missing_here(&Trade { paid, back, ..trade.clone() }, String::new(), note)
+        ..missing_here(&Billed { paid, back, ..trade.clone() }, String::new(), note)
     };
     let mut found = Vec::new();
     if paid.is_some_and(|paid| paid != here) {
@@ -155,11 +155,11 @@ mod tests {
         }
     }
 
-    fn bill(rows: &[(i64, i64)]) -> Trade {
+    fn bill(rows: &[(i64, i64)]) -> Billed {
         let cny = |minor| Money { minor, currency: Currency::CNY };
-        let lines: Vec<Line> = rows
+        let lines: Vec<BillLine> = rows
             .iter()
-            .map(|(paid, back)| Line {
+            .map(|(paid, back)| BillLine {
                 number: "N".to_owned(),
                 trade_no: "T".to_owned(),
                 paid: cny(*paid),

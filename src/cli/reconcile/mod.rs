@@ -9,11 +9,12 @@ use std::process::ExitCode;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use self::compare::{Difference, Trade, judge, missing_here, missing_there, trades};
+use self::compare::{Billed, Difference, judge, missing_here, missing_there, trades};
 use super::{Context, Done, Failure, output};
-use crate::channel::bill::{self, Unread};
+use crate::channel;
+use crate::channel::bill::{self, Format, Unread};
 use crate::client::Client;
-use crate::domain::{OrderState, PaymentState};
+use crate::domain::{OrderState, PaymentState, Trade};
 use crate::wire::channels::PaymentsWish;
 use crate::wire::orders::{LookWish, OrderLook, OrderSearch};
 use crate::wire::payments::PaymentView;
@@ -39,10 +40,11 @@ pub async fn run(context: &Context, name: &str, file: &Path, period: Option<Peri
     let client = context.client()?;
     let kind = kind_of(&client, name).await?;
     let bytes = std::fs::read(file).map_err(|error| fail(&error))?;
-    let (lines, unread) = bill::read(&kind, &bytes).map_err(|error| fail(&error))?;
+    let format = format_of(&kind).map_err(|error| fail(&error))?;
+    let (lines, unread) = bill::read(format, &bytes).map_err(|error| fail(&error))?;
     drop(bytes);
     let trades = trades(&lines);
-    let names_currency = !kind.starts_with("epay");
+    let names_currency = format.names_currency;
     let mut differences = Vec::new();
     let mut strangers = Vec::new();
     let orders = look(&client, &trades).await?;
@@ -62,6 +64,15 @@ pub async fn run(context: &Context, name: &str, file: &Path, period: Option<Peri
     Ok(ExitCode::from(u8::from(!differences.is_empty() || !unread.is_empty() || context.warned.get().is_some())))
 }
 
+/// How bills of a kind of channel are written.
+fn format_of(kind: &str) -> Result<&'static Format, String> {
+    channel::kind_named(kind).and_then(|kind| kind.bill).ok_or_else(|| {
+        let read: Vec<&str> = channel::KINDS.iter().filter(|kind| kind.bill.is_some()).map(|kind| kind.name).collect();
+        let read = read.join(", ");
+        format!("bills of {kind} cannot be read, only those of {read}: compare in the gateway's console")
+    })
+}
+
 async fn kind_of(client: &Client, name: &str) -> Result<String, Failure> {
     let all = client.call::<ListChannels>((), &Nothing).await?.known.channels;
     let known: Vec<&str> = all.iter().map(|channel| channel.name.as_str()).collect();
@@ -75,9 +86,9 @@ async fn ask(client: &Client, ids: &[String]) -> Result<Vec<OrderLook>, Failure>
 }
 
 /// The orders that the bill names, by their numbers.
-async fn look(client: &Client, trades: &[Trade]) -> Result<HashMap<String, OrderLook>, Failure> {
+async fn look(client: &Client, trades: &[Billed]) -> Result<HashMap<String, OrderLook>, Failure> {
     let mut seen = HashSet::new();
-    let ids: Vec<String> = trades.iter().filter_map(Trade::order).filter(|id| seen.insert(id.clone())).collect();
+    let ids: Vec<String> = trades.iter().filter_map(Billed::order).filter(|id| seen.insert(id.clone())).collect();
     let bar = output::bar(ids.len() as u64, false);
     let mut orders = HashMap::with_capacity(ids.len());
     let batches: Vec<&[String]> = ids.chunks(BATCH).collect();
@@ -95,7 +106,7 @@ async fn look(client: &Client, trades: &[Trade]) -> Result<HashMap<String, Order
 fn own<'a>(
     order: &'a OrderLook,
     channel: &str,
-    trade: &Trade,
+    trade: &Billed,
     by_hand: &mut HashSet<String>,
 ) -> Option<&'a PaymentView> {
     let exact = order.payments.iter().find(|it| it.channel == channel && it.trade_no == trade.trade_no);
@@ -114,7 +125,7 @@ fn own<'a>(
 async fn elsewhere(
     client: &Client,
     channel: &str,
-    strangers: &[&Trade],
+    strangers: &[&Billed],
     orders: &HashMap<String, OrderLook>,
     names_currency: bool,
 ) -> Result<Vec<Difference>, Failure> {
@@ -123,14 +134,14 @@ async fn elsewhere(
     }
     let waiting = client.call::<ListOrphans>((), &Nothing).await?.known.payments;
     let bar = output::bar(strangers.len() as u64, false);
-    let find = |trade: Trade| async move {
+    let find = |trade: Billed| async move {
         let search = OrderSearch { trade_no: Some(trade.trade_no.clone()), ..OrderSearch::default() };
         let found = client.call::<ListOrders>((), &search).await?.known.orders;
         let ids: Vec<String> = found.into_iter().map(|order| order.id).collect();
         let looked = if ids.is_empty() { Vec::new() } else { ask(client, &ids).await? };
         Ok::<_, Failure>((trade, looked))
     };
-    let trades: Vec<Trade> = strangers.iter().map(|trade| (*trade).clone()).collect();
+    let trades: Vec<Billed> = strangers.iter().map(|trade| (*trade).clone()).collect();
     let mut answers = stream::iter(trades).map(find).buffered(QUESTIONS);
     let mut differences = Vec::new();
     while let Some((trade, looked)) = answers.try_next().await? {
@@ -143,7 +154,7 @@ async fn elsewhere(
             differences.extend(judge(&trade, ours, names_currency));
             continue;
         }
-        let payment = format!("{channel}|{}", trade.trade_no);
+        let payment = Trade::new(channel, &trade.trade_no).to_string();
         let (here, note) = standing(&trade, orders, waiting.iter().any(|it| it.payment == payment));
         differences.push(missing_here(&trade, here, note));
     }
@@ -152,7 +163,7 @@ async fn elsewhere(
 }
 
 /// What we have under the number of a trade that we do not have.
-fn standing(trade: &Trade, orders: &HashMap<String, OrderLook>, orphan: bool) -> (String, &'static str) {
+fn standing(trade: &Billed, orders: &HashMap<String, OrderLook>, orphan: bool) -> (String, &'static str) {
     let id = trade.order();
     let state = id.as_ref().and_then(|id| orders.get(id)).and_then(|order| order.state.as_ref());
     let here = state.map_or(String::new(), |state| format!("order {state}"));
@@ -171,7 +182,7 @@ fn standing(trade: &Trade, orders: &HashMap<String, OrderLook>, orphan: bool) ->
 }
 
 /// What was paid here in the period and is not in the bill.
-async fn absent(client: &Client, name: &str, period: &Period, trades: &[Trade]) -> Result<Vec<Difference>, Failure> {
+async fn absent(client: &Client, name: &str, period: &Period, trades: &[Billed]) -> Result<Vec<Difference>, Failure> {
     let bar = output::spinner("looking for payments that the bill does not have");
     let wish = PaymentsWish { from: period.from, until: period.until };
     let answer = client.call::<ListPayments>(name, &wish).await;
@@ -184,7 +195,7 @@ async fn absent(client: &Client, name: &str, period: &Period, trades: &[Trade]) 
 fn show(
     context: &Context,
     (name, kind): (&str, &str),
-    trades: &[Trade],
+    trades: &[Billed],
     differences: &[Difference],
     unread: &Unread,
     both_ways: bool,

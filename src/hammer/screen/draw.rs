@@ -49,7 +49,7 @@ pub enum Phase {
 
 /// One picture's content.
 #[derive(Debug, Clone)]
-pub struct View<'a> {
+pub struct Picture<'a> {
     /// What was known before.
     pub show: &'a Show,
     /// The figures so far.
@@ -62,7 +62,7 @@ pub struct View<'a> {
     pub phase: Phase,
 }
 
-impl View<'_> {
+impl Picture<'_> {
     /// A style in that colour, or plain where none are wanted.
     pub(super) fn tint(&self, colour: Color) -> Style {
         if self.show.colour { Style::new().fg(colour) } else { Style::new() }
@@ -75,7 +75,7 @@ impl View<'_> {
 }
 
 /// Draws a picture of whatever size the frame has.
-pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
+pub fn draw(frame: &mut Frame<'_>, view: &Picture<'_>) {
     picture(frame, view);
     let foreign = |cell: &&mut ratatui::buffer::Cell| view.show.ascii && !cell.symbol().is_ascii();
     for cell in frame.buffer_mut().content.iter_mut().filter(foreign) {
@@ -84,7 +84,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
     }
 }
 
-fn picture(frame: &mut Frame<'_>, view: &View<'_>) {
+fn picture(frame: &mut Frame<'_>, view: &Picture<'_>) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let text = format!("{}x{} is too small: {}x{}", area.width, area.height, SMALLEST.0, SMALLEST.1);
@@ -109,7 +109,7 @@ fn picture(frame: &mut Frame<'_>, view: &View<'_>) {
 }
 
 /// What runs on the left, how long still on the right.
-fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+fn head(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     let left = view.show.lasts.saturating_sub(view.elapsed).as_secs_f64().ceil();
     let elapsed = view.elapsed.as_secs_f64();
     let time = match view.phase {
@@ -127,7 +127,7 @@ fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     frame.render_widget(Paragraph::new(time).alignment(Alignment::Right), clock);
 }
 
-fn wide(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+fn wide(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     // A header, the rows, and the frame; the panel beside it has five lines.
     let top = (view.glance.latency.len() as u16 + 3).max(7);
     let rows = Layout::vertical([Constraint::Length(top), Constraint::Fill(1), Constraint::Fill(1)]);
@@ -145,7 +145,7 @@ fn wide(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 }
 
 /// The figures without frames; what does not fit is left out from the end.
-fn small(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+fn small(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     let glance = &view.glance;
     let mut lines = vec![
         Line::from(format!("offered {}, achieved {:.0}/s", view.offered(), glance.rate)),
@@ -166,8 +166,8 @@ mod tests {
     use ratatui::backend::TestBackend;
     use ratatui::buffer::Buffer;
 
-    use super::super::super::mix::Request;
-    use super::super::super::stats::Heard;
+    use super::super::super::mix::RequestKind;
+    use super::super::super::stats::Ending;
     use super::*;
 
     fn show(colour: bool) -> Show {
@@ -180,9 +180,9 @@ mod tests {
         (buckets[1], buckets[3]) = (10, 20);
         Glance {
             heard: vec![
-                ((Request::Order, Heard::Created), 40),
-                ((Request::Order, Heard::SoldOut), 60),
-                ((Request::Right, Heard::Unavailable), 3),
+                ((RequestKind::Order, Ending::Created), 40),
+                ((RequestKind::Order, Ending::SoldOut), 60),
+                ((RequestKind::Right, Ending::Unavailable), 3),
             ],
             latency: vec![
                 ("latency", [1.0, 2.0, 3.0, 4.0, 12345.678]),
@@ -203,7 +203,7 @@ mod tests {
     fn picture(width: u16, height: u16, colour: bool, phase: Phase) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let show = show(colour);
-        let view = View { show: &show, glance: glance(), rate_now: 203.0, elapsed: Duration::from_secs(12), phase };
+        let view = Picture { show: &show, glance: glance(), rate_now: 203.0, elapsed: Duration::from_secs(12), phase };
         terminal.draw(|frame| draw(frame, &view)).unwrap();
         terminal.backend().buffer().clone()
     }

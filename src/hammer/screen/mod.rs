@@ -16,7 +16,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 
 use super::stats::Stats;
 use crate::tty::{self, Tty};
-pub use draw::{Phase, Show, View, draw};
+pub use draw::{Phase, Picture, Show, draw};
 
 /// Between two pictures.
 const FRAME: Duration = Duration::from_millis(100);
@@ -77,7 +77,7 @@ fn keep(mut tty: Tty, show: &Show, stats: &Stats, stop: &AtomicBool, done: &Atom
                 (false, true) => Phase::Ending,
                 (false, false) => Phase::Running,
             };
-            let view = View { show, rate_now: rate(&moments), glance, elapsed: began.elapsed(), phase };
+            let view = Picture { show, rate_now: rate(&moments), glance, elapsed: began.elapsed(), phase };
             if tty.draw(|frame| draw(frame, &view)).is_err() {
                 return;
             }

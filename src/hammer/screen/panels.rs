@@ -7,18 +7,18 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Bar, BarChart, BarGroup, Block, Paragraph, Row, Sparkline, Table};
 
 use super::super::glance::{BUCKETS_MS, SHOWN};
-use super::super::stats::Heard;
-use super::draw::View;
+use super::super::stats::Ending;
+use super::draw::Picture;
 
 /// Columns of one bar, and between two.
 const BAR: (u16, u16) = (4, 1);
 
-fn block<'a>(view: &View<'_>, title: impl Into<Line<'a>>) -> Block<'a> {
+fn block<'a>(view: &Picture<'_>, title: impl Into<Line<'a>>) -> Block<'a> {
     Block::bordered().title(title).border_style(view.tint(Color::DarkGray))
 }
 
 /// Offered and achieved.
-pub fn rate(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub fn rate(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     let glance = &view.glance;
     let unit = if glance.scheduled < glance.answered { "visits" } else { "requests" };
     let line = |name: &str, value: String| Line::from(format!("{name:<10}{value:>15}"));
@@ -32,7 +32,7 @@ pub fn rate(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 }
 
 /// Percentiles of all, of each step, and of the load's own lateness.
-pub fn latency(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub fn latency(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let names = SHOWN.map(|(name, _)| format!("{name:>6}"));
     let header = Row::new(std::iter::once(String::new()).chain(names)).style(bold);
@@ -50,12 +50,12 @@ fn figure(ms: f64) -> String {
 }
 
 /// Whether an answer is a failure, not an outcome that somebody asked for.
-pub fn failed(heard: Heard) -> bool {
+pub fn failed(heard: Ending) -> bool {
     heard.unknown()
 }
 
 /// A line for each kind of answer that is wanted.
-pub fn answer_lines<'a>(view: &View<'_>, wanted: impl Fn(Heard) -> bool) -> Vec<Line<'a>> {
+pub fn answer_lines<'a>(view: &Picture<'_>, wanted: impl Fn(Ending) -> bool) -> Vec<Line<'a>> {
     let kept = view.glance.heard.iter().filter(|((_, heard), _)| wanted(*heard));
     kept.map(|((request, heard), count)| {
         let colour = match heard {
@@ -81,13 +81,13 @@ fn fitting<'a>(mut lines: Vec<Line<'a>>, area: Rect) -> Paragraph<'a> {
 }
 
 /// Outcomes by kind.
-pub fn answers(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub fn answers(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     let lines = answer_lines(view, |heard| !failed(heard));
     frame.render_widget(fitting(lines, area).block(block(view, " outcomes ")), area);
 }
 
 /// Failures by kind.
-pub fn errors(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub fn errors(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     let mut lines = answer_lines(view, failed);
     if lines.is_empty() {
         lines.push(Line::from("none"));
@@ -96,7 +96,7 @@ pub fn errors(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 }
 
 /// The latencies' histogram. Bars that do not fit are folded into the first one that does.
-pub fn bars(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub fn bars(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     let framed = block(view, " latencies up to, ms ");
     let room = usize::from(framed.inner(area).width + BAR.1) / usize::from(BAR.0 + BAR.1);
     let bars: Vec<Bar<'_>> = folded(&view.glance.buckets, room.max(1))
@@ -124,7 +124,7 @@ fn folded(buckets: &[u64], room: usize) -> Vec<(String, u64)> {
 }
 
 /// p99 second by second; the newest that fit.
-pub fn seconds(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub fn seconds(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     let all = &view.glance.seconds;
     let highest = all.iter().copied().fold(0.0, f64::max);
     let title = match all.last() {

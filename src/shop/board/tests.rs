@@ -23,12 +23,12 @@ fn product(n: usize) -> Product {
     }
 }
 
-fn catalog(numbers: impl Iterator<Item = usize>) -> Arc<Catalog> {
+fn catalog(numbers: impl Iterator<Item = usize>) -> Arc<Products> {
     Arc::new(numbers.map(product).map(|product| (product.id.clone(), product)).collect())
 }
 
 /// One second of a shop whose every product has these numbers.
-fn second(board: &Board, catalog: &Arc<Catalog>, now: Millis, stock: impl Fn(usize) -> Stock) -> Vec<usize> {
+fn second(board: &Board, catalog: &Arc<Products>, now: Millis, stock: impl Fn(usize) -> Stock) -> Vec<usize> {
     let chosen = board.choose(catalog, now);
     let places: BTreeSet<&ProductId> = chosen.iter().map(|product| &product.id).collect();
     let places = catalog.keys().enumerate().filter(|(_, id)| places.contains(id)).map(|(at, _)| at);

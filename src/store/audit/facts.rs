@@ -78,8 +78,7 @@ impl<'a> Facts<'a> {
             order.keys.iter().for_each(|sealed| self.prints.meet(sealed));
         }
         let extras = look.payments.iter().filter(|record| record.state == PaymentState::Extra);
-        let extras: Vec<String> =
-            extras.map(|record| format!("extra:{}:{}|{}", look.id, record.channel, record.trade_no)).collect();
+        let extras: Vec<String> = extras.map(|record| format!("extra:{}:{}", look.id, record.trade())).collect();
         // Of payments that cannot all be read nothing is known to be missing.
         let mut wrong = wrong(&order, look.unread.is_none().then_some(&states[..]));
         wrong.extend(

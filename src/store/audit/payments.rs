@@ -6,12 +6,9 @@ use std::ops::ControlFlow;
 
 use crate::domain::order::PaymentRecord;
 use crate::domain::text::printable;
-use crate::domain::{AuditReport, PaymentState, Slot};
+use crate::domain::{AuditReport, PaymentState, Slot, Trade};
 use crate::store::orders::{fields, read_payment};
 use crate::store::{Store, StoreError};
-
-/// A payment as its gateway knows it: one of the channels of its account, always the same one, and the trade number.
-type Trade = (String, String);
 
 fn print(trade: &Trade) -> u64 {
     let mut hash = DefaultHasher::new();
@@ -20,8 +17,9 @@ fn print(trade: &Trade) -> u64 {
 }
 
 impl Store {
+    /// The same one for all channels of an account.
     fn trade(&self, record: &PaymentRecord) -> Trade {
-        (self.accounts.first(&record.channel).to_owned(), record.trade_no.clone())
+        Trade::new(self.accounts.first(&record.channel), &record.trade_no)
     }
 
     /// Payments for numbers we do not know must wait for a person, or have been finished by one; and no payment may stand as
@@ -46,7 +44,7 @@ impl Store {
             report.add("damaged", id, detail);
         }
         for (id, record) in orphans {
-            let member = format!("orphan:{id}:{}|{}", record.channel, record.trade_no);
+            let member = format!("orphan:{id}:{}", record.trade());
             let review = self.names.review(Slot::of_number(&id));
             let waits: Option<f64> = self.ask(redis::cmd("ZSCORE").arg(review).arg(&member)).await?;
             if waits.is_none() && self.readable_payments(&id).await?.contains(&record) {
@@ -85,7 +83,7 @@ impl Store {
             }
             if stand.len() > 1 {
                 let detail = format!("one payment is settled with {}", stand.join(" and "));
-                report.add("trade_twice", format!("{}|{}", trade.0, trade.1), detail);
+                report.add("trade_twice", trade.to_string(), detail);
             }
         }
         Ok(())

@@ -31,7 +31,7 @@ pub struct Home {
 
 /// Whether a folder is where its mark says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum HomeVerdict {
     /// It is.
     Same,
     /// As far as can be told without an id.
@@ -83,24 +83,24 @@ impl Home {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    fn against(&self, mark: &Self) -> Verdict {
+    fn against(&self, mark: &Self) -> HomeVerdict {
         if self.inode != mark.inode {
-            return Verdict::Other;
+            return HomeVerdict::Other;
         }
         let ids = !self.system.is_empty() && !mark.system.is_empty();
         match ids {
-            true if self.system == mark.system => Verdict::Same,
-            false if self.born == mark.born => Verdict::Likely,
-            _ => Verdict::Other,
+            true if self.system == mark.system => HomeVerdict::Same,
+            false if self.born == mark.born => HomeVerdict::Likely,
+            _ => HomeVerdict::Other,
         }
     }
 
     /// Whether this is home by a mark, which an empty one does not deny; one that cannot be read does.
-    pub fn by(&self, mark: &str) -> Verdict {
+    pub fn by(&self, mark: &str) -> HomeVerdict {
         match serde_json::from_str::<Self>(mark) {
             Ok(known) => self.against(&known),
-            Err(_) if mark.is_empty() => Verdict::Same,
-            Err(_) => Verdict::Other,
+            Err(_) if mark.is_empty() => HomeVerdict::Same,
+            Err(_) => HomeVerdict::Other,
         }
     }
 }
@@ -132,19 +132,19 @@ mod tests {
     fn a_home_is_known_by_id_and_inode_and_else_by_inode_and_birth() {
         let home = |system: &str, inode, born| Home { system: system.to_owned(), inode, born };
         for (now, mark, verdict) in [
-            (home("a", 1, 5), home("a", 1, 5), Verdict::Same),
+            (home("a", 1, 5), home("a", 1, 5), HomeVerdict::Same),
             // Where there is an id, the birth says nothing more.
-            (home("a", 1, 6), home("a", 1, 5), Verdict::Same),
-            (home("a", 2, 5), home("a", 1, 5), Verdict::Other),
-            (home("b", 1, 5), home("a", 1, 5), Verdict::Other),
-            (home("", 1, 5), home("", 1, 5), Verdict::Likely),
-            (home("", 1, 5), home("a", 1, 5), Verdict::Likely),
-            (home("", 1, 6), home("", 1, 5), Verdict::Other),
-            (home("", 1, 0), home("", 1, 0), Verdict::Likely),
+            (home("a", 1, 6), home("a", 1, 5), HomeVerdict::Same),
+            (home("a", 2, 5), home("a", 1, 5), HomeVerdict::Other),
+            (home("b", 1, 5), home("a", 1, 5), HomeVerdict::Other),
+            (home("", 1, 5), home("", 1, 5), HomeVerdict::Likely),
+            (home("", 1, 5), home("a", 1, 5), HomeVerdict::Likely),
+            (home("", 1, 6), home("", 1, 5), HomeVerdict::Other),
+            (home("", 1, 0), home("", 1, 0), HomeVerdict::Likely),
         ] {
             assert_eq!(now.against(&mark), verdict, "{now:?} {mark:?}");
         }
-        assert_eq!(home("", 1, 1).by(""), Verdict::Same, "no mark");
-        assert_eq!(home("", 1, 1).by("{"), Verdict::Other, "a mark that cannot be read is no leave to start");
+        assert_eq!(home("", 1, 1).by(""), HomeVerdict::Same, "no mark");
+        assert_eq!(home("", 1, 1).by("{"), HomeVerdict::Other, "a mark that cannot be read is no leave to start");
     }
 }

@@ -40,13 +40,13 @@ fn cut(line: &str, sizes: &BTreeMap<String, u64>) -> Option<Cut> {
 /// The log, with the place up to which it was heard: kept in a file, so that what a server said while nobody listened is
 /// heard by the next daemon.
 #[derive(Debug)]
-pub struct Heard {
+pub struct HeardLog {
     log: PathBuf,
     note: PathBuf,
     at: u64,
 }
 
-impl Heard {
+impl HeardLog {
     /// From where it was left; a log that was never heard, from its present end.
     pub fn new(folder: &Path, log: PathBuf) -> Self {
         let note = folder.join("redis.log.heard");
@@ -110,14 +110,14 @@ mod tests {
         std::fs::write(&log, line(1)).unwrap();
         let sizes = BTreeMap::from([("a.incr.aof".to_owned(), 130)]);
         // What it said before anybody listened is of long ago.
-        let mut heard = Heard::new(&folder, log.clone());
+        let mut heard = HeardLog::new(&folder, log.clone());
         assert_eq!(heard.next(&sizes), None);
         let both = line(1) + &line(100) + "1:M * ready\n" + &line(140);
         std::fs::write(&log, &both[..both.len() - 10]).unwrap();
         let cut = |offset, bytes| Some(Cut { file: "a.incr.aof".to_owned(), offset, bytes });
         assert_eq!([heard.next(&sizes), heard.next(&sizes)], [cut(100, Some(30)), None]);
         std::fs::write(&log, &both).unwrap();
-        let mut heard = Heard::new(&folder, log.clone());
+        let mut heard = HeardLog::new(&folder, log.clone());
         assert_eq!([heard.next(&sizes), heard.next(&sizes)], [cut(140, None), None]);
         std::fs::write(&log, line(7)).unwrap();
         assert_eq!([heard.next(&sizes), heard.next(&sizes)], [cut(7, Some(123)), None], "a rotated log");

@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use home::{Home, Verdict};
+use home::{Home, HomeVerdict};
 use lock::Locks;
 pub use log::Cut;
-use log::Heard;
+use log::HeardLog;
 
 /// What stops the embedded Redis from serving.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +77,15 @@ pub fn make_private(path: &Path) -> Result<(), EmbeddedError> {
 /// A folder of another user than ours or root is told of: who owns it can read, and exchange, the keys' own key.
 pub fn warn_if_foreign(path: &Path) {
     let owner = std::fs::metadata(path).map_or(0, |meta| meta.uid());
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        tracing::warn!(path = %path.display(), owner, "This folder belongs to another user, who can read and exchange the key ring and the operators' token in it. Run kamid as that user, or: chown -R {} {}", rustix::process::geteuid().as_raw(), path.display());
+    let us = rustix::process::geteuid().as_raw();
+    if is_foreign(owner, us) {
+        tracing::warn!(path = %path.display(), owner, "This folder belongs to another user, who can read and exchange the key ring and the operators' token in it. Run kamid as that user, or: chown -R {us} {}", path.display());
     }
+}
+
+/// Whether an owner is neither us nor root, who reads everything anyway.
+const fn is_foreign(owner: u32, us: u32) -> bool {
+    owner != 0 && owner != us
 }
 
 /// A folder that was made or copied with other modes is told of, and left as it is.
@@ -114,7 +120,7 @@ impl DataLock {
 
 /// Where the files stand.
 #[derive(Debug)]
-pub struct Place {
+pub struct FilesPlace {
     /// The mark of it.
     pub mark: String,
     /// The mark of another place, where an operator said that they were moved.
@@ -137,7 +143,7 @@ struct Known {
     /// Sizes of its append-only files before it was started.
     sizes: std::collections::BTreeMap<String, u64>,
     /// Its log.
-    heard: Option<Heard>,
+    heard: Option<HeardLog>,
 }
 
 /// The embedded server of one data directory.
@@ -160,7 +166,7 @@ impl Embedded {
         warn_if_open(&data, 0o022, "others may exchange the files of the shop");
         warn_if_open(&folder, 0o077, "others may read orders and contacts");
         let embedded = Self { folder, program: program.to_owned(), known: Arc::default() };
-        embedded.known().heard = Some(Heard::new(&embedded.folder, embedded.log()));
+        embedded.known().heard = Some(HeardLog::new(&embedded.folder, embedded.log()));
         let socket = embedded.socket();
         let length = socket.as_os_str().len();
         if length > 107 {
@@ -184,16 +190,16 @@ impl Embedded {
     ///
     /// # Errors
     /// [`EmbeddedError::Moved`], or a folder that cannot be looked at.
-    pub fn home(&self, in_redis: &str, moved: bool) -> Result<Place, EmbeddedError> {
+    pub fn home(&self, in_redis: &str, moved: bool) -> Result<FilesPlace, EmbeddedError> {
         let home = Home::of(&self.folder)?;
         let in_folder = Home::marked(&self.folder);
-        let mut place = Place { mark: home.text(), was: None, certain: true };
+        let mut place = FilesPlace { mark: home.text(), was: None, certain: true };
         for mark in [in_folder.as_str(), in_redis] {
             match home.by(mark) {
-                Verdict::Same => {}
-                Verdict::Likely => place.certain = false,
-                Verdict::Other if moved => place.was = Some(mark.to_owned()),
-                Verdict::Other => {
+                HomeVerdict::Same => {}
+                HomeVerdict::Likely => place.certain = false,
+                HomeVerdict::Other if moved => place.was = Some(mark.to_owned()),
+                HomeVerdict::Other => {
                     let (path, mark) = (self.folder.display().to_string(), mark.to_owned());
                     return Err(EmbeddedError::Moved { path, mark, here: place.mark });
                 }
@@ -449,5 +455,19 @@ fn terminate(pid: u32) {
     if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
         // It may be gone already.
         let _sent = kill_process(pid, Signal::TERM);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_anybody_but_us_and_root_is_foreign() {
+        for (owner, us, foreign) in
+            [(1000, 1000, false), (0, 1000, false), (0, 0, false), (1001, 1000, true), (1000, 0, true)]
+        {
+            assert_eq!(is_foreign(owner, us), foreign, "{owner} {us}");
+        }
     }
 }

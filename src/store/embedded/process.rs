@@ -18,11 +18,16 @@ pub fn accepts(socket: &Path) -> bool {
 
 /// Whether a server listens under that path although its file is gone: nobody reaches it any more.
 pub fn is_cut_off(socket: &Path) -> bool {
+    is_cut_off_by(socket, || std::fs::read_to_string("/proc/net/unix"))
+}
+
+/// The same by that table of all sockets.
+fn is_cut_off_by(socket: &Path, table: impl FnOnce() -> std::io::Result<String>) -> bool {
     let path = socket.display().to_string();
     let listens =
         |line: &str| line.split_whitespace().nth(3) == Some("00010000") && line.ends_with(&format!(" {path}"));
     // In this order: one that is just starting has its file before it listens.
-    std::fs::read_to_string("/proc/net/unix").is_ok_and(|table| table.lines().any(listens)) && !socket.exists()
+    table().is_ok_and(|table| table.lines().any(listens)) && !socket.exists()
 }
 
 /// The process of a server in that folder: it works there, or was started with that socket. A shell that stands there is none.
@@ -80,6 +85,21 @@ mod tests {
         ] {
             assert_eq!(names(line.as_bytes(), socket), is, "{line:?}");
         }
+    }
+
+    #[test]
+    fn one_that_begins_to_listen_while_it_is_looked_at_is_not_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let mut begun = None;
+        let cut_off = is_cut_off_by(&socket, || {
+            begun = Some(std::os::unix::net::UnixListener::bind(&socket)?);
+            std::fs::read_to_string("/proc/net/unix")
+        });
+        assert!(begun.is_some() && !cut_off);
+        // The same table tells of one whose file is gone.
+        std::fs::remove_file(&socket).unwrap();
+        assert!(is_cut_off(&socket));
     }
 
     #[test]

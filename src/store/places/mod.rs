@@ -198,9 +198,9 @@ impl Places {
         if self.doubted.load(Ordering::Acquire) { self.state().kept.doubt.clone() } else { None }
     }
 
-    /// Who a place is known as; empty where it is not, as no place is.
-    pub(super) fn known_as(&self, place: &str) -> String {
-        self.state().kept.places.get(place).map(|known| known.id.clone()).unwrap_or_default()
+    /// Says something with who a place is known as; empty where it is not, as no place is.
+    pub(super) fn known_as<T>(&self, place: &str, say: impl FnOnce(&str) -> T) -> T {
+        say(self.state().kept.places.get(place).map_or("", |known| known.id.as_str()))
     }
 
     /// What was found since the last call.

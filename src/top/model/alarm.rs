@@ -6,21 +6,10 @@ use std::collections::BTreeMap;
 
 use super::fleet::Class;
 use super::{Fault, Model};
-use crate::domain::Lang;
 use crate::domain::snapshot::NoticeCounts;
-use crate::domain::{Millis, NoticeState, Trouble};
+use crate::domain::{Lang, Millis, NoticeState, Reason, Severity, Trouble};
 use crate::top::keys::Tab;
-use crate::top::lang::word;
 use crate::top::text::{clean, lasting, millis};
-
-/// How bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Money or goods are at stake now.
-    Alarm,
-    /// Look at it soon.
-    Warning,
-}
 
 /// Something that is wrong now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +17,7 @@ pub struct Alarm {
     /// The same as long as it is the same matter.
     pub id: String,
     /// How bad.
-    pub level: Level,
+    pub level: Severity,
     /// Since when.
     pub since: Millis,
     /// It was so already when that was first told: it began before.
@@ -94,7 +83,7 @@ fn harm(id: &str) -> usize {
 }
 
 impl Judge<'_> {
-    fn add(&mut self, id: impl Into<String>, level: Level, tab: Tab, en: String, zh: String) {
+    fn add(&mut self, id: impl Into<String>, level: Severity, tab: Tab, en: String, zh: String) {
         let first = if tab == Tab::Stock { self.model.stock.first } else { self.model.first };
         let before = self.model.now() < first + FIRST_MS;
         self.found.push(Alarm { id: id.into(), level, since: self.model.now(), before, en, zh, tab });
@@ -125,7 +114,7 @@ impl Judge<'_> {
                     format!("守护进程拒绝:{why}{zh_seen};{left} 秒后重试"),
                 ),
             };
-            self.add("link", Level::Alarm, Tab::Instances, en, zh);
+            self.add("link", Severity::Alarm, Tab::Instances, en, zh);
         }
     }
 
@@ -140,19 +129,20 @@ impl Judge<'_> {
                         format!("instance {name} was not heard for {}", lasting(silent)),
                         format!("实例 {name} 已 {} 没有消息", lasting(silent)),
                     );
-                    self.add(format!("silent {name}"), Level::Warning, Tab::Instances, en, zh);
+                    self.add(format!("silent {name}"), Severity::Warning, Tab::Instances, en, zh);
                 }
                 continue;
             }
             for (matter, [en, zh]) in matters::of(model, instance) {
+                let (level, tab) = matter.place();
                 if matter.common {
                     if self.found.iter().all(|known| known.id != matter.kind) {
-                        self.add(matter.kind, matter.level, matter.tab, en, zh);
+                        self.add(matter.kind, level, tab, en, zh);
                     }
                     continue;
                 }
                 let (en, zh) = (format!("instance {name}: {en}"), format!("实例 {name}:{zh}"));
-                self.add(format!("{} {name}", matter.kind), matter.level, matter.tab, en, zh);
+                self.add(format!("{} {name}", matter.kind), level, tab, en, zh);
             }
         }
     }
@@ -179,28 +169,17 @@ impl Judge<'_> {
                 (name, Lang::En) => format!("channel {name}: "),
                 (name, Lang::Zh) => format!("渠道 {name}:"),
             };
-            let hint = |lang: Lang| match reason {
-                "bad_signature" => lang.say("; key changed, or a forger?", ";密钥变了,还是伪造?"),
-                "merchant_mismatch" => lang.say("; wrong pid?", ";商户号配置错了?"),
-                "order_unknown" => lang.say("; another shop on this account?", ";同一账户还有别的店?"),
-                _ => "",
-            };
-            let en = format!("{}{count} {} in 1 min{}", of(Lang::En), word(Lang::En, reason), hint(Lang::En));
-            let zh = format!("{}1 分钟内 {count} 次{}{}", of(Lang::Zh), word(Lang::Zh, reason), hint(Lang::Zh));
-            let (level, tab) = match reason {
-                // What an operator shut out himself.
-                "blocked" => (Level::Warning, Tab::Failed),
-                // Its orders are held.
-                "amount_mismatch" | "currency_mismatch" => (Level::Alarm, Tab::Review),
-                _ => (Level::Alarm, Tab::Failed),
-            };
-            self.add(format!("rejected {name} {reason}"), level, tab, en, zh);
+            let known = Reason::parse(reason);
+            let row = known.row();
+            let en = format!("{}{count} {} in 1 min{}", of(Lang::En), known.text(Lang::En), row.hint.en);
+            let zh = format!("{}1 分钟内 {count} 次{}{}", of(Lang::Zh), known.text(Lang::Zh), row.hint.zh);
+            self.add(format!("rejected {name} {reason}"), row.severity, row.tab.into(), en, zh);
         }
         for (channel, count) in failed.into_iter().filter(|(_, count)| *count > 0) {
             let name = clean(channel, 32);
             let en = format!("channel {name}: {count} callbacks heard 503 in 1 min; their gateway repeats them");
             let zh = format!("渠道 {name}:1 分钟内 {count} 次回调得到 503,网关会重发");
-            self.add(format!("failed {name}"), Level::Alarm, Tab::Instances, en, zh);
+            self.add(format!("failed {name}"), Severity::Alarm, Tab::Instances, en, zh);
         }
         let latency = &model.minute;
         if let Some(p99) = latency.quantile(0.99).filter(|p99| *p99 > model.thresholds.slow_ms * 1000)
@@ -208,7 +187,7 @@ impl Judge<'_> {
         {
             let en = format!("slow: p99 of the last minute is {} ms", millis(p99 as f64));
             let zh = format!("缓慢:最近一分钟 p99 为 {} 毫秒", millis(p99 as f64));
-            self.add("slow", Level::Warning, Tab::Instances, en, zh);
+            self.add("slow", Severity::Warning, Tab::Instances, en, zh);
         }
     }
 
@@ -216,8 +195,8 @@ impl Judge<'_> {
         for trouble in Trouble::ALL {
             let Some(alarm) = self.model.stock.alarms.0.get(trouble.as_str()).cloned() else { continue };
             let level = match trouble {
-                Trouble::Owed | Trouble::Empty => Level::Alarm,
-                Trouble::Reserved | Trouble::Low | Trouble::Soon => Level::Warning,
+                Trouble::Owed | Trouble::Empty => Severity::Alarm,
+                Trouble::Reserved | Trouble::Low | Trouble::Soon => Severity::Warning,
             };
             let (en, zh) = match trouble {
                 Trouble::Owed => ("{product}: {n} paid orders wait for keys", "{product}:{n} 个已付款订单在等卡密"),
@@ -249,12 +228,12 @@ impl Judge<'_> {
             let why = clean(why, 80);
             let en = format!("notices: {failed} failed in 1 min and none was sent: {why}; they are tried again");
             let zh = format!("通知:1 分钟内 {failed} 次失败、无一成功:{why};会自动重试");
-            self.add("notices", Level::Alarm, Tab::Notices, en, zh);
+            self.add("notices", Severity::Alarm, Tab::Notices, en, zh);
         }
         if let Some(NoticeCounts { dead, .. }) = model.fleet.waiting().filter(|counts| counts.dead > 0) {
             let en = format!("{dead} notices were given up: whom they were for was not told");
             let zh = format!("{dead} 条通知已放弃:对方未收到");
-            self.add("dead", Level::Warning, Tab::Notices, en, zh);
+            self.add("dead", Severity::Warning, Tab::Notices, en, zh);
         }
     }
 
@@ -264,7 +243,7 @@ impl Judge<'_> {
         let (keys, orders, who) = (holder.keys, holder.orders, clean(&holder.network, 40));
         let en = format!("{keys} keys held unpaid by {who} in {orders} orders; b there blocks it and takes them back");
         let zh = format!("{who} 占着 {keys} 个未付款的卡密({orders} 个订单);在该页按 b 封锁并收回");
-        self.add("holder", Level::Alarm, Tab::Stock, en, zh);
+        self.add("holder", Severity::Alarm, Tab::Stock, en, zh);
     }
 
     fn waiting(&mut self) {
@@ -273,7 +252,7 @@ impl Judge<'_> {
         if waiting > 0 {
             let en = format!("{waiting} held, extra or orphan payments wait for a person");
             let zh = format!("{waiting} 笔待审、重复或无主付款等待人工处理");
-            self.add("waiting", Level::Warning, Tab::Review, en, zh);
+            self.add("waiting", Severity::Warning, Tab::Review, en, zh);
         }
     }
 }

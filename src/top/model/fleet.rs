@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::spread::Spread;
-use crate::domain::Lang;
-use crate::domain::Millis;
 use crate::domain::snapshot::{HISTORY_SECONDS, Holder, NoticeCounts, Snapshot};
+use crate::domain::{CallbackOutcome, Lang, Millis};
 
 /// Seconds remembered.
 pub const SECONDS: usize = HISTORY_SECONDS as usize;
@@ -50,12 +49,15 @@ impl Class {
     /// The class of an outcome's word, as counters name it.
     #[must_use]
     pub fn of(outcome: &str) -> Self {
-        match outcome {
-            "delivered" => Self::Delivered,
-            "owed" | "held" | "extra" | "orphan" => Self::Waiting,
-            "rejected" | "limited" | "blocked" | "no_channel" | "wrong_address" | "unreadable_request" => Self::Refused,
-            "unavailable" | "timeout" | "full" | "silent" => Self::Failed,
-            _ => Self::Repeated,
+        use CallbackOutcome as Is;
+        match CallbackOutcome::of(outcome) {
+            Some(Is::Delivered) => Self::Delivered,
+            Some(Is::Owed | Is::Held | Is::Extra | Is::Orphan) => Self::Waiting,
+            Some(Is::Rejected | Is::Limited | Is::Blocked | Is::NoChannel | Is::WrongAddress | Is::Unreadable) => {
+                Self::Refused
+            }
+            Some(Is::Unavailable | Is::Timeout | Is::Full | Is::Silent) => Self::Failed,
+            Some(Is::Replayed | Is::Ignored) | None => Self::Repeated,
         }
     }
 }

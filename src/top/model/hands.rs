@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::json;
 
-use super::alarm::{Level, matters};
+use super::alarm::matters;
 use super::prompt::Prompt;
 use super::ui::{About, Deed, Detail, Dialog, Hit, Name};
 use super::{Effect, Model};
-use crate::domain::Action;
-use crate::domain::Brief;
 use crate::domain::snapshot::FILTER_BYTES;
 use crate::domain::text::printable;
+use crate::domain::{Action, Brief, Reason, Severity};
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::{Command, Tab, command};
 
@@ -68,12 +67,12 @@ impl Model {
             KeyCode::Esc => self.ui.dialog = None,
             _ if dialog.asks() => {
                 self.ui.dialog = None;
-                self.note(self.lang.say("nothing was done", "什么也没做"), Level::Warning);
+                self.note(self.lang.say("nothing was done", "什么也没做"), Severity::Warning);
             }
             KeyCode::Enter => {
                 if let Err(missing) = dialog.go_on() {
                     let what = format!("{}: {}", self.lang.say("missing", "缺少"), missing.asks(self.lang));
-                    self.note(what, Level::Alarm);
+                    self.note(what, Severity::Alarm);
                 }
             }
             _ => {
@@ -183,7 +182,7 @@ impl Model {
     /// Of too many incidents, the oldest of the reason and channel with most go: a flood of one kind hides only itself.
     pub(super) fn shed_incidents(&mut self, most: usize) {
         while self.incidents.len() > most {
-            let mut kinds: HashMap<(&str, &str), (usize, usize)> = HashMap::new();
+            let mut kinds: HashMap<(&str, &Reason), (usize, usize)> = HashMap::new();
             for (at, brief) in self.incidents.iter().enumerate() {
                 let (count, oldest) = kinds.entry((&brief.channel, &brief.reason)).or_default();
                 (*count, *oldest) = (*count + 1, at);
@@ -322,7 +321,7 @@ impl Model {
             _ => self.chosen().map(|row| row.id.rsplit(':').next().unwrap_or_default().to_owned()),
         };
         let Some(number) = number.filter(|number| !number.is_empty()) else {
-            return self.note(self.lang.say("it names no order", "其中没有订单号"), Level::Warning);
+            return self.note(self.lang.say("it names no order", "其中没有订单号"), Severity::Warning);
         };
         self.show(Tab::Orders);
         self.filter(number, effects);
@@ -338,7 +337,7 @@ impl Model {
         };
         if orders && address.is_none() {
             let what = self.lang.say("nobody holds many keys unpaid", "没有人占着大量未付款的卡密");
-            return self.note(what, Level::Warning);
+            return self.note(what, Severity::Warning);
         }
         if let Some(address) = address.filter(|address| !address.is_empty()) {
             let deed = Deed::Block(printable(&address, 64), orders);
@@ -359,7 +358,7 @@ impl Model {
                 "a payment without an order: refund it (u) or use it (t)",
                 "没有订单的付款:退款 (u) 或用于订单 (t)",
             );
-            self.note(what, Level::Warning);
+            self.note(what, Severity::Warning);
         }
     }
 
@@ -388,7 +387,7 @@ impl Model {
             }
             Some(_) => {
                 let what = self.lang.say("this one has its order", "它已有订单");
-                self.note(what, Level::Warning);
+                self.note(what, Severity::Warning);
             }
             None => {}
         }

@@ -206,14 +206,14 @@ impl Model {
     pub fn failed_rows(&self) -> Vec<Failed<'_>> {
         let filter = self.filter_of(Tab::Failed);
         let fits = |brief: &&Brief| {
-            let shown = word(self.lang, &brief.reason);
-            holds(filter, &[&brief.reason, shown, &brief.channel, &brief.address, &brief.number, &brief.id])
+            let shown = brief.reason.text(self.lang);
+            holds(filter, &[brief.reason.as_str(), shown, &brief.channel, &brief.address, &brief.number, &brief.id])
         };
         let found = self.incidents.iter().filter(fits);
         let mut rows: Vec<Failed<'_>> = if self.ui.grouped {
             let mut groups: BTreeMap<(&str, &str, &str), Failed<'_>> = BTreeMap::new();
             for brief in found {
-                let group = groups.entry((&brief.reason, &brief.channel, &brief.address));
+                let group = groups.entry((brief.reason.as_str(), &brief.channel, &brief.address));
                 let group = group.or_insert(Failed { brief, count: 0, since: brief.at });
                 group.count += 1;
                 group.since = group.since.min(brief.at);
@@ -223,7 +223,8 @@ impl Model {
             // How often the same callback was repeated, all in all.
             let mut repeats: BTreeMap<(&str, &str, &str), (usize, u64)> = BTreeMap::new();
             for brief in &self.incidents {
-                let known = repeats.entry((&brief.reason, &brief.channel, &brief.number)).or_insert((0, brief.at));
+                let known =
+                    repeats.entry((brief.reason.as_str(), &brief.channel, &brief.number)).or_insert((0, brief.at));
                 *known = (known.0 + 1, known.1.min(brief.at));
             }
             let count = |brief: &Brief| {
@@ -234,7 +235,7 @@ impl Model {
         };
         rows.sort_by_key(|row| std::cmp::Reverse(row.brief.at));
         match self.sort_of(Tab::Failed) {
-            1 => rows.sort_by(|a, b| a.brief.reason.cmp(&b.brief.reason)),
+            1 => rows.sort_by(|a, b| a.brief.reason.as_str().cmp(b.brief.reason.as_str())),
             2 => rows.sort_by(|a, b| a.brief.channel.cmp(&b.brief.channel)),
             3 => rows.sort_by(|a, b| a.brief.address.cmp(&b.brief.address)),
             4 => rows.sort_by_key(|row| std::cmp::Reverse(row.count)),

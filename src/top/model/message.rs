@@ -4,10 +4,9 @@ use ratatui::crossterm::event::KeyEvent;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::alarm::Level;
 use super::ui::Hit;
-use crate::domain::Brief;
 use crate::domain::snapshot::{NoticeRow, Snapshot, StockLine};
+use crate::domain::{Brief, Severity};
 use crate::top::ask::{Ask, Row};
 
 /// One line of the stream, or of a recording, which also holds what was asked for beside it.
@@ -136,7 +135,7 @@ pub enum Message {
     /// A recording jumped: what was known is void.
     Rewound,
     /// Something to be said.
-    Said(String, Level),
+    Said(String, Severity),
 }
 
 /// What is to be done.

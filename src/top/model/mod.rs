@@ -19,17 +19,16 @@ use super::keys::Tab;
 use super::lang::word;
 use crate::client::read;
 use crate::config::Top;
-use crate::domain::Brief;
 use crate::domain::snapshot::{Delivery, NoticeRow, StockAlarms, StockLine, StockRow};
 use crate::domain::time::Zone;
-use crate::domain::{Action, Lang, Millis, Role};
+use crate::domain::{Action, Brief, Lang, Millis, Role, Severity};
 use crate::wire::incidents::{IncidentList, ReplayReport};
 use crate::wire::notices::NoticeList;
 use crate::wire::orders::Acted;
 use crate::wire::shop::Info;
 pub use message::{Effect, Fault, Line, Link, Lost, Message};
 
-use alarm::{Alarm, Level};
+use alarm::Alarm;
 use fleet::{Fleet, Instance};
 use spread::Spread;
 use ui::{About, Ui};
@@ -300,7 +299,7 @@ impl Model {
         }
         let found = alarm::judge(self);
         let known = |alarm: &Alarm| self.alarms.iter().any(|known| known.id == alarm.id);
-        if found.iter().any(|alarm| alarm.level == Level::Alarm && !known(alarm)) {
+        if found.iter().any(|alarm| alarm.level == Severity::Alarm && !known(alarm)) {
             effects.push(Effect::Ring);
         }
         self.alarms = found;
@@ -375,7 +374,7 @@ impl Model {
             Ask::Search(text) => {
                 let found = rows(&values);
                 if found.is_empty() {
-                    self.note(format!("{}: {text}", self.lang.say("nothing found", "没有找到")), Level::Warning);
+                    self.note(format!("{}: {text}", self.lang.say("nothing found", "没有找到")), Severity::Warning);
                 }
                 self.keeping(Tab::Orders, |model| model.found = Some(found));
             }
@@ -391,7 +390,7 @@ impl Model {
                 let ReplayReport { verdict, reason, .. } = read(&first).unwrap_or_default();
                 let reason = reason.unwrap_or_default();
                 let what = format!("{id}: {} {}", word(self.lang, &verdict), word(self.lang, &reason));
-                self.note(what, if verdict == "accept" { Level::Warning } else { Level::Alarm });
+                self.note(what, if verdict == "accept" { Severity::Warning } else { Severity::Alarm });
             }
             Ask::Capture(id) => {
                 let text = serde_json::to_string_pretty(&first).unwrap_or_default();
@@ -406,7 +405,7 @@ impl Model {
                     (_, result) => word(self.lang, result),
                 };
                 let what = format!("{}: {result}", self.acted(&ask));
-                self.note(what, Level::Warning);
+                self.note(what, Severity::Warning);
                 effects.push(Effect::Ask(if self.ui.tab == Tab::Notices { Ask::Notices } else { Ask::Review }));
                 self.look_again(&ask, effects);
             }
@@ -458,14 +457,14 @@ impl Model {
             }
             Ask::Search(_) => {
                 self.found = Some(Vec::new());
-                self.note(why, Level::Alarm);
+                self.note(why, Severity::Alarm);
             }
-            _ => self.note(why, Level::Alarm),
+            _ => self.note(why, Severity::Alarm),
         }
     }
 
     /// Says something for a while.
-    pub fn note(&mut self, text: impl Into<String>, level: Level) {
+    pub fn note(&mut self, text: impl Into<String>, level: Severity) {
         self.ui.note = Some((text.into(), level, self.local));
     }
 }

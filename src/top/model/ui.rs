@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::alarm::Level;
 use super::prompt::Prompt;
-use crate::domain::{Action, Lang};
+use crate::domain::{Action, Lang, Severity};
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::{TABS, Tab};
 
@@ -239,7 +238,7 @@ pub struct Ui {
     /// The terminal's columns and rows, where there is one.
     pub size: Option<(u16, u16)>,
     /// What was said last, how bad, when.
-    pub note: Option<(String, Level, u64)>,
+    pub note: Option<(String, Severity, u64)>,
 }
 
 impl Ui {

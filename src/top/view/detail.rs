@@ -7,9 +7,8 @@ use ratatui::widgets::Paragraph;
 use serde_json::Value;
 
 use super::View;
-use crate::domain::Lang;
+use crate::domain::{Lang, Reason};
 use crate::top::labels::{label, told};
-use crate::top::lang;
 use crate::top::model::Model;
 use crate::top::text::{clean, columns, left, wrapped};
 
@@ -94,10 +93,10 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         return;
     };
     let mut value = value.clone();
-    // In the operator's language, where there is one.
-    let reason = value["reason"].as_str();
-    if let Some(advice) = reason.and_then(|reason| lang::advice(view.lang(), reason)) {
-        value["advice"] = Value::from(advice);
+    // The daemon tells its advice in English.
+    let reason = value["reason"].as_str().and_then(Reason::find).filter(|_| view.lang() == Lang::Zh);
+    if let Some(reason) = reason {
+        value["advice"] = Value::from(reason.row().advice.zh);
     }
     let mut pairs = Vec::new();
     // What is to be done comes before what was sent.

@@ -7,7 +7,6 @@ use ratatui::style::Style;
 use super::View;
 use super::table::{self, Cell, Column, List, figure, text};
 use crate::top::keys::Tab;
-use crate::top::lang::word;
 use crate::top::model::Model;
 use crate::top::model::lists::{Failed, sorts};
 use crate::top::theme::Theme;
@@ -28,7 +27,7 @@ fn cells(row: &Failed<'_>, model: &Model, theme: Theme) -> Vec<Cell> {
     vec![
         (model.clock(brief.at), plain),
         (brief.channel.clone(), plain),
-        (word(model.lang, &brief.reason).to_owned(), theme.warn()),
+        (brief.reason.text(model.lang).to_owned(), theme.warn()),
         (brief.address.clone(), plain),
         (brief.number.clone(), theme.dim()),
         (if brief.status == 0 { String::new() } else { brief.status.to_string() }, plain),

@@ -6,9 +6,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::View;
+use crate::domain::Severity;
 use crate::top::keys::{BINDINGS, Place, TABS};
 use crate::top::model::Link;
-use crate::top::model::alarm::Level;
 use crate::top::model::fleet::{Instance, Tally};
 use crate::top::model::ui::Hit;
 use crate::top::text::{clean, columns, lasting, rate};
@@ -126,8 +126,8 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         .enumerate()
         .map(|(at, alarm)| {
             let (mark, style) = match alarm.level {
-                Level::Alarm => ("✗", view.theme.bad()),
-                Level::Warning => ("!", view.theme.warn()),
+                Severity::Alarm => ("✗", view.theme.bad()),
+                Severity::Warning => ("!", view.theme.warn()),
             };
             let more = model.alarms.len().saturating_sub(rows);
             let more = if at + 1 == rows && more > 0 { format!(" +{more}: !") } else { String::new() };
@@ -153,7 +153,7 @@ pub fn foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         return;
     }
     if let Some((text, level, _)) = &ui.note {
-        let style = if *level == Level::Alarm { view.theme.bad() } else { view.theme.accent() };
+        let style = if *level == Severity::Alarm { view.theme.bad() } else { view.theme.accent() };
         frame.render_widget(
             Paragraph::new(Line::styled(format!(" {}", clean(text, width.saturating_sub(2))), style)),
             area,

@@ -6,7 +6,6 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::{View, charts, stock};
-use crate::top::lang::word;
 use crate::top::model::fleet::{CLASSES, Column};
 use crate::top::model::spread::Spread;
 use crate::top::text::{clean, lasting, left, rate, right};
@@ -156,7 +155,7 @@ fn failed_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
                 " {} {} {} {}",
                 view.model.clock(brief.at),
                 clean(&brief.channel, 12),
-                word(view.lang(), &brief.reason),
+                brief.reason.text(view.lang()),
                 clean(&brief.address, 24)
             );
             Line::raw(clean(&text, width))

@@ -6,9 +6,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
 
 use super::View;
-use crate::domain::Action;
+use crate::domain::{Action, Severity};
 use crate::top::keys::{BINDINGS, Place};
-use crate::top::model::alarm::Level;
 use crate::top::model::ui::{Deed, Dialog};
 use crate::top::text::{clean, columns, left};
 
@@ -63,8 +62,8 @@ pub fn alarms(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let mut lines: Vec<Line<'_>> = Vec::new();
     for alarm in &view.model.alarms {
         let style = match alarm.level {
-            Level::Alarm => view.theme.bad(),
-            Level::Warning => view.theme.warn(),
+            Severity::Alarm => view.theme.bad(),
+            Severity::Warning => view.theme.warn(),
         };
         let when = format!("{} → {} ", view.model.clock(alarm.since), alarm.tab.number());
         lines.push(Line::from(vec![

@@ -12,7 +12,7 @@ use super::vectors;
 type Settings = Map<String, Value>;
 
 fn kinds() -> impl Iterator<Item = &'static Kind> {
-    KINDS.iter().filter(|kind| !kind.test_only)
+    KINDS.iter().copied().filter(|kind| !kind.test_only)
 }
 
 fn asked(kind: &Kind) -> impl Iterator<Item = &'static Setting> {

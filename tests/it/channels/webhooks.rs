@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use aws_lc_rs::hmac;
 use data_encoding::{BASE64, HEXLOWER};
 use kamid::channel::{Answer, Asked, Channel, Checkout, Claim, Refund, Refunded, Step};
-use kamid::domain::{Call, Callback, Money, Payment, Rejection, Response};
+use kamid::domain::{Call, Callback, Money, Payment, Reason, Rejection, Response};
 use serde_json::{Value, json};
 
 use super::{asked, channel, now, opened, pairs, question, refunding, said_of, text, vector};
@@ -139,7 +139,7 @@ fn a_delayed_stripe_payment_counts_once_it_came() {
     for step in page["steps"].as_array().unwrap().iter().filter(|step| step["do"] == "notify") {
         let claim = told(pay.as_ref(), &step["request"], now(&page));
         match text(step, "verdict") {
-            "ignore" => assert_eq!(claim, Ok(Claim::Nothing("status_not_paid")), "{step}"),
+            "ignore" => assert_eq!(claim, Ok(Claim::Nothing(Reason::StatusNotPaid)), "{step}"),
             _ => assert!(matches!(claim, Ok(Claim::Paid(_))), "{step}: {claim:?}"),
         }
         seen += 1;
@@ -449,7 +449,7 @@ fn a_signed_stripe_event_is_read_strictly() {
         assert_eq!(said(good, completed, &[(name, value)]), Err(reason), "{name}");
     }
     let unpaid = [("payment_status", json!("no_payment_required"))];
-    assert_eq!(said(good, completed, &unpaid), Ok(Claim::Nothing("status_not_paid")));
+    assert_eq!(said(good, completed, &unpaid), Ok(Claim::Nothing(Reason::StatusNotPaid)));
     for (kind, word) in [
         ("checkout.session.expired", "status_not_paid"),
         ("checkout.session.async_payment_failed", "status_not_paid"),
@@ -457,7 +457,7 @@ fn a_signed_stripe_event_is_read_strictly() {
         ("refund.created", "refund_notice"),
         ("payment_intent.succeeded", "event_not_handled"),
     ] {
-        assert_eq!(said(good, kind, &[]), Ok(Claim::Nothing(word)), "{kind}");
+        assert_eq!(said(good, kind, &[]), Ok(Claim::Nothing(Reason::parse(word))), "{kind}");
     }
 }
 
@@ -488,7 +488,7 @@ fn a_signed_coinbase_event_counts_what_came() {
     assert_eq!(only(json!({})), Err(Rejection::Malformed));
     // Before the chain has confirmed: only for who asked for it.
     let early = json!([came("PENDING", "10.00", "USD")]);
-    assert_eq!(said(&[confirmed], pending, early.clone()), Ok(Claim::Nothing("status_not_paid")));
+    assert_eq!(said(&[confirmed], pending, early.clone()), Ok(Claim::Nothing(Reason::StatusNotPaid)));
     assert_eq!(said(&[confirmed, pending], pending, early), paid(1000, "USD"));
-    assert_eq!(said(&[confirmed], "invoice:paid", json!([])), Ok(Claim::Nothing("event_not_handled")));
+    assert_eq!(said(&[confirmed], "invoice:paid", json!([])), Ok(Claim::Nothing(Reason::EventNotHandled)));
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::BufReader;
 
-use kamid::cli::parts::Parts;
+use kamid::cli::parts::FileParts;
 use kamid::shop::sheet::is_heading;
 use kamid::shop::{ImportReport, Reading, read_lines};
 
@@ -14,7 +14,7 @@ const MOST: usize = 24;
 
 /// What an import of the file comes to, with parts of so many bytes, and the keys in their order.
 fn imported(file: &[u8], part_bytes: usize) -> (ImportReport, Vec<String>) {
-    let mut parts = Parts::new(Box::new(BufReader::new(std::io::Cursor::new(file.to_vec()))), part_bytes);
+    let mut parts = FileParts::new(Box::new(BufReader::new(std::io::Cursor::new(file.to_vec()))), part_bytes);
     let (mut total, mut keys) = (ImportReport::default(), Vec::new());
     let (mut known, mut read) = (HashSet::new(), 0);
     while let Some(part) = parts.part().unwrap() {

@@ -1,6 +1,6 @@
 //! Short texts: ids, amounts, currencies. What is read is written the same, and nothing else is read.
 
-use kamid::domain::ids::{Attempt, OrderId, PaymentNo};
+use kamid::domain::ids::{AttemptNo, OrderId, PaymentNo};
 use kamid::domain::payment::Due;
 use kamid::domain::text::{masked, printable};
 use kamid::domain::{Currency, Money, ProductId, Slot};
@@ -14,7 +14,7 @@ fn ids(bytes: &[u8]) {
     assert!(Slot::of_number(&text).index() < 64 && Slot::of_product(&text).index() < 64);
     let order = text.parse::<OrderId>();
     assert_eq!(order.is_ok(), ours(20));
-    assert_eq!(text.parse::<Attempt>().is_ok(), ours(2));
+    assert_eq!(text.parse::<AttemptNo>().is_ok(), ours(2));
     if let Ok(order) = order {
         assert!(order.as_str() == text && order.slot() == Slot::of_number(&text));
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use kamid::client::Client;
-use kamid::hammer::{self, Load, Mix, Pace, Schedule, Shape, Stats, Target, Wish};
+use kamid::hammer::{self, Arrivals, Load, Mix, Prepared, RunOptions, Schedule, Shape, Stats};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -21,13 +21,13 @@ use crate::support::shop::{CHANNEL, Daemon, channels};
 fn load(rate: f64, seconds: f64, mix: &str, connections: usize) -> Load {
     let schedule = Schedule { shape: Shape::Steady, rate, lasts: Duration::from_secs_f64(seconds), seed: 11 };
     let visits = mix.parse::<Mix>().unwrap().visits(schedule.count() as usize, 11);
-    Load { visits, pace: Pace::Open(schedule), connections, think: Duration::from_millis(100), seed: 11 }
+    Load { visits, pace: Arrivals::Open(schedule), connections, think: Duration::from_millis(100), seed: 11 }
 }
 
-async fn prepared(shop: &Daemon, load: &Load) -> Target {
+async fn prepared(shop: &Daemon, load: &Load) -> Prepared {
     let client = Client::find(&shop.data, None, None).unwrap();
-    let wish = Wish { channel: Some("pay".to_owned()), quantity: 2, seed: 11, ..Wish::default() };
-    Target::prepare(client, &channels(CHANNEL, &shop.data), &wish, &load.visits, &|_, _, _| {}).await.unwrap()
+    let wish = RunOptions { channel: Some("pay".to_owned()), quantity: 2, seed: 11, ..RunOptions::default() };
+    Prepared::prepare(client, &channels(CHANNEL, &shop.data), &wish, &load.visits, &|_, _, _| {}).await.unwrap()
 }
 
 /// Answers every callback with success: nine of ten after three tenths of a second, one after nine.
@@ -162,7 +162,7 @@ async fn its_audit_finds_what_was_taken_away_behind_the_shops_back() {
         .heard
         .iter()
         .filter(|(ticket, heard)| {
-            load.visits[ticket.visit as usize] == hammer::Kind::Paid && heard[0] == hammer::stats::Heard::Success
+            load.visits[ticket.visit as usize] == hammer::VisitKind::Paid && heard[0] == hammer::stats::Ending::Success
         })
         .map(|(ticket, _)| ticket.visit)
         .collect();

@@ -10,7 +10,7 @@ const FAR: u64 = 1 << 53;
 
 fn rule(bench: &Bench, of: u8, group: &str, weight: u64) -> Rule {
     Rule {
-        name: bench.store.names.hashed("count", [of; 16]),
+        name: bench.store.count_of([of; 16]),
         group: group.to_owned(),
         weight,
         most: 5,
@@ -82,7 +82,7 @@ async fn what_is_over_counts_no_more_a_hundred_a_call() {
     // Beside them one that stays, so that the whole count does not go at once.
     let stays = Rule { until: now + EXPIRES_MS, ..short.clone() };
     assert_eq!(count(&bench, bench.id(), &stays).await, Counted::Done(251));
-    let (keys, now) = ([short.name.clone(), kamid::store::Names::ends(&short.name)], (short.until + 1).to_string());
+    let (keys, now) = ([short.name.as_str().to_owned(), short.name.ends()], (short.until + 1).to_string());
     let id = bench.id();
     let args = bytes(&[&now, id.as_str(), "game", "9", "99999999999999", "9", "10", "0"]);
     assert_eq!(bench.raw(&script::COUNT, &keys, &args).await.unwrap(), "more");
@@ -113,42 +113,43 @@ async fn a_count_ends_by_itself_and_an_id_that_is_over_counts_anew() {
 async fn a_count_that_fails_has_written_nothing() {
     let bench = Bench::new(Take::Order, 0).await;
     let rule = rule(&bench, 1, "game", 4);
-    let ends = kamid::store::Names::ends(&rule.name);
+    let (name, ends) = (rule.name.as_str().to_owned(), rule.name.ends());
     assert_eq!(count(&bench, bench.id(), &rule).await, Counted::Done(4));
     let id = bench.id();
-    fails_whole!(bench, [rule.name.clone(), ends.clone()], bench.store.count(id, std::slice::from_ref(&rule)));
-    fails_whole!(bench, [rule.name.clone()], bench.store.uncount(&[(rule.name.clone(), id)]));
+    fails_whole!(bench, [name.clone(), ends.clone()], bench.store.count(id, std::slice::from_ref(&rule)));
+    fails_whole!(bench, [name.clone()], bench.store.uncount(&[(rule.name.clone(), id)]));
     assert_eq!(count(&bench, id, &rule).await, Counted::Done(8));
 }
 
 #[tokio::test]
 async fn an_order_says_what_it_counts_in_either_form() {
     let bench = Bench::new(Take::Order, 5).await;
-    let (unpaid, bought) = (["k1:{01}:count:a".to_owned()], ["k1:{02}:count:b".to_owned()]);
+    let (unpaid, bought) = ([bench.store.count_of([1; 16])], [bench.store.count_of([2; 16])]);
     let id = bench.id();
     let draft = NewOrder { unpaid: &unpaid, bought: &bought, ..bench.draft(id, 2) };
     assert_eq!(bench.store.reserve(&draft).await.unwrap(), Reserved::Created);
     let old = bench.order(2).await;
     let mut link = bench.link.clone();
     let name = bench.store.names.order(old);
-    let fields = ["caps", "k1:{03}:quota:c k1:{04}:quota:d", "quotas", "k1:{05}:quota:e"];
+    let [c, d, e] = [3, 4, 5].map(|hash| bench.store.names.quota([hash; 16]));
+    let fields = ["caps", &format!("{c} {d}"), "quotas", &e];
     redis::cmd("HSET").arg(&name).arg(&fields).exec_async(&mut link).await.unwrap();
     let limits = bench.store.limits_of(&[id, old, bench.id()]).await.unwrap();
     assert_eq!(
         (&limits[0].unpaid[..], &limits[0].bought[..], &limits[0].old),
         (&unpaid[..], &bought[..], &[vec![], vec![]])
     );
-    let member = |slot: &str, hash: &str, weight| (format!("k1:{{{slot}}}:quota:{hash}"), format!("{old}|{weight}"));
-    assert_eq!(limits[1].old, [vec![member("03", "c", 1), member("04", "d", 1)], vec![member("05", "e", 2)]]);
+    let member = |set: &String, weight| (set.clone(), format!("{old}|{weight}"));
+    assert_eq!(limits[1].old, [vec![member(&c, 1), member(&d, 1)], vec![member(&e, 2)]]);
     assert_eq!(limits[2], OrderLimits::default());
     // Such a set is given back to, and read, as it was written.
-    for (set, by) in [("k1:{05}:quota:e", old), ("k1:{05}:quota:e", id)] {
+    for (set, by) in [(&e, old), (&e, id)] {
         let until = bench.store.now() + EXPIRES_MS;
         redis::cmd("ZADD").arg(set).arg(until).arg(format!("{by}|2")).exec_async(&mut link).await.unwrap();
     }
-    assert_eq!(bench.store.counted_old("k1:{05}:quota:e").await.unwrap(), 4);
+    assert_eq!(bench.store.counted_old([5; 16]).await.unwrap(), 4);
     bench.store.uncount_old(&limits[1].old[1]).await.unwrap();
-    assert_eq!(bench.store.counted_old("k1:{05}:quota:e").await.unwrap(), 2);
+    assert_eq!(bench.store.counted_old([5; 16]).await.unwrap(), 2);
     let expires = bench.read(old).await.expires;
     assert_eq!(bench.store.release(old, expires, EXPIRES_MS, "").await.unwrap(), Released::Expired);
     assert_eq!(bench.store.states(&[id, old]).await.unwrap(), [Some(OrderState::Pending), Some(OrderState::Expired)]);

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kamid::domain::{
-    Attempt, Due, News, NewsId, Notice, NoticeId, NoticeState, Opened, OrderState, Payment, PaymentState, Take,
+    AttemptNo, Due, News, NewsId, Notice, NoticeId, NoticeState, Opened, OrderState, Payment, PaymentState, Take, Trade,
 };
 use kamid::store::script;
 use kamid::store::{
-    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Once, Released, Reserved, ReviewItem, Reviewed,
+    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Released, Repeat, Reserved, ReviewItem, Reviewed,
 };
 
+use crate::support::cluster;
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, TestRedis, cny, payment, product};
 
 /// Commands that only read: the only ones before `-- Write.`.
@@ -36,8 +37,20 @@ fn files(folder: &str) -> BTreeMap<String, String> {
 
 /// Which part of a header a line belongs to.
 fn part(line: &str) -> usize {
-    let starts = ["-- KEYS[", "-- ARGV[", "-- returns "];
+    let starts = ["-- KEYS[", "-- ARGV[", "-- include ", "-- returns "];
     starts.iter().position(|start| line.starts_with(start)).map_or(0, |at| at + 1)
+}
+
+/// The lines of a script's header, and its code.
+fn header_and_code(text: &str) -> (Vec<&str>, String) {
+    let header: Vec<&str> = text.lines().skip(1).take_while(|line| line.starts_with("--")).collect();
+    let code = text.lines().skip(1 + header.len()).collect::<Vec<_>>().join("\n");
+    (header, code)
+}
+
+/// Whether a text names that word by itself.
+fn names(code: &str, word: &str) -> bool {
+    code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|part| part == word)
 }
 
 #[test]
@@ -45,14 +58,12 @@ fn every_script_opens_with_its_contract() {
     for (name, text) in files("lua") {
         let shebang = text.lines().next().unwrap_or_default();
         assert!(shebang == "#!lua" || shebang.starts_with("#!lua flags="), "{name}: {shebang}");
-        let header: Vec<&str> = text.lines().skip(1).take_while(|line| line.starts_with("--")).collect();
+        let (header, code) = header_and_code(&text);
         let parts: Vec<usize> = header.iter().map(|line| part(line)).collect();
-        assert!(parts.is_sorted(), "{name}: purpose, KEYS, ARGV, returns");
-        assert_eq!((parts.first(), parts.last()), (Some(&0), Some(&3)), "{name}: purpose first, replies last");
-        assert_eq!(parts.iter().filter(|part| **part == 3).count(), 1, "{name}: one line of replies");
-        let code: Vec<&str> = text.lines().skip(1 + header.len()).collect();
-        assert_eq!(code.iter().filter(|line| **line == "-- Write.").count(), 1, "{name}: one marker");
-        let code = code.join("\n");
+        assert!(parts.is_sorted(), "{name}: purpose, KEYS, ARGV, include, returns");
+        assert_eq!((parts.first(), parts.last()), (Some(&0), Some(&4)), "{name}: purpose first, replies last");
+        assert!(parts.iter().filter(|part| **part == 3).count() < 2, "{name}: one line of includes");
+        assert_eq!(code.lines().filter(|line| *line == "-- Write.").count(), 1, "{name}: one marker");
         for (at, word) in [(1, "KEYS"), (2, "ARGV")] {
             let lines: Vec<&&str> = header.iter().filter(|line| part(line) == at).collect();
             for (n, line) in (1..).zip(&lines) {
@@ -61,11 +72,48 @@ fn every_script_opens_with_its_contract() {
             }
             let undeclared = (lines.len() + 1..30).find(|n| code.contains(&format!("{word}[{n}]")));
             assert_eq!(undeclared, None, "{name}: an undeclared {word}");
+            // The last, or the last few, may stand for many: then they are read by a place that is counted.
+            let by_number = |rest: &str| {
+                let place = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(place, _)| place);
+                place.is_some_and(|place| place.parse::<usize>().is_ok())
+            };
+            let counted = code.match_indices(word).any(|(at, _)| !by_number(&code[at + word.len()..]));
+            let named = lines.len() - usize::from(counted && !lines.is_empty());
+            let its_name = |n: usize| lines[n - 1].split_whitespace().nth(2).is_some_and(|name| names(&code, name));
+            let unread = (1..=named).find(|n| !(code.contains(&format!("{word}[{n}]")) || counted && its_name(*n)));
+            assert_eq!(unread, None, "{name}: {word} that nobody reads");
         }
-        let returns = header.last().and_then(|line| line.strip_prefix("-- returns ")).unwrap_or_default();
-        let tags = returns.split('|').filter_map(|reply| reply.split_whitespace().next());
-        for tag in tags.filter(|tag| !tag.starts_with('(')) {
-            assert!(code.contains(&format!("'{tag}'")), "{name} never replies {tag}");
+        let locals = code.lines().filter_map(|line| line.trim().strip_prefix("local ")?.split_once(" = "));
+        for local in locals.flat_map(|(names, _)| names.split(", ")).filter(|local| *local != "_") {
+            let used =
+                code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|part| *part == local).count();
+            assert!(used > 1, "{name}: {local} is used by nobody");
+        }
+    }
+}
+
+/// What a script includes is what it calls of it, and what it says to reply is what its row holds, no less and no more.
+#[test]
+fn includes_and_replies_are_what_the_headers_say() {
+    let calls = [("draw", &["names", "free", "take", "give"][..]), ("look", &["look"])];
+    for (name, text) in files("lua") {
+        let (header, code) = header_and_code(&text);
+        let says = |start: &str| header.iter().filter_map(|line| line.strip_prefix(start)).collect::<Vec<_>>();
+        let script = script::all().into_iter().find(|script| script.name == name).expect("a row");
+        let included: Vec<&str> = says("-- include ").first().map_or(Vec::new(), |names| names.split(' ').collect());
+        assert_eq!(script.draws, included.contains(&"place"), "{name}");
+        for (include, functions) in calls {
+            let called =
+                functions.iter().any(|function| names(&code, function) && code.contains(&format!("{function}(")));
+            assert_eq!(included.contains(&include), called, "{name}: include {include}");
+        }
+        let words: Vec<&str> = says("-- returns ").iter().filter_map(|reply| reply.split(' ').next()).collect();
+        assert_eq!(words, script.words, "{name}: its replies and its row");
+        for word in words {
+            assert!(code.contains(&format!("'{word}'")), "{name} never replies {word}");
+        }
+        for reply in code.split("return {'").skip(1).filter_map(|rest| rest.split('\'').next()) {
+            assert!(script.words.contains(&reply), "{name} replies {reply}, which it does not declare");
         }
     }
 }
@@ -105,6 +153,18 @@ async fn every_file_is_compiled_in_and_loads() {
         let loaded: redis::RedisResult<String> = script.load().query_async(&mut link).await;
         assert!(loaded.is_ok(), "{}: {loaded:?}", script.name);
     }
+}
+
+/// The whole suite once more, against servers that refuse what is not of one slot.
+#[test]
+fn all_of_it_holds_on_a_cluster_of_one_node() {
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["lua::", "--skip", "all_of_it_holds", "--test-threads", "4"]).env(cluster::ASKED, "1");
+    let done = again.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    let count = said.lines().filter(|line| line.starts_with("test lua::") && line.ends_with("ok")).count();
+    assert!(count > 40, "{count} tests ran: {said}");
 }
 
 #[tokio::test]
@@ -225,7 +285,7 @@ async fn forget_takes_expired_orders_alone() {
 async fn attempt_adds_a_way_to_pay_while_the_order_is_open() {
     let bench = Bench::new(Take::Order, 3).await;
     let (id, paid, late) = (bench.order(1).await, bench.paid(1, 0).await, bench.id());
-    let (second, due) = (Attempt::number(2), Due { channel: CHANNEL.to_owned(), amount: cny(PRICE) });
+    let (second, due) = (AttemptNo::number(2), Due { channel: CHANNEL.to_owned(), amount: cny(PRICE) });
     twice!(bench, bench.store.attempt(id, second, &due), Some(true), None);
     assert_eq!(bench.read(id).await.attempts.len(), 2);
     twice!(bench, bench.store.attempt(paid, second, &due), Some(false), Some(false));
@@ -315,12 +375,12 @@ async fn a_refund_of_a_payment_marks_the_order_only_while_that_one_stands_for_it
     assert_eq!(bench.settle(&payment(id, "W", cny(PRICE - 1))).await.unwrap(), "held amount_mismatch");
     assert_eq!(bench.settle(&payment(id, "R", cny(PRICE))).await.unwrap(), "delivered");
     let order = bench.read(id).await;
-    twice!(bench, bench.store.refund(&order, Some(&format!("{CHANNEL}|W")), ""), wrong("extra"), wrong("extra"));
-    twice!(bench, bench.store.refund(&order, Some(&format!("{CHANNEL}|X")), ""), wrong("missing"), wrong("missing"));
+    twice!(bench, bench.store.refund(&order, Some(&Trade::new(CHANNEL, "W")), ""), wrong("extra"), wrong("extra"));
+    twice!(bench, bench.store.refund(&order, Some(&Trade::new(CHANNEL, "X")), ""), wrong("missing"), wrong("missing"));
     assert_eq!((bench.state(id).await, bench.read(id).await.keys.len()), (OrderState::Delivered, 1));
     twice!(
         bench,
-        bench.store.refund(&order, Some(&format!("{CHANNEL}|R")), ""),
+        bench.store.refund(&order, Some(&Trade::new(CHANNEL, "R")), ""),
         Reviewed::Refunded(1),
         wrong("refunded")
     );
@@ -345,8 +405,8 @@ async fn open_binds_an_attempt_to_what_its_payment_must_name_again() {
     let bench = Bench::new(Take::Order, 3).await;
     let id = bench.order(1).await;
     let opened = Opened { reference: "cs_1".to_owned(), step: "{}".to_owned() };
-    twice!(bench, bench.store.open(id, Attempt::FIRST, &opened), true, true);
-    assert_eq!(bench.read(id).await.opening(Attempt::FIRST), Some(&opened));
+    twice!(bench, bench.store.open(id, AttemptNo::FIRST, &opened), true, true);
+    assert_eq!(bench.read(id).await.opening(AttemptNo::FIRST), Some(&opened));
     let paid = |trade_no, reference: Option<&str>| Payment {
         reference: reference.map(str::to_owned),
         ..payment(id, trade_no, cny(PRICE))
@@ -355,9 +415,9 @@ async fn open_binds_an_attempt_to_what_its_payment_must_name_again() {
     assert_eq!(bench.settle(&paid("T2", Some("cs_1"))).await.unwrap(), "delivered");
     // One that names nothing is bound by its number alone.
     let other = bench.order(1).await;
-    assert!(bench.store.open(other, Attempt::FIRST, &opened).await.unwrap());
+    assert!(bench.store.open(other, AttemptNo::FIRST, &opened).await.unwrap());
     assert_eq!(bench.settle(&payment(other, "T3", cny(PRICE))).await.unwrap(), "delivered");
-    twice!(bench, bench.store.open(other, Attempt::FIRST, &opened), false, false);
+    twice!(bench, bench.store.open(other, AttemptNo::FIRST, &opened), false, false);
 }
 
 #[tokio::test]
@@ -370,7 +430,7 @@ async fn payment_finishes_an_extra_payment_once() {
     let finish = async |item: &ReviewItem, how| bench.store.finish_payment(item, how).await;
     twice!(bench, finish(&item, Finish::Refunded), Finished::Done, state("refunded", "01"));
     assert!(bench.lane().await.is_empty());
-    let missing = ReviewItem { payment: format!("{CHANNEL}|T3"), ..item };
+    let missing = ReviewItem { payment: Some(Trade::new(CHANNEL, "T3")), ..item };
     twice!(bench, finish(&missing, Finish::Refunded), state("missing", ""), state("missing", ""));
 }
 
@@ -461,16 +521,16 @@ async fn void_and_restore_leave_reserved_keys_alone() {
 #[tokio::test]
 async fn catalog_and_once_take_the_first() {
     let bench = Bench::new(Take::Order, 0).await;
-    let (store, n) = (&bench.store, bench.store.names);
+    let store = &bench.store;
     twice!(bench, store.save_product(&bench.product), true, false);
     assert_eq!(store.versions().await.unwrap(), (1, 1));
 
-    let name = n.hashed("idem", [2; 16]);
-    twice!(bench, store.once(&name, "body", EXPIRES_MS), Once::Run, Once::Running);
-    twice!(bench, store.once(&name, "else", EXPIRES_MS), Once::Other, Once::Other);
-    store.once_done(&name, Some("answer"), EXPIRES_MS).await.unwrap();
-    let done = || Once::Done("answer".to_owned());
-    twice!(bench, store.once(&name, "body", EXPIRES_MS), done(), done());
+    let key = [2; 16];
+    twice!(bench, store.once(key, "body", EXPIRES_MS), Repeat::Run, Repeat::Running);
+    twice!(bench, store.once(key, "else", EXPIRES_MS), Repeat::Other, Repeat::Other);
+    store.once_done(key, Some("answer"), EXPIRES_MS).await.unwrap();
+    let done = || Repeat::Done("answer".to_owned());
+    twice!(bench, store.once(key, "body", EXPIRES_MS), done(), done());
 }
 
 #[tokio::test]

@@ -34,9 +34,9 @@ async fn payment_takes_an_orphan_for_one_order_and_gives_it_back_whole() {
 #[tokio::test]
 async fn a_trade_number_moves_only_from_where_it_was_seen() {
     let bench = Bench::new(Take::Order, 0).await;
-    let (store, name) = (&bench.store, bench.store.names.hashed("trade", [3; 16]));
-    twice!(bench, store.move_trade(&name, None, "A"), true, true);
-    twice!(bench, store.move_trade(&name, None, "B"), false, false);
-    twice!(bench, store.move_trade(&name, Some("A"), "B"), true, true);
-    assert_eq!(store.trade_holders(std::slice::from_ref(&name)).await.unwrap(), [Some("B".to_owned())]);
+    let (store, trade) = (&bench.store, [3; 16]);
+    twice!(bench, store.move_trade(trade, None, "A"), true, true);
+    twice!(bench, store.move_trade(trade, None, "B"), false, false);
+    twice!(bench, store.move_trade(trade, Some("A"), "B"), true, true);
+    assert_eq!(store.trade_holders(&[trade]).await.unwrap(), [Some("B".to_owned())]);
 }

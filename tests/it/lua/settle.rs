@@ -1,8 +1,9 @@
 //! `settle.lua`: one payment, several together, and what comes of each.
 
-use kamid::domain::{Account, Accounts, Attempt, Money, Opened, OrderState, Payment, PaymentState, Take};
-use kamid::store::{Finish, Finished, Reserved, script};
+use kamid::domain::{Account, Accounts, AttemptNo, Money, Opened, OrderState, Payment, PaymentState, Take};
+use kamid::store::{EventKind, Finish, Finished, Reserved, script};
 
+use crate::support::cluster;
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, cny, payment};
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn settle_learns_the_gateways_number_of_a_payment() {
     let (late, other) = (bench.order(1).await, "another way");
     bench
         .store
-        .open(late, Attempt::FIRST, &Opened { reference: "the way".to_owned(), step: String::new() })
+        .open(late, AttemptNo::FIRST, &Opened { reference: "the way".to_owned(), step: String::new() })
         .await
         .unwrap();
     let early = Payment { reference: Some(other.to_owned()), ..payment(late, "T9", cny(PRICE)) };
@@ -247,7 +248,8 @@ async fn crowd(bench: &Bench, seed: u64) -> Vec<Payment> {
 
 #[tokio::test]
 async fn payments_settled_together_come_to_what_they_come_to_one_by_one() {
-    for seed in 0..24 {
+    // A cluster takes seconds to start.
+    for seed in 0..if cluster::asked() { 2 } else { 24 } {
         let take = if seed % 2 == 0 { Take::Order } else { Take::Payment };
         let (one, all) = (Bench::new(take, 0).await, Bench::new(take, 0).await);
         let (singly, payments) = (crowd(&one, seed).await, crowd(&all, seed).await);
@@ -268,7 +270,7 @@ async fn payments_settled_together_come_to_what_they_come_to_one_by_one() {
                 end.push(order.map(|order| (order.state, order.reserved, order.keys.len(), order.quantity)));
             }
             ends.push(end);
-            let mut kinds: Vec<String> =
+            let mut kinds: Vec<EventKind> =
                 bench.store.recent(1000).await.unwrap().into_iter().map(|event| event.kind).collect();
             kinds.sort();
             events.push(kinds);

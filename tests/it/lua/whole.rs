@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use kamid::domain::{Attempt, Due, NewsId, Notice, NoticeId, Opened, Take};
+use kamid::domain::{AttemptNo, Due, NewsId, Notice, NoticeId, Opened, Take};
 use kamid::store::{Finish, Rule, script};
 
 use super::{bytes, files};
@@ -92,9 +92,9 @@ async fn of_payments(tried: &mut BTreeSet<&'static str>) {
     let (ordered, open) = (bench.draft(bench.id(), 1), bench.order(2).await);
     whole!(bench, tried, "reserve", bench.store.reserve(&ordered));
     let due = Due { channel: CHANNEL.to_owned(), amount: cny(PRICE) };
-    whole!(bench, tried, "attempt", bench.store.attempt(open, Attempt::number(2), &due));
+    whole!(bench, tried, "attempt", bench.store.attempt(open, AttemptNo::number(2), &due));
     let opened = Opened { reference: "cs_1".to_owned(), step: "{}".to_owned() };
-    whole!(bench, tried, "open", bench.store.open(ordered.id, Attempt::FIRST, &opened));
+    whole!(bench, tried, "open", bench.store.open(ordered.id, AttemptNo::FIRST, &opened));
     let unknown = payment(bench.id(), "T0", cny(PRICE));
     whole!(bench, tried, "settle", bench.settle(&unknown));
     whole!(bench, tried, "settle", bench.settle(&payment(open, "T1", cny(PRICE))));
@@ -154,7 +154,7 @@ async fn of_the_rest(tried: &mut BTreeSet<&'static str>) {
     let bench = Bench::new(Take::Order, 1).await;
     let (store, n) = (&bench.store, bench.store.names);
     whole!(bench, tried, "catalog", store.save_product(&bench.product));
-    let (name, id) = (n.hashed("count", [1; 16]), bench.id());
+    let (name, id) = (n.count([1; 16]), bench.id());
     let rule = Rule {
         name: name.clone(),
         group: "game".to_owned(),
@@ -172,10 +172,8 @@ async fn of_the_rest(tried: &mut BTreeSet<&'static str>) {
     store.release(late, expires, EXPIRES_MS, "").await.unwrap();
     store.keep(&[(late, expires)], 0).await.unwrap();
     whole!(bench, tried, "forget", store.forget(late));
-    let trade = n.hashed("trade", [3; 16]);
-    whole!(bench, tried, "trade", store.move_trade(&trade, None, "A"));
-    let once = n.hashed("idem", [2; 16]);
-    whole!(bench, tried, "once", store.once(&once, "body", EXPIRES_MS));
+    whole!(bench, tried, "trade", store.move_trade([3; 16], None, "A"));
+    whole!(bench, tried, "once", store.once([2; 16], "body", EXPIRES_MS));
     let (buyer, notice) = (NoticeId::Buyer(bench.paid(1, 0).await), Notice::new(5, false));
     whole!(bench, tried, "notice", store.set_notice(&buyer, &notice, 10, true, None));
     let news: NewsId = "order.delivered:hook:07MIBQ3K2XZ0A1B2C001".parse().unwrap();

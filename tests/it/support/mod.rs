@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod channel;
+pub mod cluster;
 pub mod coins;
 pub mod delivery;
 pub mod gateway;

@@ -1,11 +1,12 @@
 //! A TCP proxy between a daemon and its Redis that breaks the line on purpose.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// What the line does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Line {
     OneWay,
     /// Passes everything on this much later.
     Slow(Duration),
+    /// Holds back what is sent with that text in it until the line is another: see [`Proxy::holds`].
+    HeldAt(&'static str),
 }
 
 /// A running proxy; ends with the runtime it was started on.
@@ -32,6 +35,8 @@ pub struct Proxy {
     forsaken: watch::Sender<u32>,
     /// How far Redis' clock seems to be ahead, in seconds.
     ahead: watch::Sender<i64>,
+    /// Told of what is held back.
+    held: Arc<Notify>,
 }
 
 impl Proxy {
@@ -41,9 +46,12 @@ impl Proxy {
         let (line, of) = watch::channel(Line::Whole);
         let (forsaken, times) = watch::channel(0);
         let (ahead, seconds) = watch::channel(0);
+        let held = Arc::<Notify>::default();
+        let holds = Arc::clone(&held);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (of, mut times, seconds) = (of.clone(), times.clone(), seconds.clone());
+                let holds = Arc::clone(&holds);
                 times.mark_unchanged();
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
@@ -51,7 +59,7 @@ impl Proxy {
                     let (from_server, to_server) = server.into_split();
                     // Either direction's end ends both.
                     tokio::select! {
-                        () = there(from_client, to_server, of.clone()) => {}
+                        () = there(from_client, to_server, of.clone(), &holds) => {}
                         () = back(from_server, to_client, of, seconds) => {}
                         // Both ends are held, and nothing passes.
                         _ = times.changed() => std::future::pending().await,
@@ -59,7 +67,7 @@ impl Proxy {
                 });
             }
         });
-        Self { port, line, forsaken, ahead }
+        Self { port, line, forsaken, ahead, held }
     }
 
     /// Every connection that is open now goes silent, for good.
@@ -72,18 +80,29 @@ impl Proxy {
         self.ahead.send_replace(seconds);
     }
 
+    /// Returns once something is held back.
+    pub async fn holds(&self) {
+        self.held.notified().await;
+    }
+
     pub fn set(&self, line: Line) {
         self.line.send(line).unwrap();
     }
 }
 
-async fn there(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: watch::Receiver<Line>) {
+async fn there(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut of: watch::Receiver<Line>, held: &Notify) {
     let mut buffer = vec![0u8; 65_536];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let line = *line.borrow();
+        let line = *of.borrow();
         match line {
             Line::CutBeforeSend => return,
             Line::Slow(time) => tokio::time::sleep(time).await,
+            Line::HeldAt(text) if buffer[..read].windows(text.len()).any(|part| part == text.as_bytes()) => {
+                held.notify_one();
+                if of.wait_for(|now| *now != line).await.is_err() {
+                    return;
+                }
+            }
             _ => {}
         }
         if to.write_all(&buffer[..read]).await.is_err() {
@@ -127,7 +146,7 @@ async fn back(
                 tokio::time::sleep(time).await;
                 &buffer[..read]
             }
-            Line::Whole | Line::CutBeforeSend | Line::OneWay => &buffer[..read],
+            Line::Whole | Line::CutBeforeSend | Line::OneWay | Line::HeldAt(_) => &buffer[..read],
         };
         if to.write_all(part).await.is_err() || line == Line::CutMidReply {
             return;

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::cluster;
 use kamid::config::{Durability, StoreConfig, StoreUrl};
 use kamid::domain::{
-    Attempt, Currency, Millis, Money, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Product, ProductId,
+    AttemptNo, Currency, Millis, Money, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Product, ProductId,
     Slot, Stock, Take,
 };
 use kamid::settings::Secret;
@@ -39,6 +40,8 @@ pub struct TestRedis {
     program: PathBuf,
     folder: TempDir,
     socket: PathBuf,
+    /// Where it is reached instead.
+    front: Option<PathBuf>,
     settings: Vec<String>,
     child: Child,
 }
@@ -46,7 +49,13 @@ pub struct TestRedis {
 impl TestRedis {
     /// Starts one and waits until it answers.
     pub fn start() -> Self {
-        Self::with(|_| Vec::new())
+        if !cluster::asked() {
+            return Self::with(|_| Vec::new());
+        }
+        let mut redis = Self::with(|_| cluster::settings());
+        cluster::settle(&redis);
+        redis.front = Some(cluster::disguised(&redis.socket));
+        redis
     }
 
     /// Starts one with these further settings, which may name files in its folder.
@@ -61,7 +70,7 @@ impl TestRedis {
         let socket = folder.path().join("redis.sock");
         let settings = settings(folder.path());
         let child = spawn(program, folder.path(), &socket, &settings);
-        Self { program: program.to_owned(), folder, socket, settings, child }
+        Self { program: program.to_owned(), folder, socket, front: None, settings, child }
     }
 
     /// Its folder.
@@ -78,7 +87,7 @@ impl TestRedis {
 
     /// Where it listens.
     pub fn socket(&self) -> &Path {
-        &self.socket
+        self.front.as_deref().unwrap_or(&self.socket)
     }
 
     /// Its process.
@@ -93,8 +102,13 @@ impl TestRedis {
 
     /// A store on it, in test mode.
     pub async fn store(&self) -> Store {
+        Self::store_at(self.url()).await
+    }
+
+    /// The same, reached otherwise.
+    pub async fn store_at(url: String) -> Store {
         let config = StoreConfig {
-            url: StoreUrl::Remote(Secret::new(self.url())),
+            url: StoreUrl::Remote(Secret::new(url)),
             redis_server: "redis-server".to_owned(),
             memory_mb: 0,
             durability: Durability::Strict,
@@ -125,6 +139,9 @@ impl TestRedis {
     pub fn restart(&mut self) {
         self.kill();
         self.child = spawn(&self.program, self.folder.path(), &self.socket, &self.settings);
+        if self.front.is_some() {
+            cluster::settle(self);
+        }
     }
 }
 
@@ -274,7 +291,7 @@ pub fn draft<'a>(product: &'a Product, contact: &'a Sealed, id: OrderId, quantit
         product,
         quantity,
         amount: cny(PRICE * i64::from(quantity)),
-        attempt: Attempt::FIRST,
+        attempt: AttemptNo::FIRST,
         channel: CHANNEL,
         contact,
         created: now,
@@ -287,7 +304,7 @@ pub fn draft<'a>(product: &'a Product, contact: &'a Sealed, id: OrderId, quantit
 /// A payment of an order's first attempt.
 pub fn payment(id: OrderId, trade_no: &str, paid: Money) -> Payment {
     Payment {
-        number: PaymentNo { order: id, attempt: Attempt::FIRST }.to_string(),
+        number: PaymentNo { order: id, attempt: AttemptNo::FIRST }.to_string(),
         trade_no: trade_no.to_owned(),
         paid,
         channel: CHANNEL.to_owned(),
@@ -315,6 +332,12 @@ pub fn reviewed(done: Reviewed) -> String {
         Reviewed::Refunded(burned) => format!("refunded {burned}"),
         Reviewed::WrongState(state) => format!("it is {state}"),
     }
+}
+
+/// Where what stood under a name waits, in the same slot.
+fn aside(name: &str) -> String {
+    let tag = name.find('{').zip(name.find('}')).map_or("", |(from, to)| &name[from..=to]);
+    format!("aside:{tag}")
 }
 
 /// A Redis of its own with one product in it.
@@ -437,7 +460,7 @@ impl Bench {
     pub async fn poison(&self, name: &str) {
         let mut link = self.link.clone();
         // There may be nothing to put aside.
-        let _aside = redis::cmd("RENAME").arg(name).arg("aside").exec_async(&mut link).await;
+        let _aside = redis::cmd("RENAME").arg(name).arg(aside(name)).exec_async(&mut link).await;
         redis::cmd("SET").arg(name).arg("poison").exec_async(&mut link).await.unwrap();
     }
 
@@ -445,7 +468,7 @@ impl Bench {
     pub async fn heal(&self, name: &str) {
         let mut link = self.link.clone();
         redis::cmd("DEL").arg(name).exec_async(&mut link).await.unwrap();
-        let _back = redis::cmd("RENAME").arg("aside").arg(name).exec_async(&mut link).await;
+        let _back = redis::cmd("RENAME").arg(aside(name)).arg(name).exec_async(&mut link).await;
     }
 
     /// Everything that stands in its Redis, to be put back by [`Bench::put_back`].

@@ -1,6 +1,6 @@
 //! Every key does what the help says, tested from the table that draws the help.
 
-use kamid::domain::Lang;
+use kamid::domain::{Lang, Reason, Severity};
 use kamid::telemetry::snapshot::Holder;
 use kamid::top::ask::Ask;
 use kamid::top::keys::{BINDINGS, Command, Place, TABS, Tab, command};
@@ -78,7 +78,7 @@ fn whoever_holds_much_unpaid_is_blocked_with_his_orders() {
     hold(&mut model, "203.0.113.9");
     let told = |model: &Model| alarm::judge(model).into_iter().find(|alarm| alarm.id == "holder");
     let alarm = told(&model).unwrap();
-    assert_eq!((alarm.tab, alarm.level), (Tab::Stock, alarm::Level::Alarm));
+    assert_eq!((alarm.tab, alarm.level), (Tab::Stock, Severity::Alarm));
     assert!(alarm.en.contains("1200 keys held unpaid by 203.0.113.9") && alarm.zh.contains("1200"), "{alarm:?}");
     press(&mut model, KeyCode::Char('b'));
     press(&mut model, KeyCode::Enter);
@@ -236,7 +236,7 @@ fn a_flood_of_one_reason_hides_no_other_incident_and_moves_no_choice() {
             .collect();
         scenes::tell(&mut model, next);
     }
-    let kept = model.incidents.iter().filter(|brief| brief.reason == "extra_payment").count();
+    let kept = model.incidents.iter().filter(|brief| brief.reason == Reason::ExtraPayment).count();
     assert_eq!((kept, model.incidents.len()), (1, 500));
     // Read far down, where the flood does not push it off.
     press(&mut model, KeyCode::End);

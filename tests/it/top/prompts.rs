@@ -175,7 +175,7 @@ fn what_was_sent_again_is_not_called_put_off() {
 
 #[test]
 fn wrong_amounts_are_told_and_what_an_operator_shut_out_is_no_alarm() {
-    use kamid::top::model::alarm::Level;
+    use kamid::domain::Severity;
     let mut model = scenes::normal(Lang::En);
     let mut next = scenes::second("a1b2c3d4", 900, 40_000, 22);
     next.counters.insert("alipay/held/amount_mismatch".to_owned(), 15);
@@ -189,14 +189,14 @@ fn wrong_amounts_are_told_and_what_an_operator_shut_out_is_no_alarm() {
     let line = StockLine { at: scenes::BEGAN + 900_000, alarms: Some(alarms), ..Default::default() };
     model.update(Message::Line(Line::Stock(Box::new(line))));
     model.update(Message::Tick(scenes::BEGAN + 901_000));
-    let told: Vec<(Level, &str, usize)> =
+    let told: Vec<(Severity, &str, usize)> =
         model.alarms.iter().map(|alarm| (alarm.level, alarm.en.as_str(), alarm.tab.number())).collect();
     let at = |says: &str| told.iter().position(|(_, en, _)| *en == says).unwrap_or_else(|| panic!("{says}: {told:?}"));
     assert_eq!(told[at("channel alipay: 15 wrong amounts in 1 min")].2, 5);
     assert_eq!(told[at("channel alipay: 12 unknown orders in 1 min; another shop on this account?")].2, 3);
     let sold_out = at("netflix: sold out (and 2 more)");
     let own = at("500 callbacks from addresses you blocked in 1 min");
-    assert!(sold_out < own && told[own].0 == Level::Warning, "{told:?}");
+    assert!(sold_out < own && told[own].0 == Severity::Warning, "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

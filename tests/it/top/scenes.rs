@@ -1,7 +1,6 @@
 //! Models as they are in the middle of something, made of the lines that a daemon would send.
 
-use kamid::domain::Lang;
-use kamid::domain::{Health, NoticeState, Stock};
+use kamid::domain::{Lang, NoticeState, Reason, RedisHealth, Stock};
 use kamid::telemetry::incident::Brief;
 use kamid::telemetry::snapshot::{
     self, ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockLine, StockRow, Surroundings, encode,
@@ -51,14 +50,14 @@ pub fn second(instance: &str, n: u64, paid: u64, bad: u64) -> Snapshot {
             redis_us: 210,
             memory_bytes: 24_000_000,
             channels: [("alipay".to_owned(), state("epay_v1", 3)), ("wxpay".to_owned(), state("epay_v1", 2))].into(),
-            redis: Health {
+            redis: RedisHealth {
                 version: "7.0.15".to_owned(),
                 used_bytes: 91_000_000,
                 aof_bytes: 340_000_000,
                 commands: 5300,
                 clients: 9,
                 slow: Some(0),
-                ..Health::default()
+                ..RedisHealth::default()
             },
             ..Surroundings::default()
         },
@@ -159,7 +158,7 @@ pub fn brief(n: u64, reason: &str, address: &str, number: &str) -> Brief {
         id: format!("a1b2c3-{n:x}-{}", &reason[..3]),
         at: BEGAN + 840_000 + n * 1000,
         channel: "alipay".to_owned(),
-        reason: reason.to_owned(),
+        reason: Reason::parse(reason),
         address: address.to_owned(),
         number: number.to_owned(),
         status: 400,

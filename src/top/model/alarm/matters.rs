@@ -1,11 +1,10 @@
-//! What can be wrong with one instance. A row holds all that is said of it: the alarm, the word in tab 8, what to do, and how
-//! its row in docs/top.md begins.
+//! What can be wrong with one instance. A row holds all that is said of it: the alarm, the word in tab 8, the reason whose row
+//! says what to do, and how its row in docs/top.md begins.
 
 use serde_json::{Value, json};
 
-use super::Level;
 use crate::domain::snapshot::{Snapshot, Surroundings};
-use crate::domain::{Cause, Doubt, Lang};
+use crate::domain::{Cause, Doubt, Lang, Reason, Severity};
 use crate::top::keys::Tab;
 use crate::top::model::Model;
 use crate::top::model::fleet::Instance;
@@ -26,18 +25,41 @@ pub struct Matter {
     pub kind: &'static str,
     /// How its row in docs/top.md begins; `…` and `N` stand for what differs.
     pub docs: &'static str,
-    /// How bad.
-    pub level: Level,
-    /// Where to look.
-    pub tab: Tab,
+    /// How bad it is, where to look, and what to do.
+    ground: Ground,
     /// One matter of the shop, however many instances tell it.
     pub common: bool,
     /// The instance's state in tab 8 where this is so; empty: it is ready all the same.
     pub state: [&'static str; 2],
     /// What is wrong, in both languages, if it is.
     says: fn(&Subject<'_>) -> Option<[String; 2]>,
-    /// What to do; empty where the alarm says it.
-    advice: [&'static str; 2],
+}
+
+/// Where it stands how bad a matter is, where to look, and what to do.
+enum Ground {
+    /// In the row of its reason.
+    Row(Reason),
+    /// Here, as it is no reason; what to do is said by the alarm.
+    Own(Severity, Tab),
+}
+
+impl Matter {
+    /// How bad it is, and where to look.
+    #[must_use]
+    pub fn place(&self) -> (Severity, Tab) {
+        match &self.ground {
+            Ground::Row(reason) => (reason.row().severity, reason.row().tab.into()),
+            Ground::Own(severity, tab) => (*severity, *tab),
+        }
+    }
+
+    /// What to do, where the alarm does not say it.
+    fn advice(&self, lang: Lang) -> Option<&'static str> {
+        match &self.ground {
+            Ground::Row(reason) => Some(reason.row().advice.say(lang)),
+            Ground::Own(..) => None,
+        }
+    }
 }
 
 /// The instance that is looked at.
@@ -67,8 +89,7 @@ pub const MATTERS: &[Matter] = &[
     Matter {
         kind: "doubt",
         docs: "instance …: Redis went back in time",
-        level: Level::Alarm,
-        tab: Tab::Instances,
+        ground: Ground::Row(Reason::StoreBehind),
         common: false,
         state: ["went back", "回到过去"],
         says: |it| {
@@ -86,13 +107,11 @@ pub const MATTERS: &[Matter] = &[
                 format!("Redis 回到了过去{zh},已停止发货:kamid store show;{BRING_BACK_ZH}"),
             ])
         },
-        advice: STORE_ADVICE,
     },
     Matter {
         kind: "doubt",
         docs: "instance …: Redis is empty or another one",
-        level: Level::Alarm,
-        tab: Tab::Instances,
+        ground: Ground::Row(Reason::StoreGone),
         common: false,
         state: ["emptied", "被清空"],
         says: |it| {
@@ -102,13 +121,11 @@ pub const MATTERS: &[Matter] = &[
                 format!("Redis 被清空或换了一个,已停止发货:kamid store show;{BRING_BACK_ZH}"),
             ])
         },
-        advice: STORE_ADVICE,
     },
     Matter {
         kind: "ring",
         docs: "instance …: its key ring is not this store's",
-        level: Level::Alarm,
-        tab: Tab::Instances,
+        ground: Ground::Row(Reason::OtherRing),
         common: false,
         state: ["other ring", "密钥环不符"],
         says: |it| {
@@ -119,16 +136,11 @@ pub const MATTERS: &[Matter] = &[
                 "密钥环与 Redis 中的数据不符,已停止销售,回调得到 503;请换上正确的 ring.json".to_owned(),
             ])
         },
-        advice: [
-            "Give this daemon the ring.json (or KAMID_RING) that the other daemons have, which the keys in this Redis are sealed with, and start it again.",
-            "请换上其余实例所用的、封存 Redis 中卡密的 ring.json(或 KAMID_RING),然后重启本实例。",
-        ],
     },
     Matter {
         kind: "careless",
         docs: "instance …: Redis was set to …",
-        level: Level::Alarm,
-        tab: Tab::Instances,
+        ground: Ground::Row(Reason::SettingsChanged),
         common: false,
         state: ["unsafe", "设置不安全"],
         says: |it| {
@@ -138,16 +150,11 @@ pub const MATTERS: &[Matter] = &[
                 format!("Redis 设置被改为 {what}:改回之前回调得到 503"),
             ])
         },
-        advice: [
-            "Set it back: redis-cli CONFIG SET …, then redis-cli CONFIG REWRITE. kamid store show says what it was set to.",
-            "请改回:redis-cli CONFIG SET …,再 redis-cli CONFIG REWRITE。kamid store show 说明被改成了什么。",
-        ],
     },
     Matter {
         kind: "redis",
         docs: "instance …: a replica is missing",
-        level: Level::Alarm,
-        tab: Tab::Instances,
+        ground: Ground::Row(Reason::ReplicaMissing),
         common: false,
         state: ["no replica", "缺少副本"],
         says: |it| {
@@ -158,16 +165,11 @@ pub const MATTERS: &[Matter] = &[
                 ]
             })
         },
-        advice: [
-            "Start the replica again; or lower store.replicas and start the daemons again.",
-            "请重新启动副本,或调低 store.replicas 后重启。",
-        ],
     },
     Matter {
         kind: "redis",
         docs: "instance …: Redis does not answer or cannot write",
-        level: Level::Alarm,
-        tab: Tab::Instances,
+        ground: Ground::Own(Severity::Alarm, Tab::Instances),
         common: false,
         state: ["no Redis", "无 Redis"],
         says: |it| {
@@ -178,13 +180,11 @@ pub const MATTERS: &[Matter] = &[
                 ]
             })
         },
-        advice: ["", ""],
     },
     Matter {
         kind: "full",
         docs: "instance …: no new orders or keys are taken",
-        level: Level::Alarm,
-        tab: Tab::Instances,
+        ground: Ground::Own(Severity::Alarm, Tab::Instances),
         common: false,
         state: ["full", "已满"],
         says: |it| {
@@ -194,13 +194,11 @@ pub const MATTERS: &[Matter] = &[
                 format!("不接受新订单和卡密:{full};付款照常"),
             ])
         },
-        advice: ["", ""],
     },
     Matter {
         kind: "write",
         docs: "instance …: Redis could not write its append-only file",
-        level: Level::Alarm,
-        tab: Tab::Instances,
+        ground: Ground::Own(Severity::Alarm, Tab::Instances),
         common: false,
         state: ["", ""],
         says: |it| {
@@ -208,13 +206,11 @@ pub const MATTERS: &[Matter] = &[
                 ["Redis could not write its append-only file".to_owned(), "Redis 无法写入 AOF 文件".to_owned()]
             })
         },
-        advice: ["", ""],
     },
     Matter {
         kind: "relaxed",
         docs: "durability is relaxed",
-        level: Level::Warning,
-        tab: Tab::Instances,
+        ground: Ground::Own(Severity::Warning, Tab::Instances),
         common: true,
         state: ["", ""],
         says: |it| {
@@ -225,13 +221,11 @@ pub const MATTERS: &[Matter] = &[
                 ]
             })
         },
-        advice: ["", ""],
     },
     Matter {
         kind: "stopped",
         docs: "instance …: clocks disagree, no order expires for …",
-        level: Level::Alarm,
-        tab: Tab::Instances,
+        ground: Ground::Row(Reason::ClockStopped),
         common: false,
         state: ["", ""],
         says: |it| {
@@ -241,16 +235,11 @@ pub const MATTERS: &[Matter] = &[
                 format!("时钟不一致,{long} 没有订单过期;请校准,或 kamid clock accept"),
             ])
         },
-        advice: [
-            "Set the clocks right (NTP): once they agree, orders expire by themselves. If Redis' time is to be taken as it is: kamid clock accept --reason …",
-            "请校准时钟(NTP):一致后订单自动过期。若确定以 Redis 的时间为准:kamid clock accept --reason …",
-        ],
     },
     Matter {
         kind: "skew",
         docs: "instance …: clocks differ by …",
-        level: Level::Warning,
-        tab: Tab::Instances,
+        ground: Ground::Row(Reason::ClockSkew),
         common: false,
         state: ["", ""],
         says: |it| {
@@ -263,26 +252,22 @@ pub const MATTERS: &[Matter] = &[
                 ]
             })
         },
-        advice: ["", ""],
     },
     Matter {
         kind: "behind",
         docs: "instance …: N events wait to be handled",
-        level: Level::Warning,
-        tab: Tab::Notices,
+        ground: Ground::Own(Severity::Warning, Tab::Notices),
         common: false,
         state: ["", ""],
         says: |it| {
             let behind = Some(it.around().outbox_behind).filter(|events| *events > BEHIND)?;
             Some([format!("{behind} events wait to be handled"), format!("有 {behind} 个事件等待处理")])
         },
-        advice: ["", ""],
     },
     Matter {
         kind: "log",
         docs: "instance …: N lines of its log could not be written",
-        level: Level::Warning,
-        tab: Tab::Instances,
+        ground: Ground::Own(Severity::Warning, Tab::Instances),
         common: false,
         state: ["", ""],
         says: |it| {
@@ -296,18 +281,12 @@ pub const MATTERS: &[Matter] = &[
                 ]
             })
         },
-        advice: ["", ""],
     },
 ];
 
 /// What ends a doubt, in few words.
 const BRING_BACK: &str = "bring the right data back, or kamid store accept --reason …";
 const BRING_BACK_ZH: &str = "请恢复原来的数据,或 kamid store accept --reason …";
-/// What to do about a doubted store.
-const STORE_ADVICE: [&str; 2] = [
-    "kamid store show says which places are missing. Bring the right volume, files or newest backup back, and all goes on by itself. If what is lost is lost: void the keys that were sold meanwhile (kamid keys void), then kamid store accept --reason …, then kamid channel reconcile for the orders that are lost with it.",
-    "kamid store show 列出缺少的部分。恢复原来的数据卷、文件或最新备份后会自动继续;确实丢失时先作废期间卖出的卡密(kamid keys void),再 kamid store accept --reason …,并用 kamid channel reconcile 核对账单。",
-];
 
 /// What is wrong with an instance, and what is said of it, without its name.
 pub fn of<'a>(model: &'a Model, it: &'a Instance) -> impl Iterator<Item = (&'static Matter, [String; 2])> {
@@ -333,10 +312,7 @@ pub fn detail(model: &Model, it: &Instance) -> Value {
     let (mut why, mut advice) = (Vec::new(), Vec::new());
     for (matter, [en, zh]) in of(model, it) {
         why.push(if model.lang == Lang::En { en } else { zh });
-        let told = model.lang.say(matter.advice[0], matter.advice[1]);
-        if !told.is_empty() && !advice.contains(&told) {
-            advice.push(told);
-        }
+        advice.extend(matter.advice(model.lang));
     }
     (value["why"], value["advice"]) = (json!(why), json!(advice));
     if let Some(doubt) = &around.doubt {
