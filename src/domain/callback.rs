@@ -88,27 +88,36 @@ impl CallbackOutcome {
         Self::Full,
     ];
 
-    /// The word that metrics, logs and screens use; of what is a reason, too, the word of its row.
+    /// The reason that it is, where an operator is told of it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Held => Some(Reason::Held),
+            Self::Orphan => Some(Reason::Orphan),
+            Self::Limited => Some(Reason::Limited),
+            Self::Blocked => Some(Reason::Blocked),
+            Self::NoChannel => Some(Reason::NoChannel),
+            Self::WrongAddress => Some(Reason::WrongAddress),
+            Self::Unreadable => Some(Reason::UnreadableRequest),
+            Self::Silent => Some(Reason::Silent),
+            Self::Unavailable => Some(Reason::Unavailable),
+            Self::Timeout => Some(Reason::Timeout),
+            Self::Full => Some(Reason::Full),
+            Self::Delivered | Self::Owed | Self::Extra | Self::Replayed | Self::Ignored | Self::Rejected => None,
+        }
+    }
+
+    /// The word that metrics, logs and screens use: its reason's, where it is one.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
             Self::Owed => "owed",
-            Self::Held => Reason::Held.row().word,
             Self::Extra => "extra",
             Self::Replayed => "replayed",
-            Self::Orphan => Reason::Orphan.row().word,
             Self::Ignored => "ignored",
             Self::Rejected => "rejected",
-            Self::Limited => Reason::Limited.row().word,
-            Self::Blocked => Reason::Blocked.row().word,
-            Self::NoChannel => Reason::NoChannel.row().word,
-            Self::WrongAddress => Reason::WrongAddress.row().word,
-            Self::Unreadable => Reason::UnreadableRequest.row().word,
-            Self::Silent => Reason::Silent.row().word,
-            Self::Unavailable => Reason::Unavailable.row().word,
-            Self::Timeout => Reason::Timeout.row().word,
-            Self::Full => Reason::Full.row().word,
+            other => other.reason().map_or("", |reason| reason.row().word),
         }
     }
 

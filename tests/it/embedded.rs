@@ -90,7 +90,7 @@ fn said(shop: &Daemon, sentence: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_second_redis_is_started_when_its_lock_is_removed_under_a_running_daemon() {
-    let (mut shop, ids, redis) = shop_of("[store]\ntimeout_ms = 300\n").await;
+    let (mut shop, ids, redis) = shop_of("[store]\ntimeout_ms = 1000\n").await;
     remove(&shop.data, &["redis/redis.lock"]);
     stays_alone(&shop, redis);
     paid(&shop, &ids[1], "E1").await;

@@ -24,10 +24,11 @@ fn listen(at: SocketAddr, answer: impl Fn(&str) -> String + Send + 'static) -> (
                 }
             }
             let text = String::from_utf8_lossy(&text).into_owned();
-            let _gone = stream.write_all(answer(&text).as_bytes());
-            if heard.send(text).is_err() {
+            // Told before it is answered: whoever has the answer finds it heard.
+            if heard.send(text.clone()).is_err() {
                 return;
             }
+            let _gone = stream.write_all(answer(&text).as_bytes());
         }
     });
     (at, hears)

@@ -376,9 +376,16 @@ impl Daemon {
         }
     }
 
-    /// Where an order stands.
+    /// Where an order stands, as soon as Redis answers.
     pub async fn state(&self, id: &str) -> String {
-        self.admin(&format!("/v1/orders/{id}")).await["state"].as_str().unwrap_or("missing").to_owned()
+        let began = Instant::now();
+        loop {
+            let (status, said) = self.ask(reqwest::Method::GET, &format!("/v1/orders/{id}"), None).await;
+            if status != 503 || began.elapsed() > PATIENCE {
+                return said["state"].as_str().unwrap_or("missing").to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The address of a signed callback for an order.
