@@ -26,6 +26,9 @@
 //! Inside `channel`: `contract` (what every channel can do) ◄ `kit` (what gateways share), `kind` (a row) ◄ `gateway` (a file a
 //! kind) ◄ `KINDS`; beside them `terms`, `account`, `older` (what holds for any kind), `bill`, `capture`.
 //!
+//! Inside `top`: `model` (what is known) ◄ `kit` (what pictures are made of) ◄ `pane` (a file a tab, `PANES`) ◄ `view` (the whole
+//! picture), `update` (what happens).
+//!
 //! # The life of a callback
 //!
 //! ```text

@@ -10,8 +10,9 @@ use clap::{Args, ValueEnum};
 use super::{Context, Done, Failure, When, output, serve};
 use crate::client::Client;
 use crate::domain::Lang;
-use crate::top::keys::{TABS, Tab};
 use crate::top::model::{Fault, Lost};
+use crate::top::pane::PANES;
+use crate::top::tab::Tab;
 use crate::top::{FILTER_BYTES, Form, Options, Shows, Theme, language, once, run, terminal_size};
 use crate::wire::Follow;
 use crate::wire::shop::StreamWish;
@@ -51,8 +52,7 @@ pub struct TopArgs {
     /// Size of that picture, COLUMNSxROWS; without it the terminal's, or 120x40
     #[arg(long, requires = "once", value_parser = size)]
     size: Option<(u16, u16)>,
-    /// Begin with this tab, by its number or name (overview, stock, failed, orders, review, channels, notices, instances)
-    #[arg(long, value_parser = tab)]
+    #[arg(long, value_parser = tab, help = tab_help())]
     tab: Option<Tab>,
     /// Show products that hold this text
     #[arg(long, value_name = "TEXT", default_value = "", value_parser = filter)]
@@ -95,9 +95,15 @@ fn speed(text: &str) -> Result<f64, String> {
     parsed.filter(|speed| (0.1..=1000.0).contains(speed)).ok_or_else(|| "from 0.1 to 1000".to_owned())
 }
 
+fn tab_help() -> String {
+    let names: Vec<&str> = PANES.0.iter().map(|pane| pane.tab().name()).collect();
+    format!("Begin with this tab, by its number or name ({})", names.join(", "))
+}
+
 fn tab(text: &str) -> Result<Tab, String> {
-    let named = |tab: &&Tab| text == tab.number().to_string() || text.eq_ignore_ascii_case(tab.title(Lang::En));
-    TABS.iter().find(named).copied().ok_or_else(|| "1 to 8, or a tab's name".to_owned())
+    let named = PANES.0.iter().map(|pane| pane.tab()).find(|tab| text.eq_ignore_ascii_case(tab.name()));
+    let tab = named.or_else(|| PANES.numbered(text.parse().ok()?));
+    tab.ok_or_else(|| format!("1 to {}, or a tab's name", PANES.0.len()))
 }
 
 pub async fn execute(context: &Context, args: TopArgs) -> Done {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::HammerError;
 use super::engine::Sent;
 use super::mix::{RequestKind, Ticket};
-use super::stats::Ending;
+use super::stats::RequestResult;
 use super::target::Prepared;
 use crate::domain::{OrderState, PaymentState, Stock, Violation};
 use crate::wire::orders::{LookWish, OrderLook};
@@ -50,7 +50,7 @@ impl Audit {
     /// Holds one visit against its order.
     fn visit(&mut self, target: &Prepared, visit: u32, sent: &Sent, look: &OrderLook) {
         let heard = |request| sent.heard.get(&Ticket { visit, request }).map(Vec::as_slice).unwrap_or_default();
-        let told = |request| heard(request).contains(&Ending::Success);
+        let told = |request| heard(request).contains(&RequestResult::Success);
         let paid = |request| {
             let trade = target.trade(Ticket { visit, request });
             look.payments.iter().find(|payment| payment.trade_no == trade)
@@ -130,21 +130,21 @@ impl Audit {
     }
 
     /// A number nobody gave: refused, and its money on record all the same.
-    fn stranger(&mut self, heard: &[Ending], paid: Option<&PaymentView>, look: &OrderLook) {
-        if heard.contains(&Ending::Success) {
+    fn stranger(&mut self, heard: &[RequestResult], paid: Option<&PaymentView>, look: &OrderLook) {
+        if heard.contains(&RequestResult::Success) {
             self.add("believed", &look.id, "a payment for a number nobody gave was told success".to_owned());
         }
-        if heard.contains(&Ending::Refused) && paid.is_none_or(|paid| !paid.state.is(PaymentState::Orphan)) {
+        if heard.contains(&RequestResult::Refused) && paid.is_none_or(|paid| !paid.state.is(PaymentState::Orphan)) {
             self.add("unrecorded", &look.id, "a genuine payment for an unknown number is not kept".to_owned());
         }
     }
 
     /// A genuine callback is never refused nor throttled, and its repeats hear the same.
-    fn answers(&mut self, id: &str, request: RequestKind, heard: &[Ending]) {
-        if heard.contains(&Ending::Refused) {
+    fn answers(&mut self, id: &str, request: RequestKind, heard: &[RequestResult]) {
+        if heard.contains(&RequestResult::Refused) {
             self.add("refused", id, format!("{request:?}, which is genuine, was refused"));
         }
-        if heard.contains(&Ending::Limited) {
+        if heard.contains(&RequestResult::Limited) {
             self.add("throttled", id, format!("{request:?}, which is genuine, was answered 429"));
         }
         let mut certain = heard.iter().filter(|heard| !heard.unknown());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::engine::{PATIENCE, Run, Sent, Timing};
 use super::message;
 use super::mix::{RequestKind, Ticket};
-use super::stats::Ending;
+use super::stats::RequestResult;
 use super::wire::Wire;
 
 /// Between two looks.
@@ -22,13 +22,13 @@ const LONGEST: f64 = 8.0;
 pub(super) async fn after_order(run: Arc<Run>, visit: u32) -> Sent {
     let mut sent = Sent::default();
     let Some(due) = pause(&run, think(run.think, run.seed, visit)).await else { return sent };
-    if pay(&run, visit, due, &mut sent).await != Ending::Success {
+    if pay(&run, visit, due, &mut sent).await != RequestResult::Success {
         return sent;
     }
     let mut wire = Wire::new(run.target.address, run.target.buyer(visit));
     let mut due = Instant::now();
     for _ in 0..LOOKS {
-        if look(&run, visit, due, &mut wire, &mut sent).await != Ending::Pending {
+        if look(&run, visit, due, &mut wire, &mut sent).await != RequestResult::Pending {
             break;
         }
         let Some(again) = pause(&run, LOOK_AGAIN).await else { break };
@@ -73,9 +73,9 @@ async fn permitted(run: &Run, due: Instant) -> (tokio::sync::SemaphorePermit<'_>
 }
 
 /// The gateway's callback for the visit's order.
-async fn pay(run: &Run, visit: u32, due: Instant, sent: &mut Sent) -> Ending {
+async fn pay(run: &Run, visit: u32, due: Instant, sent: &mut Sent) -> RequestResult {
     let ticket = Ticket { visit, request: RequestKind::Right };
-    let Some(request) = run.target.request(ticket) else { return Ending::Other };
+    let Some(request) = run.target.request(ticket) else { return RequestResult::Other };
     let (_permit, timing) = permitted(run, due).await;
     let mut wire = run.gateway_wire();
     let heard = match wire.exchange(&request, false, PATIENCE).await {
@@ -89,9 +89,9 @@ async fn pay(run: &Run, visit: u32, due: Instant, sent: &mut Sent) -> Ending {
 }
 
 /// One look of the buyer.
-async fn look(run: &Run, visit: u32, due: Instant, wire: &mut Wire, sent: &mut Sent) -> Ending {
+async fn look(run: &Run, visit: u32, due: Instant, wire: &mut Wire, sent: &mut Sent) -> RequestResult {
     let ticket = Ticket { visit, request: RequestKind::Look };
-    let Some(request) = run.target.request(ticket) else { return Ending::Other };
+    let Some(request) = run.target.request(ticket) else { return RequestResult::Other };
     let (_permit, timing) = permitted(run, due).await;
     let (heard, keys) = match wire.exchange(&request, false, PATIENCE).await {
         Ok(answer) => message::looked(&answer),
@@ -99,7 +99,7 @@ async fn look(run: &Run, visit: u32, due: Instant, wire: &mut Wire, sent: &mut S
     };
     run.record(ticket, heard, &timing);
     sent.add(ticket, heard);
-    if heard == Ending::Delivered {
+    if heard == RequestResult::Delivered {
         sent.shown.insert(visit, keys);
     }
     heard

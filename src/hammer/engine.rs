@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::mix::{RequestKind, Ticket, VisitKind, tickets};
 use super::schedule::Schedule;
-use super::stats::{Ending, Sample, Stats};
+use super::stats::{RequestResult, Sample, Stats};
 use super::target::Prepared;
 use super::wire::Wire;
 use super::{buyer, message};
@@ -60,13 +60,13 @@ pub struct Load {
 #[derive(Debug, Clone, Default)]
 pub struct Sent {
     /// What was heard of each request that was sent.
-    pub heard: HashMap<Ticket, Vec<Ending>>,
+    pub heard: HashMap<Ticket, Vec<RequestResult>>,
     /// The keys that each buyer was shown.
     pub shown: HashMap<u32, Vec<String>>,
 }
 
 impl Sent {
-    pub(super) fn add(&mut self, ticket: Ticket, heard: Ending) {
+    pub(super) fn add(&mut self, ticket: Ticket, heard: RequestResult) {
         self.heard.entry(ticket).or_default().push(heard);
     }
 
@@ -137,7 +137,7 @@ impl Run {
     }
 
     /// Counts an answer that is here now.
-    pub fn record(&self, ticket: Ticket, heard: Ending, timing: &Timing) {
+    pub fn record(&self, ticket: Ticket, heard: RequestResult, timing: &Timing) {
         self.stats.record(Sample {
             request: ticket.request,
             heard,
@@ -270,7 +270,7 @@ async fn connection(run: Arc<Run>, source: Source) -> Sent {
         if let Some(made) = made {
             target.remember(ticket.visit as usize, made).await;
         }
-        if heard == Ending::Created && kind == VisitKind::Buyer {
+        if heard == RequestResult::Created && kind == VisitKind::Buyer {
             let visit = buyer::after_order(Arc::clone(&run), ticket.visit);
             match source {
                 // Who thinks keeps nobody else waiting.

@@ -1,13 +1,13 @@
 //! A run at a glance: the few numbers that a screen shows ten times a second, without a copy of every histogram.
 
 use super::mix::{RequestKind, SaleStep};
-use super::stats::{Ending, LONGEST_US, Stats, millis};
+use super::stats::{LONGEST_US, RequestResult, Stats, millis};
 
 /// What a screen shows of a run, ten times a second: a few numbers instead of every histogram.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Glance {
     /// Answers of each kind of request.
-    pub heard: Vec<((RequestKind, Ending), u64)>,
+    pub heard: Vec<((RequestKind, RequestResult), u64)>,
     /// Percentiles of [`SHOWN`] in milliseconds: of all, then of each step that was taken, then of the own lateness.
     pub latency: Vec<(&'static str, [f64; 5])>,
     /// How many latencies lie in each of [`BUCKETS_MS`], and above the last.
@@ -87,15 +87,15 @@ mod tests {
                 slow: false,
             });
         };
-        record(RequestKind::Order, Ending::Created, 100, 4);
-        record(RequestKind::Right, Ending::Success, 1200, 40);
+        record(RequestKind::Order, RequestResult::Created, 100, 4);
+        record(RequestKind::Right, RequestResult::Success, 1200, 40);
         let glance = stats.glance();
         assert_eq!((glance.answered, glance.scheduled, glance.seconds.len()), (2, 1, 2));
         assert_eq!(glance.buckets.iter().sum::<u64>(), 2);
         assert_eq!((glance.buckets[2], glance.buckets[5]), (1, 1), "4 ms is at most 5, 40 ms at most 50");
         let names: Vec<&str> = glance.latency.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["latency", "order", "pay", "look", "own lateness"]);
-        record(RequestKind::Right, Ending::Success, 1300, 400);
+        record(RequestKind::Right, RequestResult::Success, 1300, 400);
         let seconds = stats.glance().seconds;
         assert!((3.9..4.1).contains(&seconds[0]) && (395.0..405.0).contains(&seconds[1]), "{seconds:?}");
         assert_eq!(stats.totals().seconds[1].answered, 2);

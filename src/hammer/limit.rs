@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::report::RunReport;
-use super::stats::Ending;
+use super::stats::RequestResult;
 
 /// The search ends when the two rates are this close.
 const CLOSE: f64 = 1.08;
@@ -48,7 +48,8 @@ impl Trial {
     #[must_use]
     pub fn of(report: &RunReport, rate: f64, bounds: Bounds) -> Self {
         let totals = &report.totals;
-        let unknown: u64 = totals.heard.iter().filter(|((_, heard), _)| Ending::unknown(*heard)).map(|(_, n)| n).sum();
+        let unknown: u64 =
+            totals.heard.iter().filter(|((_, heard), _)| RequestResult::unknown(*heard)).map(|(_, n)| n).sum();
         let errors_percent = 100.0 * unknown as f64 / (totals.answered + totals.unanswered).max(1) as f64;
         let p99_ms = totals.latency.value_at_quantile(0.99) as f64 / 1000.0;
         let held = p99_ms <= bounds.p99_ms && errors_percent <= bounds.errors_percent;

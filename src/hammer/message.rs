@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::mix::{RequestKind, Ticket};
-use super::stats::Ending;
+use super::stats::RequestResult;
 use super::target::{Made, Prepared, now};
 use super::wire::HttpAnswer;
 use crate::channel::Verdict;
@@ -107,18 +107,18 @@ impl Prepared {
 
     /// What an answer to a callback means.
     #[must_use]
-    pub(super) fn heard(&self, answer: &HttpAnswer) -> Ending {
+    pub(super) fn heard(&self, answer: &HttpAnswer) -> RequestResult {
         let is = |reply: &Reply| answer.status == reply.status && answer.body == reply.body.as_bytes();
         if is(&self.gateway.ack(Verdict::Received)) {
-            Ending::Success
+            RequestResult::Success
         } else if answer.status == 429 {
-            Ending::Limited
+            RequestResult::Limited
         } else if is(&self.gateway.ack(Verdict::Refused)) {
-            Ending::Refused
+            RequestResult::Refused
         } else if is(&self.gateway.ack(Verdict::Unavailable)) {
-            Ending::Unavailable
+            RequestResult::Unavailable
         } else {
-            Ending::Other
+            RequestResult::Other
         }
     }
 
@@ -154,14 +154,14 @@ struct Problem {
 }
 
 /// What an answer to an order means, and the order.
-pub(super) fn ordered(answer: &HttpAnswer) -> (Ending, Option<Made>) {
+pub(super) fn ordered(answer: &HttpAnswer) -> (RequestResult, Option<Made>) {
     if answer.status == 201 {
         return serde_json::from_slice(&answer.body)
-            .map_or((Ending::Other, None), |made| (Ending::Created, Some(made)));
+            .map_or((RequestResult::Other, None), |made| (RequestResult::Created, Some(made)));
     }
     let code = serde_json::from_slice::<Problem>(&answer.body).map(|problem| problem.code).unwrap_or_default();
     let heard = match (answer.status, code.as_str()) {
-        (409, "out_of_stock") => Ending::SoldOut,
+        (409, "out_of_stock") => RequestResult::SoldOut,
         (status, _) => refused(status),
     };
     (heard, None)
@@ -176,24 +176,26 @@ struct Seen {
 }
 
 /// What an answer to a look means, and the keys it shows.
-pub(super) fn looked(answer: &HttpAnswer) -> (Ending, Vec<String>) {
+pub(super) fn looked(answer: &HttpAnswer) -> (RequestResult, Vec<String>) {
     if answer.status != 200 {
         return (refused(answer.status), Vec::new());
     }
     match serde_json::from_slice(&answer.body) {
-        Ok(Seen { state: OrderState::Delivered, keys: Some(keys) }) if !keys.is_empty() => (Ending::Delivered, keys),
-        Ok(Seen { state: OrderState::Owed, .. }) => (Ending::Owed, Vec::new()),
-        Ok(Seen { state: OrderState::Pending, .. }) => (Ending::Pending, Vec::new()),
-        _ => (Ending::Other, Vec::new()),
+        Ok(Seen { state: OrderState::Delivered, keys: Some(keys) }) if !keys.is_empty() => {
+            (RequestResult::Delivered, keys)
+        }
+        Ok(Seen { state: OrderState::Owed, .. }) => (RequestResult::Owed, Vec::new()),
+        Ok(Seen { state: OrderState::Pending, .. }) => (RequestResult::Pending, Vec::new()),
+        _ => (RequestResult::Other, Vec::new()),
     }
 }
 
-fn refused(status: u16) -> Ending {
+fn refused(status: u16) -> RequestResult {
     match status {
-        429 => Ending::Limited,
-        503 => Ending::Unavailable,
-        400..=499 => Ending::Refused,
-        _ => Ending::Other,
+        429 => RequestResult::Limited,
+        503 => RequestResult::Unavailable,
+        400..=499 => RequestResult::Refused,
+        _ => RequestResult::Other,
     }
 }
 
@@ -214,17 +216,17 @@ mod tests {
         let answer = |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec() };
         let order = |status, body| ordered(&answer(status, body)).0;
         let made = r#"{"payment_no": "K01", "amount_minor": 990, "currency": "CNY", "token": "t", "id": "K"}"#;
-        assert_eq!(order(201, made), Ending::Created);
-        assert_eq!(order(201, "{}"), Ending::Other, "an order that cannot be read");
-        assert_eq!(order(409, r#"{"code": "out_of_stock"}"#), Ending::SoldOut);
-        assert_eq!(order(409, r#"{"code": "conflict"}"#), Ending::Refused, "not on sale is not sold out");
-        assert_eq!(order(429, "{}"), Ending::Limited);
-        assert_eq!(order(503, "{}"), Ending::Unavailable);
+        assert_eq!(order(201, made), RequestResult::Created);
+        assert_eq!(order(201, "{}"), RequestResult::Other, "an order that cannot be read");
+        assert_eq!(order(409, r#"{"code": "out_of_stock"}"#), RequestResult::SoldOut);
+        assert_eq!(order(409, r#"{"code": "conflict"}"#), RequestResult::Refused, "not on sale is not sold out");
+        assert_eq!(order(429, "{}"), RequestResult::Limited);
+        assert_eq!(order(503, "{}"), RequestResult::Unavailable);
         let look = |status, body| looked(&answer(status, body)).0;
-        assert_eq!(look(200, r#"{"state": "delivered", "keys": ["A"]}"#), Ending::Delivered);
-        assert_eq!(look(200, r#"{"state": "delivered"}"#), Ending::Other, "delivered, and no keys to see");
-        assert_eq!(look(200, r#"{"state": "owed", "keys": null}"#), Ending::Owed);
-        assert_eq!(look(200, r#"{"state": "pending"}"#), Ending::Pending);
-        assert_eq!(look(404, "{}"), Ending::Refused);
+        assert_eq!(look(200, r#"{"state": "delivered", "keys": ["A"]}"#), RequestResult::Delivered);
+        assert_eq!(look(200, r#"{"state": "delivered"}"#), RequestResult::Other, "delivered, and no keys to see");
+        assert_eq!(look(200, r#"{"state": "owed", "keys": null}"#), RequestResult::Owed);
+        assert_eq!(look(200, r#"{"state": "pending"}"#), RequestResult::Pending);
+        assert_eq!(look(404, "{}"), RequestResult::Refused);
     }
 }

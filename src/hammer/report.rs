@@ -10,7 +10,7 @@ use super::audit::Audit;
 use super::engine::Load;
 use super::glance::SHOWN;
 use super::mix::{RequestKind, SaleStep};
-use super::stats::{self, Ending, Stats, Totals, millis};
+use super::stats::{self, RequestResult, Stats, Totals, millis};
 use super::target::Prepared;
 
 /// The load's threads had no time left when they worked for at least this share of it. Measured on two cores: 0.93 where
@@ -210,7 +210,8 @@ impl RunReport {
         for ((request, heard), count) in &totals.heard {
             let _ = writeln!(text, "  {:<9} {:<13} {count}", request.as_str(), heard.as_str());
         }
-        let unknown = |((_, heard), count): (&(RequestKind, Ending), &u64)| if heard.unknown() { *count } else { 0 };
+        let unknown =
+            |((_, heard), count): (&(RequestKind, RequestResult), &u64)| if heard.unknown() { *count } else { 0 };
         let failed: u64 = totals.heard.iter().map(unknown).sum();
         if failed > 0 {
             let _ = writeln!(

@@ -15,7 +15,7 @@ pub(super) const LONGEST_US: u64 = 120_000_000;
 
 /// What a request came to, in the words of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Ending {
+pub enum RequestResult {
     /// The gateway's success word.
     Success,
     /// Refused.
@@ -44,7 +44,7 @@ pub enum Ending {
     Pending,
 }
 
-impl Ending {
+impl RequestResult {
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -78,7 +78,7 @@ impl Ending {
     }
 }
 
-impl Ending {
+impl RequestResult {
     /// Whether nothing came back at all.
     #[must_use]
     pub const fn silent(self) -> bool {
@@ -86,7 +86,7 @@ impl Ending {
     }
 }
 
-impl From<Silence> for Ending {
+impl From<Silence> for RequestResult {
     fn from(silence: Silence) -> Self {
         match silence {
             Silence::Refused => Self::NoConnection,
@@ -103,7 +103,7 @@ pub struct Sample {
     /// What it was.
     pub request: RequestKind,
     /// What it came to.
-    pub heard: Ending,
+    pub heard: RequestResult,
     /// When it was due, from the start.
     pub due: Duration,
     /// From when it was due to its answer.
@@ -133,7 +133,7 @@ pub struct RunSecond {
 #[derive(Debug, Clone)]
 pub struct Totals {
     /// Answers of each kind of request.
-    pub heard: BTreeMap<(RequestKind, Ending), u64>,
+    pub heard: BTreeMap<(RequestKind, RequestResult), u64>,
     /// Latencies from when each was due, in microseconds. Slow clients are left out: their time is their own; and so is what
     /// failed, but for what failed by being late: a quick refusal is no quick answer.
     pub latency: Histogram<u64>,
@@ -245,7 +245,7 @@ impl Stats {
             // Two digits: a long run has thousands of these.
             totals.seconds.push(RunSecond { answered: 0, success: 0, latency: histogram(2), p99: None });
         }
-        if !sample.slow && (!sample.heard.unknown() || sample.heard == Ending::TimedOut) {
+        if !sample.slow && (!sample.heard.unknown() || sample.heard == RequestResult::TimedOut) {
             let latency = micros(sample.latency);
             totals.latency.saturating_record(latency);
             totals.steps[sample.request.step() as usize].saturating_record(latency);
@@ -272,7 +272,7 @@ impl Stats {
 impl Totals {
     /// How many were answered like that, of whatever kind.
     #[must_use]
-    pub fn count(&self, heard: Ending) -> u64 {
+    pub fn count(&self, heard: RequestResult) -> u64 {
         self.heard.iter().filter(|((_, known), _)| *known == heard).map(|(_, count)| count).sum()
     }
 

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::sms::{PARAMS, Provider, SIGN_NAME, endpoint, mac, sha256, way, words};
-use super::{Reading, Way, stamp};
+use super::{NotifierInputs, Way, stamp};
 use crate::domain::text::bare_json;
 use crate::domain::{Call, Millis, Response};
 use crate::settings::{Form, Secret, Setting, Values};
@@ -157,7 +157,7 @@ impl Provider for Aliyun {
     }
 }
 
-pub(super) fn build(wish: &Reading<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let (endpoint, id, secret) = (v.text(&ENDPOINT), v.text(&ID), v.secret(&SECRET));
     let (sign_name, template) = (v.text(&SIGN_NAME), v.text(&TEMPLATE));
     let signature = if v.choice(&SIGNATURE) == "rpc" { Signature::Rpc } else { Signature::Acs3 };

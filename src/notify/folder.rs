@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::smtp::{FROM, REPLY_TO, Writer};
-use super::{Notifier, Reading, Way, text};
+use super::{Notifier, NotifierInputs, Way, text};
 use crate::domain::Reach;
 use crate::settings::{Form, Setting, Values};
 use crate::shop::{Message, Refused};
@@ -21,7 +21,7 @@ struct Folder {
     writer: Writer,
 }
 
-pub(super) fn build(wish: &Reading<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let (path, writer) = (v.text(&PATH), Writer::read(v));
     Some(Way::Buyers(Arc::new(Folder { path: wish.data.join(path?), writer: writer? })))
 }

@@ -53,7 +53,7 @@ pub enum Way {
 }
 
 /// What a section is read with.
-pub struct Reading<'a> {
+pub struct NotifierInputs<'a> {
     /// What providers are reached through.
     pub outbound: &'a Outbound,
     /// Where relative paths of what it writes begin.
@@ -61,7 +61,7 @@ pub struct Reading<'a> {
 }
 
 /// Makes a notifier of its settings, whose rows are the kind's and [`SETTINGS`].
-pub type BuildNotifier = fn(&Reading<'_>, &mut Values<'_>) -> Option<Way>;
+pub type BuildNotifier = fn(&NotifierInputs<'_>, &mut Values<'_>) -> Option<Way>;
 
 /// One kind of notifier.
 pub struct NotifierKind {
@@ -131,7 +131,7 @@ impl Notifiers {
                 continue;
             }
             let mut values = section.values(&[kind.settings, SETTINGS], &mut problems);
-            let way = (kind.build)(&Reading { outbound, data }, &mut values);
+            let way = (kind.build)(&NotifierInputs { outbound, data }, &mut values);
             values.finish();
             let Some(way) = way else { continue };
             let same =

@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{Notifier, Reading, Way, now, stamp};
+use super::{Notifier, NotifierInputs, Way, now, stamp};
 use crate::domain::text::bare_json;
 use crate::domain::{Call, Millis, Reach, Response};
 use crate::outbound::Outbound;
@@ -141,7 +141,7 @@ struct Sms<P> {
 }
 
 /// Text messages through that provider.
-pub(super) fn way(wish: &Reading<'_>, provider: impl Provider + 'static, words: Vec<String>) -> Way {
+pub(super) fn way(wish: &NotifierInputs<'_>, provider: impl Provider + 'static, words: Vec<String>) -> Way {
     Way::Buyers(Arc::new(Sms { provider, words, outbound: wish.outbound.clone() }))
 }
 
@@ -184,7 +184,7 @@ pub(super) const fn endpoint(default: &'static str) -> Setting {
     Setting::optional(Form::Https("https://…"), "endpoint", "where the API is", "API 的地址").or(default)
 }
 
-pub(super) fn build(wish: &Reading<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let (endpoint, id, secret) = (v.text(&ENDPOINT), v.text(&SECRET_ID), v.secret(&SECRET_KEY));
     let (region, app, sign_name) = (v.text(&REGION), v.text(&APP), v.text(&SIGN_NAME));
     let (template, words) = (v.text(&TEMPLATE), words(v));

@@ -11,7 +11,7 @@ use lettre::transport::smtp::{Error, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message as Mail, Tokio1Executor};
 
 use super::text::{self, Template};
-use super::{Notifier, Reading, Way};
+use super::{Notifier, NotifierInputs, Way};
 use crate::domain::Reach;
 use crate::settings::{Form, Setting, Values};
 use crate::shop::{Message, Refused};
@@ -133,7 +133,7 @@ fn tls(v: &mut Values<'_>, host: &str) -> Option<Tls> {
     Some(if word == "starttls" { Tls::Required(parameters) } else { Tls::Wrapper(parameters) })
 }
 
-pub(super) fn build(_: &Reading<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(_: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let host = v.text(&HOST);
     let tls = tls(v, host.as_deref().unwrap_or_default());
     let standard = if matches!(tls, Some(Tls::Required(_))) { 587 } else { 465 };

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::text::LANG;
-use super::{Herald, Reading, Way, events, stamp, topics};
+use super::{Herald, NotifierInputs, Way, events, stamp, topics};
 use crate::domain::text::{bare_json, printable};
 use crate::domain::{Call, Lang, News, NewsId, Reason, Response, Topic};
 use crate::outbound::Outbound;
@@ -119,7 +119,7 @@ fn taken(answer: &Response) -> Result<(), Refused> {
     }
 }
 
-pub(super) fn build(wish: &Reading<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
     let token = v.secret(&BOT_TOKEN).filter(|token| {
         let right = token.reveal().contains(':') && token.reveal().bytes().all(fits);

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::ask::Ask;
 use super::clock::Clock;
 use super::model::{Effect, Link, Lost, Message, Model};
+use super::pane::PANES;
 use super::record::Player;
 use super::run::Options;
 use super::source::{Source, ask};
@@ -145,7 +146,7 @@ async fn gather(options: &Options, model: &mut Model, clock: Clock) -> Shows {
 /// Never: a buffer takes everything.
 pub fn picture(model: &Model, theme: Theme, (width, height): (u16, u16)) -> io::Result<Buffer> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).map_err(io::Error::other)?;
-    terminal.draw(|frame| drop(draw(frame, model, theme))).map_err(io::Error::other)?;
+    terminal.draw(|frame| drop(draw(frame, PANES, model, theme))).map_err(io::Error::other)?;
     Ok(terminal.backend().buffer().clone())
 }
 

@@ -13,13 +13,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
-use super::keys::Tab;
+use super::kit::Drawn;
 use super::model::ui::Hit;
 use super::model::{Effect, Link, Message, Model};
+use super::pane::PANES;
 use super::record::{self, Order, Player, Recorder};
 use super::source::{Source, ask};
+use super::tab::Tab;
 use super::theme::Theme;
-use super::view::{Drawn, draw};
+use super::view::draw;
 use crate::client::Client;
 use crate::config::Top;
 use crate::domain::time::Zone;
@@ -70,7 +72,7 @@ impl Options {
         (model.ascii, model.recording) = (self.ascii, self.record.is_some());
         model.zone = Zone::system();
         model.ui.tab = self.tab;
-        model.ui.places[Tab::Stock as usize].filter.clone_from(&self.filter);
+        model.ui.places.entry(Tab::STOCK).or_default().filter.clone_from(&self.filter);
         if self.replay.is_some() {
             model.link = Link::Recording;
         }
@@ -254,7 +256,7 @@ fn picture(tty: &mut Tty, model: &Model, theme: Theme) -> io::Result<Drawn> {
     let mut drawn = Drawn::default();
     // All at once, where the terminal can: no half-drawn picture over a slow line.
     queue!(tty.backend_mut(), terminal::BeginSynchronizedUpdate)?;
-    tty.draw(|frame| drawn = draw(frame, model, theme))?;
+    tty.draw(|frame| drawn = draw(frame, PANES, model, theme))?;
     queue!(tty.backend_mut(), terminal::EndSynchronizedUpdate)?;
     tty.backend_mut().flush()?;
     Ok(drawn)

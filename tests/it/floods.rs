@@ -204,7 +204,12 @@ async fn ten_thousand_silent_connections_slow_ones_and_a_forger_hinder_no_gatewa
     }
     for report in [&peace, &besieged] {
         assert_eq!(report.violations(), 0, "{}", report.text());
-        assert_eq!(report.totals.count(hammer::stats::Ending::Success), report.totals.answered, "{}", report.text());
+        assert_eq!(
+            report.totals.count(hammer::stats::RequestResult::Success),
+            report.totals.answered,
+            "{}",
+            report.text()
+        );
     }
     assert!(limited > forged / 2 && limited > 100, "{limited} of {forged} forgeries heard 429");
     assert!(grown < 64 * 1024, "memory grew by {grown} KiB");

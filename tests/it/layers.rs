@@ -1,5 +1,6 @@
 //! The rooms' arrows point down only, and each outside package has one door.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -100,7 +101,54 @@ const ROOMS: &[Room] = &[
         "what is built, spawned and drained",
     ),
     ("hammer", &["channel", "client", "domain", "tty", "wire"], "through the daemon's own HTTP, never Redis"),
-    ("top", &["client", "config", "domain", "tty", "wire"], "through the daemon's own HTTP, never Redis"),
+    ("top/lang", &["domain"], "the operator's words"),
+    ("top/labels", &["domain", "top/lang"], "the operator's words for fields"),
+    ("top/text", &["domain"], "cells, whatever stands in them"),
+    ("top/tab", &["domain"], "names of panes, for those that know none"),
+    ("top/keys", &["domain"], "keys, whatever they are pressed on"),
+    ("top/ask", &["client", "domain", "wire"], "requests as data"),
+    (
+        "top/model",
+        &["config", "domain", "top/ask", "top/lang", "top/tab", "top/text"],
+        "what is known, whoever shows or changes it",
+    ),
+    ("top/theme", &["top/model"], "colours of what is known"),
+    ("top/kit", &["domain", "top/model", "top/text", "top/theme"], "what pictures are made of knows no picture"),
+    (
+        "top/pane",
+        &["domain", "top/ask", "top/keys", "top/kit", "top/lang", "top/model", "top/tab", "top/text", "top/theme"],
+        "a file a pane: it reads the model, and nothing calls it but what stands above",
+    ),
+    (
+        "top/view",
+        &["domain", "top/keys", "top/kit", "top/labels", "top/model", "top/pane", "top/text", "top/theme"],
+        "the whole picture, whichever pane is in it",
+    ),
+    (
+        "top/update",
+        &["client", "domain", "top/ask", "top/keys", "top/lang", "top/model", "top/pane", "top/tab", "wire"],
+        "what happens, above the model and the panes, or these would be a circle",
+    ),
+    (
+        "top",
+        &[
+            "client",
+            "config",
+            "domain",
+            "top/ask",
+            "top/kit",
+            "top/lang",
+            "top/model",
+            "top/pane",
+            "top/tab",
+            "top/text",
+            "top/theme",
+            "top/view",
+            "tty",
+            "wire",
+        ],
+        "through the daemon's own HTTP, never Redis",
+    ),
     (
         "cli",
         &[
@@ -272,6 +320,9 @@ fn what_is_not_allowed_is_found_however_it_is_named() {
         ("channel/contract.rs", "fn f() { super::kit::text::begins(a, b) }"),
         ("channel/gateway/epay.rs", "use crate::channel::configured::Channels;"),
         ("domain/order.rs", "let x = crate::settings::Secret::default();"),
+        ("top/model/mod.rs", "use super::pane::PANES;"),
+        ("top/pane/stock.rs", "use crate::top::update::update;"),
+        ("top/kit/charts.rs", "use crate::top::pane::Pane;"),
     ] {
         assert_eq!(forbidden(name, text).len(), 1, "{name}: {text}: {:?}", forbidden(name, text));
     }
@@ -297,4 +348,33 @@ fn names_of_redis_are_built_in_the_store_alone() {
         wrong.extend(built.map(|piece| format!("{}: {piece}", file.display())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Names of public types that still stand in two rooms. A reader asks which one is meant: the list grows no more.
+#[rustfmt::skip]
+const TWICE: &[&str] = &[
+    "Client", "Clock", "Deed", "Due", "Event", "Fleet", "Form", "Link", "Message", "Order", "Problem", "Progress", "Reply",
+    "Source",
+];
+
+#[test]
+fn a_public_types_name_stands_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut files, mut found) = (Vec::new(), BTreeMap::<String, BTreeSet<PathBuf>>::new());
+    sources(&root, &mut files);
+    for file in files.iter().filter(|file| !file.ends_with("tests.rs")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        for line in text.split("#[cfg(test)]").next().unwrap_or_default().lines() {
+            let line = line.trim_start();
+            let public = ["pub ", "pub(super) ", "pub(crate) "].into_iter().find_map(|start| line.strip_prefix(start));
+            let kinds = ["struct ", "enum ", "trait ", "type "];
+            let Some(rest) = public.and_then(|rest| kinds.into_iter().find_map(|kind| rest.strip_prefix(kind))) else {
+                continue;
+            };
+            let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+            found.entry(name).or_default().insert(file.clone());
+        }
+    }
+    found.retain(|_, files| files.len() > 1);
+    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), TWICE, "{found:#?}");
 }

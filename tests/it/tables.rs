@@ -7,7 +7,8 @@ use kamid::config;
 use kamid::domain::{Lang, Reason, ReasonRow, Severity, Text};
 use kamid::notify;
 use kamid::settings::{Form, Setting};
-use kamid::top::keys::Tab;
+use kamid::top::pane::PANES;
+use kamid::top::tab::Tab;
 
 const HEAD: &str = "| setting | default | what |\n| --- | --- | --- |\n";
 
@@ -95,7 +96,7 @@ const SEVERITIES: [(Severity, Text); 2] =
 fn told(reason: &Reason, lang: Lang) -> String {
     let ReasonRow { word, severity, tab, text, advice, .. } = reason.row();
     let how = SEVERITIES.iter().find(|(known, _)| known == severity).map(|(_, text)| text.say(lang)).unwrap();
-    let (tab, comma) = (Tab::from(*tab).number(), lang.say(", ", ","));
+    let (tab, comma) = (PANES.number(Tab::from(*tab)), lang.say(", ", ","));
     format!("| `{word}` | {tab}{comma}{how} | {} | {} |\n", text.say(lang), advice.say(lang))
 }
 

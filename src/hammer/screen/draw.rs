@@ -42,7 +42,7 @@ pub enum Phase {
     /// Sending.
     Running,
     /// Ended early: waits for what is under way.
-    Ending,
+    RequestResult,
     /// All is answered; every order is looked up.
     Auditing,
 }
@@ -114,7 +114,7 @@ fn head(frame: &mut Frame<'_>, area: Rect, view: &Picture<'_>) {
     let elapsed = view.elapsed.as_secs_f64();
     let time = match view.phase {
         Phase::Running => format!("{elapsed:.0} s, {left:.0} s left"),
-        Phase::Ending => "ending: waits for answers".to_owned(),
+        Phase::RequestResult => "ending: waits for answers".to_owned(),
         Phase::Auditing => "looking every order up".to_owned(),
     };
     let [name, clock] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(time.len() as u16)]).areas(area);
@@ -167,7 +167,7 @@ mod tests {
     use ratatui::buffer::Buffer;
 
     use super::super::super::mix::RequestKind;
-    use super::super::super::stats::Ending;
+    use super::super::super::stats::RequestResult;
     use super::*;
 
     fn show(colour: bool) -> Show {
@@ -180,9 +180,9 @@ mod tests {
         (buckets[1], buckets[3]) = (10, 20);
         Glance {
             heard: vec![
-                ((RequestKind::Order, Ending::Created), 40),
-                ((RequestKind::Order, Ending::SoldOut), 60),
-                ((RequestKind::Right, Ending::Unavailable), 3),
+                ((RequestKind::Order, RequestResult::Created), 40),
+                ((RequestKind::Order, RequestResult::SoldOut), 60),
+                ((RequestKind::Right, RequestResult::Unavailable), 3),
             ],
             latency: vec![
                 ("latency", [1.0, 2.0, 3.0, 4.0, 12345.678]),
@@ -255,7 +255,7 @@ mod tests {
         assert!(text(&picture(39, 10, true, Phase::Running))[0].starts_with("39x10 is too small: 40x10"));
         for width in [1, 5, 40, 75, 76, 200] {
             for height in [1, 3, 10, 19, 20, 60] {
-                picture(width, height, true, Phase::Ending);
+                picture(width, height, true, Phase::RequestResult);
             }
         }
     }

@@ -74,7 +74,7 @@ fn keep(mut tty: Tty, show: &Show, stats: &Stats, stop: &AtomicBool, done: &Atom
             }
             let phase = match (glance.ended, stop.load(Ordering::Relaxed)) {
                 (true, _) => Phase::Auditing,
-                (false, true) => Phase::Ending,
+                (false, true) => Phase::RequestResult,
                 (false, false) => Phase::Running,
             };
             let view = Picture { show, rate_now: rate(&moments), glance, elapsed: began.elapsed(), phase };

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Bar, BarChart, BarGroup, Block, Paragraph, Row, Sparkline, Table};
 
 use super::super::glance::{BUCKETS_MS, SHOWN};
-use super::super::stats::Ending;
+use super::super::stats::RequestResult;
 use super::draw::Picture;
 
 /// Columns of one bar, and between two.
@@ -50,12 +50,12 @@ fn figure(ms: f64) -> String {
 }
 
 /// Whether an answer is a failure, not an outcome that somebody asked for.
-pub fn failed(heard: Ending) -> bool {
+pub fn failed(heard: RequestResult) -> bool {
     heard.unknown()
 }
 
 /// A line for each kind of answer that is wanted.
-pub fn answer_lines<'a>(view: &Picture<'_>, wanted: impl Fn(Ending) -> bool) -> Vec<Line<'a>> {
+pub fn answer_lines<'a>(view: &Picture<'_>, wanted: impl Fn(RequestResult) -> bool) -> Vec<Line<'a>> {
     let kept = view.glance.heard.iter().filter(|((_, heard), _)| wanted(*heard));
     kept.map(|((request, heard), count)| {
         let colour = match heard {

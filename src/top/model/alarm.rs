@@ -8,7 +8,7 @@ use super::fleet::Class;
 use super::{Fault, Model};
 use crate::domain::snapshot::NoticeCounts;
 use crate::domain::{Lang, Millis, NoticeState, Reason, Severity, Trouble};
-use crate::top::keys::Tab;
+use crate::top::tab::Tab;
 use crate::top::text::{clean, lasting, millis};
 
 /// Something that is wrong now.
@@ -84,7 +84,7 @@ fn harm(id: &str) -> usize {
 
 impl Judge<'_> {
     fn add(&mut self, id: impl Into<String>, level: Severity, tab: Tab, en: String, zh: String) {
-        let first = if tab == Tab::Stock { self.model.stock.first } else { self.model.first };
+        let first = if tab == Tab::STOCK { self.model.stock.first } else { self.model.first };
         let before = self.model.now() < first + FIRST_MS;
         self.found.push(Alarm { id: id.into(), level, since: self.model.now(), before, en, zh, tab });
     }
@@ -114,7 +114,7 @@ impl Judge<'_> {
                     format!("守护进程拒绝:{why}{zh_seen};{left} 秒后重试"),
                 ),
             };
-            self.add("link", Severity::Alarm, Tab::Instances, en, zh);
+            self.add("link", Severity::Alarm, Tab::INSTANCES, en, zh);
         }
     }
 
@@ -129,7 +129,7 @@ impl Judge<'_> {
                         format!("instance {name} was not heard for {}", lasting(silent)),
                         format!("实例 {name} 已 {} 没有消息", lasting(silent)),
                     );
-                    self.add(format!("silent {name}"), Severity::Warning, Tab::Instances, en, zh);
+                    self.add(format!("silent {name}"), Severity::Warning, Tab::INSTANCES, en, zh);
                 }
                 continue;
             }
@@ -179,7 +179,7 @@ impl Judge<'_> {
             let name = clean(channel, 32);
             let en = format!("channel {name}: {count} callbacks heard 503 in 1 min; their gateway repeats them");
             let zh = format!("渠道 {name}:1 分钟内 {count} 次回调得到 503,网关会重发");
-            self.add(format!("failed {name}"), Severity::Alarm, Tab::Instances, en, zh);
+            self.add(format!("failed {name}"), Severity::Alarm, Tab::INSTANCES, en, zh);
         }
         let latency = &model.minute;
         if let Some(p99) = latency.quantile(0.99).filter(|p99| *p99 > model.thresholds.slow_ms * 1000)
@@ -187,7 +187,7 @@ impl Judge<'_> {
         {
             let en = format!("slow: p99 of the last minute is {} ms", millis(p99 as f64));
             let zh = format!("缓慢:最近一分钟 p99 为 {} 毫秒", millis(p99 as f64));
-            self.add("slow", Severity::Warning, Tab::Instances, en, zh);
+            self.add("slow", Severity::Warning, Tab::INSTANCES, en, zh);
         }
     }
 
@@ -215,7 +215,7 @@ impl Judge<'_> {
                 form.replace("{n}", &figure).replace("{product}", &clean(&alarm.product, 32)) + &others
             };
             let (en, zh) = (fill(en, " (and {} more)"), fill(zh, "(另有 {} 个)"));
-            self.add(trouble.as_str(), level, Tab::Stock, en, zh);
+            self.add(trouble.as_str(), level, Tab::STOCK, en, zh);
         }
     }
 
@@ -228,12 +228,12 @@ impl Judge<'_> {
             let why = clean(why, 80);
             let en = format!("notices: {failed} failed in 1 min and none was sent: {why}; they are tried again");
             let zh = format!("通知:1 分钟内 {failed} 次失败、无一成功:{why};会自动重试");
-            self.add("notices", Severity::Alarm, Tab::Notices, en, zh);
+            self.add("notices", Severity::Alarm, Tab::NOTICES, en, zh);
         }
         if let Some(NoticeCounts { dead, .. }) = model.fleet.waiting().filter(|counts| counts.dead > 0) {
             let en = format!("{dead} notices were given up: whom they were for was not told");
             let zh = format!("{dead} 条通知已放弃:对方未收到");
-            self.add("dead", Severity::Warning, Tab::Notices, en, zh);
+            self.add("dead", Severity::Warning, Tab::NOTICES, en, zh);
         }
     }
 
@@ -243,7 +243,7 @@ impl Judge<'_> {
         let (keys, orders, who) = (holder.keys, holder.orders, clean(&holder.network, 40));
         let en = format!("{keys} keys held unpaid by {who} in {orders} orders; b there blocks it and takes them back");
         let zh = format!("{who} 占着 {keys} 个未付款的卡密({orders} 个订单);在该页按 b 封锁并收回");
-        self.add("holder", Severity::Alarm, Tab::Stock, en, zh);
+        self.add("holder", Severity::Alarm, Tab::STOCK, en, zh);
     }
 
     fn waiting(&mut self) {
@@ -252,7 +252,7 @@ impl Judge<'_> {
         if waiting > 0 {
             let en = format!("{waiting} held, extra or orphan payments wait for a person");
             let zh = format!("{waiting} 笔待审、重复或无主付款等待人工处理");
-            self.add("waiting", Severity::Warning, Tab::Review, en, zh);
+            self.add("waiting", Severity::Warning, Tab::REVIEW, en, zh);
         }
     }
 }

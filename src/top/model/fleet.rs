@@ -1,6 +1,7 @@
 //! The whole fleet as one series of seconds: counters summed with resets seen, histograms merged, gaps counted.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use super::spread::Spread;
 use crate::domain::snapshot::{HISTORY_SECONDS, Holder, NoticeCounts, Snapshot};
@@ -127,7 +128,7 @@ pub struct Instance {
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
     /// By name.
-    pub instances: BTreeMap<String, Instance>,
+    pub instances: BTreeMap<String, Arc<Instance>>,
     /// The oldest first; seconds in which nothing was heard are absent.
     pub seconds: VecDeque<Second>,
     /// What all instances counted since they were first heard: a restart takes nothing back.
@@ -162,7 +163,7 @@ impl Fleet {
         let first = last.is_none() && next.seq > 0;
         let grown = if first { BTreeMap::new() } else { growth(last, &next) };
         self.put(&next, &grown);
-        let instance = self.instances.entry(next.instance.clone()).or_default();
+        let instance = Arc::make_mut(self.instances.entry(next.instance.clone()).or_default());
         let again = instance.last.at > 0 && instance.last.surroundings.started != next.surroundings.started;
         if again {
             instance.restarts += 1;
@@ -265,7 +266,7 @@ impl Fleet {
     /// What waits to be told; `None`: nobody is told by this shop.
     #[must_use]
     pub fn waiting(&self) -> Option<NoticeCounts> {
-        let counted = |it: &&Instance| it.last.notices_waiting.is_some();
+        let counted = |it: &&Arc<Instance>| it.last.notices_waiting.is_some();
         self.instances.values().filter(counted).max_by_key(|it| it.last.at)?.last.notices_waiting
     }
 
@@ -294,7 +295,7 @@ fn tally<'a>(second: &'a mut Second, channel: &str) -> Option<&'a mut Tally> {
 
 /// What the seconds came to in one column of a picture.
 #[derive(Debug, Clone, Default)]
-pub struct Column {
+pub struct Bin {
     /// Callbacks by class, a second.
     pub classes: [f64; 5],
     /// Latencies of all channels.
@@ -305,8 +306,8 @@ pub struct Column {
 
 /// The last `width` columns of `bin` seconds each, the newest last.
 #[must_use]
-pub fn columns(fleet: &Fleet, width: usize, bin: u64) -> Vec<Column> {
-    let mut columns = vec![Column::default(); width];
+pub fn columns(fleet: &Fleet, width: usize, bin: u64) -> Vec<Bin> {
+    let mut columns = vec![Bin::default(); width];
     // Bins begin at whole multiples, so that a picture moves by whole columns.
     let newest = fleet.at / 1000 / bin;
     for second in &fleet.seconds {

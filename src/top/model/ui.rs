@@ -1,11 +1,13 @@
 //! What the operator is doing: which tab, which row, what is open.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::prompt::Prompt;
 use crate::domain::{Action, Lang, Severity};
 use crate::top::ask::{Ask, Row};
-use crate::top::keys::{TABS, Tab};
+use crate::top::tab::Tab;
 
 /// The least that anything can be shown in.
 pub const LEAST: (u16, u16) = (60, 16);
@@ -34,24 +36,44 @@ pub struct Place {
     pub filter: String,
 }
 
+/// Where a tab stands that nobody touched.
+static BEGINNING: Place = Place { row: 0, sort: 0, filter: String::new() };
+
 /// What is open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum About {
-    /// Something that stays as it was told.
+    /// A failed callback, which stays as it was told.
     #[default]
-    Past,
+    Incident,
     /// An order, as its row in the list was: asked for again while it is open.
     Order(Row),
     /// A payment without an order, as its row was.
     Payment(Row),
     /// A notice, by the name of its row.
     Notice(Row),
-    /// The product of that id.
-    Product,
-    /// The channel of that name.
-    Channel,
-    /// The daemon of that name.
-    Instance,
+    /// What its pane knows itself, and reads again each second.
+    Live,
+}
+
+impl About {
+    /// The row that it was opened from, of an order, a payment or a notice.
+    #[must_use]
+    pub fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Order(row) | Self::Payment(row) | Self::Notice(row) => Some(row),
+            Self::Incident | Self::Live => None,
+        }
+    }
+
+    /// What is asked when the thing of that number is opened.
+    #[must_use]
+    pub fn asks(&self, id: &str) -> Option<Ask> {
+        match self {
+            Self::Incident => Some(Ask::Incident(id.to_owned())),
+            Self::Order(_) => Some(Ask::Order(id.to_owned())),
+            Self::Payment(_) | Self::Notice(_) | Self::Live => None,
+        }
+    }
 }
 
 /// What is shown of one order or incident.
@@ -67,17 +89,6 @@ pub struct Detail {
     pub scroll: usize,
     /// The most that can be, as the last picture was drawn.
     pub last: usize,
-}
-
-impl Detail {
-    /// The row that it was opened from, of an order, a payment or a notice.
-    #[must_use]
-    pub fn row(&self) -> Option<&Row> {
-        match &self.about {
-            About::Order(row) | About::Payment(row) | About::Notice(row) => Some(row),
-            _ => None,
-        }
-    }
 }
 
 /// A text that an action needs.
@@ -217,8 +228,8 @@ impl Dialog {
 pub struct Ui {
     /// The tab that is shown.
     pub tab: Tab,
-    /// Where each tab stands.
-    pub places: [Place; TABS.len()],
+    /// Where each tab stands that was touched.
+    pub places: BTreeMap<Tab, Place>,
     /// A filter that is being typed.
     pub typing: Option<Prompt>,
     /// Failed callbacks by reason, channel and address.
@@ -242,15 +253,21 @@ pub struct Ui {
 }
 
 impl Ui {
+    /// Where a tab stands.
+    #[must_use]
+    pub fn place_of(&self, tab: Tab) -> &Place {
+        self.places.get(&tab).unwrap_or(&BEGINNING)
+    }
+
     /// Where this tab stands.
     #[must_use]
     pub fn place(&self) -> &Place {
-        &self.places[self.tab as usize]
+        self.place_of(self.tab)
     }
 
     /// The same, to be changed.
     pub fn place_mut(&mut self) -> &mut Place {
-        &mut self.places[self.tab as usize]
+        self.places.entry(self.tab).or_default()
     }
 
     /// Whether the terminal is too small for a picture: then no key means what cannot be seen.

@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use serde_json::Value;
 
-use super::View;
 use crate::domain::{Lang, Reason};
+use crate::top::kit::View;
 use crate::top::labels::{label, told};
 use crate::top::model::Model;
 use crate::top::text::{clean, columns, left, wrapped};

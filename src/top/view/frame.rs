@@ -1,16 +1,19 @@
 //! Head, tabs, status line and foot.
 
+use std::sync::Arc;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::View;
 use crate::domain::Severity;
-use crate::top::keys::{BINDINGS, Place, TABS};
+use crate::top::keys::{BINDINGS, Held};
+use crate::top::kit::View;
 use crate::top::model::Link;
 use crate::top::model::fleet::{Instance, Tally};
 use crate::top::model::ui::Hit;
+use crate::top::pane::Panes;
 use crate::top::text::{clean, columns, lasting, rate};
 
 /// Rows for what is wrong: one on a small screen.
@@ -44,7 +47,7 @@ pub fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     let mode_style =
         if mode.contains("TEST") || mode.contains("测试") { view.theme.dim() } else { view.theme.warn() };
     let all = model.fleet.instances.len();
-    let is_lost = |it: &&Instance| model.silence(it) >= model.thresholds.lost_seconds;
+    let is_lost = |it: &&Arc<Instance>| model.silence(it) >= model.thresholds.lost_seconds;
     let lost = model.fleet.instances.values().filter(is_lost).count();
     let ready = model.fleet.instances.values().filter(|it| !is_lost(it) && it.last.surroundings.ready).count();
     let mut start = vec![
@@ -79,19 +82,17 @@ pub fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     frame.render_widget(Paragraph::new(both_ends(start, end, area.width)), area);
 }
 
-pub fn tabs(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
+pub fn tabs(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &mut View<'_>) {
     let mut spans = Vec::new();
     let mut x = area.x;
-    for tab in TABS {
-        let mark = match tab {
-            crate::top::keys::Tab::Review if !view.model.review.is_empty() => format!("({})", view.model.review.len()),
-            _ => String::new(),
+    for (at, pane) in panes.0.iter().enumerate() {
+        let (tab, title) = (pane.tab(), pane.title().say(view.lang()));
+        let mark = match pane.count(view.model) {
+            0 => String::new(),
+            count => format!("({count})"),
         };
-        let text = if area.width < 96 {
-            format!(" {}{}{mark}", tab.number(), tab.title(view.lang()))
-        } else {
-            format!(" {} {}{mark} ", tab.number(), tab.title(view.lang()))
-        };
+        let text =
+            if area.width < 96 { format!(" {}{title}{mark}", at + 1) } else { format!(" {} {title}{mark} ", at + 1) };
         let width = columns(&text) as u16;
         if x + width > area.right() {
             break;
@@ -104,7 +105,7 @@ pub fn tabs(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
 }
 
-pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub fn status(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &View<'_>) {
     let model = view.model;
     let width = usize::from(area.width);
     if model.alarms.is_empty() {
@@ -133,7 +134,7 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
             let more = if at + 1 == rows && more > 0 { format!(" +{more}: !") } else { String::new() };
             let word = if alarm.before { view.say("before", "早于") } else { view.say("since", "始于") };
             let since = format!("{} {}", word, model.clock(alarm.since));
-            let end = format!(" {since} → {}{more} ", alarm.tab.number());
+            let end = format!(" {since} → {}{more} ", panes.number(alarm.tab));
             let text = clean(alarm.says(view.lang()), width.saturating_sub(columns(&end) + 3));
             both_ends(vec![Span::styled(format!(" {mark} {text}"), style)], vec![Span::styled(end, style)], area.width)
         })
@@ -142,7 +143,7 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
 }
 
 /// What is being typed, what was said, or the keys of this tab.
-pub fn foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub fn foot(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &View<'_>) {
     let ui = &view.model.ui;
     let width = usize::from(area.width);
     if let Some(prompt) = &ui.typing {
@@ -162,18 +163,19 @@ pub fn foot(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     }
     let mut spans: Vec<Span<'_>> = Vec::new();
     let mut used = 0;
-    let here = |place: &Place| matches!(place, Place::On(tabs) if tabs.contains(&ui.tab)) || *place == Place::Recording;
+    let here = panes.here(view.model);
     if ui.dialog.is_some() {
         return;
     }
     // What can be done here comes first, then what can be looked at, then what is always there.
     let moves = ["↑", "↓", "PgUp", "PgDn", "Home", "End"];
-    let own =
-        |acts: bool| BINDINGS.iter().filter(move |it| here(&it.place) && it.acts == acts && !moves.contains(&it.shown));
+    let own = |acts: bool| {
+        BINDINGS.iter().filter(move |it| it.held != Held::All && it.acts == acts && !moves.contains(&it.shown))
+    };
     let help = BINDINGS.iter().filter(|it| it.shown == "?");
     let fixed = BINDINGS.iter().filter(|it| matches!(it.shown, "q" | "p"));
     for binding in help.chain(own(true)).chain(own(false)).chain(fixed) {
-        if !binding.holds(ui.tab, view.model.may_act, view.model.position.is_some()) {
+        if !binding.holds(&here) {
             continue;
         }
         let says = binding.says(view.lang()).split([';', ',', ':', ';', ',', ':']).next().unwrap_or_default();

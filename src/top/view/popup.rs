@@ -5,10 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
 
-use super::View;
 use crate::domain::{Action, Severity};
-use crate::top::keys::{BINDINGS, Place};
+use crate::top::keys::{BINDINGS, Held};
+use crate::top::kit::View;
 use crate::top::model::ui::{Deed, Dialog};
+use crate::top::pane::Panes;
 use crate::top::text::{clean, columns, left};
 
 /// Columns of a question.
@@ -32,17 +33,16 @@ fn clear(frame: &mut Frame<'_>, place: Rect) {
     }
 }
 
-/// Every key that works here, from the table that keys are looked up in.
-pub fn help(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
-    let (tab, may_act, recording) = (view.model.ui.tab, view.model.may_act, view.model.position.is_some());
-    let keys: Vec<String> = BINDINGS
-        .iter()
-        .filter(|it| it.holds(tab, may_act, recording))
-        .map(|it| {
-            let mark = if matches!(it.place, Place::All) { ' ' } else { '·' };
-            format!("{mark}{} {}", left(it.shown, 8), it.says(view.lang()))
-        })
-        .collect();
+/// Every key that works here: the panes' numbers, and what stands in the table that keys are looked up in.
+pub fn help(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &View<'_>) {
+    let here = panes.here(view.model);
+    let line = |mark: char, shown: &str, says: &str| format!("{mark}{} {says}", left(shown, 8));
+    let tabs = panes.0.iter().take(9).zip(1..).map(|(pane, n)| line(' ', &n.to_string(), pane.says().say(view.lang())));
+    let others = BINDINGS.iter().filter(|it| it.holds(&here)).map(|it| {
+        let mark = if it.held == Held::All { ' ' } else { '·' };
+        line(mark, it.shown, it.says(view.lang()))
+    });
+    let keys: Vec<String> = tabs.chain(others).collect();
     let rows = usize::from(area.height.saturating_sub(4)).max(1);
     let shown = keys.len().div_ceil(2).clamp(1, rows);
     let lines: Vec<Line<'_>> = (0..shown)
@@ -52,20 +52,24 @@ pub fn help(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
         })
         .collect();
     let place = middle(area, 76, shown as u16 + 2);
-    let title = format!("{} · {}", view.say("keys here", "此处可用的按键"), tab.title(view.lang()));
+    let title = format!(
+        "{} · {}",
+        view.say("keys here", "此处可用的按键"),
+        panes.of(view.model.ui.tab).title().say(view.lang())
+    );
     clear(frame, place);
     frame.render_widget(Paragraph::new(lines).block(view.block(&title)), place);
 }
 
 /// Everything that is wrong, with the tab to press.
-pub fn alarms(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+pub fn alarms(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &View<'_>) {
     let mut lines: Vec<Line<'_>> = Vec::new();
     for alarm in &view.model.alarms {
         let style = match alarm.level {
             Severity::Alarm => view.theme.bad(),
             Severity::Warning => view.theme.warn(),
         };
-        let when = format!("{} → {} ", view.model.clock(alarm.since), alarm.tab.number());
+        let when = format!("{} → {} ", view.model.clock(alarm.since), panes.number(alarm.tab));
         lines.push(Line::from(vec![
             Span::styled(when, view.theme.dim()),
             Span::styled(clean(alarm.says(view.lang()), 300), style),
@@ -166,9 +170,10 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
+    use crate::top::kit::Drawn;
     use crate::top::model::Model;
+    use crate::top::pane::PANES;
     use crate::top::theme::Theme;
-    use crate::top::view::Drawn;
 
     #[test]
     fn a_wide_character_at_its_left_edge_does_not_take_its_frame() {
@@ -184,7 +189,7 @@ mod tests {
             terminal.draw(behind).unwrap();
             let lie = |frame: &mut Frame<'_>| {
                 behind(frame);
-                help(frame, frame.area(), &view);
+                help(frame, frame.area(), PANES, &view);
             };
             terminal.draw(lie).unwrap();
             // What the terminal was given, not what was meant.

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use kamid::hammer::{Stats, stats::Ending};
+use kamid::hammer::{Stats, stats::RequestResult};
 use serde_json::Value;
 
 use crate::support::shop::{Daemon, wait_for};
@@ -25,7 +25,7 @@ fn achieved_is_never_above_offered() {
     }
     // While it goes on, too: what was answered in its first milliseconds is no rate.
     let stats = Stats::default();
-    assert_eq!((stats.totals().offered(), stats.totals().count(Ending::Success)), (0.0, 0));
+    assert_eq!((stats.totals().offered(), stats.totals().count(RequestResult::Success)), (0.0, 0));
 }
 
 #[test]

@@ -162,7 +162,8 @@ async fn its_audit_finds_what_was_taken_away_behind_the_shops_back() {
         .heard
         .iter()
         .filter(|(ticket, heard)| {
-            load.visits[ticket.visit as usize] == hammer::VisitKind::Paid && heard[0] == hammer::stats::Ending::Success
+            load.visits[ticket.visit as usize] == hammer::VisitKind::Paid
+                && heard[0] == hammer::stats::RequestResult::Success
         })
         .map(|(ticket, _)| ticket.visit)
         .collect();

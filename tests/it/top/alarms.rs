@@ -2,10 +2,10 @@
 
 use kamid::domain::{Cause, Doubt, Lang, Missing};
 use kamid::telemetry::snapshot::Snapshot;
-use kamid::top::keys::Tab;
 use kamid::top::model::Model;
 use kamid::top::model::alarm::matters::{self, MATTERS};
 use kamid::top::model::ui::About;
+use kamid::top::tab::Tab;
 use kamid::top::{Theme, page, picture};
 
 use super::scenes;
@@ -126,12 +126,12 @@ fn the_tab_of_instances_says_in_words_what_is_wrong_and_what_to_do() {
     for (at, state, commands) in told {
         for (lang, state, no_redis) in [(Lang::En, state[0], "no Redis"), (Lang::Zh, state[1], "无 Redis")] {
             let mut model = model(lang, WRONG[at].1);
-            model.ui.tab = Tab::Instances;
+            model.ui.tab = Tab::INSTANCES;
             let list = screen(&model);
             assert!(!list.contains("01-01"), "a time that nobody knows: {list}");
             assert!(commands[0] == "ring.json" || list.contains(commands[0]), "the alarm's line names it: {list}");
             assert!(list.contains(state) && !list.contains(no_redis), "{list}");
-            model.ui.open("a1b2c3d4", About::Instance);
+            model.ui.open("a1b2c3d4", About::Live);
             let value = matters::detail(&model, &model.fleet.instances["a1b2c3d4"]);
             model.ui.fill("a1b2c3d4", value);
             let detail = screen(&model);
@@ -150,7 +150,7 @@ fn clocks_that_differ_by_hours_are_told_in_hours() {
     for (lang, says) in [(Lang::En, "3 h"), (Lang::Zh, "3 小时")] {
         let mut model = model(lang, WRONG[10].1);
         assert!(model.alarms[0].says(lang).contains(says), "{:?}", model.alarms);
-        model.ui.tab = Tab::Channels;
+        model.ui.tab = Tab::named("channels");
         assert!(screen(&model).contains(says), "{}", screen(&model));
         let value = matters::detail(&model, &model.fleet.instances["a1b2c3d4"]).to_string();
         assert!(value.contains(says) && !value.contains("10800000"), "{value}");

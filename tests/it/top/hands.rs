@@ -1,12 +1,16 @@
 //! Every key does what the help says, tested from the table that draws the help.
 
+use std::sync::Arc;
+
 use kamid::domain::{Lang, Reason, Severity};
 use kamid::telemetry::snapshot::Holder;
 use kamid::top::ask::Ask;
-use kamid::top::keys::{BINDINGS, Command, Place, TABS, Tab, command};
+use kamid::top::keys::{BINDINGS, Command, Held, Stand, command};
 use kamid::top::model::alarm;
 use kamid::top::model::ui::Deed;
 use kamid::top::model::{Effect, Message, Model};
+use kamid::top::pane::PANES;
+use kamid::top::tab::Tab;
 use kamid::wire::Content;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
@@ -24,17 +28,21 @@ fn dialog(model: &Model) -> Option<&Deed> {
     model.ui.dialog.as_ref().map(|dialog| &dialog.deed)
 }
 
+/// Rows of the pane that is shown.
+fn rows(model: &Model) -> usize {
+    PANES.of(model.ui.tab).len(model)
+}
+
 /// Whether a command did what it says, told from the model before and after and what it asks for.
 fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool {
     let (row, row_before) = (after.ui.place().row, before.ui.place().row);
     let order = |word: &str| matches!(dialog(after), Some(Deed::Order(action, _)) if action.as_str() == word);
     match what {
-        Command::Tab(tab) => after.ui.tab == tab,
-        Command::NextTab => after.ui.tab == before.ui.tab.step(1),
-        Command::PreviousTab => after.ui.tab == before.ui.tab.step(-1),
+        Command::NextTab => after.ui.tab == PANES.step(before.ui.tab, 1),
+        Command::PreviousTab => after.ui.tab == PANES.step(before.ui.tab, -1),
         Command::Up | Command::First | Command::PageUp => row < row_before || row_before == 0,
-        Command::Down | Command::PageDown => row > row_before || row + 1 == after.len(after.ui.tab),
-        Command::Last => row + 1 == after.len(after.ui.tab),
+        Command::Down | Command::PageDown => row > row_before || row + 1 == rows(after),
+        Command::Last => row + 1 == rows(after),
         Command::Detail => after.ui.detail.is_some(),
         Command::Back => after.ui.detail.is_none(),
         Command::Help => after.ui.help,
@@ -45,10 +53,11 @@ fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool
         Command::Quit => effects == [Effect::Quit],
         Command::Group => after.ui.grouped,
         Command::Zoom => after.ui.zoom == 1,
-        Command::FindOrder => after.ui.tab == Tab::Orders && matches!(asked(effects)[..], [Ask::Search(_)]),
+        Command::FindOrder => after.ui.tab == Tab::ORDERS && matches!(asked(effects)[..], [Ask::Search(_)]),
         Command::ReplayIncident => matches!(asked(effects)[..], [Ask::Replay(_)]),
         Command::Export => matches!(asked(effects)[..], [Ask::Capture(_)]),
-        Command::Block => matches!(dialog(after), Some(Deed::Block(..))),
+        Command::Block => matches!(dialog(after), Some(Deed::Block(_, false))),
+        Command::BlockHolder => matches!(dialog(after), Some(Deed::Block(_, true))),
         Command::Redeliver => order("redeliver"),
         Command::MarkPaid => order("mark-paid"),
         Command::Replace => order("replace"),
@@ -66,7 +75,7 @@ fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool
 fn hold(model: &mut Model, network: &str) {
     let holder = Holder { network: network.to_owned(), keys: 1200, orders: 12 };
     for instance in model.fleet.instances.values_mut() {
-        instance.last.surroundings.holder = Some(holder.clone());
+        Arc::make_mut(instance).last.surroundings.holder = Some(holder.clone());
     }
 }
 
@@ -78,7 +87,7 @@ fn whoever_holds_much_unpaid_is_blocked_with_his_orders() {
     hold(&mut model, "203.0.113.9");
     let told = |model: &Model| alarm::judge(model).into_iter().find(|alarm| alarm.id == "holder");
     let alarm = told(&model).unwrap();
-    assert_eq!((alarm.tab, alarm.level), (Tab::Stock, Severity::Alarm));
+    assert_eq!((alarm.tab, alarm.level), (Tab::STOCK, Severity::Alarm));
     assert!(alarm.en.contains("1200 keys held unpaid by 203.0.113.9") && alarm.zh.contains("1200"), "{alarm:?}");
     press(&mut model, KeyCode::Char('b'));
     press(&mut model, KeyCode::Enter);
@@ -97,25 +106,32 @@ fn whoever_holds_much_unpaid_is_blocked_with_his_orders() {
 fn every_key_does_what_the_help_says() {
     let mut scene = scenes::alarm(Lang::En);
     hold(&mut scene, "203.0.113.9");
-    for tab in TABS {
+    for (number, pane) in (1..).zip(PANES.0) {
+        let tab = pane.tab();
+        let mut model = scene.clone();
+        press(&mut model, KeyCode::Char(char::from_digit(number, 10).unwrap()));
+        assert_eq!(model.ui.tab, tab);
         for binding in BINDINGS {
             for code in binding.codes {
                 let mut model = scene.clone();
                 model.ui.tab = tab;
-                model.position = (binding.place == Place::Recording).then_some((1, 2));
+                model.position = (binding.held == Held::Recording).then_some((1, 2));
                 // In the middle of a list, or on the payment that has no order.
                 let middle = if binding.command == Command::Adopt { 0 } else { 1 };
-                model.ui.place_mut().row = middle.min(model.len(tab).saturating_sub(1));
+                model.ui.place_mut().row = middle.min(rows(&model).saturating_sub(1));
                 let before = model.clone();
                 let effects = press(&mut model, *code);
-                if binding.holds(tab, true, model.position.is_some()) {
+                let meant = command(&KeyEvent::from(*code), &PANES.here(&before));
+                if binding.holds(&PANES.here(&before)) {
                     assert!(did(binding.command, &before, &model, &effects), "{code:?} on {tab:?}");
-                } else {
+                    assert_eq!(meant, Some(binding.command));
+                } else if meant.is_none() {
                     assert!(effects.is_empty() && model.ui.dialog.is_none(), "{code:?} has no meaning on {tab:?}");
                 }
                 // A token that may only look has no key that changes something.
                 if binding.acts {
-                    assert_eq!(command(&KeyEvent::from(*code), tab, false, false), None);
+                    let here = Stand { may_act: false, recording: false, ..PANES.here(&before) };
+                    assert_eq!(command(&KeyEvent::from(*code), &here), None);
                 }
             }
         }
@@ -212,8 +228,25 @@ fn a_pause_loses_nothing_and_says_what_it_dropped() {
 #[test]
 fn the_key_table_of_the_docs_is_the_one_that_is_used() {
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/top.md")).unwrap();
-    for binding in BINDINGS.iter().filter(|it| !matches!(it.command, Command::Tab(_))) {
-        let line = format!("| `{}` | {} |", binding.shown, binding.says(Lang::En));
+    // One row a key, however many commands it has.
+    let numbers = |shown: &str| {
+        let holds =
+            |own: &[Command]| own.iter().any(|it| BINDINGS.iter().any(|b| b.command == *it && b.shown == shown));
+        let panes = (1..).zip(PANES.0).filter(|(_, pane)| holds(pane.keys()));
+        panes.map(|(number, _): (usize, _)| number.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    for binding in BINDINGS {
+        let tabs = match binding.held {
+            Held::All => "all".to_owned(),
+            Held::Lists => "lists".to_owned(),
+            Held::Recording => "a recording".to_owned(),
+            Held::Own => numbers(binding.shown),
+        };
+        let line = format!("| `{}` | {} | {tabs} |", binding.shown, binding.says(Lang::En));
+        assert!(docs.contains(&line), "docs/top.md lacks: {line}");
+    }
+    for (number, pane) in (1..).zip(PANES.0) {
+        let line = format!("\n| {number} {} | ", pane.title().en);
         assert!(docs.contains(&line), "docs/top.md lacks: {line}");
     }
 }
@@ -240,7 +273,7 @@ fn a_flood_of_one_reason_hides_no_other_incident_and_moves_no_choice() {
     assert_eq!((kept, model.incidents.len()), (1, 500));
     // Read far down, where the flood does not push it off.
     press(&mut model, KeyCode::End);
-    let chosen = |model: &Model| model.failed_rows()[model.ui.places[Tab::Failed as usize].row].brief.id.clone();
+    let chosen = |model: &Model| PANES.of(Tab::FAILED).name(model, model.ui.place_of(Tab::FAILED).row).unwrap();
     let before = chosen(&model);
     let mut next = scenes::second("a1b2c3d4", 1030, 90_000, 0);
     next.incidents = vec![scenes::brief(1030, "bad_signature", "203.0.113.9", "07MIBQ3K2XZ0A1B2C00002")];

@@ -5,6 +5,7 @@ mod figures;
 mod hands;
 mod locale;
 mod once;
+mod panes;
 mod prompts;
 mod recording;
 mod scenes;

@@ -5,6 +5,8 @@ use kamid::telemetry::snapshot::{StockAlarm, StockAlarms, StockLine};
 use kamid::top::ask::Ask;
 use kamid::top::model::ui::{Deed, Name};
 use kamid::top::model::{Effect, Line, Message, Model};
+use kamid::top::pane::PANES;
+use kamid::top::tab::Tab;
 use kamid::top::{Theme, page, picture};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde_json::{Value, json};
@@ -63,7 +65,7 @@ fn what_is_open_is_what_keys_act_on_whatever_the_list_does_meanwhile() {
     assert!(asked(&effects).contains(&Ask::Order(open.clone())), "{effects:?}");
     // It is no longer in the list: another row is neither marked nor acted on while it is open.
     review(&mut model, &[0, 1, 3, 4]);
-    assert_eq!(model.marked(kamid::top::keys::Tab::Review), None);
+    assert_eq!(PANES.of(Tab::REVIEW).marked(&model), None);
     press(&mut model, KeyCode::Char('u'));
     assert_eq!(deed(&model), Some(Deed::Order(Action::Refund, open.clone())));
     press(&mut model, KeyCode::Esc);
@@ -98,6 +100,13 @@ fn what_is_open_is_read_again() {
     assert!(screen(&model).contains("delivered") && !screen(&model).contains("away"));
     model.update(Message::Answer(Ask::Order(id.clone()), Ok(vec![json!({"id": id, "state": "refunded"})])));
     assert!(screen(&model).contains("refunded"));
+    // Also where its notice was opened: what the list knows of that is not what the daemon says of the order.
+    press(&mut model, KeyCode::Char('7'));
+    let [Ask::Order(id)] = &asked(&press(&mut model, KeyCode::Enter))[..] else { panic!("no order was asked for") };
+    assert!(screen(&model).contains("asking the daemon"), "{}", screen(&model));
+    model.update(Message::Answer(Ask::Order(id.clone()), Ok(vec![json!({"id": id, "state": "replaced"})])));
+    tick(&mut model, 9000);
+    assert!(screen(&model).contains("replaced"), "{}", screen(&model));
 }
 
 #[test]
@@ -190,7 +199,7 @@ fn wrong_amounts_are_told_and_what_an_operator_shut_out_is_no_alarm() {
     model.update(Message::Line(Line::Stock(Box::new(line))));
     model.update(Message::Tick(scenes::BEGAN + 901_000));
     let told: Vec<(Severity, &str, usize)> =
-        model.alarms.iter().map(|alarm| (alarm.level, alarm.en.as_str(), alarm.tab.number())).collect();
+        model.alarms.iter().map(|alarm| (alarm.level, alarm.en.as_str(), PANES.number(alarm.tab))).collect();
     let at = |says: &str| told.iter().position(|(_, en, _)| *en == says).unwrap_or_else(|| panic!("{says}: {told:?}"));
     assert_eq!(told[at("channel alipay: 15 wrong amounts in 1 min")].2, 5);
     assert_eq!(told[at("channel alipay: 12 unknown orders in 1 min; another shop on this account?")].2, 3);

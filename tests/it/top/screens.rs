@@ -3,9 +3,10 @@
 //! `INSTA_UPDATE=always cargo test --test it top::screens` writes them anew; look at each change.
 
 use kamid::domain::Lang;
-use kamid::top::keys::{TABS, Tab};
 use kamid::top::model::ui::About;
 use kamid::top::model::{Message, Model};
+use kamid::top::pane::PANES;
+use kamid::top::tab::Tab;
 use kamid::top::{Theme, page, picture};
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
@@ -44,10 +45,10 @@ fn the_first_screen_in_every_state_size_and_language() {
 fn every_tab_when_something_is_wrong() {
     for (name, lang) in [("en", Lang::En), ("zh", Lang::Zh)] {
         let mut model = scenes::alarm(lang);
-        for tab in TABS {
-            model.ui.tab = tab;
+        for pane in PANES.0 {
+            model.ui.tab = pane.tab();
             for size in [(80, 24), (120, 40)] {
-                let title = tab.title(Lang::En).to_lowercase();
+                let title = pane.tab().name();
                 insta::assert_snapshot!(format!("tab-{title}-{name}-{}x{}", size.0, size.1), screen(&model, size));
             }
         }
@@ -76,9 +77,9 @@ fn help_detail_and_question() {
 fn a_small_terminal_says_so_and_every_size_can_be_drawn() {
     let mut model = scenes::alarm(Lang::Zh);
     assert!(screen(&model, (40, 10)).contains("窗口太小"));
-    for tab in TABS {
+    for tab in PANES.0.iter().map(|pane| pane.tab()) {
         model.ui.tab = tab;
-        model.ui.open("x", About::Past);
+        model.ui.open("x", About::Incident);
         for size in [(1, 1), (60, 16), (61, 17), (79, 23), (97, 31), (139, 45), (300, 100)] {
             let text = screen(&model, size);
             assert!(
@@ -105,16 +106,16 @@ fn hostile_text_changes_nothing_outside_its_cell() {
         for brief in &mut model.incidents {
             (brief.number, brief.address, brief.channel) = (text.to_owned(), text.to_owned(), text.to_owned());
         }
-        model.ui.open("x", About::Past);
+        model.ui.open("x", About::Incident);
         model.ui.fill("x", serde_json::json!({"number": text, "target": text}));
     }
-    for tab in TABS {
+    for tab in PANES.0.iter().map(|pane| pane.tab()) {
         for model in [&mut clean, &mut model] {
             model.ui.tab = tab;
         }
         let (before, after) = (screen(&clean, (120, 40)), screen(&model, (120, 40)));
         let frame = |text: &str| text.chars().filter(|c| "│┌┐└┘".contains(*c)).collect::<String>();
-        if !matches!(tab, Tab::Overview) {
+        if tab != Tab::OVERVIEW {
             assert_eq!(frame(&before), frame(&after), "{tab:?}");
         }
         for bad in ["\u{1b}", "\u{7}", "\u{202e}", "\r", "\t"] {

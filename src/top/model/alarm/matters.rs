@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::domain::snapshot::{Snapshot, Surroundings};
 use crate::domain::{Cause, Doubt, Lang, Reason, Severity};
-use crate::top::keys::Tab;
 use crate::top::model::Model;
 use crate::top::model::fleet::Instance;
+use crate::top::tab::Tab;
 use crate::top::text::{apart, clean, lasting};
 
 /// Without expiry for so many seconds, unpaid orders hold what others would buy.
@@ -169,7 +169,7 @@ pub const MATTERS: &[Matter] = &[
     Matter {
         kind: "redis",
         docs: "instance …: Redis does not answer or cannot write",
-        ground: Ground::Own(Severity::Alarm, Tab::Instances),
+        ground: Ground::Own(Severity::Alarm, Tab::INSTANCES),
         common: false,
         state: ["no Redis", "无 Redis"],
         says: |it| {
@@ -184,7 +184,7 @@ pub const MATTERS: &[Matter] = &[
     Matter {
         kind: "full",
         docs: "instance …: no new orders or keys are taken",
-        ground: Ground::Own(Severity::Alarm, Tab::Instances),
+        ground: Ground::Own(Severity::Alarm, Tab::INSTANCES),
         common: false,
         state: ["full", "已满"],
         says: |it| {
@@ -198,7 +198,7 @@ pub const MATTERS: &[Matter] = &[
     Matter {
         kind: "write",
         docs: "instance …: Redis could not write its append-only file",
-        ground: Ground::Own(Severity::Alarm, Tab::Instances),
+        ground: Ground::Own(Severity::Alarm, Tab::INSTANCES),
         common: false,
         state: ["", ""],
         says: |it| {
@@ -210,7 +210,7 @@ pub const MATTERS: &[Matter] = &[
     Matter {
         kind: "relaxed",
         docs: "durability is relaxed",
-        ground: Ground::Own(Severity::Warning, Tab::Instances),
+        ground: Ground::Own(Severity::Warning, Tab::INSTANCES),
         common: true,
         state: ["", ""],
         says: |it| {
@@ -256,7 +256,7 @@ pub const MATTERS: &[Matter] = &[
     Matter {
         kind: "behind",
         docs: "instance …: N events wait to be handled",
-        ground: Ground::Own(Severity::Warning, Tab::Notices),
+        ground: Ground::Own(Severity::Warning, Tab::NOTICES),
         common: false,
         state: ["", ""],
         says: |it| {
@@ -267,7 +267,7 @@ pub const MATTERS: &[Matter] = &[
     Matter {
         kind: "log",
         docs: "instance …: N lines of its log could not be written",
-        ground: Ground::Own(Severity::Warning, Tab::Instances),
+        ground: Ground::Own(Severity::Warning, Tab::INSTANCES),
         common: false,
         state: ["", ""],
         says: |it| {

@@ -5,43 +5,72 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{View, charts, stock};
-use crate::top::model::fleet::{CLASSES, Column};
+use super::{Pane, stock};
+use crate::domain::Text;
+use crate::top::keys::Command;
+use crate::top::kit::{View, charts};
+use crate::top::model::fleet::{Bin, CLASSES};
 use crate::top::model::spread::Spread;
+use crate::top::tab::Tab;
 use crate::top::text::{clean, lasting, left, rate, right};
 
-pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
-    let tall = area.height >= 30;
-    let lists = if tall { Constraint::Percentage(28) } else { Constraint::Length(6) };
-    let [top, heat, bottom] =
-        Layout::vertical([Constraint::Percentage(if tall { 36 } else { 42 }), Constraint::Min(5), lists]).areas(area);
-    let side = if area.width >= 150 { 58 } else { 34 };
-    let [rates, figures] = Layout::horizontal([Constraint::Min(30), Constraint::Length(side)]).areas(top);
-    let inner = rates.width.saturating_sub(2 + charts::AXIS);
-    let (columns, bin) = charts::columns(view, inner);
-    rates_panel(frame, rates, view, &columns, bin);
-    figures_panel(frame, figures, view);
-    let (map, lines) = if area.width >= 110 {
-        let [map, lines] = Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]).areas(heat);
-        (map, Some(lines))
-    } else {
-        (heat, None)
-    };
-    heat_panel(frame, map, view);
-    if let Some(lines) = lines {
-        lines_panel(frame, lines, view);
+/// The first look. It is no list, and is drawn by hand.
+pub struct Overview;
+
+/// The first look.
+pub static PANE: Overview = Overview;
+
+impl Pane for Overview {
+    fn tab(&self) -> Tab {
+        Tab::OVERVIEW
     }
-    let [endangered, failed] =
-        Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(bottom);
-    stock::endangered(frame, endangered, view);
-    failed_panel(frame, failed, view);
+
+    fn title(&self) -> Text {
+        Text::new("Overview", "总览")
+    }
+
+    fn says(&self) -> Text {
+        Text::new("overview", "总览")
+    }
+
+    fn keys(&self) -> &'static [Command] {
+        &[Command::Zoom]
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
+        let tall = area.height >= 30;
+        let lists = if tall { Constraint::Percentage(28) } else { Constraint::Length(6) };
+        let [top, heat, bottom] =
+            Layout::vertical([Constraint::Percentage(if tall { 36 } else { 42 }), Constraint::Min(5), lists])
+                .areas(area);
+        let side = if area.width >= 150 { 58 } else { 34 };
+        let [rates, figures] = Layout::horizontal([Constraint::Min(30), Constraint::Length(side)]).areas(top);
+        let inner = rates.width.saturating_sub(2 + charts::AXIS);
+        let (columns, bin) = charts::columns(view, inner);
+        rates_panel(frame, rates, view, &columns, bin);
+        figures_panel(frame, figures, view);
+        let (map, lines) = if area.width >= 110 {
+            let [map, lines] = Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]).areas(heat);
+            (map, Some(lines))
+        } else {
+            (heat, None)
+        };
+        heat_panel(frame, map, view);
+        if let Some(lines) = lines {
+            lines_panel(frame, lines, view);
+        }
+        let [endangered, failed] =
+            Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(bottom);
+        stock::endangered(frame, endangered, view);
+        failed_panel(frame, failed, view);
+    }
 }
 
 fn span_of(view: &View<'_>, columns: usize, bin: u64) -> String {
     format!("{} {}", view.say("last", "最近"), lasting((columns as u64 * bin).min(900)))
 }
 
-fn rates_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: &[Column], bin: u64) {
+fn rates_panel(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: &[Bin], bin: u64) {
     let title = format!("{} · {}", view.say("callbacks/s", "回调/秒"), span_of(view, columns.len(), bin));
     let block = view.block(&title).title_bottom(charts::legend(view));
     let inner = block.inner(area);

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
 
 use super::View;
-use crate::top::model::fleet::{self, CLASSES, Column};
+use crate::top::model::fleet::{self, Bin, CLASSES};
 use crate::top::model::spread::{HEAT_ROWS, Spread, heat_edge};
 use crate::top::text::{millis, rate, right};
 
@@ -19,7 +19,7 @@ const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇"
 pub const AXIS: u16 = 7;
 
 /// Columns and seconds of each, so that a picture of that width goes back some minutes.
-pub fn columns(view: &View<'_>, width: u16) -> (Vec<Column>, u64) {
+pub fn columns(view: &View<'_>, width: u16) -> (Vec<Bin>, u64) {
     let width = usize::from(width);
     // All of the quarter of an hour, as far as columns of 15 seconds go; or nearer.
     let bin = match view.model.ui.zoom {
@@ -31,8 +31,8 @@ pub fn columns(view: &View<'_>, width: u16) -> (Vec<Column>, u64) {
 }
 
 /// Callbacks a second, stacked by what they came to; the best at the bottom.
-pub fn stacked(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Column]) {
-    let all = |column: &Column| column.classes.iter().sum::<f64>();
+pub fn stacked(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Bin]) {
+    let all = |column: &Bin| column.classes.iter().sum::<f64>();
     let highest = columns.iter().map(all).fold(0.0, f64::max).max(1.0);
     let height = f64::from(area.height);
     let axis = [(0, highest), (area.height.saturating_sub(1), 0.0)];
@@ -79,7 +79,7 @@ pub fn stacked(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Colu
 }
 
 /// Latencies over time: a row for a step of latency, brightness for how many. A second hump is a second band.
-pub fn heat(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Column]) {
+pub fn heat(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Bin]) {
     let rows: Vec<[u32; HEAT_ROWS]> = columns.iter().map(|column| column.latency.heat()).collect();
     let used = |row: usize| rows.iter().any(|column| column[row] > 0);
     let last = (0..HEAT_ROWS).rev().find(|row| used(*row)).unwrap_or(7);
@@ -111,9 +111,9 @@ pub fn heat(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Column]
 }
 
 /// Percentiles over time, on a logarithmic scale.
-pub fn percentiles(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: &[Column]) {
+pub fn percentiles(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: &[Bin]) {
     let line = |q: f64| -> Vec<(f64, f64)> {
-        let told = |(at, column): (usize, &Column)| Some((at as f64, (column.latency.quantile(q)? as f64).log10()));
+        let told = |(at, column): (usize, &Bin)| Some((at as f64, (column.latency.quantile(q)? as f64).log10()));
         columns.iter().enumerate().filter_map(told).collect()
     };
     let lines = [("p50", line(0.5)), ("p90", line(0.9)), ("p99", line(0.99))];
