@@ -6,12 +6,16 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::domain::text::bare;
+use crate::domain::{Action, AuditReport, Note};
 use crate::vault;
+use crate::wire::shop::{AuditLine, AuditProgress, AuditWish};
+use crate::wire::{ActOnOrder, Content, CountAgain, Nothing, Question, Raw, ResendNews, Route, Verb};
 
 /// Why the daemon did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +84,44 @@ impl Lines {
     }
 }
 
+/// What a daemon answered: as this version knows it, and whole, with what a newer one says beside.
+#[derive(Debug, Clone)]
+pub struct Answered<T> {
+    /// As it is known here.
+    pub known: T,
+    /// All of it, as it came.
+    pub whole: Value,
+}
+
+impl<T: Serialize> Answered<T> {
+    /// The same after something of it changed here.
+    #[must_use]
+    pub fn amended(mut self, change: impl FnOnce(&mut T)) -> Self {
+        change(&mut self.known);
+        if let (Some(whole), Ok(Value::Object(known))) = (self.whole.as_object_mut(), serde_json::to_value(&self.known))
+        {
+            whole.extend(known);
+        }
+        self
+    }
+}
+
+impl<T> std::ops::Deref for Answered<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.known
+    }
+}
+
+/// An answer as this version knows it.
+///
+/// # Errors
+/// It is another one.
+pub fn read<T: DeserializeOwned>(whole: &Value) -> Result<T, ClientError> {
+    T::deserialize(whole).map_err(|error| ClientError::Answer(error.to_string()))
+}
+
 /// What a daemon warns of beside its answers, the first time it does.
 pub type Warned = std::sync::Arc<std::sync::OnceLock<String>>;
 
@@ -96,7 +138,7 @@ pub struct Client {
     warned: Warned,
 }
 
-fn read(path: &Path) -> Result<String, ClientError> {
+fn text_of(path: &Path) -> Result<String, ClientError> {
     std::fs::read_to_string(path).map_err(|source| ClientError::File { path: path.display().to_string(), source })
 }
 
@@ -108,21 +150,12 @@ fn whereabouts(data: &Path) -> Option<String> {
 }
 
 /// An id as a part of a path: a text that could lead elsewhere is refused.
-///
-/// # Errors
-/// [`ClientError::NoId`].
-pub fn part(id: &str) -> Result<&str, ClientError> {
+fn part(id: &str) -> Result<(), ClientError> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'|' | b':' | b'-');
     if id.is_empty() || id.len() > 200 || id.bytes().all(|b| b == b'.') || !id.bytes().all(fits) {
         return Err(ClientError::NoId(id.to_owned()));
     }
-    Ok(id)
-}
-
-/// The path that sends a notice again: an order's to its buyer, or news (`topic:notifier:about`) to operators.
-#[must_use]
-pub fn resend_path(id: &str) -> String {
-    if id.contains(':') { format!("/v1/notices/{id}/resend") } else { format!("/v1/orders/{id}/act/resend") }
+    Ok(())
 }
 
 impl Client {
@@ -137,14 +170,14 @@ impl Client {
             whereabouts(data).ok_or_else(|| ClientError::NotRunning(data.display().to_string()))?
         };
         let named = match (token_file, std::env::var("KAMID_TOKEN")) {
-            (Some(file), _) => Some(read(file)?),
+            (Some(file), _) => Some(text_of(file)?),
             (None, Ok(token)) => Some(token),
             (None, Err(_)) => None,
         };
         let path = data.join("admin.token");
         let own = match (admin, &named) {
             (Some(_), Some(_)) => None,
-            (None, _) => Some(read(&path)?),
+            (None, _) => Some(text_of(&path)?),
             (Some(_), None) => Some(std::fs::read_to_string(&path).map_err(|source| ClientError::NoToken {
                 url: base.clone(),
                 path: path.display().to_string(),
@@ -183,7 +216,30 @@ impl Client {
         &self.base
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
+    /// Asks a daemon for something of a route.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn call<R>(&self, at: impl Into<R::At>, asked: &R::In) -> Result<Answered<R::Out>, ClientError>
+    where
+        R: Route<Out: DeserializeOwned>,
+    {
+        let whole = self.ask(&Question::of::<R>(&at.into(), asked)).await?;
+        Ok(Answered { known: read(&whole)?, whole })
+    }
+
+    /// Asks that; the answer as it comes.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn ask(&self, question: &Question) -> Result<Value, ClientError> {
+        // Whoever asks for a look may wait for all that is there.
+        let patience = match (&question.content, question.verb) {
+            (_, Verb::Get) => 3600,
+            (Content::Text(_), _) => 300,
+            _ => 120,
+        };
+        let request = self.request(question)?.timeout(Duration::from_secs(patience));
         let response = self.respond(request).await?;
         let body = response.bytes().await.map_err(|error| ClientError::Answer(error.without_url().to_string()))?;
         let value: Value = serde_json::from_slice(&body).map_err(|error| ClientError::Answer(error.to_string()))?;
@@ -191,6 +247,23 @@ impl Client {
             let _first = self.warned.set(warning.to_owned());
         }
         Ok(value)
+    }
+
+    fn request(&self, question: &Question) -> Result<reqwest::RequestBuilder, ClientError> {
+        question.path.split('/').skip(1).try_for_each(part)?;
+        let pairs = question.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mark = if question.query.is_empty() { "" } else { "?" };
+        let url = format!("{}{}{mark}{}", self.base, question.path, crate::channel::params::encode(pairs));
+        let request = match question.verb {
+            Verb::Get => self.http.get(url),
+            Verb::Post | Verb::Make => self.http.post(url),
+            Verb::Patch => self.http.patch(url),
+        };
+        Ok(match &question.content {
+            Content::Nothing => request,
+            Content::Json(body) => request.json(body),
+            Content::Text(text) => request.header("content-type", "text/plain").body(text.clone()),
+        })
     }
 
     fn unreachable(&self, error: reqwest::Error) -> ClientError {
@@ -238,81 +311,37 @@ impl Client {
         Err(ClientError::Refused { status: status.as_u16(), code, detail })
     }
 
-    /// Reads something.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, ClientError> {
-        self.send(self.http.get(self.url(path, query)).timeout(Duration::from_secs(3600))).await
-    }
-
-    fn url(&self, path: &str, query: &[(&str, String)]) -> String {
-        let pairs = query.iter().map(|(name, value)| (*name, value.as_str()));
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{path}{mark}{}", self.base, crate::channel::params::encode(pairs))
-    }
-
     /// Reads line by line what does not end by itself.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn follow(&self, path: &str, query: &[(&str, String)]) -> Result<Lines, ClientError> {
-        let response = self.respond(self.http.get(self.url(path, query))).await?;
+    pub async fn follow<R: Route<At = (), Out = Raw>>(&self, asked: &R::In) -> Result<Lines, ClientError> {
+        let response = self.respond(self.request(&Question::of::<R>(&(), asked))?).await?;
         Ok(Lines { response, buffer: Vec::new() })
-    }
-
-    /// Reads something of a known shape.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn get_as<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        serde_json::from_value(self.get(path, &[]).await?).map_err(|error| ClientError::Answer(error.to_string()))
     }
 
     /// Has everything counted again; `progress` hears what is looked at, how much of it, of how much. The report.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn audit(&self, mut progress: impl FnMut(&str, u64, u64)) -> Result<Value, ClientError> {
-        let mut lines = self.follow("/v1/audit", &[("progress", "true".to_owned())]).await?;
+    pub async fn audit(&self, mut progress: impl FnMut(&str, u64, u64)) -> Result<AuditReport, ClientError> {
+        let mut lines = self.follow::<CountAgain>(&AuditWish { progress: Some("true".to_owned()) }).await?;
         while let Some(line) = lines.next().await? {
-            let mut line: Value =
-                serde_json::from_str(&line).map_err(|error| ClientError::Answer(error.to_string()))?;
-            if let Some(why) = line["error"].as_str() {
-                return Err(ClientError::Answer(why.to_owned()));
+            match serde_json::from_str(&line).map_err(|error| ClientError::Answer(error.to_string()))? {
+                AuditLine::Progress(AuditProgress { what, done, of }) => progress(&what, done, of),
+                AuditLine::Report(report) => return Ok(report),
+                AuditLine::Error(why) => return Err(ClientError::Answer(why)),
             }
-            if line["report"].is_object() {
-                return Ok(line["report"].take());
-            }
-            let number = |name: &str| line["progress"][name].as_u64().unwrap_or(0);
-            progress(line["progress"]["what"].as_str().unwrap_or_default(), number("done"), number("of"));
         }
         Err(ClientError::Answer("the daemon ended before the audit did".to_owned()))
     }
+}
 
-    /// Asks for something to be done.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
-        self.send(self.http.post(format!("{}{path}", self.base)).json(body).timeout(Duration::from_secs(120))).await
+/// What sends a notice again: an order's to its buyer, or news (`topic:notifier:about`) to operators.
+#[must_use]
+pub fn resend(id: &str) -> Question {
+    if id.contains(':') {
+        return Question::of::<ResendNews>(&id.to_owned(), &Nothing);
     }
-
-    /// Changes something.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
-        self.send(self.http.patch(format!("{}{path}", self.base)).json(body).timeout(Duration::from_secs(120))).await
-    }
-
-    /// Hands over a text.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn upload<T: DeserializeOwned>(&self, path: &str, body: Vec<u8>) -> Result<T, ClientError> {
-        let request = self.http.post(format!("{}{path}", self.base)).header("content-type", "text/plain").body(body);
-        let value = self.send(request.timeout(Duration::from_secs(300))).await?;
-        serde_json::from_value(value).map_err(|error| ClientError::Answer(error.to_string()))
-    }
+    Question::of::<ActOnOrder>(&(id.to_owned(), Action::Resend), &Note::default())
 }

@@ -7,9 +7,9 @@
 //! ```text
 //! domain      the trade's words, pure                          settings   text becomes values
 //!   ▲
-//! config   channel   vault   store   telemetry   outbound   client
-//!          bytes↔    seals   redis   metrics     HTTP out   admin API
-//!          Payment           bb8
+//! config   channel   vault   store   telemetry   outbound   wire, client
+//!          bytes↔    seals   redis   metrics     HTTP out   the admin API:
+//!          Payment           bb8                            its rows, and asking
 //!   ▲
 //! shop        the use cases: checkout, settle, deliver, stock, review, sweep; the stock board, operators, blocks
 //!   ▲
@@ -60,3 +60,4 @@ pub mod telemetry;
 pub mod top;
 mod tty;
 pub mod vault;
+pub mod wire;

@@ -5,6 +5,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use kamid::domain::Product;
+use kamid::wire::Follow;
+use kamid::wire::shop::StreamWish;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use crate::report::{Aim, Row};
@@ -86,8 +88,8 @@ impl Dashboard {
 
 /// Bytes a second of a stream that asks for the stock of a hundred products.
 async fn sent(shop: &Shop) -> f64 {
-    let query = [("stock", PRODUCTS.to_string())];
-    let mut lines = shop.client.follow("/v1/stream", &query).await.unwrap();
+    let wish = StreamWish { stock: Some(PRODUCTS), ..StreamWish::default() };
+    let mut lines = shop.client.follow::<Follow>(&wish).await.unwrap();
     // The first lines tell all rows.
     let first = Instant::now() + Duration::from_millis(1500);
     let (mut began, mut bytes) = (None::<Instant>, 0usize);

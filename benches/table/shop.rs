@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use kamid::client::Client;
 use kamid::config::{Config, StoreUrl};
-use kamid::domain::Product;
+use kamid::domain::{Product, ProductPatch};
 use kamid::settings::Secret;
 use kamid::store::{Store, StoreError};
-use serde_json::json;
+use kamid::wire::products::NewProduct;
+use kamid::wire::{AddProduct, Nothing, ShowInfo};
 
 /// The channel that its callbacks come through.
 pub const CHANNEL: &str = "[channel.bench]\nkind = \"epay_v1\"\ngateway_url = \"https://pay.example/\"\npid = \"1001\"\nkey_file = \"epay.key\"\n";
@@ -73,7 +74,7 @@ impl Shop {
         let at: serde_json::Value =
             wait_for("the daemon", || serde_json::from_slice(&std::fs::read(data.join("daemon.json")).ok()?).ok());
         let client = Client::find(data, None, None).unwrap();
-        while !client.get("/v1/info", &[]).await.is_ok_and(|info| info["ready"] == true) {
+        while !client.call::<ShowInfo>((), &Nothing).await.is_ok_and(|info| info.ready) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let start = began.elapsed();
@@ -84,8 +85,14 @@ impl Shop {
 
     /// A product, and keys of 22 bytes for it, through the command line as an operator imports them. How long that took.
     pub async fn stock(&self, product: &str, keys: usize) -> Duration {
-        let wish = json!({"id": product, "price": "9.90", "per_order": 100, "expires_minutes": 1440, "name": "bench"});
-        self.client.post("/v1/products", &wish).await.unwrap();
+        let patch = ProductPatch {
+            name: Some("bench".to_owned()),
+            price: Some("9.90".to_owned()),
+            per_order: Some(100),
+            expires_minutes: Some(1440),
+            ..ProductPatch::default()
+        };
+        self.client.call::<AddProduct>((), &NewProduct { id: product.to_owned(), patch }).await.unwrap();
         let file = self.data.join(format!("{product}.txt"));
         std::fs::write(&file, lines(product, keys)).unwrap();
         let began = Instant::now();

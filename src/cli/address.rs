@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::{Value, json};
 
 use super::{Context, Done, Failure, output};
-use crate::client::Client;
+use crate::client::{Answered, Client};
+use crate::wire::operators::{AddressExpired, AddressWish, BlockWish, ExpireWish};
+use crate::wire::{BlockAddress, ExpireAddress, ListAddresses, Nothing, UnblockAddress};
 
 #[derive(Debug, Subcommand)]
 pub enum AddressCommand {
@@ -46,44 +47,41 @@ pub async fn run(context: &Context, command: AddressCommand) -> Done {
     let done = match command {
         AddressCommand::List => {
             let columns = ["address", "until_at", "since", "by", "orders", "reason"];
-            return context.show(&client.get("/v1/addresses", &[]).await?, "addresses", &columns);
+            let list = client.call::<ListAddresses>((), &Nothing).await?;
+            return context.show(&list.whole, "addresses", &columns);
         }
         AddressCommand::Block { address, minutes, reason, orders, force } => {
-            let wish = json!({
-                "address": address, "minutes": minutes, "reason": reason, "orders": orders, "force": force,
-            });
-            let mut done = client.post("/v1/addresses/block", &wish).await?;
-            if done["left"].as_u64().is_some_and(|left| left > 0) {
-                let more = expire_all(&client, &address, &reason).await?;
-                let expired = done["expired"].as_u64().unwrap_or(0) + more["expired"].as_u64().unwrap_or(0);
-                (done["expired"], done["left"]) = (json!(expired), more["left"].clone());
+            let (known, why) = (address.clone(), reason.clone());
+            let wish = BlockWish { address, minutes: minutes.into(), reason, force, orders };
+            let mut done = client.call::<BlockAddress>((), &wish).await?;
+            if done.left.is_some_and(|left| left > 0) {
+                let more = expire_all(&client, &known, &why).await?;
+                done = done.amended(|done| {
+                    (done.expired, done.left) = (Some(done.expired.unwrap_or(0) + more.expired), Some(more.left));
+                });
             }
-            done
+            done.whole
         }
-        AddressCommand::Unblock { address } => {
-            client.post("/v1/addresses/unblock", &json!({"address": address})).await?
-        }
+        AddressCommand::Unblock { address } => client.call::<UnblockAddress>((), &AddressWish { address }).await?.whole,
     };
     context.out.fields(&done);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Lets every unpaid order of an address or network expire, some at a time.
-pub async fn expire_all(client: &Client, address: &str, reason: &str) -> Result<Value, Failure> {
+pub async fn expire_all(client: &Client, address: &str, reason: &str) -> Result<Answered<AddressExpired>, Failure> {
     let (mut expired, mut bar) = (0, None);
+    let wish = ExpireWish { address: address.to_owned(), reason: reason.to_owned() };
     loop {
-        let wish = json!({"address": address, "reason": reason});
-        let mut part = client.post("/v1/addresses/expire", &wish).await?;
-        let number = |name: &str| part[name].as_u64().unwrap_or(0);
-        let (now, left) = (number("expired"), number("left"));
+        let part = client.call::<ExpireAddress>((), &wish).await?;
+        let (now, left) = (part.expired, part.left);
         expired += now;
         let bar = bar.get_or_insert_with(|| output::bar(now + left, false));
         bar.set_position(expired);
         // What comes in meanwhile is not waited for: a block keeps it out.
         if left == 0 || now == 0 {
             bar.finish_and_clear();
-            part["expired"] = json!(expired);
-            return Ok(part);
+            return Ok(part.amended(|part| part.expired = expired));
         }
     }
 }

@@ -10,11 +10,13 @@ use super::product::moment;
 use super::{Context, Done, Failure, channel_add, reconcile, serve};
 use crate::channel::capture::{Capture, replay, replay_steps};
 use crate::channel::{Channels, KINDS};
-use crate::client::part;
 use crate::daemon;
 use crate::settings::Section;
 use crate::store::clock::Clock;
 use crate::vault::Vault;
+use crate::wire::channels::TrialWish;
+use crate::wire::incidents::IncidentSearch;
+use crate::wire::{CaptureIncident, ListChannels, ListIncidents, Nothing, ReplayIncident, ShowIncident, TryChannel};
 
 #[derive(Debug, Subcommand)]
 pub enum ChannelCommand {
@@ -117,21 +119,19 @@ pub enum IncidentCommand {
 
 pub async fn run(context: &Context, command: ChannelCommand) -> Done {
     match command {
-        ChannelCommand::List => context.show(
-            &context.client()?.get("/v1/channels", &[]).await?,
-            "channels",
-            &["name", "kind", "account", "notify_url"],
-        ),
+        ChannelCommand::List => {
+            let list = context.client()?.call::<ListChannels>((), &Nothing).await?;
+            context.show(&list.whole, "channels", &["name", "kind", "account", "notify_url"])
+        }
         ChannelCommand::Kinds => {
             let kinds: Vec<_> = KINDS.iter().map(|kind| json!({"kind": kind.name, "about": kind.about})).collect();
             context.show(&json!({"kinds": kinds}), "kinds", &["kind", "about"])
         }
         ChannelCommand::Add(args) => channel_add::run(context, args).await,
         ChannelCommand::Test { name, open } => {
-            let path = format!("/v1/channels/{}/test", part(&name)?);
-            let report = context.client()?.post(&path, &json!({"open": open})).await?;
-            context.out.told(&report, "steps", ["result", "step", "says"]);
-            Ok(if report["works"] == true { ExitCode::SUCCESS } else { ExitCode::from(1) })
+            let report = context.client()?.call::<TryChannel>(name, &TrialWish { open }).await?;
+            context.out.told(&report.whole, "steps", ["result", "step", "says"]);
+            Ok(if report.works { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         ChannelCommand::Verify { capture, channel, explain } => verify(context, &capture, channel.as_deref(), explain),
         ChannelCommand::Reconcile { name, bill, from, until } => {
@@ -207,25 +207,20 @@ pub async fn run_incident(context: &Context, command: IncidentCommand) -> Done {
     let client = context.client()?;
     match command {
         IncidentCommand::List { limit, reason, channel, address, before } => {
-            let mut query = vec![("limit", limit.to_string())];
-            let before = before.map(|before| before.to_string());
-            for (name, value) in [("reason", reason), ("channel", channel), ("address", address), ("before", before)] {
-                query.extend(value.map(|value| (name, value)));
-            }
+            let search = IncidentSearch { limit: limit as usize, reason, channel, address, before };
             let columns = ["at", "id", "reason", "channel", "address", "number", "status"];
-            context.show(&client.get("/v1/incidents", &query).await?, "incidents", &columns)
+            context.show(&client.call::<ListIncidents>((), &search).await?.whole, "incidents", &columns)
         }
         IncidentCommand::Show { id } => {
-            context.out.fields(&client.get(&format!("/v1/incidents/{}", part(&id)?), &[]).await?);
+            context.out.fields(&client.call::<ShowIncident>(id, &Nothing).await?.whole);
             Ok(ExitCode::SUCCESS)
         }
         IncidentCommand::Replay { id } => {
-            let path = format!("/v1/incidents/{}/replay", part(&id)?);
-            context.out.fields(&client.post(&path, &json!({})).await?);
+            context.out.fields(&client.call::<ReplayIncident>(id, &Nothing).await?.whole);
             Ok(ExitCode::SUCCESS)
         }
         IncidentCommand::Export { id } => {
-            context.out.value(&client.get(&format!("/v1/incidents/{}/capture", part(&id)?), &[]).await?);
+            context.out.value(&client.call::<CaptureIncident>(id, &Nothing).await?.whole);
             Ok(ExitCode::SUCCESS)
         }
     }

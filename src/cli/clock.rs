@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::json;
 
 use super::{Context, Done};
 use crate::domain::text::{UNITS, span};
+use crate::wire::AcceptClock;
+use crate::wire::shop::Why;
 
 #[derive(Debug, Subcommand)]
 pub enum ClockCommand {
@@ -23,11 +24,11 @@ pub enum ClockCommand {
 
 pub async fn run(context: &Context, command: ClockCommand) -> Done {
     let ClockCommand::Accept { reason } = command;
-    let done = context.client()?.post("/v1/clock/accept", &json!({"reason": reason})).await?;
+    let done = context.client()?.call::<AcceptClock>((), &Why { reason }).await?;
     if context.out.json {
-        context.out.value(&done);
+        context.out.value(&done.whole);
     } else {
-        let ahead = done["ahead_ms"].as_i64().unwrap_or_default();
+        let ahead = done.ahead_ms;
         let (apart, way) = (span(ahead.unsigned_abs(), &UNITS), if ahead < 0 { "behind" } else { "ahead of" });
         context.out.line(&format!("Accepted: orders expire by Redis' clock, which is {apart} {way} this machine's."));
     }

@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::parts::FileParts;
 use super::{Context, Done, Failure, output};
-use crate::client::{Client, part};
-use crate::shop::ImportReport;
+use crate::client::{Answered, Client};
+use crate::domain::ImportReport;
 use crate::shop::sheet::{self, Said, Sheet};
+use crate::wire::products::{ImportWish, KeysWish, ProductsWish, Voided};
+use crate::wire::{ImportKeys, ListProducts, Nothing, Raw, RestoreKeys, ShowInfo, VoidKeys, With};
 
 /// Most bytes of one request, where the daemon's `limits.import_bytes` allows them.
 const PART_BYTES: usize = 262_144;
 /// Bytes of keys named in one request.
 const VOID_BYTES: usize = 131_072;
-/// Numbers as they stand in Redis, not as they were within the last second.
-pub const FRESH: [(&str, String); 1] = [("fresh", String::new())];
 /// Requests under way at once.
 const PARTS_AT_ONCE: usize = 3;
 
@@ -88,7 +88,8 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
                 "stock.imported",
                 "stock.owed",
             ];
-            context.show(&client.get("/v1/products", &FRESH).await?, "products", &columns)
+            let list = client.call::<ListProducts>((), &ProductsWish::fresh()).await?;
+            context.show(&list.whole, "products", &columns)
         }
         KeysCommand::Void { product, count, file, as_lines } => {
             let keys = file.map(|file| named(&file, as_lines)).transpose()?.unwrap_or_default();
@@ -99,13 +100,8 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
             Ok(ExitCode::SUCCESS)
         }
         KeysCommand::Restore { product, count } => {
-            let done = client
-                .post(
-                    &format!("/v1/products/{}/restore", part(&product)?),
-                    &json!({"count": count.unwrap_or(u32::MAX)}),
-                )
-                .await?;
-            context.out.fields(&done);
+            let wish = KeysWish { count: count.unwrap_or(u32::MAX), keys: String::new() };
+            context.out.fields(&client.call::<RestoreKeys>(product, &wish).await?.whole);
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -121,26 +117,25 @@ fn named(file: &Path, as_lines: bool) -> Result<String, Failure> {
 
 /// Voids the oldest, or the named ones: as many requests as a long file needs.
 async fn void(client: &Client, product: &str, count: u32, keys: &str) -> Result<Value, Failure> {
-    let path = format!("/v1/products/{}/void", part(product)?);
     let mut lines = keys.split_inclusive('\n').peekable();
-    let mut total = None::<Value>;
+    let mut total = None::<Answered<Voided>>;
     while total.is_none() || lines.peek().is_some() {
         let mut text = String::new();
         while let Some(line) = lines.next_if(|line| text.is_empty() || text.len() + line.len() <= VOID_BYTES) {
             text.push_str(line);
         }
-        let done = client.post(&path, &json!({"count": count, "keys": text})).await?;
+        let done = client.call::<VoidKeys>(product, &KeysWish { count, keys: text }).await?;
         total = Some(match total {
             None => done,
-            Some(mut total) => {
-                for name in ["voided", "keys_named", "not_in_pool"] {
-                    total[name] = json!(total[name].as_u64().unwrap_or(0) + done[name].as_u64().unwrap_or(0));
-                }
-                total
-            }
+            Some(total) => total.amended(|total| {
+                let sum = |one: Option<u64>, other: Option<u64>| Some(one.unwrap_or(0) + other.unwrap_or(0));
+                total.voided += done.voided;
+                total.keys_named = sum(total.keys_named, done.keys_named);
+                total.not_in_pool = sum(total.not_in_pool, done.not_in_pool);
+            }),
         });
     }
-    Ok(total.unwrap_or_default())
+    Ok(total.map(|total| total.whole).unwrap_or_default())
 }
 
 fn encoding(name: &str) -> Result<(), &'static str> {
@@ -198,9 +193,9 @@ async fn import(context: &Context, client: Client, product: &str, (file, said): 
         show(context, &refused);
         return Ok(ExitCode::FAILURE);
     }
-    let keys = format!("/v1/products/{}/keys?judged=true&as_lines={}", part(product)?, said.as_lines);
+    let how = ImportWish { judged: true, as_lines: said.as_lines, ..ImportWish::default() };
     let bar = output::bar(length, true);
-    let most = client.get("/v1/info", &[]).await?["import_bytes"].as_u64();
+    let most = client.call::<ShowInfo>((), &Nothing).await?.import_bytes;
     let mut parts = FileParts::new(input, most.map_or(PART_BYTES, |most| PART_BYTES.min(most as usize)));
     let mut jobs: JoinSet<Result<(ImportReport, u64), Failure>> = JoinSet::new();
     let mut total = ImportReport::default();
@@ -208,8 +203,9 @@ async fn import(context: &Context, client: Client, product: &str, (file, said): 
         let next = if jobs.len() < PARTS_AT_ONCE { parts.part().map_err(fail)? } else { None };
         match next {
             Some(next) => {
-                let (client, path) = (client.clone(), format!("{keys}&first={}", next.first));
-                jobs.spawn(async move { Ok((client.upload::<ImportReport>(&path, next.text).await?, next.read)) });
+                let (client, product) = (client.clone(), product.to_owned());
+                let wish = With { query: ImportWish { first: next.first, ..how.clone() }, body: Raw(next.text) };
+                jobs.spawn(async move { Ok((client.call::<ImportKeys>(product, &wish).await?.known, next.read)) });
             }
             None => match jobs.join_next().await {
                 Some(done) => {
@@ -224,7 +220,7 @@ async fn import(context: &Context, client: Client, product: &str, (file, said): 
     bar.finish_and_clear();
     if !parts.began() {
         // An empty file, too, is imported into something that there is.
-        let _nothing: ImportReport = client.upload(&keys, Vec::new()).await?;
+        client.call::<ImportKeys>(product, &With { query: how, body: Raw::default() }).await?;
     }
     parts.finish(&mut total);
     show(context, &total);

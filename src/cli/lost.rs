@@ -8,14 +8,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use super::product::moment;
 use super::{Context, Done, Failure, output};
-use crate::client::{Client, ClientError, part};
-use crate::domain::{Currency, Money};
+use crate::client::{Client, ClientError};
+use crate::domain::{Action, Currency, Money, Note};
+use crate::wire::orders::{LookWish, UnpaidList, UnpaidOrder, UnpaidWish};
+use crate::wire::payments::PaymentView;
+use crate::wire::{ActOnOrder, ListUnpaid, LookAtOrders};
 
 /// Questions under way at once.
 const AT_ONCE: usize = 8;
@@ -49,19 +52,6 @@ pub struct ReconcileArgs {
     channel: Option<String>,
 }
 
-/// An order to be asked about, and the channel of each of its attempts.
-#[derive(Debug, Deserialize)]
-struct Open {
-    id: String,
-    channels: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct List {
-    orders: Vec<Open>,
-    asks_per_second: u32,
-}
-
 /// What became of one order.
 #[derive(Debug, Serialize)]
 struct Heard {
@@ -76,15 +66,21 @@ struct Heard {
 }
 
 /// A payment that was found.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Serialize)]
 struct Paid {
     channel: String,
     trade_no: String,
     amount: String,
     amount_minor: i64,
     currency: Currency,
-    #[serde(skip_serializing)]
-    at: u64,
+}
+
+impl From<PaymentView> for Paid {
+    fn from(payment: PaymentView) -> Self {
+        let currency = payment.money().currency;
+        let PaymentView { channel, trade_no, amount, amount_minor, .. } = payment;
+        Self { channel, trade_no, amount, amount_minor, currency }
+    }
 }
 
 impl Heard {
@@ -158,10 +154,9 @@ pub async fn run(context: &Context, args: ReconcileArgs) -> Done {
                 let message = "--since must be past, and --until later than it".to_owned();
                 return Err(Failure { message, code: 2 });
             }
-            let mut query = vec![("from", since.unwrap_or(0).to_string())];
-            query.extend(args.until.map(|until| ("until", until.to_string())));
-            query.extend(args.channel.map(|channel| ("channel", channel)));
-            ask_all(&client, read(client.get("/v1/orders/unpaid", &query).await?)?).await?
+            let wish = UnpaidWish { from: since.unwrap_or(0), until: args.until, channel: args.channel };
+            let list = client.call::<ListUnpaid>((), &wish).await?.known;
+            ask_all(&client, list).await?
         }
     };
     add_payments(&client, &mut heard).await?;
@@ -171,17 +166,10 @@ pub async fn run(context: &Context, args: ReconcileArgs) -> Done {
     Ok(ExitCode::from(u8::from(again || context.warned.get().is_some())))
 }
 
-fn read<T: serde::de::DeserializeOwned>(answer: Value) -> Result<T, ClientError> {
-    serde_json::from_value(answer).map_err(|error| ClientError::Answer(error.to_string()))
-}
-
 /// Has one order's gateways asked.
 async fn ask(client: &Client, id: &str) -> Result<Heard, Failure> {
-    match client.post(&format!("/v1/orders/{}/act/query", part(id)?), &json!({})).await {
-        Ok(answer) => {
-            let text = |name: &str| answer[name].as_str().unwrap_or_default();
-            Ok(Heard::new(text("id"), text("result"), ""))
-        }
+    match client.call::<ActOnOrder>((id.to_owned(), Action::Query), &Note::default()).await {
+        Ok(answer) => Ok(Heard::new(&answer.id, &answer.result, "")),
         Err(ClientError::Refused { code, detail, .. }) if matches!(code.as_str(), "gateway" | "unavailable") => {
             Ok(Heard::new(id, "silent", detail))
         }
@@ -195,9 +183,9 @@ async fn ask(client: &Client, id: &str) -> Result<Heard, Failure> {
 }
 
 /// The same orders, so that the channels take turns: one that is slow does not hold up the others.
-fn in_turns(orders: Vec<Open>) -> Vec<Open> {
+fn in_turns(orders: Vec<UnpaidOrder>) -> Vec<UnpaidOrder> {
     let mut counts: HashMap<String, u32> = HashMap::new();
-    let mut ranked: Vec<(u32, Open)> = Vec::with_capacity(orders.len());
+    let mut ranked: Vec<(u32, UnpaidOrder)> = Vec::with_capacity(orders.len());
     for order in orders {
         let count = counts.entry(order.channels.first().cloned().unwrap_or_default()).or_default();
         *count += 1;
@@ -207,10 +195,10 @@ fn in_turns(orders: Vec<Open>) -> Vec<Open> {
     ranked.into_iter().map(|(_, order)| order).collect()
 }
 
-async fn ask_all(client: &Client, list: List) -> Result<Vec<Heard>, Failure> {
+async fn ask_all(client: &Client, list: UnpaidList) -> Result<Vec<Heard>, Failure> {
     let bar = output::bar(list.orders.len() as u64, false);
     let (mut pace, silence) = (Pace::new(list.asks_per_second), &Silence::default());
-    let questions = stream::iter(in_turns(list.orders)).map(|Open { id, channels }| {
+    let questions = stream::iter(in_turns(list.orders)).map(|UnpaidOrder { id, channels, .. }| {
         let given_up = silence.given_up(&channels);
         let at = if given_up { Instant::now() } else { pace.turn(&channels, Instant::now()) };
         async move {
@@ -233,13 +221,12 @@ async fn ask_all(client: &Client, list: List) -> Result<Vec<Heard>, Failure> {
 async fn add_payments(client: &Client, heard: &mut [Heard]) -> Result<(), Failure> {
     let mut found: Vec<&mut Heard> = heard.iter_mut().filter(|it| it.is_found()).collect();
     for batch in found.chunks_mut(BATCH) {
-        let ids: Vec<&str> = batch.iter().map(|it| it.id.as_str()).collect();
-        let mut answer = client.post("/v1/orders/look", &json!({"ids": ids})).await?;
-        let looks = answer["orders"].as_array_mut().map(std::mem::take).unwrap_or_default();
-        for (one, mut look) in batch.iter_mut().zip(looks) {
-            let payments: Vec<Paid> = read(look["payments"].take())?;
+        let ids = LookWish::of(batch.iter().map(|it| it.id.as_str()));
+        let ids = ids.map_err(|error| Failure::new(error.to_string()))?;
+        let looks = client.call::<LookAtOrders>((), &ids).await?.known.orders;
+        for (one, look) in batch.iter_mut().zip(looks) {
             // The one that was settled just now.
-            one.paid = payments.into_iter().max_by_key(|payment| payment.at);
+            one.paid = look.payments.into_iter().max_by_key(|payment| payment.at).map(Paid::from);
         }
     }
     Ok(())
@@ -302,8 +289,9 @@ fn show(context: &Context, heard: &[Heard]) {
 mod tests {
     use super::*;
 
-    fn open(id: &str, channels: &[&str]) -> Open {
-        Open { id: id.to_owned(), channels: channels.iter().map(|name| (*name).to_owned()).collect() }
+    fn open(id: &str, channels: &[&str]) -> UnpaidOrder {
+        let channels = channels.iter().map(|name| (*name).to_owned()).collect();
+        UnpaidOrder { id: id.to_owned(), channels, ..UnpaidOrder::default() }
     }
 
     #[test]

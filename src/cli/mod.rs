@@ -31,6 +31,8 @@ use serde_json::Value;
 
 use crate::client::{Client, ClientError, Warned};
 use crate::top::lang::utf8_environment;
+use crate::wire::ListTrail;
+use crate::wire::operators::TrailWish;
 use output::{Output, Signs};
 
 /// Delivers digital keys (卡密) by itself: a signed payment callback becomes a delivered key, exactly once.
@@ -294,8 +296,8 @@ fn run(cli: Cli) -> Done {
             Command::Address(command) => address::run(&context, command).await,
             Command::Clock(command) => clock::run(&context, command).await,
             Command::Trail { limit } => {
-                let trail = context.client()?.get("/v1/trail", &[("limit", limit.to_string())]).await?;
-                context.show(&trail, "trail", &["at", "by", "what", "on", "change", "reason", "result"])
+                let trail = context.client()?.call::<ListTrail>((), &TrailWish { limit: limit as usize }).await?;
+                context.show(&trail.whole, "trail", &["at", "by", "what", "on", "change", "reason", "result"])
             }
             Command::Notice(command) => notice::run(&context, command).await,
             Command::Store(command) => store::run(&context, command).await,
@@ -324,18 +326,15 @@ async fn audit(context: &Context) -> Done {
     let report = context.client()?.audit(progress).await;
     bar.finish_and_clear();
     let report = report?;
-    let violations = report["violations"].as_array().map_or(0, Vec::len);
-    if context.out.json {
-        context.out.value(&report);
-    } else {
-        context.out.list(&report, "violations", &["kind", "what", "detail"]);
-        let number = |name: &str| report[name].as_u64().unwrap_or(0);
+    let violations = report.violations.len();
+    context.out.list(&serde_json::to_value(&report).unwrap_or_default(), "violations", &["kind", "what", "detail"]);
+    if !context.out.json {
         context.out.line(&format!(
             "{} products, {} orders, {} keys, {} payments: {}",
-            number("products"),
-            number("orders"),
-            number("keys"),
-            number("payments"),
+            report.products,
+            report.orders,
+            report.keys,
+            report.payments,
             if violations == 0 { "everything adds up".to_owned() } else { format!("{violations} violations") },
         ));
     }

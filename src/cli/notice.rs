@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::json;
 
 use super::{Context, Done};
-use crate::client::{part, resend_path};
+use crate::client::resend;
+use crate::wire::notices::{NoticeTest, NoticesWish};
+use crate::wire::{ListNotices, TryNotifier};
 
 #[derive(Debug, Subcommand)]
 pub enum NoticeCommand {
@@ -40,13 +41,13 @@ pub async fn run(context: &Context, command: NoticeCommand) -> Done {
     let client = context.client()?;
     let done = match command {
         NoticeCommand::List { limit } => {
-            let list = client.get("/v1/notices", &[("limit", limit.to_string())]).await?;
+            let list = client.call::<ListNotices>((), &NoticesWish { limit: limit as usize }).await?;
             let columns = ["order", "state", "tries", "next_time", "by", "contact", "why"];
-            return context.show(&list, "notices", &columns);
+            return context.show(&list.whole, "notices", &columns);
         }
-        NoticeCommand::Resend { order } => client.post(&resend_path(part(&order)?), &json!({})).await?,
+        NoticeCommand::Resend { order } => client.ask(&resend(&order)).await?,
         NoticeCommand::Test { notifier, to } => {
-            client.post("/v1/notices/test", &json!({"notifier": notifier, "to": to})).await?
+            client.call::<TryNotifier>((), &NoticeTest { notifier, to }).await?.whole
         }
     };
     context.out.fields(&done);

@@ -4,11 +4,17 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::address::expire_all;
 use super::{Context, Done, Failure, lost, output};
-use crate::client::{Client, part};
+use crate::client::Client;
+use crate::domain::{Action, Note, Pay, Wanted};
+use crate::wire::orders::{OrderMadeBrief, OrderSearch, OrderWish, OrdersMade, SandboxWish, Several};
+use crate::wire::payments::OrphanWish;
+use crate::wire::{
+    ActOnOrder, AdoptOrphan, ListOrders, ListOrphans, MakeOrders, Nothing, PayInSandbox, RefundOrphan, ShowOrder, With,
+};
 
 /// Orders made by one request, and such requests under way at once.
 const BATCH: u64 = 250;
@@ -183,13 +189,13 @@ pub struct How {
 }
 
 impl How {
-    fn word(&self) -> &'static str {
+    fn pay(&self) -> Pay {
         match self {
-            Self { twice: true, .. } => "twice",
-            Self { less: true, .. } => "less",
-            Self { late: true, .. } => "late",
-            Self { forge: true, .. } => "forge",
-            _ => "once",
+            Self { twice: true, .. } => Pay::Twice,
+            Self { less: true, .. } => Pay::Less,
+            Self { late: true, .. } => Pay::Late,
+            Self { forge: true, .. } => Pay::Forge,
+            _ => Pay::Once,
         }
     }
 }
@@ -224,57 +230,52 @@ pub enum OrphanCommand {
 
 pub async fn run(context: &Context, command: OrderCommand) -> Done {
     let client = context.client()?;
-    let act = |id: String, action: &'static str, note: Value| {
+    let act = |id: String, action: Action, note: Note| {
         let client = client.clone();
-        async move { client.post(&format!("/v1/orders/{}/act/{action}", part(&id)?), &note).await }
+        async move { client.call::<ActOnOrder>((id, action), &note).await.map(|done| done.whole) }
     };
+    let for_that = |reason: String| Note { reason, ..Note::default() };
     let done = match command {
         OrderCommand::New { product, quantity, contact, channel, count } => {
-            let wish = json!({"product": product, "quantity": quantity, "contact": contact, "channel": channel});
-            return new(context, client, wish, count).await;
+            return new(context, client, Wanted { product, quantity, contact, channel }, count).await;
         }
-        OrderCommand::Pay { id, how } => {
-            client.post(&format!("/v1/orders/{}/sandbox", part(&id)?), &json!({"how": how.word()})).await?
-        }
+        OrderCommand::Pay { id, how } => client.call::<PayInSandbox>(id, &SandboxWish { how: how.pay() }).await?.whole,
         OrderCommand::List { state, contact, trade_no, limit } => {
-            let mut query = vec![("limit", limit.to_string())];
-            for (name, value) in [("state", state), ("contact", contact), ("trade_no", trade_no)] {
-                query.extend(value.map(|value| (name, value)));
-            }
+            // clap let none through that is no state.
+            let state = state.and_then(|state| state.parse().ok());
+            let search = OrderSearch { state, contact, trade_no, find: None, limit: limit as usize };
             let columns = ["id", "state", "product", "quantity", "amount", "currency", "contact", "created_at", "why"];
-            return context.show(&client.get("/v1/orders", &query).await?, "orders", &columns);
+            let list = client.call::<ListOrders>((), &search).await?;
+            return context.show(&list.whole, "orders", &columns);
         }
-        OrderCommand::Show { id, keys } => {
-            client.get(&format!("/v1/orders/{}", part(&id)?), &[("keys", keys.to_string())]).await?
-        }
+        OrderCommand::Show { id, keys } => client.call::<ShowOrder>(id, &OrderWish::keys(keys)).await?.whole,
         OrderCommand::MarkPaid { act: Act { id, reason }, trade_no } => {
-            act(id, "mark-paid", json!({"reason": reason, "trade_no": trade_no})).await?
+            act(id, Action::MarkPaid, Note { trade_no, ..for_that(reason) }).await?
         }
         OrderCommand::Replace { act: Act { id, reason }, position } => {
-            act(id, "replace", json!({"reason": reason, "position": position})).await?
+            act(id, Action::Replace, Note { position: Some(position), ..for_that(reason) }).await?
         }
-        OrderCommand::Redeliver { id } => act(id, "redeliver", json!({})).await?,
+        OrderCommand::Redeliver { id } => act(id, Action::Redeliver, Note::default()).await?,
         OrderCommand::Reconcile(args) => return lost::run(context, args).await,
-        OrderCommand::Query { id } => act(id, "query", json!({})).await?,
+        OrderCommand::Query { id } => act(id, Action::Query, Note::default()).await?,
         OrderCommand::Refund { act: Act { id, reason }, gateway } => {
-            act(id, "refund", json!({"reason": reason, "gateway": gateway})).await?
+            act(id, Action::Refund, Note { gateway, ..for_that(reason) }).await?
         }
-        OrderCommand::Approve(Act { id, reason }) => act(id, "approve", json!({"reason": reason})).await?,
-        OrderCommand::Expire(Expire { id: Some(id), reason, .. }) => {
-            act(id, "expire", json!({"reason": reason})).await?
-        }
+        OrderCommand::Approve(Act { id, reason }) => act(id, Action::Approve, for_that(reason)).await?,
+        OrderCommand::Expire(Expire { id: Some(id), reason, .. }) => act(id, Action::Expire, for_that(reason)).await?,
         OrderCommand::Expire(Expire { address, reason, .. }) => {
-            expire_all(&client, &address.unwrap_or_default(), &reason).await?
+            expire_all(&client, &address.unwrap_or_default(), &reason).await?.whole
         }
-        OrderCommand::Reject(Act { id, reason }) => act(id, "reject", json!({"reason": reason})).await?,
+        OrderCommand::Reject(Act { id, reason }) => act(id, Action::Reject, for_that(reason)).await?,
     };
     context.out.fields(&done);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn new(context: &Context, client: Client, wish: Value, count: u64) -> Done {
+async fn new(context: &Context, client: Client, wish: Wanted, count: u64) -> Done {
     if count == 1 {
-        let created = client.post("/v1/orders", &wish).await?;
+        let one = With { query: Several::default(), body: wish };
+        let created = client.call::<MakeOrders>((), &one).await?.whole;
         if context.out.json {
             context.out.compact(&created);
         } else {
@@ -285,19 +286,21 @@ async fn new(context: &Context, client: Client, wish: Value, count: u64) -> Done
     let bar = output::bar(count, false);
     let sizes = (0..count).step_by(BATCH as usize).map(|at| BATCH.min(count - at));
     let ask = |size: u64| {
-        let (client, wish) = (&client, &wish);
-        async move { Ok::<_, Failure>((size, client.post(&format!("/v1/orders?count={size}"), wish).await?)) }
+        let (client, body) = (&client, wish.clone());
+        let several = With { query: Several { count: Some(size as usize) }, body };
+        async move { Ok::<_, Failure>((size, client.call::<MakeOrders>((), &several).await?.known)) }
     };
     let mut batches = stream::iter(sizes).map(ask).buffered(BATCHES);
     while let Some((size, answer)) = batches.try_next().await? {
         bar.inc(size);
-        for created in answer["orders"].as_array().into_iter().flatten() {
+        let OrdersMade::Several { orders } = answer else {
+            return Err(Failure::new("the daemon made one order where it was asked for several"));
+        };
+        for OrderMadeBrief { id, token, payment_no, .. } in orders {
             if context.out.json {
-                let brief =
-                    json!({"id": created["id"], "token": created["token"], "payment_no": created["payment_no"]});
-                context.out.compact(&brief);
+                context.out.compact(&json!({"id": id, "token": token, "payment_no": payment_no}));
             } else {
-                context.out.line(created["id"].as_str().unwrap_or_default());
+                context.out.line(&id);
             }
         }
         // Their tokens stand nowhere else: no more are made that nobody will know of.
@@ -314,13 +317,15 @@ pub async fn run_orphan(context: &Context, command: OrphanCommand) -> Done {
     let done = match command {
         OrphanCommand::List => {
             let columns = ["kind", "id", "payment", "amount", "currency", "since"];
-            return context.show(&client.get("/v1/orphans", &[]).await?, "payments", &columns);
+            let list = client.call::<ListOrphans>((), &Nothing).await?;
+            return context.show(&list.whole, "payments", &columns);
         }
         OrphanCommand::Adopt { id, payment, order } => {
-            client.post("/v1/orphans/adopt", &json!({"id": id, "payment": payment, "order": order})).await?
+            client.call::<AdoptOrphan>((), &OrphanWish { id, payment, order }).await?.whole
         }
         OrphanCommand::Refund { id, payment } => {
-            client.post("/v1/orphans/refund", &json!({"id": id, "payment": payment})).await?
+            let which = OrphanWish { id, payment, order: String::new() };
+            client.call::<RefundOrphan>((), &which).await?.whole
         }
     };
     context.out.fields(&done);

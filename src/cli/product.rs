@@ -1,15 +1,13 @@
 //! `kamid product`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
 use std::process::ExitCode;
 
-use super::keys::FRESH;
-use super::{Context, Done, Failure};
-use crate::client::part;
+use super::{Context, Done};
 use crate::domain::time::Zone;
-use crate::domain::{Allowance, Take};
-use crate::shop::ProductPatch;
+use crate::domain::{Allowance, ProductPatch, Take};
+use crate::wire::products::{NewProduct, ProductsWish};
+use crate::wire::{AddProduct, ListProducts, Nothing, SetProduct, ShowProduct};
 
 const COLUMNS: [&str; 12] = [
     "id",
@@ -156,29 +154,24 @@ impl Fields {
     }
 }
 
-fn body(patch: &ProductPatch) -> Result<Value, Failure> {
-    serde_json::to_value(patch).map_err(|error| Failure::new(error.to_string()))
-}
-
 pub async fn run(context: &Context, command: ProductCommand) -> Done {
     let client = context.client()?;
     let product = match command {
         ProductCommand::List => {
-            return context.show(&client.get("/v1/products", &FRESH).await?, "products", &COLUMNS);
+            let list = client.call::<ListProducts>((), &ProductsWish::fresh()).await?;
+            return context.show(&list.whole, "products", &COLUMNS);
         }
-        ProductCommand::Show { id } => client.get(&format!("/v1/products/{}", part(&id)?), &[]).await?,
+        ProductCommand::Show { id } => client.call::<ShowProduct>(id, &Nothing).await?,
         ProductCommand::Add { id, fields, slot } => {
-            let mut wish = body(&ProductPatch { slot, ..fields.patch() })?;
-            wish["id"] = json!(id);
-            client.post("/v1/products", &wish).await?
+            let patch = ProductPatch { slot, ..fields.patch() };
+            client.call::<AddProduct>((), &NewProduct { id, patch }).await?
         }
-        ProductCommand::Set { id, fields } => {
-            client.patch(&format!("/v1/products/{}", part(&id)?), &body(&fields.patch())?).await?
-        }
+        ProductCommand::Set { id, fields } => client.call::<SetProduct>(id, &fields.patch()).await?,
         ProductCommand::Retire { id, undo } => {
-            client.patch(&format!("/v1/products/{}", part(&id)?), &json!({"retired": !undo})).await?
+            let patch = ProductPatch { retired: Some(!undo), ..ProductPatch::default() };
+            client.call::<SetProduct>(id, &patch).await?
         }
     };
-    context.out.fields(&product);
+    context.out.fields(&product.whole);
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,9 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{Context, Done};
+use crate::domain::{Doubt, Missing};
+use crate::wire::shop::Why;
+use crate::wire::{AcceptStore, Nothing, ShowStore};
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
@@ -24,45 +27,44 @@ pub enum StoreCommand {
 }
 
 /// Of the slots that are not as they were and had events: up to when those were acknowledged.
-fn last_known(doubt: &Value) -> Value {
-    let missing = doubt["missing"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let row = |missing: &Value| {
-        let ms = missing["mark"].as_str()?.split('-').next()?.parse::<u64>().ok().filter(|ms| *ms > 0)?;
-        Some(json!({"slot": missing["place"], "acknowledged_until_at": ms}))
+fn last_known(doubt: &Doubt) -> Value {
+    let row = |missing: &Missing| {
+        let ms = missing.mark.split('-').next()?.parse::<u64>().ok().filter(|ms| *ms > 0)?;
+        Some(json!({"slot": missing.place, "acknowledged_until_at": ms}))
     };
-    json!({"slots": missing.iter().filter_map(row).collect::<Vec<_>>()})
+    json!({"slots": doubt.missing.iter().filter_map(row).collect::<Vec<_>>()})
 }
 
 pub async fn run(context: &Context, command: StoreCommand) -> Done {
     let client = context.client()?;
     match command {
         StoreCommand::Show => {
-            let standing = client.get("/v1/store", &[]).await?;
-            let trusted = standing["doubt"].is_null() && standing["careless"].is_null();
+            let standing = client.call::<ShowStore>((), &Nothing).await?;
+            let trusted = standing.doubt.is_none() && standing.careless.is_none();
             if context.out.json {
-                context.out.value(&standing);
+                context.out.value(&standing.whole);
             } else if trusted {
                 context.out.line("The store is the one that was there.");
             } else {
-                for why in ["why", "careless"].iter().filter_map(|name| standing[name].as_str()) {
+                for why in [&standing.why, &standing.careless].into_iter().flatten() {
                     context.out.line(why);
                 }
-                if standing["doubt"].is_null() {
-                    context.out.line(
-                        "Callbacks hear 503 until it is set back: redis-cli CONFIG SET …; redis-cli CONFIG REWRITE",
-                    );
-                } else {
-                    let known = last_known(&standing["doubt"]);
+                if let Some(doubt) = &standing.doubt {
+                    let known = last_known(doubt);
                     if known["slots"] != json!([]) {
                         context.out.list(&known, "slots", &["slot", "acknowledged_until_at"]);
                     }
                     context.out.line("Bring the right files back, and all goes on by itself; or, if what is lost is lost: kamid store accept --help");
+                } else {
+                    context.out.line(
+                        "Callbacks hear 503 until it is set back: redis-cli CONFIG SET …; redis-cli CONFIG REWRITE",
+                    );
                 }
             }
             Ok(if trusted { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         StoreCommand::Accept { reason } => {
-            context.out.fields(&client.post("/v1/store/accept", &json!({"reason": reason})).await?);
+            context.out.fields(&client.call::<AcceptStore>((), &Why { reason }).await?.whole);
             Ok(ExitCode::SUCCESS)
         }
     }

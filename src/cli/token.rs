@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
-use serde_json::json;
 
 use super::{Context, Done};
-use crate::client::part;
+use crate::domain::Role;
+use crate::wire::operators::NewToken;
+use crate::wire::{AddToken, ListTokens, Nothing, RemoveToken};
 
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
@@ -44,18 +45,17 @@ pub async fn run(context: &Context, command: TokenCommand) -> Done {
     let client = context.client()?;
     let done = match command {
         TokenCommand::List => {
-            return context.show(&client.get("/v1/tokens", &[]).await?, "tokens", &["name", "role", "created_at"]);
+            let list = client.call::<ListTokens>((), &Nothing).await?;
+            return context.show(&list.whole, "tokens", &["name", "role", "created_at"]);
         }
         TokenCommand::Add { name, role } => {
             let role = match role {
-                RoleArg::View => "view",
-                RoleArg::Operate => "operate",
+                RoleArg::View => Role::View,
+                RoleArg::Operate => Role::Operate,
             };
-            client.post("/v1/tokens", &json!({"name": name, "role": role})).await?
+            client.call::<AddToken>((), &NewToken { name, role }).await?.whole
         }
-        TokenCommand::Remove { name } => {
-            client.post(&format!("/v1/tokens/{}/remove", part(&name)?), &json!({})).await?
-        }
+        TokenCommand::Remove { name } => client.call::<RemoveToken>(name, &Nothing).await?.whole,
     };
     context.out.fields(&done);
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,8 @@ use crate::top::model::{Fault, Lost};
 use crate::top::pane::PANES;
 use crate::top::tab::Tab;
 use crate::top::{FILTER_BYTES, Form, Options, Shows, Theme, language, once, run, terminal_size};
+use crate::wire::Follow;
+use crate::wire::shop::StreamWish;
 
 pub const EXAMPLES: &str = "Examples:
   kamid top
@@ -203,11 +205,9 @@ async fn lines(options: &Options, once: bool) -> Done {
     let Some(client) = options.clients.first() else {
         return Err(Failure { message: "a recording is JSON lines already".to_owned(), code: 2 });
     };
-    let mut query = vec![("stock", options.thresholds.products.to_string())];
-    if !options.filter.is_empty() {
-        query.push(("filter", options.filter.clone()));
-    }
-    let mut lines = client.follow("/v1/stream", &query).await?;
+    let stock = Some(options.thresholds.products);
+    let wish = StreamWish { history: 0, stock, filter: options.filter.clone() };
+    let mut lines = client.follow::<Follow>(&wish).await?;
     let (mut snapshot, mut stock) = (false, false);
     loop {
         let line = match tokio::time::timeout(SILENCE, lines.next()).await {

@@ -41,6 +41,18 @@ pub struct Doubt {
     pub missing: Vec<Missing>,
 }
 
+/// How the store stands, for operators.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Standing {
+    /// Why nothing is drawn from it.
+    pub doubt: Option<Doubt>,
+    /// The same as a sentence.
+    pub why: Option<String>,
+    /// What was changed in its settings so that payments could be lost.
+    pub careless: Option<String>,
+}
+
 impl Doubt {
     /// The newest event that was acknowledged and is not there, ms; 0: none is known.
     #[must_use]

@@ -61,9 +61,15 @@ impl fmt::Display for Slot {
 }
 
 /// The number of an order: 2 characters of slot, 8 of time (ms in base 36), 10 of chance.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct OrderId([u8; 20]);
+
+impl From<OrderId> for String {
+    fn from(id: OrderId) -> Self {
+        id.as_str().to_owned()
+    }
+}
 
 impl OrderId {
     /// A new number in `slot` at `now` (ms); `chance` must come from a CSPRNG, since the number is what keeps a

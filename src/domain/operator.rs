@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What an operator may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What an operator may do; a greater one may do what a smaller one may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Look, at everything but keys, tokens and raw requests.

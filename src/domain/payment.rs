@@ -94,6 +94,12 @@ pub enum PaymentState {
     Adopted,
 }
 
+impl std::fmt::Display for PaymentState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl PaymentState {
     /// Its word.
     #[must_use]

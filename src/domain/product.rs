@@ -138,3 +138,41 @@ impl Stock {
         if self.owed > 0 { 0 } else { self.pool.saturating_sub(self.reserved) }
     }
 }
+
+/// What is to be different about a product; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct ProductPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Decimal text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub take: Option<Take>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_order: Option<u32>,
+    /// 0 keys: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_address: Option<Allowance>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_contact: Option<Allowance>,
+    /// ms; 0: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sale_from: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sale_until: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_minutes: Option<u32>,
+    /// 0: no alarm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired: Option<bool>,
+    /// Home slot, for a new product only; by its id where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u8>,
+}

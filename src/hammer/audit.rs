@@ -3,32 +3,22 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::HammerError;
 use super::engine::Sent;
 use super::mix::{RequestKind, Ticket};
 use super::stats::RequestResult;
 use super::target::Prepared;
-use crate::domain::{OrderState, PaymentState, Stock};
+use crate::domain::{OrderState, PaymentState, Stock, Violation};
+use crate::wire::orders::{LookWish, OrderLook};
+use crate::wire::payments::PaymentView;
+use crate::wire::{LookAtOrders, Nothing, ShowInfo, ShowProduct, Word};
 
 /// Most violations listed; the count goes on.
 const LISTED: usize = 1000;
 /// Orders looked up by one request.
 const BATCH: usize = 500;
-
-/// One thing that must not be.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
-pub struct Violation {
-    /// `lost`, `unrecorded`, `unpaid`, `quantity`, `believed`, `refused`, `throttled`, `contradiction`, `shown`, `twice`,
-    /// `stock`, `oversold`, or a kind of the daemon's own audit.
-    pub kind: String,
-    /// Order number, product.
-    pub what: String,
-    /// What stands there and what should.
-    pub detail: String,
-}
 
 /// What an audit found.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -49,22 +39,6 @@ pub struct Audit {
     pub violations: Vec<Violation>,
 }
 
-/// An order as the admin side tells of it.
-#[derive(Debug, Deserialize)]
-struct Look {
-    id: String,
-    state: Option<OrderState>,
-    quantity: u64,
-    keys: u64,
-    payments: Vec<Paid>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Paid {
-    trade_no: String,
-    state: PaymentState,
-}
-
 impl Audit {
     fn add(&mut self, kind: &str, what: &str, detail: String) {
         self.count += 1;
@@ -74,7 +48,7 @@ impl Audit {
     }
 
     /// Holds one visit against its order.
-    fn visit(&mut self, target: &Prepared, visit: u32, sent: &Sent, look: &Look) {
+    fn visit(&mut self, target: &Prepared, visit: u32, sent: &Sent, look: &OrderLook) {
         let heard = |request| sent.heard.get(&Ticket { visit, request }).map(Vec::as_slice).unwrap_or_default();
         let told = |request| heard(request).contains(&RequestResult::Success);
         let paid = |request| {
@@ -82,8 +56,10 @@ impl Audit {
             look.payments.iter().find(|payment| payment.trade_no == trade)
         };
         self.orders += 1;
-        let state = look.state.map_or("none", OrderState::as_str);
-        *self.states.entry(state.to_owned()).or_default() += 1;
+        let state = look.state.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+        let is =
+            |wanted: &[OrderState]| look.state.as_ref().and_then(Word::known).is_some_and(|at| wanted.contains(at));
+        *self.states.entry(state.clone()).or_default() += 1;
         for request in [RequestKind::Right, RequestKind::Less] {
             self.answers(&look.id, request, heard(request));
             if !told(request) {
@@ -94,14 +70,14 @@ impl Audit {
                 self.add("unrecorded", &look.id, format!("{request:?} was told success, and no payment stands there"));
             }
         }
-        let kept = matches!(look.state, Some(OrderState::Delivered | OrderState::Owed | OrderState::Held));
+        let kept = is(&[OrderState::Delivered, OrderState::Owed, OrderState::Held]);
         if (told(RequestKind::Right) || told(RequestKind::Less)) && !kept {
             self.add("lost", &look.id, format!("paid and told success, and the order is {state}"));
         }
         if heard(RequestKind::Right).iter().any(|heard| heard.unknown()) && !told(RequestKind::Right) {
             self.uncertain += 1;
         }
-        let sold = matches!(look.state, Some(OrderState::Delivered | OrderState::Owed));
+        let sold = is(&[OrderState::Delivered, OrderState::Owed]);
         if sold && (heard(RequestKind::Right).is_empty() || paid(RequestKind::Right).is_none()) {
             self.add("unpaid", &look.id, format!("the order is {state}, and was never paid right"));
         }
@@ -109,7 +85,7 @@ impl Audit {
         if told(RequestKind::Bent) || (!heard(RequestKind::Bent).is_empty() && paid(RequestKind::Bent).is_some()) {
             self.add("believed", &look.id, "a forged callback was believed".to_owned());
         }
-        let due = if look.state == Some(OrderState::Delivered) { look.quantity } else { 0 };
+        let due = if is(&[OrderState::Delivered]) { look.quantity } else { 0 };
         if look.keys != due {
             self.add("quantity", &look.id, format!("{state} with {} keys of {}", look.keys, look.quantity));
         }
@@ -123,9 +99,8 @@ impl Audit {
 
     /// The run's product: its orders hold what it gave, no more than there was, and its keys add up.
     async fn product(&mut self, target: &Prepared, given: u64) -> Result<(), HammerError> {
-        let product = target.client.get(&format!("/v1/products/{}", target.product), &[]).await?;
-        let stock: Stock = serde_json::from_value(product["stock"].clone())
-            .map_err(|error| HammerError::Wrong(format!("the daemon's stock cannot be read: {error}")))?;
+        let product = target.client.call::<ShowProduct>(target.product.as_str(), &Nothing).await?;
+        let stock = product.stock.counted;
         if stock.given != given {
             self.add("stock", &target.product, format!("given {}, and orders hold {given}", stock.given));
         }
@@ -155,11 +130,11 @@ impl Audit {
     }
 
     /// A number nobody gave: refused, and its money on record all the same.
-    fn stranger(&mut self, heard: &[RequestResult], paid: Option<&Paid>, look: &Look) {
+    fn stranger(&mut self, heard: &[RequestResult], paid: Option<&PaymentView>, look: &OrderLook) {
         if heard.contains(&RequestResult::Success) {
             self.add("believed", &look.id, "a payment for a number nobody gave was told success".to_owned());
         }
-        if heard.contains(&RequestResult::Refused) && paid.is_none_or(|paid| paid.state != PaymentState::Orphan) {
+        if heard.contains(&RequestResult::Refused) && paid.is_none_or(|paid| !paid.state.is(PaymentState::Orphan)) {
             self.add("unrecorded", &look.id, "a genuine payment for an unknown number is not kept".to_owned());
         }
     }
@@ -196,11 +171,10 @@ pub async fn audit(target: &Prepared, sent: &Sent, patience: Duration) -> Result
     let mut audit = Audit::default();
     let mut given = 0;
     for batch in visits.chunks(BATCH) {
-        let ids: Vec<&str> = batch.iter().map(|(_, id)| *id).collect();
-        let answer = target.client.post("/v1/orders/look", &json!({"ids": ids})).await?;
-        let looks: Vec<Look> = serde_json::from_value(answer["orders"].clone())
-            .map_err(|error| HammerError::Wrong(format!("the daemon's orders cannot be read: {error}")))?;
-        let looks: HashMap<&str, &Look> = looks.iter().map(|look| (look.id.as_str(), look)).collect();
+        let ids = LookWish::of(batch.iter().map(|(_, id)| *id));
+        let ids = ids.map_err(|error| HammerError::Wrong(error.to_string()))?;
+        let looks = target.client.call::<LookAtOrders>((), &ids).await?.known.orders;
+        let looks: HashMap<&str, &OrderLook> = looks.iter().map(|look| (look.id.as_str(), look)).collect();
         for (visit, id) in batch {
             match looks.get(id) {
                 Some(look) => {
@@ -221,11 +195,10 @@ pub async fn audit(target: &Prepared, sent: &Sent, patience: Duration) -> Result
 /// # Errors
 /// The daemon does not answer.
 pub async fn shop(target: &Prepared, audit: &mut Audit) -> Result<(), HammerError> {
-    let whole = target.client.get("/v1/audit", &[]).await?;
+    let whole = target.client.audit(|_, _, _| {}).await?;
     audit.whole_shop = true;
-    for violation in whole["violations"].as_array().into_iter().flatten() {
-        let text = |name: &str| violation[name].as_str().unwrap_or_default().to_owned();
-        audit.add(&text("kind"), &text("what"), text("detail"));
+    for Violation { kind, what, detail } in whole.violations {
+        audit.add(&kind, &what, detail);
     }
     Ok(())
 }
@@ -233,8 +206,7 @@ pub async fn shop(target: &Prepared, audit: &mut Audit) -> Result<(), HammerErro
 async fn wait_until_ready(target: &Prepared, patience: Duration) -> Result<(), HammerError> {
     let began = Instant::now();
     loop {
-        let info: Result<Value, _> = target.client.get("/v1/info", &[]).await;
-        if info.as_ref().is_ok_and(|info| info["ready"] == true) {
+        if target.client.call::<ShowInfo>((), &Nothing).await.is_ok_and(|info| info.ready) {
             return Ok(());
         }
         if began.elapsed() > patience {

@@ -6,13 +6,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::HammerError;
 use super::mix::{RequestKind, VisitKind};
 use crate::channel::{Channel, Channels};
 use crate::client::Client;
-use crate::domain::{Currency, Millis, Money, OrderId, Payment, PaymentNo, Slot};
+use crate::domain::{
+    Action, Currency, Millis, Money, Note, OrderId, Payment, PaymentNo, ProductPatch, Slot, Take, Wanted,
+};
+use crate::wire::orders::{OrderMadeBrief, OrderWish, OrdersMade, Several};
+use crate::wire::products::{ImportWish, NewProduct};
+use crate::wire::{
+    ActOnOrder, AddProduct, ImportKeys, ListChannels, MakeOrders, Nothing, Raw, SetProduct, ShowInfo, ShowOrder, With,
+};
 
 /// Orders made by one request.
 const BATCH: usize = 500;
@@ -56,6 +62,13 @@ pub(super) struct Made {
     /// What its attempt was opened with; its buyer is not told.
     #[serde(default)]
     pub reference: String,
+}
+
+impl From<OrderMadeBrief> for Made {
+    fn from(made: OrderMadeBrief) -> Self {
+        let OrderMadeBrief { payment_no, amount_minor, currency, token, reference, .. } = made;
+        Self { payment_no, amount_minor, currency: Currency::foreign(&currency), token, reference }
+    }
 }
 
 /// What a channel's callbacks carry of a payment beside a number of the gateway's, as its forgeries show.
@@ -105,12 +118,6 @@ pub struct Prepared {
     orders: Arc<Vec<OnceLock<Made>>>,
 }
 
-#[derive(Deserialize)]
-struct Info {
-    test: bool,
-    public: String,
-}
-
 /// Says how far a preparation is: what, done, of how many.
 pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
 
@@ -126,18 +133,18 @@ impl Prepared {
         visits: &[VisitKind],
         progress: Progress<'_>,
     ) -> Result<Self, HammerError> {
-        let info: Info = client.get_as("/v1/info").await?;
+        let info = client.call::<ShowInfo>((), &Nothing).await?.known;
+        let public = info.public.unwrap_or_default();
         if !info.test && !wish.live {
-            return Err(HammerError::Live(info.public));
+            return Err(HammerError::Live(public));
         }
-        let address = public_address(&info.public, client.base()).await?;
+        let address = public_address(&public, client.base()).await?;
         if !address.ip().is_loopback() && !wish.remote {
             return Err(HammerError::Remote(format!("http://{address}")));
         }
         let (channel, gateway) = gateway(channels, wish.channel.as_deref())?;
-        let known: Value = client.get("/v1/channels", &[]).await?;
-        let known: Vec<&str> =
-            known["channels"].as_array().into_iter().flatten().filter_map(|c| c["name"].as_str()).collect();
+        let known = client.call::<ListChannels>((), &Nothing).await?.known.channels;
+        let known: Vec<&str> = known.iter().map(|channel| channel.name.as_str()).collect();
         if !known.contains(&channel.as_str()) {
             return Err(HammerError::Wrong(format!(
                 "the daemon has no channel {channel:?}, but {}: give hammer the daemon's own --config, and --channel",
@@ -195,18 +202,21 @@ impl Prepared {
     /// reserves nothing; a buyer's order reserves, or hears that there is not enough.
     async fn stock(&self, orders: u64, lasts: Duration, progress: Progress<'_>) -> Result<(), HammerError> {
         let keys = self.keys;
-        let take = if keys < orders * u64::from(self.quantity) { "payment" } else { "order" };
-        let product = json!({
-            "id": self.product, "price": "9.90", "take": take, "per_order": self.quantity.max(1),
-            "expires_minutes": 1440, "name": "kamid hammer",
-            "sale_until": now() + (lasts + AFTER).as_millis() as Millis,
-        });
-        self.client.post("/v1/products", &product).await?;
-        let path = format!("/v1/products/{}/keys", self.product);
+        let patch = ProductPatch {
+            name: Some("kamid hammer".to_owned()),
+            price: Some("9.90".to_owned()),
+            take: Some(if keys < orders * u64::from(self.quantity) { Take::Payment } else { Take::Order }),
+            per_order: Some(self.quantity.max(1)),
+            expires_minutes: Some(1440),
+            sale_until: Some(now() + (lasts + AFTER).as_millis() as Millis),
+            ..ProductPatch::default()
+        };
+        self.client.call::<AddProduct>((), &NewProduct { id: self.product.clone(), patch }).await?;
         for first in (0..keys).step_by(KEYS as usize) {
             progress("importing keys", first, keys);
             let lines = (first..keys.min(first + KEYS)).map(|n| format!("HAMMER-{}-{n:010}\n", self.run));
-            let _report: serde_json::Value = self.client.upload(&path, lines.collect::<String>().into_bytes()).await?;
+            let wish = With { query: ImportWish::default(), body: Raw(lines.collect::<String>().into_bytes()) };
+            self.client.call::<ImportKeys>(self.product.as_str(), &wish).await?;
         }
         Ok(())
     }
@@ -219,27 +229,29 @@ impl Prepared {
     ) -> Result<Vec<OnceLock<Made>>, HammerError> {
         let wanted = visits.iter().filter(|kind| kind.has_order()).count();
         // Orders are made without stock too where the product takes at payment; that needs some stock to begin with.
-        let wish =
-            json!({"product": self.product, "quantity": self.quantity, "contact": "hammer", "channel": &*self.channel});
+        let wish = Wanted {
+            product: self.product.clone(),
+            quantity: self.quantity,
+            contact: "hammer".to_owned(),
+            channel: Some(self.channel.to_string()),
+        };
         let sizes: Vec<usize> = (0..wanted).step_by(BATCH).map(|at| BATCH.min(wanted - at)).collect();
         let total = sizes.len() as u64;
         let ask = |(at, size): (usize, usize)| {
-            let (client, wish) = (&self.client, &wish);
+            let several = With { query: Several { count: Some(size) }, body: wish.clone() };
+            let client = &self.client;
             async move {
                 progress("making orders", at as u64, total);
-                client.post(&format!("/v1/orders?count={size}"), wish).await
+                client.call::<MakeOrders>((), &several).await.map(|answer| answer.known)
             }
         };
-        let answers: Vec<serde_json::Value> =
+        let answers: Vec<OrdersMade> =
             stream::iter(sizes.into_iter().enumerate()).map(ask).buffered(BATCHES).try_collect().await?;
-        let mut made = Vec::with_capacity(wanted);
-        for answer in answers {
-            let orders: Vec<Made> = serde_json::from_value(answer["orders"].clone())
-                .map_err(|error| HammerError::Wrong(format!("the daemon's orders cannot be read: {error}")))?;
-            made.extend(orders);
-        }
+        let mut made = answers.into_iter().flat_map(|answer| match answer {
+            OrdersMade::Several { orders } => orders,
+            OrdersMade::One(_) => Vec::new(),
+        });
         let mut chance = fastrand::Rng::with_seed(self.seed());
-        let mut made = made.into_iter();
         let too_few = || HammerError::Wrong("the daemon made too few orders".to_owned());
         let mut each = Vec::with_capacity(visits.len());
         for kind in visits {
@@ -252,7 +264,7 @@ impl Prepared {
             };
             let made = match kind {
                 _ if kind.orders() => None,
-                _ if kind.has_order() => Some(made.next().ok_or_else(too_few)?),
+                _ if kind.has_order() => Some(made.next().ok_or_else(too_few)?.into()),
                 _ => Some(stranger()),
             };
             each.push(made.map_or_else(OnceLock::new, OnceLock::from));
@@ -271,8 +283,9 @@ impl Prepared {
         let total = late.len() as u64;
         let ask = |(done, visit): (usize, usize)| async move {
             progress("letting orders expire", done as u64, total);
-            let path = format!("/v1/orders/{}/act/expire", self.order(visit).unwrap_or_default());
-            self.client.post(&path, &json!({"reason": "hammer: to be paid late"})).await.map(drop)
+            let which = (self.order(visit).unwrap_or_default().to_owned(), Action::Expire);
+            let note = Note { reason: "hammer: to be paid late".to_owned(), ..Note::default() };
+            self.client.call::<ActOnOrder>(which, &note).await.map(drop)
         };
         stream::iter(late.into_iter().enumerate()).map(ask).buffer_unordered(16).try_collect::<Vec<()>>().await?;
         Ok(())
@@ -286,9 +299,10 @@ impl Prepared {
     /// A buyer has an order. Its gateway knows what it was opened with, if anything; an operator is asked for that.
     pub(super) async fn remember(&self, visit: usize, mut made: Made) {
         if self.opened.get() != Some(&false)
-            && let Ok(order) = self.client.get(&format!("/v1/orders/{}", made.payment_no), &[]).await
+            && let Ok(order) = self.client.call::<ShowOrder>(made.payment_no.as_str(), &OrderWish::default()).await
         {
-            order["attempts"][0]["reference"].as_str().unwrap_or_default().clone_into(&mut made.reference);
+            let opened = order.attempts.first().and_then(|attempt| attempt.reference.as_deref());
+            opened.unwrap_or_default().clone_into(&mut made.reference);
             self.opened.get_or_init(|| !made.reference.is_empty());
         }
         if let Some(place) = self.orders.get(visit) {
@@ -320,7 +334,8 @@ async fn public_address(public: &str, admin: &str) -> Result<SocketAddr, HammerE
 
 /// Takes a run's product off sale, if the daemon answers; says whether.
 pub async fn retire(client: &Client, product: &str) -> bool {
-    client.patch(&format!("/v1/products/{product}"), &json!({"retired": true})).await.is_ok()
+    let patch = ProductPatch { retired: Some(true), ..ProductPatch::default() };
+    client.call::<SetProduct>(product, &patch).await.is_ok()
 }
 
 fn count(visits: &[VisitKind], which: impl Fn(VisitKind) -> bool) -> u64 {

@@ -1,46 +1,42 @@
 //! Addresses that operators block by hand.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Web;
 use super::address::{network, plain};
 use super::problem::Problem;
-use super::trail::{Told, difference};
-use crate::domain::Operator;
+use super::routes::{Errand, Routes};
+use super::trail::difference;
 use crate::domain::network::{Meant, meant, named};
 use crate::domain::text::bare;
 use crate::shop::{Block, Blocking, ShopError};
+use crate::wire::operators::{AddressExpired, AddressList, BlockView, Blocked, Unblocked};
+use crate::wire::{BlockAddress, ExpireAddress, ListAddresses, UnblockAddress};
 
 /// Orders that one request lets expire.
 const AT_ONCE: usize = 500;
 /// What whoever blocks an address should know.
 const ADVICE: &str = "All callbacks from this address hear 429 until then, genuine ones too: a gateway behind it is blocked as well, and its payments settle only when it repeats them after the block.";
 
-pub fn routes() -> Router<Arc<Web>> {
-    Router::new()
-        .route("/v1/addresses", get(list))
-        .route("/v1/addresses/block", post(block))
-        .route("/v1/addresses/expire", post(expire))
-        .route("/v1/addresses/unblock", post(unblock))
+pub fn routes(to: Routes) -> Routes {
+    to.on(list).on(block).on(expire).on(unblock)
 }
 
-fn told(address: IpAddr, block: &Block) -> Value {
-    json!({
-        "address": address, "until_at": block.until, "since": block.since, "by": block.by, "reason": block.reason, "orders": block.orders,
-    })
+fn told(address: IpAddr, block: &Block) -> BlockView {
+    BlockView {
+        address,
+        until_at: block.until,
+        since: block.since,
+        by: block.by.clone(),
+        reason: block.reason.clone(),
+        orders: block.orders,
+    }
 }
 
-async fn list(State(web): State<Arc<Web>>) -> Result<Json<Value>, Problem> {
+async fn list(Errand { web, .. }: Errand<ListAddresses>) -> Result<AddressList, Problem> {
     let blocks = web.shop.list_blocks().await.map_err(ShopError::from)?;
-    let list: Vec<Value> = blocks.iter().map(|(address, block)| told(*address, block)).collect();
-    Ok(Json(json!({"addresses": list})))
+    Ok(AddressList { addresses: blocks.iter().map(|(address, block)| told(*address, block)).collect() })
 }
 
 fn wrong(message: String) -> ShopError {
@@ -66,25 +62,7 @@ fn address_of(text: &str) -> Result<IpAddr, ShopError> {
     )))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wish {
-    address: String,
-    minutes: u64,
-    reason: String,
-    #[serde(default)]
-    force: bool,
-    /// Refuse its orders too, and let the unpaid ones expire.
-    #[serde(default)]
-    orders: bool,
-}
-
-async fn block(
-    State(web): State<Arc<Web>>,
-    Extension(operator): Extension<Operator>,
-    Extension(trace): Told,
-    Json(wish): Json<Wish>,
-) -> Result<Json<Value>, Problem> {
+async fn block(Errand { web, operator, trace, wish, .. }: Errand<BlockAddress>) -> Result<Blocked, Problem> {
     let address = address_of(&wish.address)?;
     let counted = network(address);
     trace.on(&counted.to_string());
@@ -103,57 +81,34 @@ async fn block(
     let before = before.map_or(Value::Null, |block| json!({"until": block.until}));
     trace.change(&difference(&before, &json!({"until": block.until})));
     trace.result(&format!("{} minutes", wish.minutes));
-    let mut value = told(counted, &block);
-    value["advice"] = json!(ADVICE);
+    let mut done = Blocked { block: told(counted, &block), advice: ADVICE.to_owned(), expired: None, left: None };
     if wish.orders {
         let net = named(&counted.to_string()).ok_or_else(|| wrong("an IPv4 or IPv6 address".to_owned()))?;
         let (expired, left) = web.shop.expire_of(&net, &wish.reason, &operator, AT_ONCE).await?;
-        (value["expired"], value["left"]) = (json!(expired), json!(left));
+        (done.expired, done.left) = (Some(expired), Some(left));
     }
-    Ok(Json(value))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Whose {
-    address: String,
-    reason: String,
+    Ok(done)
 }
 
 /// Lets the unpaid orders of an address or its network expire, as many as one request may; `left` says whether to ask again.
 async fn expire(
-    State(web): State<Arc<Web>>,
-    Extension(operator): Extension<Operator>,
-    Extension(trace): Told,
-    Json(whose): Json<Whose>,
-) -> Result<Json<Value>, Problem> {
-    let net = named(&whose.address).ok_or_else(|| ShopError::Invalid {
-        field: "address",
-        message: "an IPv4 or IPv6 address, or the /64 or /48 of an IPv6 one".to_owned(),
-    })?;
+    Errand { web, operator, trace, wish: whose, .. }: Errand<ExpireAddress>,
+) -> Result<AddressExpired, Problem> {
+    let net = named(&whose.address)
+        .ok_or_else(|| wrong("an IPv4 or IPv6 address, or the /64 or /48 of an IPv6 one".to_owned()))?;
     trace.on(&net.to_string());
     trace.reason(&whose.reason);
     let (expired, left) = web.shop.expire_of(&net, &whose.reason, &operator, AT_ONCE).await?;
     trace.result(&format!("{expired} expired"));
-    Ok(Json(json!({"address": net.to_string(), "expired": expired, "left": left})))
+    Ok(AddressExpired { address: net.to_string(), expired, left })
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    address: String,
-}
-
-async fn unblock(
-    State(web): State<Arc<Web>>,
-    Extension(trace): Told,
-    Json(which): Json<Which>,
-) -> Result<Json<Value>, Problem> {
+async fn unblock(Errand { web, trace, wish: which, .. }: Errand<UnblockAddress>) -> Result<Unblocked, Problem> {
     let address = network(address_of(&which.address)?);
     trace.on(&address.to_string());
     let before = web.shop.list_blocks().await.map_err(ShopError::from)?.get(&address).cloned();
     web.shop.unblock(address).await?;
     let before = before.map_or(Value::Null, |block| json!({"until": block.until}));
     trace.change(&difference(&before, &json!({"until": null})));
-    Ok(Json(json!({"address": address, "result": "unblocked"})))
+    Ok(Unblocked { address, result: "unblocked".to_owned() })
 }

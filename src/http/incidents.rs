@@ -1,47 +1,22 @@
 //! Incidents: what failed, its request as a capture, and what the running configuration would say of it now.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
 use data_encoding::BASE64;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::Web;
 use super::problem::Problem;
+use super::routes::{Errand, Routes};
 use crate::channel::capture::{Capture, CapturedOrder, CapturedRequest, References, borrowed, replay};
-use crate::domain::{Callback, Currency, Millis, Money, Operator, PaymentNo, Role};
+use crate::domain::{Callback, Currency, Incident, Money, PaymentNo, Role};
 use crate::shop::ShopError;
-use crate::telemetry::incident::Incident;
+use crate::wire::incidents::{GatewayAnswer, IncidentList, IncidentWhole, ReplayReport};
+use crate::wire::{CaptureIncident, ListIncidents, ReplayIncident, ShowIncident};
 
-pub fn routes() -> Router<Arc<Web>> {
-    Router::new()
-        .route("/v1/incidents", get(incidents))
-        .route("/v1/incidents/{id}", get(incident))
-        .route("/v1/incidents/{id}/capture", get(capture))
-        .route("/v1/incidents/{id}/replay", post(again))
+pub fn routes(to: Routes) -> Routes {
+    to.on(incidents).on(incident).on(capture).on(again)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Search {
-    #[serde(default = "hundred")]
-    limit: usize,
-    reason: Option<String>,
-    channel: Option<String>,
-    address: Option<String>,
-    /// Older than this.
-    before: Option<Millis>,
-}
-
-fn hundred() -> usize {
-    100
-}
-
-async fn incidents(State(web): State<Arc<Web>>, Query(search): Query<Search>) -> Json<Value> {
+async fn incidents(Errand { web, wish: search, .. }: Errand<ListIncidents>) -> Result<IncidentList, Problem> {
     let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted == text);
     let fits = |incident: &&Incident| {
         is(&search.reason, incident.reason.as_str())
@@ -50,8 +25,8 @@ async fn incidents(State(web): State<Arc<Web>>, Query(search): Query<Search>) ->
             && search.before.is_none_or(|before| incident.at < before)
     };
     let list = web.telemetry.incidents.newest(usize::MAX);
-    let list: Vec<_> = list.iter().filter(fits).take(search.limit).map(Incident::brief).collect();
-    Json(json!({"incidents": list, "only_counted": web.telemetry.incidents.dropped()}))
+    let incidents = list.iter().filter(fits).take(search.limit).map(Incident::brief).collect();
+    Ok(IncidentList { incidents, only_counted: web.telemetry.incidents.dropped() })
 }
 
 /// The incident, if it is this instance's; of another's it says whose.
@@ -66,30 +41,25 @@ fn find(web: &Web, id: &str) -> Result<Incident, Problem> {
     })
 }
 
-async fn incident(
-    State(web): State<Arc<Web>>,
-    Extension(operator): Extension<Operator>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let mut incident = find(&web, &id)?;
+async fn incident(Errand { web, operator, at: id, .. }: Errand<ShowIncident>) -> Result<IncidentWhole, Problem> {
+    let mut kept = find(&web, &id)?;
     if operator.role == Role::View {
-        incident.request = None;
+        kept.request = None;
     }
-    let canonical = incident.request.as_ref().and_then(|request| {
+    let canonical = kept.request.as_ref().and_then(|request| {
         let body = BASE64.decode(request.body_b64.as_bytes()).ok()?;
         let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
         let headers = borrowed(&request.headers);
         let callback = Callback { method: &request.method, path, query, headers: &headers, body: &body };
-        web.channels.get(&incident.channel)?.explain(&callback)
+        web.channels.get(&kept.channel)?.explain(&callback)
     });
-    let mut value = serde_json::to_value(&incident).unwrap_or_default();
-    value["canonical"] = json!(canonical);
-    Ok(Json(value))
+    Ok(IncidentWhole { kept, canonical })
 }
 
 /// The incident as a capture, which `kamid channel verify` replays once the configuration is mended.
-async fn capture(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Capture>, Problem> {
-    Ok(Json(captured(&web, find(&web, &id)?).await?))
+async fn capture(Errand { web, at: id, .. }: Errand<CaptureIncident>) -> Result<serde_json::Value, Problem> {
+    let capture = captured(&web, find(&web, &id)?).await?;
+    Ok(serde_json::to_value(capture).unwrap_or_default())
 }
 
 async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
@@ -138,7 +108,7 @@ async fn captured(web: &Web, incident: Incident) -> Result<Capture, Problem> {
 }
 
 /// What the running configuration says of the request now. Nothing is settled, and nobody is charged for it.
-async fn again(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+async fn again(Errand { web, at: id, .. }: Errand<ReplayIncident>) -> Result<ReplayReport, Problem> {
     let incident = find(&web, &id)?;
     let (name, at) = (incident.channel.clone(), incident.at);
     let capture = captured(&web, incident).await?;
@@ -153,9 +123,13 @@ async fn again(State(web): State<Arc<Web>>, Path(id): Path<String>) -> Result<Js
         let currency: Currency = said.currency.parse().ok()?;
         Some(Money { minor: said.amount_minor, currency })
     });
-    Ok(Json(json!({
-        "verdict": report.verdict, "reason": report.reason, "number": said.map(|said| &said.order_no),
-        "amount": paid.map(|paid| paid.to_string()), "currency": paid.map(|paid| paid.currency),
-        "trade_no": said.map(|said| &said.gateway_trade_no), "answer": report.answer,
-    })))
+    Ok(ReplayReport {
+        verdict: report.verdict.to_owned(),
+        reason: report.reason.map(str::to_owned),
+        number: said.map(|said| said.order_no.clone()),
+        amount: paid.map(|paid| paid.to_string()),
+        currency: paid.map(|paid| paid.currency.to_string()),
+        trade_no: said.map(|said| said.gateway_trade_no.clone()),
+        answer: GatewayAnswer { status: report.answer.status, body: report.answer.body.to_owned() },
+    })
 }

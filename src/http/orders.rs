@@ -10,7 +10,6 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use hyper::body::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::address::plain;
 use super::pages::is_zh;
@@ -20,6 +19,8 @@ use crate::channel::Step;
 use crate::domain::Order;
 use crate::shop::{Buyer, By, Created, Shop, Wanted};
 use crate::store::Repeat;
+use crate::wire::orders::OrderMade;
+use crate::wire::public::{Offer, OfferList, PayWish};
 
 pub fn routes(web: Arc<Web>) -> Router {
     Router::new()
@@ -36,39 +37,38 @@ pub fn routes(web: Arc<Web>) -> Router {
         .with_state(web)
 }
 
-async fn products(State(web): State<Arc<Web>>, Extension(client): Extension<Client>) -> Result<Json<Value>, Problem> {
+async fn products(
+    State(web): State<Arc<Web>>,
+    Extension(client): Extension<Client>,
+) -> Result<Json<OfferList>, Problem> {
     web.limiter.lookup(client.0).map_err(Problem::limited)?;
     let now = web.shop.now();
     let stock = web.shop.stock().await?;
-    let list: Vec<Value> = stock
-        .iter()
-        .filter(|(product, _)| !product.retired)
-        .map(|(product, stock)| {
-            json!({
-                "id": product.id, "name": product.name, "price": product.price.to_string(),
-                "price_minor": product.price.minor, "currency": product.price.currency,
-                "available": stock.available(), "on_sale": product.on_sale(now),
-                "sale_from": product.sale_from, "sale_until": product.sale_until, "per_order": product.per_order,
-            })
-        })
-        .collect();
-    let channels: Vec<&str> = web.channels.list().map(|(name, _)| name).collect();
-    Ok(Json(json!({"products": list, "channels": channels})))
+    let sold = stock.iter().filter(|(product, _)| !product.retired);
+    Ok(Json(OfferList {
+        products: sold.map(|(product, stock)| Offer::of(product, stock, now)).collect(),
+        channels: web.channels.list().map(|(name, _)| name.to_owned()).collect(),
+    }))
 }
 
 /// A new order as its buyer gets it: what was stored, its token and its page.
-pub fn with_token(shop: &Shop, created: &Created) -> Result<Value, Problem> {
+pub fn with_token(shop: &Shop, created: &Created) -> Result<OrderMade, Problem> {
     let id = created.id.parse().map_err(|_| Problem::not_found())?;
-    let token = shop.token(id);
-    let mut answer = serde_json::to_value(created).unwrap_or_default();
-    answer["page"] = json!(shop.page(id));
-    answer["code"] = json!(shop.code(id));
-    answer["token"] = json!(token);
-    if created.pay.is_none() {
-        // The buyer's click opens it there, with the buyer's own address.
-        answer["pay"] = json!(Step::Redirect { url: answer["page"].as_str().unwrap_or_default().to_owned() });
-    }
-    Ok(answer)
+    let page = shop.page(id);
+    Ok(OrderMade {
+        id: created.id.clone(),
+        payment_no: created.payment_no.clone(),
+        state: created.state.into(),
+        amount: created.amount.clone(),
+        amount_minor: created.amount_minor,
+        currency: created.currency.clone(),
+        expires_at: created.expires_at,
+        // What is not open yet is opened there by the buyer's click, with the buyer's own address.
+        pay: created.pay.clone().unwrap_or_else(|| Step::Redirect { url: page.clone() }).into(),
+        page,
+        code: shop.code(id),
+        token: shop.token(id),
+    })
 }
 
 /// Whether a page of another site can have sent it: a browser lets such a page send forms and plain text to us, and JSON
@@ -121,7 +121,7 @@ async fn order(
     })
     .await?;
     let answer = with_token(&web.shop, &created)?;
-    let cookie = cookie(&created.id, answer["token"].as_str().unwrap_or_default(), web.shop.is_secure());
+    let cookie = cookie(&created.id, &answer.token, web.shop.is_secure());
     let headers = [(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())];
     Ok((StatusCode::CREATED, headers, Json(answer)).into_response())
 }
@@ -204,12 +204,6 @@ async fn show(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PayWith {
-    channel: String,
-}
-
 async fn pay(
     State(web): State<Arc<Web>>,
     Extension(client): Extension<Client>,
@@ -218,7 +212,7 @@ async fn pay(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let wanted: PayWith = read_json(&headers, &body)?;
+    let wanted: PayWish = read_json(&headers, &body)?;
     let order = looked_up(&web, client, &id, &headers, &query).await?;
     let (shop, zh) = (Arc::clone(&web.shop), is_zh(&headers));
     let created = whole(async move {

@@ -66,6 +66,12 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
     }
 
+    /// Nobody that is known here.
+    pub fn no_token() -> Self {
+        let detail = "This needs an operator's token: Authorization: Bearer <admin.token in the data directory, or one of `kamid token add`>.";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
     /// More than a token that may only look is for.
     pub fn only_look() -> Self {
         let detail = "This token may only look (role view): ask somebody whose role is operate.";

@@ -1,4 +1,4 @@
-//! `/v1/store`: whether the store is the one that was there, and accepting it as it is.
+//! Whether the store is the one that was there, and accepting it as it is; Redis' clock, where a person says that it is right.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Web;
 use super::problem::Problem;
-use super::trail::{Reason, Told};
-use crate::domain::Operator;
-use crate::shop::Standing;
+use super::routes::{Errand, Routes};
+use crate::domain::Standing;
+use crate::domain::text::{UNITS, span};
+use crate::wire::shop::{ClockAccepted, StoreAccepted};
+use crate::wire::{AcceptClock, AcceptStore, CaptureIncident, CountAgain, Route as _, ShowStore};
 
-pub fn routes() -> Router<Arc<Web>> {
-    Router::new().route("/v1/store", get(show)).route("/v1/store/accept", post(accept))
+pub fn routes(to: Routes) -> Routes {
+    to.on(show).on(accept).on(accept_clock)
 }
 
 /// Routes whose answers say it themselves, or are files that other programs read.
-const UNWARNED: [&str; 4] = ["/v1/store", "/v1/store/accept", "/v1/audit", "/v1/incidents/{id}/capture"];
+const UNWARNED: [&str; 4] = [ShowStore::PATH, AcceptStore::PATH, CountAgain::PATH, CaptureIncident::PATH];
 
 /// What is to be known of everything that is read from this store or written into it, while it is not to be trusted.
 fn warning(standing: &Standing) -> Option<String> {
@@ -57,18 +57,25 @@ pub async fn warned(State(web): State<Arc<Web>>, request: Request, next: Next) -
     Response::from_parts(head, Body::from(Value::Object(fields).to_string()))
 }
 
-async fn show(State(web): State<Arc<Web>>) -> Json<Standing> {
-    Json(web.shop.standing())
+async fn show(Errand { web, .. }: Errand<ShowStore>) -> Result<Standing, Problem> {
+    Ok(web.shop.standing())
 }
 
-async fn accept(
-    State(web): State<Arc<Web>>,
-    Extension(operator): Extension<Operator>,
-    Extension(trace): Told,
-    Json(why): Json<Reason>,
-) -> Result<Json<Value>, Problem> {
-    let accepted = web.shop.accept_store(why.told(&trace), &operator).await?;
+async fn accept(Errand { web, operator, trace, wish, .. }: Errand<AcceptStore>) -> Result<StoreAccepted, Problem> {
+    trace.reason(&wish.reason);
+    let accepted = web.shop.accept_store(&wish.reason, &operator).await?;
     let was = accepted.doubt.map(|doubt| doubt.to_string()).unwrap_or_default();
     trace.result(&was);
-    Ok(Json(json!({"result": "accepted", "was": was, "epoch": accepted.epoch})))
+    Ok(StoreAccepted { result: "accepted".to_owned(), was, epoch: accepted.epoch })
+}
+
+async fn accept_clock(
+    Errand { web, operator, trace, wish, .. }: Errand<AcceptClock>,
+) -> Result<ClockAccepted, Problem> {
+    trace.reason(&wish.reason);
+    let ahead_ms = web.shop.accept_clock(&wish.reason, &operator).await?;
+    let way = if ahead_ms < 0 { "behind" } else { "ahead" };
+    let clock = format!("{} {way}", span(ahead_ms.unsigned_abs(), &UNITS));
+    trace.result(&clock);
+    Ok(ClockAccepted { result: "accepted".to_owned(), clock, ahead_ms })
 }

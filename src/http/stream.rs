@@ -10,7 +10,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use hyper::body::Bytes;
-use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -19,6 +18,7 @@ use super::problem::Problem;
 use crate::shop::board::{Board, MOST, StockReader};
 use crate::telemetry::fleet::{Fleet, Follower};
 use crate::telemetry::snapshot::{FILTER_BYTES, HISTORY_SECONDS};
+use crate::wire::shop::StreamWish;
 
 static READERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -28,18 +28,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         READERS.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// What a reader asks for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Wish {
-    /// Seconds of history before what comes.
-    history: u64,
-    /// Products whose stock is told; none where it is absent.
-    stock: Option<usize>,
-    /// A piece of their id or name.
-    filter: String,
 }
 
 /// One reader: where it stands in the snapshots and in the stock.
@@ -110,7 +98,7 @@ impl Reader {
 
 /// The fleet's snapshots, history first, as they come until the reader goes or the daemon stops. A slow reader misses
 /// lines: their `seq` shows it.
-pub fn follow(web: &Arc<Web>, wish: &Wish, stop: watch::Receiver<bool>) -> Result<Response, Problem> {
+pub fn follow(web: &Arc<Web>, wish: &StreamWish, stop: watch::Receiver<bool>) -> Result<Response, Problem> {
     let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid", detail);
     if wish.history > HISTORY_SECONDS {
         return Err(wrong(format!("history: at most {HISTORY_SECONDS} seconds")));

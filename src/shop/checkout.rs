@@ -9,6 +9,7 @@ use super::limits::{Counts, Wish};
 use super::settle::ASKING;
 use super::{IncidentNote, Shop, ShopError};
 use crate::channel::{Begin, Checkout, Opens, Reference, Step, Wants};
+pub use crate::domain::Wanted;
 use crate::domain::text::printable;
 use crate::domain::{
     AttemptNo, Due, Limit, Millis, Opened, Order, OrderId, OrderState, PaymentNo, Product, Reached, Reason,
@@ -16,26 +17,6 @@ use crate::domain::{
 use crate::store::{NewOrder, Reserved};
 use crate::telemetry::Event;
 use crate::vault;
-
-/// What a buyer wants.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    /// Product id.
-    pub product: String,
-    /// Keys.
-    #[serde(default = "one")]
-    pub quantity: u32,
-    /// How to reach the buyer: an address, a number.
-    pub contact: String,
-    /// Channel to pay through; may be left out where there is only one.
-    #[serde(default)]
-    pub channel: Option<String>,
-}
-
-fn one() -> u32 {
-    1
-}
 
 /// Who orders.
 #[derive(Debug, Clone, Copy)]

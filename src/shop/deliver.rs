@@ -1,44 +1,12 @@
 //! Goods are opened for who may see them.
 
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Shop, ShopError};
+pub use crate::domain::OrderView;
 use crate::domain::text::printable;
-use crate::domain::{Millis, Order, OrderId, OrderState};
+use crate::domain::{Order, OrderId, OrderState};
 use crate::store::StoreError;
-
-/// An order as its buyer sees it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct OrderView {
-    /// Order number.
-    pub id: String,
-    /// Where it stands.
-    pub state: OrderState,
-    /// Product id.
-    pub product: String,
-    /// Product name.
-    pub name: String,
-    /// Keys ordered.
-    pub quantity: u32,
-    /// What is due, as text.
-    pub amount: String,
-    /// In minor units.
-    pub amount_minor: i64,
-    /// In what.
-    pub currency: String,
-    /// When it was made, ms.
-    pub created_at: Millis,
-    /// When it stops being payable, ms.
-    pub expires_at: Millis,
-    /// When it was paid.
-    pub paid_at: Option<Millis>,
-    /// When it was delivered.
-    pub delivered_at: Option<Millis>,
-    /// The keys, each by itself: never joined, since a key may hold any character.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keys: Option<Vec<String>>,
-}
 
 /// What somebody sees of an order by what they know of it.
 #[derive(Debug, Clone)]

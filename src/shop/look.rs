@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::{Shop, ShopError};
 use crate::domain::order::PaymentRecord;
-use crate::domain::{Millis, Order, OrderId, Product, Stock};
-use crate::store::audit::{Progress, Report};
-use crate::store::{Deed, Look};
+use crate::domain::{AuditReport, Deed, Millis, Order, OrderId, Product, Stock};
+use crate::store::Look;
+use crate::store::audit::Progress;
 
 /// Later than any order expires.
 const LAST: Millis = u64::MAX >> 12;
@@ -146,7 +146,7 @@ impl Shop {
     ///
     /// # Errors
     /// Redis does not answer.
-    pub async fn audit(&self, progress: Progress<'_>) -> Result<Report, ShopError> {
+    pub async fn audit(&self, progress: Progress<'_>) -> Result<AuditReport, ShopError> {
         let sound = |sealed: &[u8]| self.vault.is_sound(sealed);
         Ok(self.store.audit(&sound, progress).await?)
     }

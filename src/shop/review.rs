@@ -2,71 +2,22 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use super::settle::{ASKING, QUESTIONS, latest, payment_no};
 use super::{Shop, ShopError, given};
 use crate::channel::{Refund, Refunded, is_trade_no};
-use crate::domain::order::{MARK_PAID, PaymentRecord};
+use crate::domain::order::PaymentRecord;
+pub use crate::domain::{Action, Note};
 use crate::domain::{Attempt, HistoryLine, Operator, Order, OrderId, Payment, PaymentState, Trade};
 use crate::store::{Changed, Released, Reviewed};
 
 /// Longest history of one order, in bytes.
 const LOG_BYTES: usize = 8192;
 
-/// Why, and what more an action needs.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Note {
-    /// Why; asked for wherever money moves.
-    pub reason: String,
-    /// The gateway's number of the payment, for `mark-paid`.
-    pub trade_no: Option<String>,
-    /// Place of the bad key in the order, from 1, for `replace`.
-    pub position: Option<usize>,
-    /// Give the money back through the gateway first, for `refund`.
-    pub gateway: bool,
-}
-
-/// What is done to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// Deliver a held order.
-    Approve,
-    /// Refuse a held payment.
-    Reject,
-    /// Mark as refunded; its keys are burned.
-    Refund,
-    /// State that it was paid.
-    MarkPaid,
-    /// Give a fresh key for a bad one.
-    Replace,
-    /// Try again to deliver an owed order, and show the keys' buyer the way again.
-    Redeliver,
-    /// Tell its buyer again.
-    Resend,
-    /// Let an unpaid order expire now.
-    Expire,
-    /// Ask the gateway.
-    Query,
-}
-
-impl Action {
-    /// What the history calls it; `position` is of the key that is replaced.
-    fn told(self, position: usize) -> Cow<'static, str> {
-        let word = match self {
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::Refund => "refund",
-            Self::MarkPaid => MARK_PAID,
-            Self::Replace => return format!("replace key {position}").into(),
-            Self::Redeliver => "redeliver",
-            Self::Resend => "resend",
-            Self::Expire => "expire",
-            Self::Query => "query",
-        };
-        word.into()
+/// What the history calls an action; `position` is of the key that is replaced.
+fn told(action: Action, position: usize) -> Cow<'static, str> {
+    match action {
+        Action::Replace => format!("replace key {position}").into(),
+        _ => action.as_str().into(),
     }
 }
 
@@ -85,7 +36,7 @@ impl Shop {
             given(&note.reason)?;
         }
         let position = note.position.unwrap_or(1);
-        let log = HistoryLine::new(self.store.now(), by, &action.told(position), &note.reason).to_string();
+        let log = HistoryLine::new(self.store.now(), by, &told(action, position), &note.reason).to_string();
         let result = match action {
             Action::Approve => reviewed(self.store.approve(id, &log).await?),
             Action::Reject => reviewed(self.store.reject(id, &log).await?),

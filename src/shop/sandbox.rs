@@ -2,29 +2,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::settle::{latest, payment_no};
 use super::site::notify_path;
 use super::{Shop, ShopError};
+pub use crate::domain::Pay;
 use crate::domain::{AttemptNo, Call, Due, Money, Order, OrderId, Payment};
 use crate::vault;
-
-/// How to pay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pay {
-    /// As it should be.
-    Once,
-    /// Two callbacks of one payment, then a second payment.
-    Twice,
-    /// One minor unit less than is due.
-    Less,
-    /// After the order expired.
-    Late,
-    /// A callback that nobody signed.
-    Forge,
-}
 
 impl Shop {
     /// Sends the callbacks of one way to pay; says what the gateway heard of each.

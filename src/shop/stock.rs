@@ -1,11 +1,11 @@
 //! Products, and keys on their way into and out of their pools.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use serde::{Deserialize, Serialize};
 
 use super::lines::{ImportReport, KeyLine, Reading, name_line, named_lines, read_lines};
 use super::{Shop, ShopError};
-use crate::domain::{Allowance, Currency, Millis, Money, Product, ProductId, Slot, Take};
+pub use crate::domain::ProductPatch;
+use crate::domain::{Allowance, Currency, Money, Product, ProductId, Slot, Take};
 use crate::store::Chunk;
 use crate::telemetry::counters;
 use crate::vault;
@@ -15,44 +15,6 @@ use crate::vault;
 const CHUNK: usize = 4_000;
 /// Chunks under way at once.
 const CHUNKS_AT_ONCE: usize = 4;
-
-/// What is to be different about a product; what is absent stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct ProductPatch {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Decimal text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub price: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub currency: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub take: Option<Take>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per_order: Option<u32>,
-    /// 0 keys: no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per_address: Option<Allowance>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per_contact: Option<Allowance>,
-    /// ms; 0: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sale_from: Option<Millis>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sale_until: Option<Millis>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires_minutes: Option<u32>,
-    /// 0: no alarm.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub low: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retired: Option<bool>,
-    /// Home slot, for a new product only; by its id where absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slot: Option<u8>,
-}
 
 impl Shop {
     /// Adds a product.

@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::settle::ask;
 use super::site::notify_path;
 use super::{Shop, ShopError};
 use crate::channel::{Answer, Asked, Begin, Channel, Checkout, Step as Way};
 use crate::domain::text::printable;
 use crate::domain::{
-    AttemptNo, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Rejection, Response, Slot, time,
+    AttemptNo, Call, Currency, Millis, Money, OrderId, Payment, PaymentNo, Rejection, Response, Slot, TrialStep, time,
 };
 use crate::outbound::Outbound;
 use crate::vault;
@@ -38,23 +36,6 @@ pub(super) struct Trials(Mutex<BTreeSet<String>>);
 impl Trials {
     fn tokens(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One thing that was tried.
-#[derive(Debug, Clone, Serialize)]
-pub struct Step {
-    /// What.
-    pub step: &'static str,
-    /// How it went: `ok`, `warn` or `failed`.
-    pub result: &'static str,
-    /// What that means, and what to do.
-    pub says: String,
-}
-
-impl Step {
-    fn new(step: &'static str, result: &'static str, says: impl Into<String>) -> Self {
-        Self { step, result, says: says.into() }
     }
 }
 
@@ -158,7 +139,7 @@ impl Shop {
     ///
     /// # Errors
     /// There is none of that name.
-    pub async fn try_channel(&self, name: &str, open: bool) -> Result<Vec<Step>, ShopError> {
+    pub async fn try_channel(&self, name: &str, open: bool) -> Result<Vec<TrialStep>, ShopError> {
         let channel = self.channel(name)?;
         let token = format!("{:032x}", vault::chance()?);
         self.trials.tokens().insert(token.clone());
@@ -168,10 +149,12 @@ impl Shop {
         let local = ["://127.", "://localhost", "://0.0.0.0"].iter().any(|part| outside.contains(part));
         steps.push(match (local, https) {
             (true, _) => {
-                Step::new("address", "warn", format!("{outside} is this machine's own: no gateway reaches it"))
+                TrialStep::new("address", "warn", format!("{outside} is this machine's own: no gateway reaches it"))
             }
-            (false, false) => Step::new("address", "warn", format!("{outside} is not https: some gateways refuse it")),
-            (false, true) => Step::new("address", "ok", outside.clone()),
+            (false, false) => {
+                TrialStep::new("address", "warn", format!("{outside} is not https: some gateways refuse it"))
+            }
+            (false, true) => TrialStep::new("address", "ok", outside.clone()),
         });
         steps.push(self.knock("outside", &outside, channel.as_ref(), &token, 0).await);
         if steps.last().is_some_and(|step| step.result == "ok") {
@@ -190,7 +173,7 @@ impl Shop {
     }
 
     /// Opens a payment of one cent, under a number that no order has. Who pays it finds it among the orphans.
-    async fn open_one(&self, name: &str, channel: &dyn Channel) -> Result<Step, ShopError> {
+    async fn open_one(&self, name: &str, channel: &dyn Channel) -> Result<TrialStep, ShopError> {
         let (now, amount) = (self.store.now(), cent(channel));
         let id = OrderId::new(Slot::new(0), now, vault::chance()?);
         let number = PaymentNo { order: id, attempt: AttemptNo::FIRST }.to_string();
@@ -209,12 +192,12 @@ impl Shop {
             let way = match channel.checkout(&checkout, &heard, self.store.now()).checked() {
                 Begin::Ask(call) => {
                     if let Err(error) = ask(&self.outbound, &mut heard, &call, PATIENCE).await {
-                        return Ok(Step::new("payment", "failed", unreached(&error.to_string(), GATEWAY)));
+                        return Ok(TrialStep::new("payment", "failed", unreached(&error.to_string(), GATEWAY)));
                     }
                     continue;
                 }
                 Begin::Failed(why) => {
-                    return Ok(Step::new("payment", "failed", format!("it opens no payment of {amount}: {why}")));
+                    return Ok(TrialStep::new("payment", "failed", format!("it opens no payment of {amount}: {why}")));
                 }
                 Begin::Step(Way::Redirect { url }, _) => url,
                 Begin::Step(Way::Qr { text }, _) => format!("the code {text}"),
@@ -227,7 +210,7 @@ impl Shop {
                 "{asked}: {amount} {}, under {number}; who pays it finds it in `kamid orphan list`: {way}",
                 amount.currency
             );
-            return Ok(Step::new("payment", "ok", says));
+            return Ok(TrialStep::new("payment", "ok", says));
         }
     }
 
@@ -238,7 +221,7 @@ impl Shop {
     }
 
     /// Sends a trial callback: signed, where the channel's secret is one that both sides have.
-    async fn knock(&self, step: &'static str, url: &str, channel: &dyn Channel, token: &str, pad: usize) -> Step {
+    async fn knock(&self, step: &'static str, url: &str, channel: &dyn Channel, token: &str, pad: usize) -> TrialStep {
         let request = channel.forge(&Payment::new(Asked::ANY.number, "TRIAL", cent(channel), ""), self.store.now());
         let mark = if request.query.is_empty() { "" } else { "?" };
         let mut call = Call {
@@ -253,24 +236,24 @@ impl Shop {
         }
         call.headers.push((HEADER.to_owned(), token.to_owned()));
         match self.outbound.send(&call, PATIENCE).await {
-            Err(error) => Step::new(step, "failed", unreached(&error, PROXY)),
+            Err(error) => TrialStep::new(step, "failed", unreached(&error, PROXY)),
             Ok(answer) => match answer.header(HEADER) {
-                None => Step::new(step, "failed", foreign(&answer)),
-                Some(_) if pad > 0 => Step::new(step, "ok", format!("{pad} bytes arrive whole")),
-                Some("accept") => Step::new(step, "ok", "a signed callback arrives unchanged and is believed"),
+                None => TrialStep::new(step, "failed", foreign(&answer)),
+                Some(_) if pad > 0 => TrialStep::new(step, "ok", format!("{pad} bytes arrive whole")),
+                Some("accept") => TrialStep::new(step, "ok", "a signed callback arrives unchanged and is believed"),
                 Some(ASKS) => {
-                    Step::new(step, "ok", "it arrives unchanged; the gateway is asked before one is believed")
+                    TrialStep::new(step, "ok", "it arrives unchanged; the gateway is asked before one is believed")
                 }
                 Some(word) if word == Rejection::TooLarge.as_str() => {
-                    Step::new(step, "failed", "the body grew on its way")
+                    TrialStep::new(step, "failed", "the body grew on its way")
                 }
                 Some(word) if UNSIGNED.iter().any(|known| known.as_str() == word) => {
                     let text = format!("it arrives; only the gateway itself can sign one that is believed ({word})");
-                    Step::new(step, "ok", text)
+                    TrialStep::new(step, "ok", text)
                 }
                 Some(word) => {
                     let text = format!("it arrives, and our own signed callback is refused ({word}): see the settings");
-                    Step::new(step, "failed", text)
+                    TrialStep::new(step, "failed", text)
                 }
             },
         }
@@ -278,7 +261,7 @@ impl Shop {
 }
 
 /// Asks a channel's gateway about a number that it cannot know; `now` tells the time.
-pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl Fn() -> Millis) -> Step {
+pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl Fn() -> Millis) -> TrialStep {
     let asked = Asked { page: "", ..Asked::ANY };
     let mut heard = Vec::new();
     let said = loop {
@@ -289,11 +272,11 @@ pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl 
                 } else {
                     "this kind cannot be asked about payments: its callbacks are all there is"
                 };
-                return Step::new("gateway", "warn", says);
+                return TrialStep::new("gateway", "warn", says);
             }
             Some(Answer::Ask(call)) => {
                 if let Err(error) = ask(outbound, &mut heard, &call, PATIENCE).await {
-                    return Step::new("gateway", "failed", unreached(&error.to_string(), GATEWAY));
+                    return TrialStep::new("gateway", "failed", unreached(&error.to_string(), GATEWAY));
                 }
             }
             Some(said) => break said,
@@ -302,16 +285,22 @@ pub async fn call_gateway(outbound: &Outbound, channel: &dyn Channel, now: impl 
     let date = heard.iter().rev().find_map(|answer| answer.header("date"));
     let skew = date.and_then(time::parse_date).map(|at| (now() / 1000).abs_diff(at / 1000));
     if let Some(skew) = skew.filter(|skew| *skew > SKEW_S) {
-        return Step::new("gateway", "failed", format!("this machine's clock differs from the gateway's by {skew} s"));
+        return TrialStep::new(
+            "gateway",
+            "failed",
+            format!("this machine's clock differs from the gateway's by {skew} s"),
+        );
     }
     match said {
         Answer::Unknown | Answer::Unpaid => {
-            Step::new("gateway", "ok", "it answers, and believes how our questions are signed")
+            TrialStep::new("gateway", "ok", "it answers, and believes how our questions are signed")
         }
-        Answer::Paid(_) | Answer::Refunded => Step::new("gateway", "failed", "it says that a made-up number was paid"),
+        Answer::Paid(_) | Answer::Refunded => {
+            TrialStep::new("gateway", "failed", "it says that a made-up number was paid")
+        }
         Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_) => {
             let (result, says) = heard.last().map_or(("failed", String::new()), puzzling);
-            Step::new("gateway", result, says)
+            TrialStep::new("gateway", result, says)
         }
     }
 }

@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::{IncidentNote, Shop, ShopError, given};
+pub use crate::domain::Standing;
 use crate::domain::{Cause, Doubt, Millis, Operator, Reason};
 use crate::store::places::{Accepted, Finding};
 use crate::store::{Drift, StoreError};
@@ -17,17 +16,6 @@ use crate::telemetry::snapshot::Snapshot;
 const RECONCILED: usize = 256;
 /// How often it is said that what is known of the store cannot be written.
 const SAID_MS: Millis = 300_000;
-
-/// How the store stands, for operators.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Standing {
-    /// Why nothing is drawn from it.
-    pub doubt: Option<Doubt>,
-    /// The same as a sentence.
-    pub why: Option<String>,
-    /// What was changed in its settings so that payments could be lost.
-    pub careless: Option<String>,
-}
 
 impl Shop {
     /// How the store stands.

@@ -54,7 +54,6 @@ pub use schema::SCHEMA;
 use script::{Reply, Script};
 pub use shared::Added;
 pub use stock::{Chunk, ChunkReport};
-pub use trail::Deed;
 
 /// The store: a few multiplexed connections to one Redis, and the clock it gives.
 #[derive(Clone)]

@@ -1,34 +1,13 @@
 //! What operators did: a stream of the catalogue's slot, the newest ten thousand or so.
 
 use redis::Value;
-use serde::{Deserialize, Serialize};
 
 use super::script::{items_of, text_of};
 use super::{Store, StoreError, orders};
-use crate::domain::Millis;
+use crate::domain::Deed;
 
 /// Entries kept, about.
 const MOST: usize = 10_000;
-
-/// One thing that an operator did, or tried.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deed {
-    /// When, by Redis' clock; set by the store.
-    pub at: Millis,
-    /// Who.
-    pub by: String,
-    /// What, as the command line says it: `order refund`.
-    pub what: String,
-    /// To which order, product, address or operator.
-    pub on: String,
-    /// What is different since: `price 9.90 → 8.00`.
-    #[serde(default)]
-    pub change: String,
-    /// Why, where it was said.
-    pub reason: String,
-    /// What came of it: a word, or the code of the problem.
-    pub result: String,
-}
 
 fn read(entry: &Value) -> Option<Deed> {
     let [id, pairs] = items_of(entry) else { return None };

@@ -7,7 +7,6 @@ pub mod counters;
 pub mod fleet;
 pub mod incident;
 pub mod log;
-pub mod snapshot;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt::Write as _;
@@ -22,6 +21,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
 
 use crate::config::Limits;
+pub use crate::domain::snapshot;
 use crate::domain::{CallbackOutcome, Millis, NoticeState, Rejection, Trouble};
 use fleet::Fleet;
 use incident::{Incident, IncidentLog};

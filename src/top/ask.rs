@@ -1,10 +1,20 @@
 //! What the dashboard asks of the admin API, as data; and the rows it makes of the answers.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::client::resend_path;
-use crate::domain::{Millis, time};
+use crate::client::{read, resend};
+use crate::domain::snapshot::NoticeRow;
+use crate::domain::{Action, Millis, Note, OrderState, time};
+use crate::wire::incidents::IncidentSearch;
+use crate::wire::notices::{NoticeView, NoticesWish};
+use crate::wire::operators::BlockWish;
+use crate::wire::orders::{OrderBrief, OrderList, OrderSearch, OrderWish};
+use crate::wire::payments::{OrphanList, OrphanView, OrphanWish};
+use crate::wire::{
+    ActOnOrder, AdoptOrphan, BlockAddress, CaptureIncident, ListIncidents, ListNotices, ListOrders, ListOrphans,
+    Nothing, Question, RefundOrphan, ReplayIncident, ShowIncident, ShowInfo, ShowOrder,
+};
 
 /// One request. Everything that changes something is here too: nothing else of the dashboard does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +41,8 @@ pub enum Ask {
     Act {
         /// Its number.
         order: String,
-        /// The admin API's word for it.
-        action: &'static str,
+        /// What.
+        action: Action,
         /// Why.
         reason: String,
         /// The gateway's number, for `mark-paid`.
@@ -62,68 +72,50 @@ pub enum Ask {
     },
 }
 
-/// A request of the admin API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// Read that path with that query.
-    Get(String, Vec<(&'static str, String)>),
-    /// Send that.
-    Post(String, Value),
-}
-
-/// Orders shown at once.
-const ROWS: &str = "200";
+/// Rows shown at once.
+const ROWS: usize = 200;
 
 impl Ask {
     /// The requests to make, in order; their answers belong together.
     #[must_use]
-    pub fn requests(&self) -> Vec<Request> {
-        let get = |path: &str| Request::Get(path.to_owned(), Vec::new());
-        match self {
-            Self::Info => vec![get("/v1/info")],
-            Self::Search(text) => {
-                vec![Request::Get("/v1/orders".to_owned(), vec![("find", text.clone()), ("limit", ROWS.to_owned())])]
-            }
-            Self::Order(id) => vec![get(&format!("/v1/orders/{id}"))],
+    pub fn requests(&self) -> Vec<Question> {
+        let orders = |search: OrderSearch| Question::of::<ListOrders>(&(), &OrderSearch { limit: ROWS, ..search });
+        vec![match self {
+            Self::Info => Question::of::<ShowInfo>(&(), &Nothing),
+            Self::Search(text) => orders(OrderSearch { find: Some(text.clone()), ..OrderSearch::default() }),
+            Self::Order(id) => Question::of::<ShowOrder>(id, &OrderWish::default()),
             Self::Review => {
-                let of = |state: &str| {
-                    Request::Get("/v1/orders".to_owned(), vec![("state", state.to_owned()), ("limit", ROWS.to_owned())])
-                };
-                vec![of("held"), of("owed"), get("/v1/orphans")]
+                let of = |state| orders(OrderSearch { state: Some(state), ..OrderSearch::default() });
+                let orphans = Question::of::<ListOrphans>(&(), &Nothing);
+                return vec![of(OrderState::Held), of(OrderState::Owed), orphans];
             }
-            Self::Notices => {
-                vec![Request::Get("/v1/notices".to_owned(), vec![("limit", ROWS.to_owned())])]
-            }
+            Self::Notices => Question::of::<ListNotices>(&(), &NoticesWish { limit: ROWS }),
             Self::Incidents => {
-                vec![Request::Get("/v1/incidents".to_owned(), vec![("limit", ROWS.to_owned())])]
+                Question::of::<ListIncidents>(&(), &IncidentSearch { limit: ROWS, ..IncidentSearch::default() })
             }
-            Self::Incident(id) => vec![get(&format!("/v1/incidents/{id}"))],
-            Self::Capture(id) => vec![get(&format!("/v1/incidents/{id}/capture"))],
-            Self::Replay(id) => vec![Request::Post(format!("/v1/incidents/{id}/replay"), json!({}))],
+            Self::Incident(id) => Question::of::<ShowIncident>(id, &Nothing),
+            Self::Capture(id) => Question::of::<CaptureIncident>(id, &Nothing),
+            Self::Replay(id) => Question::of::<ReplayIncident>(id, &Nothing),
+            Self::Act { order, action: Action::Resend, .. } => resend(order),
             Self::Act { order, action, reason, trade_no, position } => {
-                let mut note = json!({"reason": reason});
-                if let Some(trade_no) = trade_no {
-                    note["trade_no"] = json!(trade_no);
-                }
-                if let Some(position) = position {
-                    note["position"] = json!(position);
-                }
-                let path = match *action {
-                    "resend" => resend_path(order),
-                    _ => format!("/v1/orders/{order}/act/{action}"),
-                };
-                vec![Request::Post(path, note)]
+                let (reason, trade_no) = (reason.clone(), trade_no.clone());
+                let note = Note { reason, trade_no, position: *position, gateway: false };
+                Question::of::<ActOnOrder>(&(order.clone(), *action), &note)
             }
             Self::Payment { id, payment, order } => {
-                let which = json!({"id": id, "payment": payment, "order": order.as_deref().unwrap_or_default()});
-                let verb = if order.is_some() { "adopt" } else { "refund" };
-                vec![Request::Post(format!("/v1/orphans/{verb}"), which)]
+                let order = order.clone();
+                let which = |order| OrphanWish { id: id.clone(), payment: payment.clone(), order };
+                match order {
+                    Some(order) => Question::of::<AdoptOrphan>(&(), &which(order)),
+                    None => Question::of::<RefundOrphan>(&(), &which(String::new())),
+                }
             }
             Self::Block { address, minutes, reason, orders } => {
-                let wish = json!({"address": address, "minutes": minutes, "reason": reason, "orders": orders});
-                vec![Request::Post("/v1/addresses/block".to_owned(), wish)]
+                let (address, reason) = (address.clone(), reason.clone());
+                let wish = BlockWish { address, minutes: *minutes, reason, force: false, orders: *orders };
+                Question::of::<BlockAddress>(&(), &wish)
             }
-        }
+        }]
     }
 
     /// Whether it changes something.
@@ -167,35 +159,33 @@ impl Row {
     }
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn order(value: &Value) -> Row {
-    let time = |name: &str| value[name].as_u64();
-    Row {
-        kind: text(&value["state"]),
-        id: text(&value["id"]),
-        payment: String::new(),
-        product: text(&value["product"]),
-        quantity: value["quantity"].as_u64().unwrap_or(0),
-        amount: format!("{} {}", text(&value["amount"]), text(&value["currency"])),
-        contact: text(&value["contact"]),
-        paid: text(&value["paid"]),
-        why: text(&value["why"]),
-        since: time("delivered_at").or_else(|| time("paid_at")).or_else(|| time("created_at")).unwrap_or(0),
+impl From<OrderBrief> for Row {
+    fn from(order: OrderBrief) -> Self {
+        Self {
+            kind: order.state.to_string(),
+            id: order.id,
+            payment: String::new(),
+            product: order.product,
+            quantity: order.quantity.into(),
+            amount: format!("{} {}", order.amount, order.currency),
+            contact: order.contact,
+            paid: order.paid.flatten().unwrap_or_default(),
+            why: order.why.unwrap_or_default(),
+            since: order.delivered_at.or(order.paid_at).unwrap_or(order.created_at),
+        }
     }
 }
 
-fn payment(value: &Value) -> Row {
-    let since = value["since"].as_str().and_then(time::parse);
-    Row {
-        kind: text(&value["kind"]),
-        id: text(&value["id"]),
-        payment: text(&value["payment"]),
-        amount: format!("{} {}", text(&value["amount"]), text(&value["currency"])),
-        since: since.unwrap_or(0),
-        ..Row::default()
+impl From<OrphanView> for Row {
+    fn from(orphan: OrphanView) -> Self {
+        Self {
+            kind: orphan.kind,
+            id: orphan.id,
+            payment: orphan.payment,
+            amount: format!("{} {}", orphan.amount.unwrap_or_default(), orphan.currency.unwrap_or_default()),
+            since: time::parse(&orphan.since).unwrap_or(0),
+            ..Self::default()
+        }
     }
 }
 
@@ -204,14 +194,19 @@ fn payment(value: &Value) -> Row {
 pub fn rows(answers: &[Value]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for answer in answers {
-        let list = |name: &str| answer[name].as_array().into_iter().flatten();
-        rows.extend(list("orders").map(order));
-        rows.extend(list("payments").filter(|item| item["kind"].is_string()).map(payment));
-        if answer["state"].is_string() {
-            rows.push(order(answer));
-        }
+        // Each is one of the two, and has nothing of the other.
+        rows.extend(read(answer).map(|list: OrderList| list.orders).unwrap_or_default().into_iter().map(Row::from));
+        rows.extend(read(answer).map(|list: OrphanList| list.payments).unwrap_or_default().into_iter().map(Row::from));
     }
     let mut seen = std::collections::HashSet::new();
     rows.retain(|row| seen.insert((row.id.clone(), row.payment.clone())));
     rows
+}
+
+/// A notice as a list shows it; `None` where it stands in a way that is not known here.
+#[must_use]
+pub fn notice_row(notice: NoticeView) -> Option<NoticeRow> {
+    let state = *notice.state.known()?;
+    let NoticeView { order, product, contact, tries, at, next, by, why, .. } = notice;
+    Some(NoticeRow { order, product, contact, state, tries, at, next, by, why })
 }

@@ -34,7 +34,7 @@ pub mod theme;
 pub mod update;
 pub mod view;
 
-pub use crate::telemetry::snapshot::FILTER_BYTES;
+pub use crate::domain::snapshot::FILTER_BYTES;
 pub use lang::language;
 pub use once::{Form, Shows, once, picture, svg, text as page};
 pub use record::{Player, Recorder};

@@ -20,6 +20,8 @@ use super::source::{Source, ask};
 use super::text::columns;
 use super::theme::Theme;
 use super::view::draw;
+use crate::client::read;
+use crate::wire::shop::Info;
 
 /// How long a second of now may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -85,9 +87,9 @@ struct Fresh {
 impl Fresh {
     fn read(message: &Message, clock: Clock) -> Option<Self> {
         let Message::Answer(Ask::Info, Ok(values)) = message else { return None };
-        let info = values.first()?;
-        let from = info["now"].as_u64().unwrap_or_else(|| clock.now().saturating_sub(SKEW_MS));
-        Some(Self { instance: info["instance"].as_str().unwrap_or_default().to_owned(), from })
+        let info: Info = read(values.first()?).ok()?;
+        let from = info.now.unwrap_or_else(|| clock.now().saturating_sub(SKEW_MS));
+        Some(Self { instance: info.instance, from })
     }
 
     fn is_here(&self, model: &Model) -> bool {

@@ -15,7 +15,10 @@ use tokio::sync::mpsc;
 
 use super::ask::{Ask, Row, rows};
 use super::model::{Line, Message};
+use crate::client::read;
 use crate::domain::text::masked;
+use crate::wire::incidents::IncidentList;
+use crate::wire::notices::NoticeList;
 
 /// Version of the form.
 const FORMAT: u32 = 1;
@@ -66,8 +69,8 @@ pub fn line_of(message: &Message) -> Option<String> {
             let masked = |row: Row| Row { contact: masked(&row.contact), ..row };
             json!({"review": rows(values).into_iter().map(masked).collect::<Vec<_>>()})
         }
-        Ask::Notices => json!({"unsent": first?["notices"]}),
-        Ask::Incidents => json!({"earlier": first?["incidents"]}),
+        Ask::Notices => json!({"unsent": read::<NoticeList>(first?).ok()?.notices}),
+        Ask::Incidents => json!({"earlier": read::<IncidentList>(first?).ok()?.incidents}),
         _ => return None,
     };
     Some(line.to_string())

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::ask::{Ask, Request};
+use super::ask::Ask;
 use super::clock::Clock;
 use super::model::{Fault, Line, Link, Lost, Message};
 use super::record::Recorder;
 use crate::client::{Client, ClientError, Lines};
 use crate::domain::Severity;
-use crate::telemetry::snapshot::HISTORY_SECONDS;
+use crate::domain::snapshot::HISTORY_SECONDS;
+use crate::wire::Follow;
+use crate::wire::shop::StreamWish;
 
 /// A daemon sends once a second: after so long without a line the link is taken for dead.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -91,11 +93,8 @@ impl Source {
 
     async fn open(&mut self, client: &Client, history: u64) -> Result<Lines, ClientError> {
         let filter = self.filter.borrow_and_update().clone();
-        let mut query = vec![("history", history.to_string()), ("stock", self.products.to_string())];
-        if !filter.is_empty() {
-            query.push(("filter", filter));
-        }
-        match tokio::time::timeout(SILENCE, client.follow("/v1/stream", &query)).await {
+        let wish = StreamWish { history, stock: Some(self.products), filter };
+        match tokio::time::timeout(SILENCE, client.follow::<Follow>(&wish)).await {
             Ok(lines) => lines,
             Err(_) => Err(ClientError::Answer("no answer within 10 s".to_owned())),
         }
@@ -143,11 +142,7 @@ pub async fn ask(client: Client, ask: Ask, out: mpsc::Sender<Message>) {
     let mut answers = Vec::new();
     let mut failed = None;
     for request in ask.requests() {
-        let answer = match &request {
-            Request::Get(path, query) => client.get(path, query).await,
-            Request::Post(path, body) => client.post(path, body).await,
-        };
-        match answer {
+        match client.ask(&request).await {
             Ok(value) => answers.push(value),
             // A search may find nothing in one place.
             Err(ClientError::Refused { status: 404 | 400, .. }) if matches!(ask, Ask::Search(_)) => {}

@@ -41,6 +41,7 @@ mod power;
 mod refused;
 mod replicas;
 mod rings;
+mod routes;
 mod secrets;
 mod stores;
 mod strangers;

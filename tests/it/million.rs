@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use kamid::client::Client;
+use kamid::domain::ProductPatch;
+use kamid::wire::products::{ImportWish, NewProduct};
+use kamid::wire::{AddProduct, ImportKeys, Raw, With};
 
 use crate::support::shop::Daemon;
 
@@ -31,13 +34,14 @@ async fn fill(shop: &Daemon, products: usize, keys: usize) {
     let fill = |n: usize| {
         let client = &client;
         async move {
-            let wish = serde_json::json!({"id": format!("p{n}"), "price": "9.90", "name": "large"});
-            client.post("/v1/products", &wish).await.unwrap();
+            let [name, price] = ["large", "9.90"].map(|text| Some(text.to_owned()));
+            let patch = ProductPatch { name, price, ..ProductPatch::default() };
+            client.call::<AddProduct>((), &NewProduct { id: format!("p{n}"), patch }).await.unwrap();
             for first in (0..each).step_by(10_000) {
                 let lines: String =
                     (first..each.min(first + 10_000)).map(|key| format!("LARGE-{n:05}-{key:010}\n")).collect();
-                let path = format!("/v1/products/p{n}/keys");
-                client.upload::<serde_json::Value>(&path, lines.into_bytes()).await.unwrap();
+                let wish = With { query: ImportWish::default(), body: Raw(lines.into_bytes()) };
+                client.call::<ImportKeys>(format!("p{n}"), &wish).await.unwrap();
             }
         }
     };
@@ -61,7 +65,7 @@ async fn audit(shop: &Daemon) -> (serde_json::Value, u64, Vec<String>) {
     let report = client.audit(|what, done, of| heard.push(format!("{what} {done}/{of}"))).await.unwrap();
     over.store(true, Ordering::Relaxed);
     watch.join().unwrap();
-    (report, most.load(Ordering::Relaxed), heard)
+    (serde_json::to_value(report).unwrap(), most.load(Ordering::Relaxed), heard)
 }
 
 /// A shop of that size, its orders paid and audited by hammer, then counted again.

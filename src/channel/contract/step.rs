@@ -3,38 +3,13 @@
 //! Invariant: a buyer is led nowhere but to an absolute address of the web or into a wallet: a gateway's answer is foreign
 //! text, and what a browser takes for a script or for a page of ours is none of its business.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
+pub use crate::domain::Step;
 
 /// Wallets that gateways lead to by a scheme of their own.
 const WALLETS: [&str; 7] = ["weixin", "alipays", "alipay", "mqqapi", "mqqwpa", "uppaywallet", "upwallet"];
 /// Schemes that a browser takes for a script, a page or a file of this machine: no code leads there either.
 const NEVER: [&str; 9] =
     ["javascript", "vbscript", "data", "file", "blob", "about", "view-source", "filesystem", "intent"];
-
-/// How the buyer pays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Step {
-    /// Go to this address.
-    Redirect {
-        /// Where.
-        url: String,
-    },
-    /// Show this text as a QR code.
-    Qr {
-        /// What the code holds.
-        text: String,
-    },
-    /// Post these fields to this address.
-    Form {
-        /// Where.
-        url: String,
-        /// The fields.
-        fields: BTreeMap<String, String>,
-    },
-}
 
 /// The scheme of an address, in small letters; empty where it has none.
 fn scheme(text: &str) -> String {
@@ -75,6 +50,8 @@ impl Step {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

@@ -18,9 +18,10 @@ use super::{Context, Done, Failure, serve};
 use crate::channel::{Channels, KINDS, Kind};
 use crate::config::is_name;
 use crate::domain::Lang;
+use crate::domain::TrialStep;
 use crate::outbound::Outbound;
 use crate::settings::{Form, Problem, Setting};
-use crate::shop::trial::{Step, call_gateway};
+use crate::shop::trial::call_gateway;
 use crate::store::clock::Clock;
 use crate::top;
 
@@ -124,7 +125,12 @@ pub async fn run(context: &Context, args: AddArgs) -> Done {
 }
 
 /// Asks the gateway about a number that it cannot know.
-async fn check(answers: &Answers, target: &ConfigTarget, channels: &Channels, lang: Lang) -> Result<Step, Failure> {
+async fn check(
+    answers: &Answers,
+    target: &ConfigTarget,
+    channels: &Channels,
+    lang: Lang,
+) -> Result<TrialStep, Failure> {
     let outbound = Outbound::build(&target.config.outbound).map_err(|problem| serve::wrong(&[problem]))?;
     let channel = channels.get(&answers.name).ok_or_else(|| Failure::new("there is no channel"))?;
     let clock = Clock::default();
@@ -349,7 +355,7 @@ fn add_what_is_next(report: &mut Value, answers: &Answers, target: &ConfigTarget
     report["next"] = json!(next);
 }
 
-fn show(context: &Context, lang: Lang, report: &Value, checked: Option<&Step>) {
+fn show(context: &Context, lang: Lang, report: &Value, checked: Option<&TrialStep>) {
     if context.out.json {
         return context.out.value(report);
     }

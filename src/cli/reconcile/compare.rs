@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::channel::bill::{BillLine, Entry};
-use crate::domain::{Currency, Money, OrderState, PaymentNo, PaymentState};
+use crate::domain::{Money, PaymentNo, PaymentState};
+use crate::wire::payments::PaymentView;
 
 /// One payment as a bill tells it, of all its rows.
 #[derive(Debug, Clone)]
@@ -61,33 +62,8 @@ pub fn trades(lines: &[BillLine]) -> Vec<Billed> {
     trades
 }
 
-/// A payment as the daemon tells it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Paid {
-    pub channel: String,
-    pub trade_no: String,
-    pub number: String,
-    pub state: PaymentState,
-    pub amount_minor: i64,
-    pub currency: Currency,
-}
-
-impl Paid {
-    fn money(&self) -> Money {
-        Money { minor: self.amount_minor, currency: self.currency }
-    }
-
-    fn told(&self) -> String {
-        format!("{} {} {}", self.state.as_str(), self.money(), self.currency)
-    }
-}
-
-/// An order as the daemon tells it.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Looked {
-    pub id: String,
-    pub state: Option<OrderState>,
-    pub payments: Vec<Paid>,
+fn told(ours: &PaymentView) -> String {
+    format!("{} {} {}", ours.state, ours.money(), ours.currency)
 }
 
 /// One thing that is not the same on both sides.
@@ -115,36 +91,36 @@ pub fn missing_here(trade: &Billed, here: String, note: &str) -> Difference {
 }
 
 /// Paid here and not there.
-pub fn missing_there(ours: &Paid) -> Difference {
+pub fn missing_there(ours: &PaymentView) -> Difference {
     Difference {
         difference: "missing_there",
         number: ours.number.clone(),
         trade_no: ours.trade_no.clone(),
         there: String::new(),
-        here: ours.told(),
+        here: told(ours),
         note: "not in this bill: look at those of the day before and after, then in the gateway's console".to_owned(),
     }
 }
 
 /// What differs between a payment there and the same one here. `currency`: the bill names currencies; one that does
 /// not is in the channel's.
-pub fn judge(trade: &Billed, ours: &Paid, currency: bool) -> Vec<Difference> {
+pub fn judge(trade: &Billed, ours: &PaymentView, currency: bool) -> Vec<Difference> {
     let here = ours.money();
     let of = |money: Money| {
-        let same = Money::parse(&money.to_string(), ours.currency).ok().filter(|_| !currency);
+        let same = Money::parse(&money.to_string(), here.currency).ok().filter(|_| !currency);
         same.unwrap_or(money)
     };
     let (paid, back) = (trade.paid.map(of), trade.back.map(of));
     let differs = |difference, note: &str| Difference {
         difference,
-        here: ours.told(),
+        here: told(ours),
         ..missing_here(&Billed { paid, back, ..trade.clone() }, String::new(), note)
     };
     let mut found = Vec::new();
     if paid.is_some_and(|paid| paid != here) {
         found.push(differs("amount_differs", "see what was paid in the gateway's console"));
     }
-    match (back, ours.state == PaymentState::Refunded) {
+    match (back, ours.state.is(PaymentState::Refunded)) {
         (Some(_), false) => found.push(differs(
             "refund_differs",
             "given back there and not marked here: kamid order refund, or orphan refund for one too many",
@@ -164,11 +140,19 @@ pub fn judge(trade: &Billed, ours: &Paid, currency: bool) -> Vec<Difference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Currency;
 
-    fn ours(state: PaymentState, minor: i64, currency: &str) -> Paid {
-        let currency = currency.parse().unwrap();
-        let text = |text: &str| text.to_owned();
-        Paid { channel: text("c"), trade_no: text("T"), number: text("N"), state, amount_minor: minor, currency }
+    fn ours(state: PaymentState, minor: i64, currency: &str) -> PaymentView {
+        let [channel, trade_no, number, currency] = ["c", "T", "N", currency].map(str::to_owned);
+        PaymentView {
+            channel,
+            trade_no,
+            number,
+            state: state.into(),
+            amount_minor: minor,
+            currency,
+            ..Default::default()
+        }
     }
 
     fn bill(rows: &[(i64, i64)]) -> Billed {

@@ -9,12 +9,16 @@ use std::process::ExitCode;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use self::compare::{Billed, Difference, Looked, Paid, judge, missing_here, missing_there, trades};
+use self::compare::{Billed, Difference, judge, missing_here, missing_there, trades};
 use super::{Context, Done, Failure, output};
 use crate::channel;
 use crate::channel::bill::{self, Format, Unread};
-use crate::client::{Client, ClientError, part};
-use crate::domain::{OrderState, Trade};
+use crate::client::Client;
+use crate::domain::{OrderState, PaymentState, Trade};
+use crate::wire::channels::PaymentsWish;
+use crate::wire::orders::{LookWish, OrderLook, OrderSearch};
+use crate::wire::payments::PaymentView;
+use crate::wire::{ListChannels, ListOrders, ListOrphans, ListPayments, LookAtOrders, Nothing, Word};
 
 /// Orders asked about by one request, and such requests under way at once.
 const BATCH: usize = 1000;
@@ -70,26 +74,19 @@ fn format_of(kind: &str) -> Result<&'static Format, String> {
 }
 
 async fn kind_of(client: &Client, name: &str) -> Result<String, Failure> {
-    let all = client.get("/v1/channels", &[]).await?;
-    let all = all["channels"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let Some(found) = all.iter().find(|channel| channel["name"] == name) else {
-        let known: Vec<&str> = all.iter().filter_map(|channel| channel["name"].as_str()).collect();
-        return Err(Failure::new(format!("the daemon has no channel {name:?}; it has: {}", known.join(", "))));
-    };
-    Ok(found["kind"].as_str().unwrap_or_default().to_owned())
+    let all = client.call::<ListChannels>((), &Nothing).await?.known.channels;
+    let known: Vec<&str> = all.iter().map(|channel| channel.name.as_str()).collect();
+    let unknown = || Failure::new(format!("the daemon has no channel {name:?}; it has: {}", known.join(", ")));
+    all.iter().find(|channel| channel.name == name).map(|found| found.kind.clone()).ok_or_else(unknown)
 }
 
-fn read<T: serde::de::DeserializeOwned>(mut answer: Value, list: &str) -> Result<T, Failure> {
-    let read = serde_json::from_value(answer[list].take());
-    Ok(read.map_err(|error| ClientError::Answer(error.to_string()))?)
-}
-
-async fn ask(client: &Client, ids: &[String]) -> Result<Vec<Looked>, Failure> {
-    read(client.post("/v1/orders/look", &json!({"ids": ids})).await?, "orders")
+async fn ask(client: &Client, ids: &[String]) -> Result<Vec<OrderLook>, Failure> {
+    let wish = LookWish::of(ids.iter().map(String::as_str)).map_err(|error| Failure::new(error.to_string()))?;
+    Ok(client.call::<LookAtOrders>((), &wish).await?.known.orders)
 }
 
 /// The orders that the bill names, by their numbers.
-async fn look(client: &Client, trades: &[Billed]) -> Result<HashMap<String, Looked>, Failure> {
+async fn look(client: &Client, trades: &[Billed]) -> Result<HashMap<String, OrderLook>, Failure> {
     let mut seen = HashSet::new();
     let ids: Vec<String> = trades.iter().filter_map(Billed::order).filter(|id| seen.insert(id.clone())).collect();
     let bar = output::bar(ids.len() as u64, false);
@@ -106,12 +103,16 @@ async fn look(client: &Client, trades: &[Billed]) -> Result<HashMap<String, Look
 
 /// The record of a trade in the order that it names. What was marked as paid by hand, without the gateway's number,
 /// stands for one trade.
-fn own<'a>(order: &'a Looked, channel: &str, trade: &Billed, by_hand: &mut HashSet<String>) -> Option<&'a Paid> {
-    use crate::domain::PaymentState::Adopted;
+fn own<'a>(
+    order: &'a OrderLook,
+    channel: &str,
+    trade: &Billed,
+    by_hand: &mut HashSet<String>,
+) -> Option<&'a PaymentView> {
     let exact = order.payments.iter().find(|it| it.channel == channel && it.trade_no == trade.trade_no);
     match exact {
         // It stands with another order now.
-        Some(adopted) if adopted.state == Adopted => None,
+        Some(adopted) if adopted.state.is(PaymentState::Adopted) => None,
         Some(exact) => Some(exact),
         None => {
             let manual = order.payments.iter().find(|it| it.channel == "manual")?;
@@ -125,21 +126,18 @@ async fn elsewhere(
     client: &Client,
     channel: &str,
     strangers: &[&Billed],
-    orders: &HashMap<String, Looked>,
+    orders: &HashMap<String, OrderLook>,
     names_currency: bool,
 ) -> Result<Vec<Difference>, Failure> {
     if strangers.is_empty() {
         return Ok(Vec::new());
     }
-    let waiting = client.get("/v1/orphans", &[]).await?;
-    let waiting = waiting["payments"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let waiting = client.call::<ListOrphans>((), &Nothing).await?.known.payments;
     let bar = output::bar(strangers.len() as u64, false);
     let find = |trade: Billed| async move {
-        let found = client.get("/v1/orders", &[("trade_no", trade.trade_no.clone())]).await?;
-        let ids: Vec<String> = read::<Vec<Value>>(found, "orders")?
-            .iter()
-            .filter_map(|order| order["id"].as_str().map(str::to_owned))
-            .collect();
+        let search = OrderSearch { trade_no: Some(trade.trade_no.clone()), ..OrderSearch::default() };
+        let found = client.call::<ListOrders>((), &search).await?.known.orders;
+        let ids: Vec<String> = found.into_iter().map(|order| order.id).collect();
         let looked = if ids.is_empty() { Vec::new() } else { ask(client, &ids).await? };
         Ok::<_, Failure>((trade, looked))
     };
@@ -157,7 +155,7 @@ async fn elsewhere(
             continue;
         }
         let payment = Trade::new(channel, &trade.trade_no).to_string();
-        let (here, note) = standing(&trade, orders, waiting.iter().any(|it| it["payment"] == payment));
+        let (here, note) = standing(&trade, orders, waiting.iter().any(|it| it.payment == payment));
         differences.push(missing_here(&trade, here, note));
     }
     bar.finish_and_clear();
@@ -165,15 +163,15 @@ async fn elsewhere(
 }
 
 /// What we have under the number of a trade that we do not have.
-fn standing(trade: &Billed, orders: &HashMap<String, Looked>, orphan: bool) -> (String, &'static str) {
+fn standing(trade: &Billed, orders: &HashMap<String, OrderLook>, orphan: bool) -> (String, &'static str) {
     let id = trade.order();
-    let state = id.as_ref().and_then(|id| orders.get(id)).and_then(|order| order.state);
+    let state = id.as_ref().and_then(|id| orders.get(id)).and_then(|order| order.state.as_ref());
     let here = state.map_or(String::new(), |state| format!("order {state}"));
     let note = match (orphan, &id, state) {
         (true, ..) => "it waits among the orphans: kamid orphan list, then adopt or refund",
         (_, None, _) => "no number of ours: another shop on this account?",
         (_, Some(_), None) => "there is no such order here",
-        (_, Some(_), Some(OrderState::Pending | OrderState::Expired)) => {
+        (_, Some(_), Some(Word::Known(OrderState::Pending | OrderState::Expired))) => {
             "kamid order query asks the gateway and settles it; else: order mark-paid"
         }
         (_, Some(_), Some(_)) => {
@@ -186,10 +184,10 @@ fn standing(trade: &Billed, orders: &HashMap<String, Looked>, orphan: bool) -> (
 /// What was paid here in the period and is not in the bill.
 async fn absent(client: &Client, name: &str, period: &Period, trades: &[Billed]) -> Result<Vec<Difference>, Failure> {
     let bar = output::spinner("looking for payments that the bill does not have");
-    let query = [("from", period.from.to_string()), ("until", period.until.to_string())];
-    let answer = client.get(&format!("/v1/channels/{}/payments", part(name)?), &query).await;
+    let wish = PaymentsWish { from: period.from, until: period.until };
+    let answer = client.call::<ListPayments>(name, &wish).await;
     bar.finish_and_clear();
-    let ours: Vec<Paid> = read(answer?, "payments")?;
+    let ours = answer?.known.payments;
     let mut known: HashSet<&str> = trades.iter().map(|trade| trade.trade_no.as_str()).collect();
     Ok(ours.iter().filter(|it| known.insert(&it.trade_no)).map(missing_there).collect())
 }

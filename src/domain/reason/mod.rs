@@ -177,6 +177,13 @@ impl Reason {
     }
 }
 
+/// None was told: the word that is no word.
+impl Default for Reason {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::keys::Prints;
-use super::{Report, Sound, UNREADABLE};
-use crate::domain::{Order, OrderId, OrderState, PaymentState, ProductId};
+use super::{Sound, UNREADABLE};
+use crate::domain::{AuditReport, Order, OrderId, OrderState, PaymentState, ProductId};
 use crate::store::Look;
 
 /// What is said of an order whose hash cannot be read.
@@ -98,7 +98,7 @@ impl<'a> Facts<'a> {
     }
 
     /// What is wrong with orders by themselves, and how many there are.
-    pub fn report(&self, report: &mut Report) {
+    pub fn report(&self, report: &mut AuditReport) {
         report.orders = self.orders.len() as u64;
         report.payments += self.orders.values().map(|order| u64::from(order.payments)).sum::<u64>();
         for (id, odd) in &self.odd {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Progress, Report};
-use crate::domain::Product;
+use super::Progress;
+use crate::domain::{AuditReport, Product};
 use crate::store::script::{bytes_of, items_of, text_of};
 use crate::store::{Store, StoreError};
 
@@ -55,7 +55,7 @@ impl Store {
         products: &[&Product],
         twice: &HashSet<u64>,
         progress: Progress<'_>,
-        report: &mut Report,
+        report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         if twice.is_empty() {
             return Ok(());
@@ -81,7 +81,7 @@ impl Store {
     async fn confirm(
         &self,
         places: &BTreeMap<Vec<u8>, HashSet<String>>,
-        report: &mut Report,
+        report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         // The same key under two ring keys gives two blobs with one fingerprint.
         let mut found: BTreeMap<&[u8], Vec<String>> = BTreeMap::new();

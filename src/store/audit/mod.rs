@@ -9,52 +9,10 @@ mod keys;
 mod payments;
 mod slot;
 
-use serde::Serialize;
-
 use super::{Store, StoreError};
-use crate::domain::{Product, Slot};
+use crate::domain::{AuditReport, Product, Slot};
 use facts::Facts;
 use keys::Prints;
-
-/// Most violations listed; the count goes on.
-const LISTED: usize = 1000;
-
-/// One thing that does not add up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Violation {
-    /// `key_twice`, `trade_twice`, `unreadable`, `damaged`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`, `store`.
-    pub kind: &'static str,
-    /// Of what: an order, a product.
-    pub what: String,
-    /// What stands there and what should.
-    pub detail: String,
-}
-
-/// What an audit found.
-#[derive(Debug, Default, Serialize)]
-pub struct Report {
-    /// Products looked at.
-    pub products: u64,
-    /// Orders looked at.
-    pub orders: u64,
-    /// Keys looked at, wherever they are.
-    pub keys: u64,
-    /// Payments looked at.
-    pub payments: u64,
-    /// Violations in all.
-    pub count: u64,
-    /// The first thousand of them.
-    pub violations: Vec<Violation>,
-}
-
-impl Report {
-    fn add(&mut self, kind: &'static str, what: impl Into<String>, detail: impl Into<String>) {
-        self.count += 1;
-        if self.violations.len() < LISTED {
-            self.violations.push(Violation { kind, what: what.into(), detail: detail.into() });
-        }
-    }
-}
 
 /// Whether a sealed key is as it was sealed: only who has the ring can say.
 pub type Sound<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
@@ -70,8 +28,8 @@ impl Store {
     ///
     /// # Errors
     /// Redis does not answer, or holds what cannot be read.
-    pub async fn audit(&self, sound: Sound<'_>, progress: Progress<'_>) -> Result<Report, StoreError> {
-        let mut report = Report::default();
+    pub async fn audit(&self, sound: Sound<'_>, progress: Progress<'_>) -> Result<AuditReport, StoreError> {
+        let mut report = AuditReport::default();
         self.look_at_places().await?;
         for missing in self.places.doubt().iter().flat_map(|doubt| &doubt.missing) {
             let detail = format!("not the one that was there, or without what was acknowledged up to {}", missing.mark);

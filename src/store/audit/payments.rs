@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::ControlFlow;
 
-use super::Report;
 use crate::domain::order::PaymentRecord;
 use crate::domain::text::printable;
-use crate::domain::{PaymentState, Slot, Trade};
+use crate::domain::{AuditReport, PaymentState, Slot, Trade};
 use crate::store::orders::{fields, read_payment};
 use crate::store::{Store, StoreError};
 
@@ -25,7 +24,7 @@ impl Store {
 
     /// Payments for numbers we do not know must wait for a person, or have been finished by one; and no payment may stand as
     /// settled with two orders, through whatever channels of its account it came.
-    pub(super) async fn audit_payments(&self, report: &mut Report) -> Result<(), StoreError> {
+    pub(super) async fn audit_payments(&self, report: &mut AuditReport) -> Result<(), StoreError> {
         let (mut orphans, mut met, mut damaged) = (Vec::new(), Vec::new(), BTreeSet::new());
         self.each_payment(&mut |id, name, record| {
             match record {
@@ -59,7 +58,7 @@ impl Store {
     }
 
     /// Looks again for payments that were met twice, and reports those that bought twice.
-    async fn audit_trades(&self, twice: &HashSet<u64>, report: &mut Report) -> Result<(), StoreError> {
+    async fn audit_trades(&self, twice: &HashSet<u64>, report: &mut AuditReport) -> Result<(), StoreError> {
         if twice.is_empty() {
             return Ok(());
         }

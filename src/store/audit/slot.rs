@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use redis::Value;
 
-use super::Report;
 use super::facts::Facts;
-use crate::domain::{OrderId, OrderState, Product, Slot};
+use crate::domain::{AuditReport, OrderId, OrderState, Product, Slot};
 use crate::store::outbox::{Event, events};
 use crate::store::script::{items_of, text_of};
 use crate::store::{Look, Store, StoreError};
@@ -49,7 +48,7 @@ impl Store {
         mut from: String,
         products: &[&Product],
         facts: &mut Facts<'_>,
-        report: &mut Report,
+        report: &mut AuditReport,
     ) -> Result<(), StoreError> {
         for _ in 0..ROUNDS {
             let moment = self.moment(slot, &from, products).await?;
@@ -142,7 +141,7 @@ impl Store {
 }
 
 /// Holds the sums over all orders of a slot against its counters and lists.
-fn compare(slot: Slot, products: &[&Product], moment: &Moment, facts: &Facts<'_>, report: &mut Report) {
+fn compare(slot: Slot, products: &[&Product], moment: &Moment, facts: &Facts<'_>, report: &mut AuditReport) {
     let mut sums: HashMap<&str, (u64, u64)> = HashMap::new();
     let mut owed: HashMap<&str, HashSet<&str>> = HashMap::new();
     for (id, order) in facts.orders.iter().filter(|(id, _)| id.slot() == slot) {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::fleet::Class;
 use super::{Fault, Model};
+use crate::domain::snapshot::NoticeCounts;
 use crate::domain::{Lang, Millis, NoticeState, Reason, Severity, Trouble};
-use crate::telemetry::snapshot::NoticeCounts;
 use crate::top::tab::Tab;
 use crate::top::text::{clean, lasting, millis};
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::spread::Spread;
+use crate::domain::snapshot::{HISTORY_SECONDS, Holder, NoticeCounts, Snapshot};
 use crate::domain::{CallbackOutcome, Lang, Millis};
-use crate::telemetry::snapshot::{HISTORY_SECONDS, Holder, NoticeCounts, Snapshot};
 
 /// Seconds remembered.
 pub const SECONDS: usize = HISTORY_SECONDS as usize;
@@ -330,7 +330,7 @@ pub fn columns(fleet: &Fleet, width: usize, bin: u64) -> Vec<Bin> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::snapshot::Surroundings;
+    use crate::domain::snapshot::Surroundings;
 
     fn snapshot(instance: &str, started: u64, seq: u64, at: u64, paid: u64) -> Snapshot {
         Snapshot {

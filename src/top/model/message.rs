@@ -5,9 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::ui::Hit;
-use crate::domain::Severity;
-use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::{NoticeRow, Snapshot, StockLine};
+use crate::domain::snapshot::{NoticeRow, Snapshot, StockLine};
+use crate::domain::{Brief, Severity};
 use crate::top::ask::{Ask, Row};
 
 /// One line of the stream, or of a recording, which also holds what was asked for beside it.

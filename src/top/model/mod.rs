@@ -13,10 +13,9 @@ use std::collections::VecDeque;
 
 use super::ask::Row;
 use crate::config::Top;
+use crate::domain::snapshot::{Delivery, NoticeRow};
 use crate::domain::time::Zone;
-use crate::domain::{Lang, Millis, Severity};
-use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::{Delivery, NoticeRow};
+use crate::domain::{Brief, Lang, Millis, Severity};
 pub use message::{Effect, Fault, Line, Link, Lost, Message};
 
 use alarm::Alarm;

@@ -1,7 +1,7 @@
 //! Latencies as counts in narrow steps: what a snapshot's histogram holds, without its empty part, so that a quarter of
 //! an hour of seconds fits into little memory. Merged, never averaged.
 
-use crate::telemetry::snapshot;
+use crate::domain::snapshot;
 
 /// Rows of a heat map: each step is the square root of two wide, from 0.25 ms up.
 pub const HEAT_ROWS: usize = 28;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Model;
+use crate::domain::snapshot::{StockAlarms, StockLine, StockRow};
 use crate::domain::{Danger, Millis, Trouble, danger};
-use crate::telemetry::snapshot::{StockAlarms, StockLine, StockRow};
 
 /// Samples of one product's stock.
 const SAMPLES: usize = 120;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::prompt::Prompt;
-use crate::domain::{Lang, Severity};
+use crate::domain::{Action, Lang, Severity};
 use crate::top::ask::{Ask, Row};
 use crate::top::tab::Tab;
 
@@ -130,8 +130,8 @@ impl Name {
 /// What a dialog is about to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deed {
-    /// Something to an order, by the admin API's word.
-    Order(&'static str, String),
+    /// Something to an order.
+    Order(Action, String),
     /// Refund (or, with an order, use) a payment: its number, its trade.
     Payment(String, String, bool),
     /// Block an address; its orders too, with those that are unpaid.
@@ -205,7 +205,7 @@ impl Dialog {
         match &self.deed {
             Deed::Order(action, order) => Ask::Act {
                 order: order.clone(),
-                action,
+                action: *action,
                 reason: self.text(Name::Reason),
                 trade_no: some(Name::TradeNo),
                 position: some(Name::Position).and_then(|text| text.parse().ok()),

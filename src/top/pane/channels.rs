@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Opening;
 use super::list::{Column, List, figure, sort, text};
 use crate::domain::Text;
-use crate::telemetry::snapshot::ChannelState;
+use crate::domain::snapshot::ChannelState;
 use crate::top::kit::charts;
 use crate::top::model::Model;
 use crate::top::model::fleet::{Class, SECONDS, Tally};

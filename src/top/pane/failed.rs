@@ -7,8 +7,8 @@ use ratatui::style::Style;
 
 use super::Opening;
 use super::list::{Column, List, figure, holds, sort, text};
+use crate::domain::Brief;
 use crate::domain::Text;
-use crate::telemetry::incident::Brief;
 use crate::top::keys::Command;
 use crate::top::model::Model;
 use crate::top::model::ui::About;

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::list::{Column, List, figure, holds, sort, text};
 use super::{Opening, orders};
+use crate::domain::snapshot::NoticeRow;
 use crate::domain::{NoticeState, Text};
-use crate::telemetry::snapshot::NoticeRow;
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::Command;
 use crate::top::lang::word;

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::Opening;
 use super::list::{Column, List, figure, holds, sort, text};
+use crate::domain::snapshot::StockRow;
 use crate::domain::{Text, Trouble};
-use crate::telemetry::snapshot::StockRow;
 use crate::top::keys::Command;
 use crate::top::kit::{View, charts};
 use crate::top::model::stock::danger_of;

@@ -5,12 +5,16 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{FEED, Turn, shed_incidents};
-use crate::domain::Severity;
-use crate::telemetry::incident::Brief;
-use crate::top::ask::{Ask, rows};
+use crate::client::read;
+use crate::domain::{Action, Brief, Role, Severity};
+use crate::top::ask::{Ask, notice_row, rows};
 use crate::top::lang::word;
 use crate::top::model::Effect;
 use crate::top::tab::Tab;
+use crate::wire::incidents::{IncidentList, ReplayReport};
+use crate::wire::notices::NoticeList;
+use crate::wire::orders::Acted;
+use crate::wire::shop::Info;
 
 impl Turn<'_> {
     /// Takes an answer in, or why there is none.
@@ -22,19 +26,19 @@ impl Turn<'_> {
         let first = values.first().cloned().unwrap_or_default();
         match ask {
             Ask::Info => {
-                self.model.operator = first["operator"].as_str().unwrap_or_default().to_owned();
+                let info: Info = read(&first).unwrap_or_default();
+                self.model.operator = info.operator;
                 // A daemon that does not tell roles has one token, which may do everything.
-                self.model.may_act = first["role"].as_str().is_none_or(|role| role == "operate");
+                self.model.may_act = info.role.is_none_or(|role| role.is(Role::Operate));
             }
             Ask::Review => self.keeping(|model| model.review = rows(&values)),
             Ask::Notices => {
-                let told = first["notices"].as_array().into_iter().flatten();
-                let told = told.filter_map(|row| serde_json::from_value(row.clone()).ok()).collect();
+                let told: NoticeList = read(&first).unwrap_or_default();
+                let told = told.notices.into_iter().filter_map(notice_row).collect();
                 self.keeping(|model| model.unsent = told);
             }
             Ask::Incidents => {
-                let told = first["incidents"].as_array().into_iter().flatten();
-                self.earlier(told.filter_map(|brief| serde_json::from_value(brief.clone()).ok()).collect());
+                self.earlier(read(&first).map(|told: IncidentList| told.incidents).unwrap_or_default());
             }
             Ask::Search(text) => {
                 let found = rows(&values);
@@ -55,10 +59,10 @@ impl Turn<'_> {
                 self.model.ui.fill(&id, told);
             }
             Ask::Replay(id) => {
-                let verdict = first["verdict"].as_str().unwrap_or_default();
-                let reason = first["reason"].as_str().unwrap_or_default();
-                let word = |text| word(self.model.lang, text);
-                let what = format!("{id}: {} {}", word(verdict), word(reason));
+                let ReplayReport { verdict, reason, .. } = read(&first).unwrap_or_default();
+                let reason = reason.unwrap_or_default();
+                let lang = self.model.lang;
+                let what = format!("{id}: {} {}", word(lang, &verdict), word(lang, &reason));
                 self.model.note(what, if verdict == "accept" { Severity::Warning } else { Severity::Alarm });
             }
             Ask::Capture(id) => {
@@ -66,13 +70,14 @@ impl Turn<'_> {
                 self.effects.push(Effect::Export(format!("incident-{id}.json"), text));
             }
             Ask::Act { .. } | Ask::Payment { .. } | Ask::Block { .. } => {
-                let result = match (&ask, first["result"].as_str()) {
+                let Acted { result, .. } = read(&first).unwrap_or_default();
+                let result = match (&ask, result.as_str()) {
                     // It waits for no other try than its first.
-                    (Ask::Act { action: "resend", .. }, Some("waiting")) => {
+                    (Ask::Act { action: Action::Resend, .. }, "waiting") => {
                         self.model.lang.say("on its way", "正在发送")
                     }
-                    (_, Some(result)) => word(self.model.lang, result),
-                    (_, None) => self.model.lang.say("done", "已完成"),
+                    (_, "") => self.model.lang.say("done", "已完成"),
+                    (_, result) => word(self.model.lang, result),
                 };
                 let what = format!("{}: {result}", self.acted(&ask));
                 self.model.note(what, Severity::Warning);
@@ -109,12 +114,12 @@ impl Turn<'_> {
     }
 
     fn acted(&self, ask: &Ask) -> String {
-        let word = |text: &'static str| word(self.model.lang, text);
+        let lang = self.model.lang;
         match ask {
-            Ask::Act { order, action, .. } => format!("{} {order}", word(action)),
-            Ask::Payment { id, order: Some(order), .. } => format!("{} {id} → {order}", word("adopt")),
-            Ask::Payment { id, .. } => format!("{} {id}", word("refund")),
-            Ask::Block { address, .. } => format!("{} {address}", word("block")),
+            Ask::Act { order, action, .. } => format!("{} {order}", word(lang, action.as_str())),
+            Ask::Payment { id, order: Some(order), .. } => format!("{} {id} → {order}", word(lang, "adopt")),
+            Ask::Payment { id, .. } => format!("{} {id}", word(lang, "refund")),
+            Ask::Block { address, .. } => format!("{} {address}", word(lang, "block")),
             _ => String::new(),
         }
     }

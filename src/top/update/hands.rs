@@ -3,10 +3,9 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::Turn;
-use crate::domain::Severity;
+use crate::domain::snapshot::FILTER_BYTES;
 use crate::domain::text::printable;
-use crate::telemetry::incident::Brief;
-use crate::telemetry::snapshot::FILTER_BYTES;
+use crate::domain::{Action, Brief, Severity};
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::{Command, command, number};
 use crate::top::lang::word;
@@ -147,14 +146,14 @@ impl Turn<'_> {
             Command::Export => self.incident(Ask::Capture),
             Command::Block => self.block(),
             Command::BlockHolder => self.block_holder(),
-            Command::Redeliver => self.deed("redeliver", &[]),
-            Command::MarkPaid => self.deed("mark-paid", &[(Name::TradeNo, "", true), (Name::Reason, "", false)]),
-            Command::Replace => self.deed("replace", &[(Name::Position, "1", false), (Name::Reason, "", false)]),
-            Command::Refund => self.deed("refund", &[(Name::Reason, "", false)]),
-            Command::Approve => self.deed("approve", &[(Name::Reason, "", false)]),
-            Command::Reject => self.deed("reject", &[(Name::Reason, "", false)]),
+            Command::Redeliver => self.deed(Action::Redeliver, &[]),
+            Command::MarkPaid => self.deed(Action::MarkPaid, &[(Name::TradeNo, "", true), (Name::Reason, "", false)]),
+            Command::Replace => self.deed(Action::Replace, &[(Name::Position, "1", false), (Name::Reason, "", false)]),
+            Command::Refund => self.deed(Action::Refund, &[(Name::Reason, "", false)]),
+            Command::Approve => self.deed(Action::Approve, &[(Name::Reason, "", false)]),
+            Command::Reject => self.deed(Action::Reject, &[(Name::Reason, "", false)]),
             Command::Adopt => self.adopt(),
-            Command::Resend => self.deed("resend", &[]),
+            Command::Resend => self.deed(Action::Resend, &[]),
         }
     }
 
@@ -261,12 +260,12 @@ impl Turn<'_> {
     }
 
     /// Begins to ask about something to be done to the chosen order, or to the payment without one.
-    fn deed(&mut self, action: &'static str, fields: &[(Name, &str, bool)]) {
+    fn deed(&mut self, action: Action, fields: &[(Name, &str, bool)]) {
         let Some(row) = self.chosen_row() else { return };
         if row.payment.is_empty() {
             let about = self.about(&row);
             self.model.ui.dialog = Some(Dialog { about, ..Dialog::new(Deed::Order(action, row.id), fields) });
-        } else if action == "refund" {
+        } else if action == Action::Refund {
             self.model.ui.dialog = Some(Dialog::new(Deed::Payment(row.id, row.payment, false), &[]));
         } else {
             let what = self.model.lang.say(

@@ -14,8 +14,7 @@ use super::model::stock::StockBoard;
 use super::model::ui::About;
 use super::model::{Effect, Line, Link, Message, Model};
 use super::pane::{PANES, Pane, Panes};
-use crate::domain::{Reason, Severity};
-use crate::telemetry::incident::Brief;
+use crate::domain::{Brief, Reason, Severity};
 
 /// Incidents and deliveries remembered.
 const FEED: usize = 500;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
 
-use crate::domain::Severity;
+use crate::domain::{Action, Severity};
 use crate::top::keys::{BINDINGS, Held};
 use crate::top::kit::View;
 use crate::top::model::ui::{Deed, Dialog};
@@ -89,14 +89,16 @@ fn says(dialog: &Dialog, view: &View<'_>) -> String {
     match &dialog.deed {
         Deed::Order(action, order) => {
             let what = match *action {
-                "approve" => view.say("Approve and deliver order", "通过并发货订单"),
-                "reject" => view.say("Reject the payment of order", "拒绝订单的付款"),
-                "refund" => view.say("Mark as refunded (its keys are burned) order", "标记为已退款(卡密作废)订单"),
-                "mark-paid" => view.say("State that it was paid: order", "确认已付款:订单"),
-                "replace" => view.say("Replace a key of order", "更换卡密:订单"),
-                "resend" if order.contains(':') => view.say("Tell operators again:", "重新通知店主:"),
-                "resend" => view.say("Tell its buyer again: order", "重新通知买家:订单"),
-                _ => view.say("Deliver again order", "重新发货订单"),
+                Action::Approve => view.say("Approve and deliver order", "通过并发货订单"),
+                Action::Reject => view.say("Reject the payment of order", "拒绝订单的付款"),
+                Action::Refund => {
+                    view.say("Mark as refunded (its keys are burned) order", "标记为已退款(卡密作废)订单")
+                }
+                Action::MarkPaid => view.say("State that it was paid: order", "确认已付款:订单"),
+                Action::Replace => view.say("Replace a key of order", "更换卡密:订单"),
+                Action::Resend if order.contains(':') => view.say("Tell operators again:", "重新通知店主:"),
+                Action::Resend => view.say("Tell its buyer again: order", "重新通知买家:订单"),
+                Action::Expire | Action::Query | Action::Redeliver => view.say("Deliver again order", "重新发货订单"),
             };
             format!("{what} {}", clean(order, 80))
         }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use kamid::domain::{Lang, Reason, Severity};
 use kamid::telemetry::snapshot::Holder;
-use kamid::top::ask::{Ask, Request};
+use kamid::top::ask::Ask;
 use kamid::top::keys::{BINDINGS, Command, Held, Stand, command};
 use kamid::top::model::alarm;
 use kamid::top::model::ui::Deed;
 use kamid::top::model::{Effect, Message, Model};
 use kamid::top::pane::PANES;
 use kamid::top::tab::Tab;
+use kamid::wire::Content;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
 use super::scenes;
@@ -35,7 +36,7 @@ fn rows(model: &Model) -> usize {
 /// Whether a command did what it says, told from the model before and after and what it asks for.
 fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool {
     let (row, row_before) = (after.ui.place().row, before.ui.place().row);
-    let order = |word: &str| matches!(dialog(after), Some(Deed::Order(action, _)) if *action == word);
+    let order = |word: &str| matches!(dialog(after), Some(Deed::Order(action, _)) if action.as_str() == word);
     match what {
         Command::NextTab => after.ui.tab == PANES.step(before.ui.tab, 1),
         Command::PreviousTab => after.ui.tab == PANES.step(before.ui.tab, -1),
@@ -97,7 +98,8 @@ fn whoever_holds_much_unpaid_is_blocked_with_his_orders() {
     let effects = press(&mut model, KeyCode::Char('y'));
     let [ask] = asked(&effects)[..] else { panic!("{effects:?}") };
     let wish = serde_json::json!({"address": "203.0.113.9", "minutes": 60, "reason": "never pays", "orders": true});
-    assert_eq!(ask.requests(), [Request::Post("/v1/addresses/block".to_owned(), wish)]);
+    assert_eq!(ask.requests()[0].path, "/v1/addresses/block");
+    assert_eq!(ask.requests()[0].content, Content::Json(wish));
 }
 
 #[test]
@@ -156,7 +158,7 @@ fn nothing_is_done_without_a_reason_and_a_yes() {
     let effects = press(&mut model, KeyCode::Char('y'));
     let [Ask::Act { order, action, reason, .. }] = asked(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!(
-        (order.as_str(), *action, reason.as_str()),
+        (order.as_str(), action.as_str(), reason.as_str()),
         ("07MIBQ3K2XZ0A1B2C001", "approve", "seen at the gateway y")
     );
 }
@@ -179,7 +181,7 @@ fn an_operators_notice_is_looked_at_and_sent_again_by_its_own_name() {
     let effects = press(&mut model, KeyCode::Char('y'));
     let [act] = asked(&effects)[..] else { panic!("{effects:?}") };
     let path = format!("/v1/notices/order.held:chat:{number}/resend");
-    assert!(matches!(&act.requests()[..], [Request::Post(to, _)] if *to == path), "{act:?}");
+    assert!(matches!(&act.requests()[..], [question] if question.path == path), "{act:?}");
     let effects = press(&mut model, KeyCode::Char('o'));
     assert!(matches!(asked(&effects)[..], [Ask::Search(text)] if text == number), "{effects:?}");
 }

@@ -1,7 +1,6 @@
 //! What is typed and pasted, on a terminal of any size; what is open and what keys act on stay the same thing.
 
-use kamid::domain::Lang;
-use kamid::domain::{NoticeState, Trouble};
+use kamid::domain::{Action, Lang, NoticeState, Trouble};
 use kamid::telemetry::snapshot::{StockAlarm, StockAlarms, StockLine};
 use kamid::top::ask::Ask;
 use kamid::top::model::ui::{Deed, Name};
@@ -56,7 +55,7 @@ fn what_is_open_is_what_keys_act_on_whatever_the_list_does_meanwhile() {
     assert_eq!(model.ui.place().row, 2);
     press(&mut model, KeyCode::Char('a'));
     let deed = |model: &Model| model.ui.dialog.as_ref().map(|dialog| dialog.deed.clone());
-    assert_eq!(deed(&model), Some(Deed::Order("approve", open.clone())));
+    assert_eq!(deed(&model), Some(Deed::Order(Action::Approve, open.clone())));
     types(&mut model, "seen");
     press(&mut model, KeyCode::Enter);
     let [act @ Ask::Act { .. }] = &asked(&press(&mut model, KeyCode::Char('y')))[..] else {
@@ -68,7 +67,7 @@ fn what_is_open_is_what_keys_act_on_whatever_the_list_does_meanwhile() {
     review(&mut model, &[0, 1, 3, 4]);
     assert_eq!(PANES.of(Tab::REVIEW).marked(&model), None);
     press(&mut model, KeyCode::Char('u'));
-    assert_eq!(deed(&model), Some(Deed::Order("refund", open.clone())));
+    assert_eq!(deed(&model), Some(Deed::Order(Action::Refund, open.clone())));
     press(&mut model, KeyCode::Esc);
     press(&mut model, KeyCode::Esc);
     press(&mut model, KeyCode::Char('u'));
@@ -177,7 +176,7 @@ fn what_was_sent_again_is_not_called_put_off() {
             trade_no: None,
             position: None,
         };
-        model.update(Message::Answer(act("resend"), Ok(vec![json!({"result": "waiting"})])));
+        model.update(Message::Answer(act(Action::Resend), Ok(vec![json!({"result": "waiting"})])));
         assert_eq!(model.ui.note.as_ref().unwrap().0, shown);
     }
     assert_eq!(NoticeState::Waiting.as_str(), "waiting");

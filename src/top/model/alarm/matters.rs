@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::snapshot::{Snapshot, Surroundings};
 use crate::domain::{Cause, Doubt, Lang, Reason, Severity};
-use crate::telemetry::snapshot::{Snapshot, Surroundings};
 use crate::top::model::Model;
 use crate::top::model::fleet::Instance;
 use crate::top::tab::Tab;

@@ -10,8 +10,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::incident::Brief;
-use crate::domain::{Danger, Doubt, Millis, NoticeState, RedisHealth, Stock, Trouble};
+use super::{Brief, Danger, Doubt, Millis, NoticeState, RedisHealth, Stock, Trouble};
 
 /// Version of this format.
 pub const FORMAT: u32 = 2;
