@@ -11,20 +11,26 @@
 //!          bytes↔    seals   redis   metrics     HTTP out   the admin API:
 //!          Payment           bb8                            its rows, and asking
 //!   ▲
-//! shop        the use cases: checkout, settle, deliver, stock, review, sweep; the stock board, operators, blocks
+//! shop        the use cases: goods, orders, payments, news, people, alarms; how Redis is (health)
 //!   ▲
 //! notify      the outbox's people: who is told what, and again (lettre)
 //!   ▲
-//! http        listener, limits (governor), routes, pages (hyper, axum)
+//! http        serve: a listener and its limits (hyper, governor); public, admin: what each side reaches (axum)
 //!   ▲
 //! daemon      what is built, spawned and drained, in order       hammer   the load tester  ┐ speak HTTP alone;
 //! process     signals, open files                                top      the dashboard    ┘ drawn on tty
 //!   ▲
-//! cli         the commands
+//! cli         the commands, a file or a folder each
 //! ```
 //!
 //! Inside `channel`: `contract` (what every channel can do) ◄ `kit` (what gateways share), `kind` (a row) ◄ `gateway` (a file a
 //! kind) ◄ `KINDS`; beside them `terms`, `account`, `older` (what holds for any kind), `bill`, `capture`.
+//!
+//! Inside `http`: `serve` (knows nothing of what it serves), `problem` ◄ `web` (what both sides share) ◄ `public`, `admin`.
+//!
+//! Where a kind of thing is a table, its row is all there is to it: settings stand in their kind's file or in `config`,
+//! reasons in `domain/reason`, routes in `wire/routes`, panes in `top/pane`, gateways in `channel/gateway` (`channel::KINDS`),
+//! notifiers in `notify::KINDS`.
 //!
 //! Inside `top`: `model` (what is known) ◄ `kit` (what pictures are made of) ◄ `pane` (a file a tab, `PANES`) ◄ `view` (the whole
 //! picture), `update` (what happens).
@@ -32,7 +38,7 @@
 //! # The life of a callback
 //!
 //! ```text
-//! socket ─ http::serve: caps, head, time-outs ─ http::callback: limit, body cap
+//! socket ─ http::serve: caps, head, time-outs ─ http::public::callback: limit, body cap
 //!    1  channel.verify(&callback, now)     pure     Err(Rejection) ─┐
 //!    2  shop.settle(&payment)              one Redis round trip     │
 //!    3  channel.ack(verdict)               pure   ◄─────────────────┘

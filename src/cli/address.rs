@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{Context, Done, Failure, output};
+use crate::cli::{Context, Done, Failure, output};
 use crate::client::{Answered, Client};
 use crate::wire::operators::{AddressExpired, AddressWish, BlockWish, ExpireWish};
 use crate::wire::{BlockAddress, ExpireAddress, ListAddresses, Nothing, UnblockAddress};

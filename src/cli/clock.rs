@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{Context, Done};
+use crate::cli::{Context, Done};
 use crate::domain::text::{UNITS, span};
 use crate::wire::AcceptClock;
 use crate::wire::shop::Why;

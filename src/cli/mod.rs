@@ -6,17 +6,16 @@
 
 mod address;
 mod channel;
-mod channel_add;
 mod clock;
+mod config;
 mod hammer;
+mod incident;
 mod keys;
-mod lost;
 mod notice;
 mod order;
+mod orphan;
 mod output;
-pub mod parts;
 mod product;
-mod reconcile;
 mod serve;
 mod store;
 mod token;
@@ -33,6 +32,7 @@ use crate::client::{Client, ClientError, Warned};
 use crate::top::lang::utf8_environment;
 use crate::wire::ListTrail;
 use crate::wire::operators::TrailWish;
+pub use keys::parts;
 use output::{Output, Signs};
 
 /// Delivers digital keys (卡密) by itself: a signed payment callback becomes a delivered key, exactly once.
@@ -109,10 +109,10 @@ enum Command {
     Order(order::OrderCommand),
     /// Payments without an order of their own: extra and orphan ones
     #[command(subcommand, after_help = "Example:\n  kamid orphan list")]
-    Orphan(order::OrphanCommand),
+    Orphan(orphan::OrphanCommand),
     /// Failed callbacks and what else an operator should see
     #[command(subcommand, after_help = "Example:\n  kamid incident list")]
-    Incident(channel::IncidentCommand),
+    Incident(incident::IncidentCommand),
     /// Count everything again from Redis itself and list what does not add up
     #[command(after_help = "Example:\n  kamid audit --json\nExit code 1 if there is any violation.")]
     Audit,
@@ -127,7 +127,7 @@ enum Command {
     Channel(channel::ChannelCommand),
     /// The configuration
     #[command(subcommand, after_help = "Example:\n  kamid config check --config config.toml")]
-    Config(serve::ConfigCommand),
+    Config(config::ConfigCommand),
     /// Addresses whose callbacks are refused: block, unblock, list
     #[command(
         subcommand,
@@ -287,8 +287,8 @@ fn run(cli: Cli) -> Done {
             Command::Product(command) => product::run(&context, command).await,
             Command::Keys(command) => keys::run(&context, command).await,
             Command::Order(command) => order::run(&context, command).await,
-            Command::Orphan(command) => order::run_orphan(&context, command).await,
-            Command::Incident(command) => channel::run_incident(&context, command).await,
+            Command::Orphan(command) => orphan::run(&context, command).await,
+            Command::Incident(command) => incident::run(&context, command).await,
             Command::Audit => audit(&context).await,
             Command::Hammer(args) => hammer::run(&context, &args).await,
             Command::Top(args) => top::execute(&context, args).await,
@@ -302,7 +302,7 @@ fn run(cli: Cli) -> Done {
             Command::Notice(command) => notice::run(&context, command).await,
             Command::Store(command) => store::run(&context, command).await,
             Command::Token(command) => token::run(&context, command).await,
-            Command::Config(command) => serve::config(&context, &command),
+            Command::Config(command) => config::run(&context, &command),
             Command::Completions { shell } => {
                 // Into memory first: it panics where a reader went away.
                 let mut text = Vec::new();

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{Context, Done};
+use crate::cli::{Context, Done};
 use crate::client::resend;
 use crate::wire::notices::{NoticeTest, NoticesWish};
 use crate::wire::{ListNotices, TryNotifier};

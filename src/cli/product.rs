@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
-use super::{Context, Done};
+use crate::cli::{Context, Done};
 use crate::domain::time::Zone;
 use crate::domain::{Allowance, ProductPatch, Take};
 use crate::wire::products::{NewProduct, ProductsWish};

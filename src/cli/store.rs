@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Context, Done};
+use crate::cli::{Context, Done};
 use crate::domain::{Doubt, Missing};
 use crate::wire::shop::Why;
 use crate::wire::{AcceptStore, Nothing, ShowStore};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{Context, Done};
+use crate::cli::{Context, Done};
 use crate::domain::Role;
 use crate::wire::operators::NewToken;
 use crate::wire::{AddToken, ListTokens, Nothing, RemoveToken};

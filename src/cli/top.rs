@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Context, Done, Failure, When, output, serve};
+use crate::cli::config::configuration;
+use crate::cli::{Context, Done, Failure, When, output};
 use crate::client::Client;
 use crate::domain::Lang;
 use crate::top::model::{Fault, Lost};
@@ -145,7 +146,7 @@ pub async fn execute(context: &Context, args: TopArgs) -> Done {
         lang,
         theme,
         bell: args.bell,
-        thresholds: serve::configuration(context)?.top,
+        thresholds: configuration(context)?.top,
         tab: args.tab.unwrap_or_default(),
         filter: args.filter,
         ascii,

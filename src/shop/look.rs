@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Shop, ShopError};
 use crate::domain::order::PaymentRecord;
 use crate::domain::{AuditReport, Deed, Millis, Order, OrderId, Product, Stock};
+use crate::shop::{Shop, ShopError};
 use crate::store::Look;
 use crate::store::audit::Progress;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::Shop;
 use crate::domain::Millis;
+use crate::shop::Shop;
 
 /// Waits; `false` when it is time to stop instead.
 pub(super) async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) -> bool {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, watch};
 
-use super::loops::pause;
+use crate::shop::loops::pause;
 use crate::store::StoreError;
 
 /// How often it is read by itself.

@@ -1,44 +1,25 @@
 //! The use cases, as plain async functions over the rooms below: check out, settle, deliver, keep stock, review, sweep.
 //!
-//! Its state is in pieces: `mirror` (what is read each second), `once` (what is said once an hour), `health` (how all was at
-//! the last look), `catalog`, `board`; `loops` starts what runs by itself, and `look` is what others look at.
+//! A folder for each part of the trade: `goods` and their keys, `orders`, their `payments`, the `news` of them, the
+//! `people` behind the counter, `alarms`. Its state is in pieces: `mirror` (what is read each second), `once` (what is said
+//! once an hour), `health` (how all was at the last look); `loops` starts what runs by itself, `look` is what others look at.
 //!
 //! Knows nothing of HTTP. Invariant: a payment becomes goods only through [`Shop::settle`], whoever brings it: a
 //! gateway's callback, its answer to a query, or a person.
 
-mod blocks;
-pub mod board;
-mod catalog;
-mod checkout;
-mod clock;
-mod deliver;
+mod alarms;
+mod error;
+pub mod goods;
 mod health;
-mod held;
-mod limits;
-mod lines;
 mod look;
 mod loops;
-mod lost;
 mod mirror;
 mod news;
-mod notices;
 mod once;
-mod operators;
-mod orphans;
-mod pace;
-mod repeat;
-mod review;
-mod ring;
-mod sandbox;
-mod settle;
-pub mod sheet;
+pub mod orders;
+pub mod payments;
+mod people;
 mod site;
-mod stock;
-mod sweep;
-mod trades;
-pub mod trial;
-mod trust;
-mod worker;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -46,66 +27,23 @@ use std::sync::Arc;
 
 use crate::channel::{Channel, Channels};
 use crate::config::Limits;
-use crate::domain::{Currency, Millis, Reached, Reason, RedisHealth};
+use crate::domain::{Currency, Millis, RedisHealth};
 use crate::outbound::Outbound;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::telemetry::Telemetry;
-use crate::telemetry::incident::{Incident, RawRequest};
-use crate::vault::{Vault, VaultError};
+use crate::vault::Vault;
 
-pub use blocks::{Block, Blocking};
-pub use checkout::{Buyer, By, Created, Wanted};
-pub use deliver::{Found, OrderView};
-pub use lines::{ImportReport, KeyLine, Reading, read_lines};
+pub use alarms::IncidentNote;
+pub use error::ShopError;
+use error::given;
+pub use goods::lines::{KeyLine, Reading, read_lines};
 pub use loops::Loops;
-pub use notices::{Due, Message, Refused, What};
-pub use operators::KnownOperator;
-pub use repeat::Keyed;
-pub use review::{Action, Note};
-pub use sandbox::Pay;
-pub use stock::ProductPatch;
-pub use trust::Standing;
-
-/// Why a use case did not happen.
-#[derive(Debug, Clone, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum ShopError {
-    #[error("there is no such {0}")]
-    NotFound(&'static str),
-    #[error("{field}: {message}")]
-    Invalid { field: &'static str, message: String },
-    #[error("not enough in stock: {0} free")]
-    Short(u64),
-    #[error("{0}")]
-    Limited(Reached),
-    #[error("{0}")]
-    Conflict(String),
-    #[error("no new orders or keys for now: {0}; payments go on")]
-    Full(String),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Vault(String),
-    #[error("{0}")]
-    Gateway(String),
-    #[error(transparent)]
-    NotKeys(#[from] sheet::NotKeys),
-}
-
-/// The reason that a person gives for what cannot be undone, without its edges: it must say something.
-fn given(reason: &str) -> Result<&str, ShopError> {
-    let reason = reason.trim();
-    if reason.is_empty() {
-        return Err(ShopError::Invalid { field: "reason", message: "is missing: say why".to_owned() });
-    }
-    Ok(reason)
-}
-
-impl From<VaultError> for ShopError {
-    fn from(error: VaultError) -> Self {
-        Self::Vault(error.to_string())
-    }
-}
+pub use news::notices::{Due, Message, Refused, What};
+pub use orders::checkout::{Buyer, By, Created};
+pub use orders::deliver::Found;
+pub use orders::repeat::Keyed;
+pub use people::blocks::{Block, Blocking};
+pub use people::operators::KnownOperator;
 
 /// What the use cases work with.
 pub struct Shop {
@@ -118,19 +56,19 @@ pub struct Shop {
     outbound: Outbound,
     /// How everything was at the last look.
     health: health::Health,
-    catalog: catalog::Catalog,
+    catalog: goods::catalog::Catalog,
     /// Every product's stock, a second old.
-    board: Arc<board::Board>,
+    board: Arc<goods::board::Board>,
     operators: mirror::Mirror<Vec<KnownOperator>>,
     blocks: mirror::Mirror<BTreeMap<IpAddr, Block>>,
-    outbox: worker::Outbox,
-    postbox: notices::Postbox,
+    outbox: news::outbox::Outbox,
+    postbox: news::notices::Postbox,
     newsroom: news::Newsroom,
     /// What is not said each time.
     once: once::Once,
     /// Orders that expired, for whoever asks their gateways.
-    expired: lost::Expired,
-    trials: trial::Trials,
+    expired: payments::lost::Expired,
+    trials: payments::trial::Trials,
 }
 
 impl Shop {
@@ -147,16 +85,16 @@ impl Shop {
             telemetry,
             outbound,
             health: health::Health::default(),
-            catalog: catalog::Catalog::default(),
+            catalog: goods::catalog::Catalog::default(),
             board: Arc::default(),
             operators: mirror::Mirror::default(),
             blocks: mirror::Mirror::default(),
-            outbox: worker::Outbox::default(),
-            postbox: notices::Postbox::default(),
+            outbox: news::outbox::Outbox::default(),
+            postbox: news::notices::Postbox::default(),
             newsroom: news::Newsroom::default(),
             once: once::Once::of_at_most(usize::MAX),
-            expired: lost::Expired::default(),
-            trials: trial::Trials::default(),
+            expired: payments::lost::Expired::default(),
+            trials: payments::trial::Trials::default(),
         }
     }
 
@@ -167,7 +105,7 @@ impl Shop {
 
     /// The stock board.
     #[must_use]
-    pub fn board(&self) -> Arc<board::Board> {
+    pub fn board(&self) -> Arc<goods::board::Board> {
         Arc::clone(&self.board)
     }
 
@@ -230,49 +168,6 @@ impl Shop {
         self.store.trusted()?;
         self.health.has_room()
     }
-
-    /// Notes an incident, unless too many requests were noted this second, and tells operators of it.
-    pub fn incident(&self, note: IncidentNote<'_>) {
-        let Some(incident) = self.record_incident(note) else { return };
-        // What strangers can send is seen, not told; a held order is news by itself.
-        if incident.request.is_none() && incident.reason != Reason::Held {
-            let Incident { id, at, channel, reason, number, advice, .. } = &incident;
-            self.announce(id, *at, reason, [channel, number, advice]);
-        }
-    }
-
-    /// Tells that Redis cut the end of its append-only file when it started: what stood there is forgotten.
-    pub fn store_was_cut(&self, file: &str, offset: u64, bytes: Option<u64>) {
-        let much = bytes.map_or_else(|| "its end".to_owned(), |bytes| format!("its last {bytes} bytes"));
-        let advice = format!(
-            "Redis could not read the end of its file {file} and cut {much} behind byte {offset}. After a crash, less than one entry is a write that nobody was told of. More is a loss: the newest orders and payments are forgotten and keys that were sold are for sale again; stop selling, run kamid audit and kamid order reconcile, and see docs/operations.md."
-        );
-        tracing::error!(file, offset, bytes, "Redis cut the end of its append-only file.");
-        self.incident(IncidentNote { advice: &advice, ..IncidentNote::new(Reason::AofCut) });
-    }
-
-    fn record_incident(&self, note: IncidentNote<'_>) -> Option<Incident> {
-        let now = self.store.now();
-        // Only what is sent to us is counted: a flood of it must not hide what we saw ourselves.
-        let kind = (note.channel, &note.reason);
-        if note.request.is_some() && !self.telemetry.incidents.has_room(now, kind, note.signed) {
-            return None;
-        }
-        let incident = Incident {
-            id: self.telemetry.incidents.next_id(now),
-            at: now,
-            channel: note.channel.to_owned(),
-            reason: note.reason,
-            advice: note.advice.to_owned(),
-            address: note.address.to_owned(),
-            number: note.number.to_owned(),
-            status: note.status,
-            signed: note.signed,
-            request: note.request.map(RawRequest::trimmed),
-        };
-        self.telemetry.record(crate::telemetry::Event::Incident(Box::new(incident.clone())));
-        Some(incident)
-    }
 }
 
 /// What [`Shop::new`] needs.
@@ -286,37 +181,4 @@ pub struct Parts {
     pub public_url: String,
     pub test: bool,
     pub telemetry: Arc<Telemetry>,
-}
-
-/// An incident to be.
-#[derive(Debug)]
-#[allow(missing_docs)]
-pub struct IncidentNote<'a> {
-    pub channel: &'a str,
-    pub reason: Reason,
-    /// What is wrong and what to do: the reason's own, where no more is known.
-    pub advice: &'a str,
-    pub address: &'a str,
-    pub number: &'a str,
-    pub status: u16,
-    /// Whether what it is about was signed by its gateway.
-    pub signed: bool,
-    pub request: Option<RawRequest>,
-}
-
-impl IncidentNote<'_> {
-    /// A note that says of its reason what its row says.
-    #[must_use]
-    pub fn new(reason: Reason) -> Self {
-        Self {
-            channel: "",
-            advice: reason.row().advice.en,
-            reason,
-            address: "",
-            number: "",
-            status: 0,
-            signed: false,
-            request: None,
-        }
-    }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::Shop;
 use crate::domain::OrderId;
+use crate::shop::Shop;
 
 /// The addresses of this shop, and whether it is a trial.
 pub(super) struct Site {

@@ -46,6 +46,10 @@ mod tests {
         let list: IncidentList = serde_json::from_value(told).unwrap();
         let reasons = list.incidents.into_iter().map(|brief| brief.reason).collect::<Vec<_>>();
         assert_eq!(reasons, [Reason::Other("sun_spots".to_owned()), Reason::Held, Reason::default()]);
+        let told = json!({"incidents": [{"id": "A"}, {"id": 7}, "B", {"id": "C"}], "only_counted": 2});
+        let list: IncidentList = serde_json::from_value(told).unwrap();
+        let ids = list.incidents.iter().map(|brief| brief.id.as_str()).collect::<Vec<_>>();
+        assert_eq!((ids, list.only_counted), (vec!["A", "C"], 2));
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub struct NotifierView {
 #[serde(default)]
 pub struct NoticeList {
     /// The next one first.
+    #[serde(deserialize_with = "super::word::shown")]
     pub notices: Vec<NoticeView>,
     /// How many wait.
     pub waiting: u64,

@@ -74,14 +74,27 @@ const ROOMS: &[Room] = &[
     (
         "shop",
         &["channel", "config", "domain", "outbound", "store", "telemetry", "vault"],
-        "the use cases, whoever asks for them",
+        "the use cases, whoever asks for them; its folders add to one `Shop`, and there is no wall between them",
     ),
     ("notify", &["domain", "outbound", "settings", "shop", "vault"], "the outbox's people"),
+    ("http/problem", &["domain", "shop", "store"], "what is refused, whoever refuses it"),
+    ("http/serve", &["config", "domain", "telemetry"], "a listener knows nothing of what is served"),
     (
-        "http",
-        &["channel", "config", "domain", "notify", "shop", "store", "telemetry", "vault", "wire"],
-        "requests become use cases",
+        "http/web",
+        &["channel", "config", "domain", "http/problem", "http/serve", "notify", "shop", "telemetry", "wire"],
+        "what both sides share knows neither",
     ),
+    (
+        "http/public",
+        &["channel", "domain", "http/problem", "http/serve", "http/web", "shop", "store", "telemetry", "vault", "wire"],
+        "what buyers and gateways reach shares nothing with the operators' side but what both stand on",
+    ),
+    (
+        "http/admin",
+        &["channel", "domain", "http/problem", "http/serve", "http/web", "shop", "store", "telemetry", "vault", "wire"],
+        "as public, the other way",
+    ),
+    ("http", &["http/admin", "http/public", "http/serve", "http/web"], "requests become use cases"),
     (
         "daemon",
         &[
@@ -323,6 +336,8 @@ fn what_is_not_allowed_is_found_however_it_is_named() {
         ("top/model/mod.rs", "use super::pane::PANES;"),
         ("top/pane/stock.rs", "use crate::top::update::update;"),
         ("top/kit/charts.rs", "use crate::top::pane::Pane;"),
+        ("http/public/orders.rs", "use crate::http::admin::routes::Routes;"),
+        ("http/serve/limit.rs", "use crate::http::web::Web;"),
     ] {
         assert_eq!(forbidden(name, text).len(), 1, "{name}: {text}: {:?}", forbidden(name, text));
     }

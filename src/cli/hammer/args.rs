@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::super::Failure;
+use crate::cli::Failure;
 use crate::hammer::limit::Bounds;
 use crate::hammer::{Arrivals, Audited, Load, MOST, Mix, Schedule, Shape, VisitKind};
 

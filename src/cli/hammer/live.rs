@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::super::Failure;
 use super::HammerArgs;
+use crate::cli::Failure;
 use crate::hammer::{Load, Prepared, Screen, Show, Stats};
 
 /// How a run is ended by its user: the first time it ends early and reports, the second time it leaves.

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Context, Done, Failure, output, serve};
 use crate::channel::Channels;
+use crate::cli::config::configuration;
+use crate::cli::{Context, Done, Failure, output};
 use crate::client::Client;
 use crate::daemon;
 use crate::hammer::limit::{self, Trial};
@@ -48,7 +49,7 @@ impl From<HammerError> for Failure {
 
 /// The channels that sign: those of the daemon's configuration and ring.
 fn signing(context: &Context) -> Result<Channels, Failure> {
-    let config = serve::configuration(context)?;
+    let config = configuration(context)?;
     let ring = context.data.join("ring.json");
     let channels = if ring.exists() {
         let vault = Vault::load(&ring).map_err(|error| Failure::new(error.to_string()))?;

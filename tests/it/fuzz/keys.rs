@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::io::BufReader;
 
 use kamid::cli::parts::FileParts;
-use kamid::shop::sheet::is_heading;
-use kamid::shop::{ImportReport, Reading, read_lines};
+use kamid::domain::ImportReport;
+use kamid::shop::goods::sheet::is_heading;
+use kamid::shop::{Reading, read_lines};
 
 use super::drive::Target;
 

@@ -1,0 +1,132 @@
+//! The trail of what operators did. Every route's row says what it does, so that a new one cannot be forgotten.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use super::routes::Errand;
+use crate::domain::Deed;
+use crate::domain::text::printable;
+use crate::domain::time::iso;
+use crate::http::problem::{Code, Problem};
+use crate::http::web::Web;
+use crate::wire::operators::TrailList;
+use crate::wire::{Does, ListTrail};
+
+/// What a handler tells of the request under way, where the path does not say it.
+#[derive(Clone, Default)]
+pub struct Trace(Arc<Mutex<Deed>>);
+
+impl Trace {
+    fn deed(&self) -> std::sync::MutexGuard<'_, Deed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it is done to.
+    pub fn on(&self, on: &str) {
+        self.deed().on = printable(on, 150);
+    }
+
+    /// What is different since.
+    pub fn change(&self, change: &str) {
+        self.deed().change = printable(change, 300);
+    }
+
+    /// Why.
+    pub fn reason(&self, reason: &str) {
+        self.deed().reason = printable(reason.trim(), 200);
+    }
+
+    /// What came of it.
+    pub fn result(&self, result: &str) {
+        self.deed().result = printable(result, 150);
+    }
+}
+
+/// What differs between two views of one thing, as `price 9.90 → 8.00`; of a new one its values are told.
+pub fn difference(before: &Value, after: &Value) -> String {
+    let fields = after.as_object().into_iter().flatten().filter(|(name, value)| before[name.as_str()] != **value);
+    let told = fields.map(|(name, value)| match &before[name.as_str()] {
+        Value::Null if before.is_null() => format!("{name} {}", words(name, value)),
+        old => format!("{name} {} → {}", words(name, old), words(name, value)),
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
+/// A value as people read it.
+fn words(name: &str, value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(at) if name.ends_with("_from") || name.ends_with("until") => {
+            at.as_u64().map_or_else(|| at.to_string(), iso)
+        }
+        Value::Object(_) => format!("{} keys in {} hours", value["keys"], value["hours"]),
+        other => other.to_string(),
+    }
+}
+
+/// What a request does, as the command line says it; `None` for one that changes nothing of a shop's own.
+pub fn word(deed: Does, path: &str) -> Option<String> {
+    match deed {
+        Does::Nothing => None,
+        Does::This(word) => Some(word.to_owned()),
+        Does::Action(word) => Some(format!("{word} {}", printable(path.rsplit('/').next().unwrap_or_default(), 20))),
+    }
+}
+
+/// The part of the path that says what it is about.
+pub fn subject(route: &str, path: &str) -> String {
+    let found = route.split('/').zip(path.split('/')).find(|(name, _)| matches!(*name, "{id}" | "{name}"));
+    found.map(|(_, part)| printable(part, 150)).unwrap_or_default()
+}
+
+/// Whether an answer belongs into the trail: what was done, what the state of things refused, and what nobody knows the
+/// end of. A request that was wrong in itself did nothing.
+fn belongs(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::CONFLICT || status.is_server_error()
+}
+
+/// Whether it was a question to a gateway that changed nothing: `kamid order reconcile` asks thousands, and they would
+/// push out what was done.
+fn only_asked(what: &str, result: &str) -> bool {
+    const NOTHING: [&str; 7] = ["unpaid", "unknown", "refunded", "mismatch", "replayed", "gateway", "conflict"];
+    what == "order query" && NOTHING.contains(&result)
+}
+
+/// Writes what an operator did, as far as it belongs there.
+pub async fn recorded(web: Arc<Web>, by: &str, what: String, trace: &Trace, answered: (StatusCode, Option<Code>)) {
+    let (status, code) = answered;
+    if !belongs(status) {
+        return;
+    }
+    let told = trace.deed().clone();
+    let result = match code {
+        Some(Code(code)) => code.to_owned(),
+        None if told.result.is_empty() => "done".to_owned(),
+        None => told.result,
+    };
+    if only_asked(&what, &result) {
+        return;
+    }
+    let deed = Deed { by: by.to_owned(), what, result, ..told };
+    let Deed { by, what, on, change, reason, result, .. } = &deed;
+    tracing::info!(by, what, on, change, reason, result, "An operator acts.");
+    let write = async move {
+        if let Err(error) = web.shop.add_deed(&deed).await {
+            tracing::error!(%error, by = deed.by, what = deed.what, on = deed.on, "The trail could not be written.");
+        }
+    };
+    // A store that fails has kept the operator waiting once already.
+    if status.is_server_error() {
+        tokio::spawn(write);
+    } else {
+        write.await;
+    }
+}
+
+/// `GET /v1/trail`
+pub async fn list(Errand { web, wish, .. }: Errand<ListTrail>) -> Result<TrailList, Problem> {
+    Ok(TrailList { trail: web.shop.deeds(wish.limit.clamp(1, 1000)).await? })
+}
