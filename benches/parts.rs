@@ -13,7 +13,7 @@ use kamid::settings::{Secret, Section};
 use kamid::store::embedded::Embedded;
 use kamid::store::{Chunk, NewOrder, Store};
 use kamid::telemetry::snapshot::{self, Delivery};
-use kamid::telemetry::{Event, Telemetry};
+use kamid::telemetry::{Observation, Telemetry};
 use kamid::vault::{Vault, chance};
 
 const CHANNEL: &str = "[channel.bench]\nkind = \"epay_v1\"\ngateway_url = \"https://pay.example/\"\npid = \"1001\"\nkey_file = \"epay.key\"\n";
@@ -187,7 +187,7 @@ fn snapshots(c: &mut Criterion) {
     let limits = Config::defaults().unwrap().limits;
     let telemetry = Telemetry::new("bench".to_owned(), None, &limits);
     for n in 0..5_000u64 {
-        telemetry.record(Event::Delivered(Delivery {
+        telemetry.record(Observation::Delivered(Delivery {
             order: format!("{n:020}"),
             product: "bench".to_owned(),
             quantity: 1,

@@ -12,7 +12,7 @@ mod top;
 
 use std::path::{Path, PathBuf};
 
-use crate::settings::{Form, Problem, Section, Setting, Values};
+use crate::settings::{ConfigProblem, Form, Section, Setting, Values};
 
 pub use limits::Limits;
 pub use outbound::OutboundConfig;
@@ -77,7 +77,7 @@ impl Config {
     ///
     /// # Errors
     /// None in practice: a test reads the compiled-in file.
-    pub fn defaults() -> Result<Self, Vec<Problem>> {
+    pub fn defaults() -> Result<Self, Vec<ConfigProblem>> {
         Self::parse("", Path::new(""))
     }
 
@@ -85,9 +85,9 @@ impl Config {
     ///
     /// # Errors
     /// All problems at once.
-    pub fn load(path: &Path) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+    pub fn load(path: &Path) -> Result<(Self, Vec<ConfigProblem>), Vec<ConfigProblem>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            vec![Problem {
+            vec![ConfigProblem {
                 path: path.display().to_string(),
                 line: None,
                 message: unread(path, &error),
@@ -107,7 +107,7 @@ impl Config {
     ///
     /// # Errors
     /// All problems at once; warnings alone are none.
-    pub fn parse(text: &str, base: &Path) -> Result<Self, Vec<Problem>> {
+    pub fn parse(text: &str, base: &Path) -> Result<Self, Vec<ConfigProblem>> {
         let mut problems = Vec::new();
         match read(text, base, &mut problems) {
             Some(config) if problems.iter().all(|problem| problem.warning) => Ok(config),
@@ -116,7 +116,7 @@ impl Config {
     }
 }
 
-fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
+fn read(text: &str, base: &Path, problems: &mut Vec<ConfigProblem>) -> Option<Config> {
     let defaults = Section::from_toml(DEFAULT, Path::new(""), problems);
     let given = Section::from_toml(text, base, problems);
     let mut section = |name: &str| {
@@ -168,7 +168,7 @@ fn read(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Option<Config> 
 fn values<T>(
     section: &Section,
     rows: &[&'static Setting],
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<ConfigProblem>,
     read: impl FnOnce(&mut Values<'_>) -> T,
 ) -> T {
     let mut values = section.values(&[rows], problems);

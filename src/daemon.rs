@@ -19,7 +19,7 @@ use crate::http::{self, Around, Web};
 use crate::notify::{self, Notifiers};
 use crate::outbound::Outbound;
 use crate::process::{Room, Signals};
-use crate::settings::Problem;
+use crate::settings::ConfigProblem;
 use crate::shop::{Loops, Parts, Shop};
 use crate::store::embedded::{Cut, DataLock, Embedded, EmbeddedError, make_private, warn_if_foreign};
 use crate::store::places::Places;
@@ -42,7 +42,7 @@ pub enum DaemonError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the configuration is wrong:\n{}", .0.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n"))]
-    Channels(Vec<Problem>),
+    Channels(Vec<ConfigProblem>),
     #[error("server.{name} = {address}: {source}; another program may listen there")]
     Listen { name: &'static str, address: SocketAddr, source: std::io::Error },
     #[error("{0}")]
@@ -72,7 +72,7 @@ impl Whereabouts {
 ///
 /// # Errors
 /// What is wrong with their sections.
-pub fn channels(config: &Config, vault: &Vault) -> Result<Channels, Vec<Problem>> {
+pub fn channels(config: &Config, vault: &Vault) -> Result<Channels, Vec<ConfigProblem>> {
     let mut channels = Channels::build(&config.channels, config.test)?;
     if config.test && channels.get("sandbox").is_none() {
         channels.insert("sandbox", "sandbox", channel::new_sandbox("sandbox", &vault.sandbox_secret()));

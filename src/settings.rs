@@ -26,7 +26,7 @@ const EMPTY: &str = "is empty: anybody could sign with an empty secret";
 
 /// One thing wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// Where: `channel.alipay.key_file`.
     pub path: String,
     /// Line in the file, from 1, where there is one.
@@ -37,7 +37,7 @@ pub struct Problem {
     pub warning: bool,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.warning { "warning: " } else { "" };
         match self.line {
@@ -100,10 +100,10 @@ pub struct Section {
 impl Section {
     /// Reads TOML; syntax errors become problems and what could be read is kept. Files named inside are relative to `base`.
     #[must_use]
-    pub fn from_toml(text: &str, base: &Path, problems: &mut Vec<Problem>) -> Self {
+    pub fn from_toml(text: &str, base: &Path, problems: &mut Vec<ConfigProblem>) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
-            problems.push(Problem {
+            problems.push(ConfigProblem {
                 path: "config".to_owned(),
                 line: error.span().map(|span| line_of(text, span.start)),
                 message: format!("not TOML: {}", error.message()),
@@ -139,32 +139,32 @@ impl Section {
         found.or_else(|| self.fallback.as_ref()?.find(key))
     }
 
-    fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
+    fn problem(&self, key: &str, message: impl Into<String>) -> ConfigProblem {
         let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
         let line = self.entries.get(key).and_then(|entry| entry.line);
-        Problem { path, line, message: message.into(), warning: false }
+        ConfigProblem { path, line, message: message.into(), warning: false }
     }
 
     /// Says that setting `key` is wrong.
-    pub fn reject(&self, key: &str, message: impl Into<String>, problems: &mut Vec<Problem>) {
+    pub fn reject(&self, key: &str, message: impl Into<String>, problems: &mut Vec<ConfigProblem>) {
         problems.push(self.problem(key, message));
     }
 
     /// Says that setting `key` could be better.
-    pub fn warn(&self, key: &str, message: impl Into<String>, problems: &mut Vec<Problem>) {
-        problems.push(Problem { warning: true, ..self.problem(key, message) });
+    pub fn warn(&self, key: &str, message: impl Into<String>, problems: &mut Vec<ConfigProblem>) {
+        problems.push(ConfigProblem { warning: true, ..self.problem(key, message) });
     }
 
     /// Takes back what could be better about `key`.
-    pub fn unwarn(&self, key: &str, problems: &mut Vec<Problem>) {
+    pub fn unwarn(&self, key: &str, problems: &mut Vec<ConfigProblem>) {
         let path = self.problem(key, "").path;
         problems.retain(|problem| !(problem.warning && problem.path == path));
     }
 
     /// Says that setting `key` is missing, unless something is wrong with it already.
-    pub fn require(&self, key: &str, why: &str, problems: &mut Vec<Problem>) {
+    pub fn require(&self, key: &str, why: &str, problems: &mut Vec<ConfigProblem>) {
         let missing = self.problem(key, format!("is missing: {why}"));
-        let told = |problem: &Problem| {
+        let told = |problem: &ConfigProblem| {
             !problem.warning
                 && problem.path.strip_prefix(&missing.path).is_some_and(|rest| matches!(rest, "" | "_file" | "_env"))
         };
@@ -180,7 +180,7 @@ impl Section {
     }
 
     /// A text for people to read, or a path, as it stands; empty counts as absent. What a program reads is [`Section::text`].
-    pub fn prose(&self, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    pub fn prose(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Option<String> {
         match &self.find(key)?.value {
             Value::Text(text) if text.reveal().is_empty() => None,
             Value::Text(text) => Some(text.reveal().to_owned()),
@@ -188,13 +188,13 @@ impl Section {
         }
     }
 
-    fn wrong<T>(&self, key: &str, wanted: &str, problems: &mut Vec<Problem>) -> Option<T> {
+    fn wrong<T>(&self, key: &str, wanted: &str, problems: &mut Vec<ConfigProblem>) -> Option<T> {
         problems.push(self.problem(key, format!("must be {wanted}")));
         None
     }
 
     /// A text of some form, such as an address.
-    pub fn parsed<T>(&self, key: &str, wanted: &str, problems: &mut Vec<Problem>) -> Option<T>
+    pub fn parsed<T>(&self, key: &str, wanted: &str, problems: &mut Vec<ConfigProblem>) -> Option<T>
     where
         T: std::str::FromStr,
     {
@@ -207,7 +207,7 @@ impl Section {
     }
 
     /// A list of texts of some form.
-    pub fn parsed_list<T>(&self, key: &str, wanted: &str, problems: &mut Vec<Problem>) -> Vec<T>
+    pub fn parsed_list<T>(&self, key: &str, wanted: &str, problems: &mut Vec<ConfigProblem>) -> Vec<T>
     where
         T: std::str::FromStr,
     {
@@ -231,7 +231,7 @@ impl Section {
         &self,
         key: &str,
         range: RangeInclusive<i64>,
-        problems: &mut Vec<Problem>,
+        problems: &mut Vec<ConfigProblem>,
     ) -> Option<T> {
         let wanted = format!("a whole number from {} to {}", range.start(), range.end());
         match self.find(key)?.value {
@@ -241,28 +241,28 @@ impl Section {
     }
 
     /// `true` or `false`.
-    pub fn flag(&self, key: &str, problems: &mut Vec<Problem>) -> Option<bool> {
+    pub fn flag(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Option<bool> {
         match self.find(key)?.value {
             Value::Flag(flag) => Some(flag),
             _ => self.wrong(key, "true or false", problems),
         }
     }
 
-    fn warn_of_inline(&self, key: &str, problems: &mut Vec<Problem>) {
+    fn warn_of_inline(&self, key: &str, problems: &mut Vec<ConfigProblem>) {
         if self.entries.get(key).is_some_and(|entry| entry.line.is_some()) {
             let message = format!("a secret in the configuration is read by whoever reads the file: prefer {key}_file");
-            problems.push(Problem { warning: true, ..self.problem(key, message) });
+            problems.push(ConfigProblem { warning: true, ..self.problem(key, message) });
         }
     }
 
     /// A text that is no secret: setting `key`, or the file that `<key>_file` names.
-    pub fn public_text(&self, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    pub fn public_text(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Option<String> {
         let file = format!("{key}_file");
         if self.has(&file) { self.file(&file, 1 << 20, problems) } else { self.prose(key, problems) }
     }
 
     /// The text of the file that setting `key` names, at most so many bytes; for what is no secret.
-    pub fn file(&self, key: &str, most: u64, problems: &mut Vec<Problem>) -> Option<String> {
+    pub fn file(&self, key: &str, most: u64, problems: &mut Vec<ConfigProblem>) -> Option<String> {
         let whole = self.base.join(self.prose(key, problems)?);
         let read = match std::fs::metadata(&whole) {
             Ok(meta) if meta.len() > most => Err(format!("names a file that is longer than {most} bytes")),
@@ -272,7 +272,7 @@ impl Section {
     }
 
     /// A table inside; empty where absent.
-    pub fn section(&self, key: &str, problems: &mut Vec<Problem>) -> Section {
+    pub fn section(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Section {
         match self.find(key).map(|entry| &entry.value) {
             Some(Value::Section(section)) => section.clone(),
             None => Section { path: key.to_owned(), base: self.base.clone(), ..Self::default() },
@@ -281,7 +281,7 @@ impl Section {
     }
 
     /// A list of tables.
-    pub fn tables(&self, key: &str, problems: &mut Vec<Problem>) -> Vec<Section> {
+    pub fn tables(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Vec<Section> {
         let items = match self.find(key).map(|entry| &entry.value) {
             Some(Value::List(items)) => items.as_slice(),
             None => return Vec::new(),
@@ -296,7 +296,7 @@ impl Section {
     }
 
     /// The names and tables inside.
-    pub fn sections(&self, problems: &mut Vec<Problem>) -> Vec<(String, Section)> {
+    pub fn sections(&self, problems: &mut Vec<ConfigProblem>) -> Vec<(String, Section)> {
         let keys: Vec<String> = self.entries.keys().cloned().collect();
         keys.into_iter()
             .map(|key| {
@@ -307,7 +307,7 @@ impl Section {
     }
 
     /// Reports what nobody read, with the known name that looks most like it.
-    pub fn finish(&self, known: &[&str], problems: &mut Vec<Problem>) {
+    pub fn finish(&self, known: &[&str], problems: &mut Vec<ConfigProblem>) {
         for (key, entry) in &self.entries {
             if entry.read.get() {
                 continue;

@@ -9,7 +9,7 @@ use super::contract::Channel;
 use super::terms::{self, Terms};
 use super::{KINDS, kind_named, older};
 use crate::domain::Accounts;
-use crate::settings::{Problem, Section};
+use crate::settings::{ConfigProblem, Section};
 
 /// One channel as it is configured.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ struct Configured {
 pub struct Channels {
     all: BTreeMap<String, Configured>,
     /// What could be better about their settings.
-    pub warnings: Vec<Problem>,
+    pub warnings: Vec<ConfigProblem>,
 }
 
 impl Channels {
@@ -34,7 +34,7 @@ impl Channels {
     ///
     /// # Errors
     /// What is wrong, with paths and lines.
-    pub fn build(sections: &[(String, Section)], test: bool) -> Result<Self, Vec<Problem>> {
+    pub fn build(sections: &[(String, Section)], test: bool) -> Result<Self, Vec<ConfigProblem>> {
         let mut problems = Vec::new();
         let mut channels = Self::default();
         for (name, section) in sections {

@@ -11,7 +11,7 @@ use crate::cli::{Context, Done, Failure, output};
 use crate::config::{self, Config};
 use crate::notify::Notifiers;
 use crate::outbound::{Outbound, OutboundConfig};
-use crate::settings::{Problem, Section};
+use crate::settings::{ConfigProblem, Section};
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -24,7 +24,7 @@ pub enum ConfigCommand {
 }
 
 /// The configuration a command uses, with what may be better about it.
-fn load(context: &Context) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+fn load(context: &Context) -> Result<(Config, Vec<ConfigProblem>), Vec<ConfigProblem>> {
     let beside = context.data.join("config.toml");
     match &context.global.config {
         Some(path) => Config::load(path),
@@ -34,14 +34,14 @@ fn load(context: &Context) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
 }
 
 /// Every problem of a file, those of its channels too.
-fn all_problems(context: &Context, problems: Vec<Problem>) -> Vec<Problem> {
+fn all_problems(context: &Context, problems: Vec<ConfigProblem>) -> Vec<ConfigProblem> {
     let mut all = [problems, sections_alone(context)].concat();
     all.sort_by_key(|problem| problem.line);
     all
 }
 
 /// A configuration that cannot be used.
-pub fn wrong(problems: &[Problem]) -> Failure {
+pub fn wrong(problems: &[ConfigProblem]) -> Failure {
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
     Failure { message: format!("the configuration cannot be used:\n{}", lines.join("\n")), code: 64 }
 }
@@ -56,7 +56,7 @@ pub fn configuration(context: &Context) -> Result<Config, Failure> {
 }
 
 /// What is wrong with the channels of a file that cannot be used for other reasons.
-fn sections_alone(context: &Context) -> Vec<Problem> {
+fn sections_alone(context: &Context) -> Vec<ConfigProblem> {
     let path = context.global.config.clone().unwrap_or_else(|| context.data.join("config.toml"));
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -85,7 +85,8 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Done {
                         .and_then(|out| Notifiers::build(&config.notify, &out, &context.data, config.test));
                     let notifiers = notifiers.map(|(_, warnings)| warnings);
                     let usable = channels.is_ok() && notifiers.is_ok();
-                    let found = |these: Result<Vec<Problem>, Vec<Problem>>| these.unwrap_or_else(|found| found);
+                    let found =
+                        |these: Result<Vec<ConfigProblem>, Vec<ConfigProblem>>| these.unwrap_or_else(|found| found);
                     (usable, [warnings, found(channels), found(notifiers)].concat())
                 }
                 Err(problems) => (false, all_problems(context, problems)),

@@ -14,7 +14,7 @@ use crate::domain::Lang;
 use crate::top::model::{Fault, Lost};
 use crate::top::pane::PANES;
 use crate::top::tab::Tab;
-use crate::top::{FILTER_BYTES, Form, Options, Shows, Theme, language, once, run, terminal_size};
+use crate::top::{FILTER_BYTES, Options, PictureForm, Shows, Theme, language, once, run, terminal_size};
 use crate::wire::Follow;
 use crate::wire::shop::StreamWish;
 
@@ -156,7 +156,7 @@ pub async fn execute(context: &Context, args: TopArgs) -> Done {
     }
     if args.once {
         let size = args.size.or_else(terminal_size);
-        let form = if args.svg { Form::Svg } else { Form::Text };
+        let form = if args.svg { PictureForm::Svg } else { PictureForm::Text };
         let (text, shows) = once(&options, size.unwrap_or((120, 40)), form).await.map_err(failure)?;
         return picture(&text, shows);
     }

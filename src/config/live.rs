@@ -1,9 +1,9 @@
 //! What a shop with real money should be told of its configuration.
 
-use super::{Problem, Section, Server, is_local};
+use super::{ConfigProblem, Section, Server, is_local};
 
 /// What is allowed, and will not work with real money.
-pub(super) fn warn(s: &Section, server: Option<&Server>, no_channels: bool, problems: &mut Vec<Problem>) {
+pub(super) fn warn(s: &Section, server: Option<&Server>, no_channels: bool, problems: &mut Vec<ConfigProblem>) {
     if server.is_some_and(|server| is_local(&server.public_url)) {
         s.warn(
             "public_url",
@@ -26,6 +26,6 @@ pub(super) fn warn(s: &Section, server: Option<&Server>, no_channels: bool, prob
     }
     if no_channels {
         let message = "there is none: nobody can pay. `kamid channel add` adds one".to_owned();
-        problems.push(Problem { path: "channel".to_owned(), line: None, message, warning: true });
+        problems.push(ConfigProblem { path: "channel".to_owned(), line: None, message, warning: true });
     }
 }

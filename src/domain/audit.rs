@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Hears how far long work is: what is looked at, how much of it, of how much.
+pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
+
 /// Most violations listed; the count goes on.
 const LISTED: usize = 1000;
 

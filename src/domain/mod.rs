@@ -33,7 +33,7 @@ pub mod trial;
 pub mod wish;
 
 pub use account::{Account, Accounts};
-pub use audit::{AuditReport, Violation};
+pub use audit::{AuditReport, Progress, Violation};
 pub use callback::{Call, Callback, CallbackOutcome, Reply, Response, TOKEN};
 pub use danger::{Danger, Level, Trouble, danger, worst};
 pub use deed::Deed;

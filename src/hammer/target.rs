@@ -12,7 +12,7 @@ use super::mix::{RequestKind, VisitKind};
 use crate::channel::{Channel, Channels};
 use crate::client::Client;
 use crate::domain::{
-    Action, Currency, Millis, Money, Note, OrderId, Payment, PaymentNo, ProductPatch, Slot, Take, Wanted,
+    Action, Currency, Millis, Money, Note, OrderId, Payment, PaymentNo, ProductPatch, Progress, Slot, Take, Wanted,
 };
 use crate::wire::orders::{OrderMadeBrief, OrderWish, OrdersMade, Several};
 use crate::wire::products::{ImportWish, NewProduct};
@@ -117,9 +117,6 @@ pub struct Prepared {
     /// A place for the order of each visit: taken before the run, or by the buyer who makes it.
     orders: Arc<Vec<OnceLock<Made>>>,
 }
-
-/// Says how far a preparation is: what, done, of how many.
-pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
 
 impl Prepared {
     /// Checks the daemon against the guard, then makes what the visits need: a product with keys, and their orders.

@@ -9,7 +9,7 @@ use super::smtp::{FROM, REPLY_TO, Writer};
 use super::{Notifier, NotifierInputs, Way, text};
 use crate::domain::Reach;
 use crate::settings::{Form, Setting, Values};
-use crate::shop::{Message, Refused};
+use crate::shop::{BuyerMessage, Refused};
 
 const PATH: Setting =
     Setting::optional(Form::Prose, "path", "a folder in the data directory", "数据目录中的文件夹").or("mail");
@@ -31,7 +31,7 @@ impl Notifier for Folder {
         Reach::Mail
     }
 
-    fn tell<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refused>> {
+    fn tell<'a>(&'a self, message: &'a BuyerMessage) -> BoxFuture<'a, Result<(), Refused>> {
         Box::pin(async move {
             let mail = self.writer.write(message)?;
             let later = |error: std::io::Error| Refused::Later(format!("the folder: {error}"), None);

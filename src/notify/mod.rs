@@ -21,8 +21,8 @@ use futures_util::future::BoxFuture;
 use crate::domain::time::Zone;
 use crate::domain::{Millis, News, NewsId, Reach, Topic};
 use crate::outbound::Outbound;
-use crate::settings::{Form, Problem, Section, Setting, Values};
-use crate::shop::{Message, Refused, What};
+use crate::settings::{ConfigProblem, Form, Section, Setting, Values};
+use crate::shop::{BuyerMessage, Refused, What};
 use crate::vault;
 
 pub use worker::run;
@@ -32,7 +32,7 @@ pub trait Notifier: Send + Sync {
     /// Whom it reaches.
     fn reach(&self) -> Reach;
     /// Sends a message. `Ok`: a server took it, which is all that can be known.
-    fn tell<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refused>>;
+    fn tell<'a>(&'a self, message: &'a BuyerMessage) -> BoxFuture<'a, Result<(), Refused>>;
 }
 
 /// One configured way to tell operators.
@@ -117,7 +117,7 @@ impl Notifiers {
         outbound: &Outbound,
         data: &std::path::Path,
         test: bool,
-    ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+    ) -> Result<(Self, Vec<ConfigProblem>), Vec<ConfigProblem>> {
         let (mut problems, mut all) = (Vec::new(), BTreeMap::<String, (&'static str, Way)>::new());
         for (name, section) in sections {
             let words = KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");

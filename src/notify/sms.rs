@@ -17,7 +17,7 @@ use crate::domain::text::bare_json;
 use crate::domain::{Call, Millis, Reach, Response};
 use crate::outbound::Outbound;
 use crate::settings::{Form, Secret, Setting, Values};
-use crate::shop::{Message, Refused};
+use crate::shop::{BuyerMessage, Refused};
 use crate::vault;
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -150,7 +150,7 @@ impl<P: Provider> Notifier for Sms<P> {
         Reach::Phone
     }
 
-    fn tell<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refused>> {
+    fn tell<'a>(&'a self, message: &'a BuyerMessage) -> BoxFuture<'a, Result<(), Refused>> {
         Box::pin(async move {
             let number = message.to.strip_prefix("+86").unwrap_or(&message.to);
             let fill = |word: &String| match word.as_str() {

@@ -14,7 +14,7 @@ use super::text::{self, Template};
 use super::{Notifier, NotifierInputs, Way};
 use crate::domain::Reach;
 use crate::settings::{Form, Setting, Values};
-use crate::shop::{Message, Refused};
+use crate::shop::{BuyerMessage, Refused};
 
 const HOST: Setting =
     Setting::needed(Form::Line, "host", "the mail server, such as smtp.example.com", "邮件服务器,如 smtp.example.com");
@@ -82,7 +82,7 @@ impl Writer {
     }
 
     /// The mail of a message. Its id is the order's: a mail that was sent twice shows as one in most programs.
-    pub(super) fn write(&self, message: &Message) -> Result<Mail, Refused> {
+    pub(super) fn write(&self, message: &BuyerMessage) -> Result<Mail, Refused> {
         let never = |what: &str| Refused::Never(what.to_owned());
         let letter = self.template.write(message).map_err(|_| never("the template could not be filled in"))?;
         let to = message.to.parse().map_err(|_| never("the contact is not a mail address"))?;
@@ -174,7 +174,7 @@ impl Notifier for Smtp {
         Reach::Mail
     }
 
-    fn tell<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Refused>> {
+    fn tell<'a>(&'a self, message: &'a BuyerMessage) -> BoxFuture<'a, Result<(), Refused>> {
         Box::pin(async move {
             let mail = self.writer.write(message)?;
             self.transport.send(mail).await.map(drop).map_err(|error| refused(&error))

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::domain::text::printable;
 use crate::domain::{OrderId, Slot};
 use crate::settings::{Form, Setting, Values};
-use crate::shop::Message;
+use crate::shop::BuyerMessage;
 
 const EN: &str = include_str!("text/en.txt");
 const ZH: &str = include_str!("text/zh.txt");
@@ -47,8 +47,8 @@ pub struct Letter {
 
 /// A message about nothing, to try a notifier or a template with.
 #[must_use]
-pub fn sample(to: &str) -> Message {
-    Message {
+pub fn sample(to: &str) -> BuyerMessage {
+    BuyerMessage {
         order: OrderId::new(Slot::new(0), 0, 0),
         to: to.to_owned(),
         product: "Test 测试".to_owned(),
@@ -88,7 +88,7 @@ impl Template {
     ///
     /// # Errors
     /// The template's own.
-    pub fn write(&self, message: &Message) -> Result<Letter, minijinja::Error> {
+    pub fn write(&self, message: &BuyerMessage) -> Result<Letter, minijinja::Error> {
         let shown = if self.keys && message.keys.len() <= KEYS { &message.keys[..] } else { &[] };
         let keys: Vec<String> = shown.iter().map(|key| key.as_str().to_owned()).collect();
         let text = Zeroizing::new(self.engine.get_template("notice")?.render(context! {

@@ -16,7 +16,7 @@ use reqwest::{Certificate, NoProxy, Proxy, redirect};
 pub use crate::config::OutboundConfig;
 use crate::domain::text::bare_json;
 use crate::domain::{Call, Response, TOKEN};
-use crate::settings::Problem;
+use crate::settings::ConfigProblem;
 use kept::Kept;
 use public::PublicNames;
 
@@ -69,8 +69,8 @@ impl Outbound {
     ///
     /// # Errors
     /// Which setting cannot be used.
-    pub fn build(config: &OutboundConfig) -> Result<Self, Problem> {
-        let problem = |key: &str, message: String| Problem {
+    pub fn build(config: &OutboundConfig) -> Result<Self, ConfigProblem> {
+        let problem = |key: &str, message: String| ConfigProblem {
             path: format!("outbound.{key}"),
             line: None,
             message,

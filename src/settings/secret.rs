@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use super::{EMPTY, Problem, Secret, Section, Value, unreadable};
+use super::{ConfigProblem, EMPTY, Secret, Section, Value, unreadable};
 use crate::domain::text::{bare, is_hidden};
 
 /// Quotation marks, as they stand in pairs around a text.
@@ -75,7 +75,7 @@ fn read(path: &std::path::Path) -> Result<String, String> {
 impl Section {
     /// A secret called `key`, out of `<key>_file`, the environment variable that `<key>_env` names, or, with a warning,
     /// the settings themselves. What is not seen at its edges is no part of it.
-    pub fn secret(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
+    pub fn secret(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Option<Secret> {
         let (place, raw) = self.raw(key, problems)?;
         let secret = self.bare_secret(&place, raw.reveal(), problems)?;
         if let Some(flaw) = flaw(secret.reveal()) {
@@ -86,12 +86,12 @@ impl Section {
 
     /// A secret as [`Section::secret`] reads it, which a program made up: it has no quotation marks around it, and nothing
     /// that is not seen inside.
-    pub fn token(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
+    pub fn token(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Option<Secret> {
         let (place, raw) = self.raw(key, problems)?;
         self.made_up(&place, raw.reveal(), problems)
     }
 
-    fn made_up(&self, place: &str, raw: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
+    fn made_up(&self, place: &str, raw: &str, problems: &mut Vec<ConfigProblem>) -> Option<Secret> {
         let secret = self.bare_secret(place, raw, problems)?;
         if let Some(flaw) = flaw(secret.reveal()) {
             self.reject(place, flaw, problems);
@@ -102,7 +102,7 @@ impl Section {
 
     /// Secrets called `key`, all of them good, as while one is exchanged for another: a list in the settings, or what
     /// [`Section::secret`] reads, one on each line.
-    pub fn secrets(&self, key: &str, problems: &mut Vec<Problem>) -> Vec<Secret> {
+    pub fn secrets(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Vec<Secret> {
         let elsewhere = self.has(&format!("{key}_file")) || self.has(&format!("{key}_env"));
         let items = match self.find(key).map(|entry| &entry.value) {
             Some(Value::List(items)) if !elsewhere => items,
@@ -131,7 +131,7 @@ impl Section {
     }
 
     /// The text of a secret as it stands, and the setting that led to it.
-    fn raw(&self, key: &str, problems: &mut Vec<Problem>) -> Option<(String, Secret)> {
+    fn raw(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Option<(String, Secret)> {
         let (file, env) = (format!("{key}_file"), format!("{key}_env"));
         if let Some(path) = self.prose(&file, problems) {
             let whole = self.base.join(&path);
@@ -158,7 +158,7 @@ impl Section {
     }
 
     /// A secret without its edges; one of which nothing is left is told, and one that its name stands before.
-    fn bare_secret(&self, place: &str, raw: &str, problems: &mut Vec<Problem>) -> Option<Secret> {
+    fn bare_secret(&self, place: &str, raw: &str, problems: &mut Vec<ConfigProblem>) -> Option<Secret> {
         let text = bare(raw);
         if text.is_empty() {
             let root = place.strip_suffix("_file").or_else(|| place.strip_suffix("_env")).unwrap_or(place);
@@ -168,7 +168,7 @@ impl Section {
         let text = self.edged(place, raw, problems)?;
         if is_named(&text) {
             let message = "begins with a name and a sign such as = or a colon, which are hardly part of it: give what stands behind them alone";
-            self.once(Problem { warning: true, ..self.problem(place, message) }, problems);
+            self.once(ConfigProblem { warning: true, ..self.problem(place, message) }, problems);
         }
         Some(Secret::new(text))
     }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-use super::{Form, Problem, Secret, Section, Setting, is_url};
+use super::{ConfigProblem, Form, Secret, Section, Setting, is_url};
 
 /// Slices of rows, as a kind's own and those of every kind.
 pub type Rows<'a> = &'a [&'a [&'static Setting]];
@@ -14,12 +14,12 @@ pub type Rows<'a> = &'a [&'a [&'static Setting]];
 pub struct Values<'a> {
     section: &'a Section,
     rows: Vec<&'static Setting>,
-    problems: &'a mut Vec<Problem>,
+    problems: &'a mut Vec<ConfigProblem>,
 }
 
 impl Section {
     /// Its settings, as these rows tell of them.
-    pub fn values<'a>(&'a self, rows: Rows<'_>, problems: &'a mut Vec<Problem>) -> Values<'a> {
+    pub fn values<'a>(&'a self, rows: Rows<'_>, problems: &'a mut Vec<ConfigProblem>) -> Values<'a> {
         Values { section: self, rows: rows.concat(), problems }
     }
 }

@@ -3,7 +3,7 @@
 
 use ipnet::IpNet;
 
-use super::{Problem, Section};
+use super::{ConfigProblem, Section};
 use crate::domain::network::{Meant, meant};
 use crate::domain::text::{bare, is_hidden};
 
@@ -20,13 +20,13 @@ pub fn is_url(text: &str) -> bool {
 impl Section {
     /// A text that a program reads; empty counts as absent. What is not seen is left out at its edges, with a warning, and
     /// refused inside.
-    pub fn text(&self, key: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    pub fn text(&self, key: &str, problems: &mut Vec<ConfigProblem>) -> Option<String> {
         let text = self.edged(key, &self.prose(key, problems)?, problems)?;
         self.visible(key, &text, problems).map(str::to_owned)
     }
 
     /// A text without its edges; told where there are some, and refused where nothing else is there.
-    pub(super) fn edged(&self, key: &str, text: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    pub(super) fn edged(&self, key: &str, text: &str, problems: &mut Vec<ConfigProblem>) -> Option<String> {
         let inside = bare(text);
         if inside.is_empty() && !text.is_empty() {
             self.once(self.problem(key, "holds nothing but blanks or characters that are not seen"), problems);
@@ -34,13 +34,13 @@ impl Section {
         }
         if inside.len() != text.len() {
             let message = "has blanks or characters that are not seen (such as a byte-order mark) at its edges: they are left out";
-            self.once(Problem { warning: true, ..self.problem(key, message) }, problems);
+            self.once(ConfigProblem { warning: true, ..self.problem(key, message) }, problems);
         }
         Some(inside.to_owned())
     }
 
     /// The same text, unless something in it is not seen, or is a blank that no keyboard writes.
-    pub(super) fn visible<'a>(&self, key: &str, text: &'a str, problems: &mut Vec<Problem>) -> Option<&'a str> {
+    pub(super) fn visible<'a>(&self, key: &str, text: &'a str, problems: &mut Vec<ConfigProblem>) -> Option<&'a str> {
         let Some(hidden) = text.chars().find(|c| is_hidden(*c)) else { return Some(text) };
         let message = format!(
             "holds a character that is not seen (U+{:04X}) in the middle: type it instead of copying it",
@@ -51,14 +51,14 @@ impl Section {
     }
 
     /// Says it, unless it was said already: several readers may look at one setting.
-    pub(super) fn once(&self, problem: Problem, problems: &mut Vec<Problem>) {
+    pub(super) fn once(&self, problem: ConfigProblem, problems: &mut Vec<ConfigProblem>) {
         if !problems.contains(&problem) {
             problems.push(problem);
         }
     }
 
     /// A list of networks. One of IPv4 addresses as IPv6 writes them is IPv4's: no peer is ever called otherwise here.
-    pub fn networks(&self, key: &str, example: &str, problems: &mut Vec<Problem>) -> Vec<IpNet> {
+    pub fn networks(&self, key: &str, example: &str, problems: &mut Vec<ConfigProblem>) -> Vec<IpNet> {
         let wanted = format!("networks such as {example:?}");
         let mut nets = Vec::new();
         for text in self.parsed_list::<String>(key, &wanted, problems) {
@@ -72,7 +72,7 @@ impl Section {
     }
 
     /// A list of hosts' names and networks, as texts.
-    pub fn hosts(&self, key: &str, example: &str, problems: &mut Vec<Problem>) -> Vec<String> {
+    pub fn hosts(&self, key: &str, example: &str, problems: &mut Vec<ConfigProblem>) -> Vec<String> {
         let mut hosts: Vec<String> = self.parsed_list(key, &format!("hosts or networks such as {example:?}"), problems);
         for host in &mut hosts {
             match meant(host) {
@@ -84,7 +84,7 @@ impl Section {
         hosts
     }
 
-    fn mixed(&self, key: &str, text: &str, example: &str, problems: &mut Vec<Problem>) {
+    fn mixed(&self, key: &str, text: &str, example: &str, problems: &mut Vec<ConfigProblem>) {
         let message = format!(
             "{text} is IPv4 addresses as IPv6 writes them, and others: give the networks of IPv4, such as {example:?}"
         );
@@ -96,7 +96,7 @@ impl Section {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> (Option<String>, Vec<Problem>) {
+    fn read(text: &str) -> (Option<String>, Vec<ConfigProblem>) {
         let object = serde_json::json!({"x": text});
         let section = Section::from_json("s", object.as_object().unwrap());
         let mut problems = Vec::new();

@@ -77,7 +77,7 @@ impl Shop {
             signed: note.signed,
             request: note.request.map(RawRequest::trimmed),
         };
-        self.telemetry.record(crate::telemetry::Event::Incident(Box::new(incident.clone())));
+        self.telemetry.record(crate::telemetry::Observation::Incident(Box::new(incident.clone())));
         Some(incident)
     }
 }

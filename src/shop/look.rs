@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use crate::domain::order::PaymentRecord;
-use crate::domain::{AuditReport, Deed, Millis, Order, OrderId, Product, Stock};
+use crate::domain::{AuditReport, Deed, Millis, Order, OrderId, Product, Progress, Stock};
 use crate::shop::{Shop, ShopError};
 use crate::store::Look;
-use crate::store::audit::Progress;
 
 /// Later than any order expires.
 const LAST: Millis = u64::MAX >> 12;

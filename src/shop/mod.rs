@@ -38,7 +38,7 @@ pub use error::ShopError;
 use error::given;
 pub use goods::lines::{KeyLine, Reading, read_lines};
 pub use loops::Loops;
-pub use news::notices::{Due, Message, Refused, What};
+pub use news::notices::{BuyerMessage, DueNotice, Refused, What};
 pub use orders::checkout::{Buyer, By, Created};
 pub use orders::deliver::Found;
 pub use orders::repeat::Keyed;

@@ -51,7 +51,7 @@ pub use preflight::Drift;
 pub use review::{Changed, Finish, Finished, ReviewItem, Reviewed};
 pub use ring::Sealing;
 pub use schema::SCHEMA;
-use script::{Reply, Script};
+use script::{Script, ScriptReply};
 pub use shared::Added;
 pub use stock::{Chunk, ChunkReport};
 
@@ -207,8 +207,8 @@ impl Store {
 
     /// Runs a script that changes something. Every script may run twice: the second run finds the first one's work.
     /// With replicas configured, the answer waits until they have it, on the same connection.
-    async fn run(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<Reply, StoreError> {
-        Reply::of(script, self.run_for_value(script, keys, args).await?)
+    async fn run(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<ScriptReply, StoreError> {
+        ScriptReply::of(script, self.run_for_value(script, keys, args).await?)
     }
 
     async fn run_for_value(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {

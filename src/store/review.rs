@@ -1,6 +1,6 @@
 //! What a person does with held, owed and delivered orders, and with payments that have no order.
 
-use super::script::{self, Reply, items_of, text_of};
+use super::script::{self, ScriptReply, items_of, text_of};
 use super::{Store, StoreError};
 use crate::domain::{Order, OrderId, Slot, Trade};
 
@@ -82,7 +82,7 @@ pub enum Finished {
     WrongState(String, String),
 }
 
-fn reviewed(reply: &Reply) -> Result<Reviewed, StoreError> {
+fn reviewed(reply: &ScriptReply) -> Result<Reviewed, StoreError> {
     match reply.tag.as_str() {
         "delivered" => Ok(Reviewed::Delivered),
         "owed" => Ok(Reviewed::Owed),

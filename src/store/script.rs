@@ -107,13 +107,13 @@ scripts! {
 }
 
 /// A script's reply, taken apart.
-pub struct Reply {
+pub struct ScriptReply {
     /// Its tag.
     pub tag: String,
     rest: Vec<Value>,
 }
 
-impl Reply {
+impl ScriptReply {
     /// What a script replied. A word that is none of its own is a bug.
     pub fn of(script: &Script, value: Value) -> Result<Self, StoreError> {
         let bug = |what: &str| StoreError::Bug(format!("a reply of {}.lua {what}", script.name));

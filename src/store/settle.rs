@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use redis::Value;
 use tokio::sync::oneshot;
 
-use super::script::{self, Reply, items_of};
+use super::script::{self, ScriptReply, items_of};
 use super::{Store, StoreError};
 use crate::domain::payment::Settled;
 use crate::domain::{Due, Outcome, Payment, PaymentNo, Rejection, Slot};
@@ -129,8 +129,9 @@ impl Store {
             match self.settle_batch(slot, &batch).await {
                 Ok(replies) => {
                     for (asked, reply) in batch.into_iter().zip(replies) {
-                        let _gone =
-                            asked.answer.send(Reply::of(&script::SETTLE, reply).and_then(|reply| outcome(&reply)));
+                        let _gone = asked
+                            .answer
+                            .send(ScriptReply::of(&script::SETTLE, reply).and_then(|reply| outcome(&reply)));
                     }
                 }
                 // One whose data is damaged must not keep the others from being settled.
@@ -139,7 +140,9 @@ impl Store {
                         let alone = self.settle_batch(slot, std::slice::from_ref(&asked)).await;
                         let alone = alone.and_then(|mut replies| replies.pop().ok_or_else(short));
                         let _gone = asked.answer.send(
-                            alone.and_then(|reply| Reply::of(&script::SETTLE, reply)).and_then(|reply| outcome(&reply)),
+                            alone
+                                .and_then(|reply| ScriptReply::of(&script::SETTLE, reply))
+                                .and_then(|reply| outcome(&reply)),
                         );
                     }
                 }
@@ -178,7 +181,7 @@ fn short() -> StoreError {
 }
 
 /// Why a payment bought nothing: the word behind the tag.
-fn reason(reply: &Reply) -> Result<Rejection, StoreError> {
+fn reason(reply: &ScriptReply) -> Result<Rejection, StoreError> {
     let word = reply.text(0)?;
     let ours = [
         Rejection::AmountMismatch,
@@ -191,7 +194,7 @@ fn reason(reply: &Reply) -> Result<Rejection, StoreError> {
 }
 
 /// What a payment's reply says.
-fn outcome(reply: &Reply) -> Result<Outcome, StoreError> {
+fn outcome(reply: &ScriptReply) -> Result<Outcome, StoreError> {
     let settled = |at: usize| -> Result<Settled, StoreError> {
         Ok(Settled { product: reply.parsed(at)?, quantity: reply.parsed(at + 1)?, created: reply.parsed(at + 2)? })
     };
@@ -214,7 +217,7 @@ mod tests {
     fn a_word_that_the_script_does_not_say_is_a_bug_and_no_reason() {
         let said = |words: &[&str]| {
             let words = words.iter().map(|word| Value::BulkString(word.as_bytes().to_vec())).collect();
-            Reply::of(&script::SETTLE, Value::Array(words)).and_then(|reply| outcome(&reply))
+            ScriptReply::of(&script::SETTLE, Value::Array(words)).and_then(|reply| outcome(&reply))
         };
         let held = said(&["held", "currency_mismatch", "p", "1", "5"]);
         assert!(matches!(held, Ok(Outcome::Held(Rejection::CurrencyMismatch, _))), "{held:?}");

@@ -146,7 +146,7 @@ impl Store {
         for (answer, prints) in
             self.ask_of_prints(&script::CLAIM, owner, groups).await?.into_iter().zip(groups.values())
         {
-            let reply = script::Reply::of(&script::CLAIM, answer)?;
+            let reply = script::ScriptReply::of(&script::CLAIM, answer)?;
             claimed.extend(prints.iter().map(|(at, _)| *at).zip(reply.text(0)?.bytes().map(|flag| flag == b'1')));
         }
         Ok(claimed)

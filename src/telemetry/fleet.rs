@@ -41,13 +41,13 @@ struct Instance {
 
 /// The lines of all instances.
 #[derive(Default)]
-pub struct Fleet {
+pub struct FleetLines {
     instances: BTreeMap<String, Instance>,
     bytes: usize,
     ticket: u64,
 }
 
-impl Fleet {
+impl FleetLines {
     /// Takes a line in, if it is a snapshot and newer than what is there. It is sent on as it is: a line's end inside
     /// would make a second line of it, under whatever name.
     pub fn take(&mut self, line: String, now: Instant) {
@@ -157,7 +157,7 @@ impl Follower {
     }
 
     /// What comes next: nothing if the reader has all.
-    pub fn next(&mut self, fleet: &Fleet, now: Instant) -> Vec<Arc<str>> {
+    pub fn next(&mut self, fleet: &FleetLines, now: Instant) -> Vec<Arc<str>> {
         if self.pending.is_empty() {
             self.gather(fleet, now);
         }
@@ -169,7 +169,7 @@ impl Follower {
         lines
     }
 
-    fn gather(&mut self, fleet: &Fleet, now: Instant) {
+    fn gather(&mut self, fleet: &FleetLines, now: Instant) {
         let instances = fleet.instances.values();
         match self.history {
             None => self.pending.extend(instances.filter_map(|instance| {
@@ -203,13 +203,13 @@ mod tests {
         format!("{{\"instance\":\"{instance}\",\"seq\":{seq},\"at\":{}}}", 1_000_000 + seq * 1000)
     }
 
-    fn read(follower: &mut Follower, fleet: &Fleet, now: Instant) -> Vec<String> {
+    fn read(follower: &mut Follower, fleet: &FleetLines, now: Instant) -> Vec<String> {
         follower.next(fleet, now).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn a_snapshot_is_one_line() {
-        let (mut fleet, now) = (Fleet::default(), Instant::now());
+        let (mut fleet, now) = (FleetLines::default(), Instant::now());
         fleet.take("{\"instance\":\"a\",\"seq\":1,\"at\":1,\"x\":[\n{\"instance\":\"b\"}\n]}".to_owned(), now);
         assert_eq!(fleet.names().count(), 0);
         fleet.take(line("a", 1), now);
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn history_then_live_without_gap_or_repeat() {
-        let (mut fleet, now) = (Fleet::default(), Instant::now());
+        let (mut fleet, now) = (FleetLines::default(), Instant::now());
         for seq in 0..300 {
             fleet.take(line("a", seq), now);
             fleet.take(line("b", seq), now);
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_slow_reader_misses_lines_and_seq_shows_it() {
-        let (mut fleet, now) = (Fleet::default(), Instant::now());
+        let (mut fleet, now) = (FleetLines::default(), Instant::now());
         let mut follower = Follower::new(Duration::ZERO);
         fleet.take(line("a", 1), now);
         assert_eq!(read(&mut follower, &fleet, now), [line("a", 1)]);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_by_age_lines_and_bytes_and_old_instances_make_room() {
-        let (mut fleet, now) = (Fleet::default(), Instant::now());
+        let (mut fleet, now) = (FleetLines::default(), Instant::now());
         let later = |seconds| now + Duration::from_secs(seconds);
         for n in 0..100 {
             fleet.take(line(&format!("i{n}"), 1), now);

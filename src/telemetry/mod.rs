@@ -23,13 +23,13 @@ use tokio::sync::watch;
 use crate::config::Limits;
 pub use crate::domain::snapshot;
 use crate::domain::{CallbackOutcome, Millis, NoticeState, Rejection, Trouble};
-use fleet::Fleet;
+use fleet::FleetLines;
 use incident::{Incident, IncidentLog};
 use snapshot::{ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockAlarms, StockRow};
 
 /// One thing that happened.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum Observation<'a> {
     /// A callback was answered.
     Callback {
         /// Its channel; empty for an unknown one.
@@ -181,7 +181,7 @@ pub struct Telemetry {
     /// Failed callbacks, with their requests.
     pub incidents: IncidentLog,
     prometheus: PrometheusHandle,
-    fleet: watch::Sender<Fleet>,
+    fleet: watch::Sender<FleetLines>,
     seq: AtomicU64,
 }
 
@@ -209,7 +209,7 @@ impl Telemetry {
                 ..State::default()
             }),
             prometheus,
-            fleet: watch::Sender::new(Fleet::default()),
+            fleet: watch::Sender::new(FleetLines::default()),
             seq: AtomicU64::new(0),
         }
     }
@@ -219,12 +219,12 @@ impl Telemetry {
     }
 
     /// Takes note of something: once, for every ending.
-    pub fn record(&self, event: Event<'_>) {
+    pub fn record(&self, event: Observation<'_>) {
         match event {
-            Event::Callback { channel, outcome, reason, took, address } => {
+            Observation::Callback { channel, outcome, reason, took, address } => {
                 self.callback(channel, outcome.as_str(), reason, took, address);
             }
-            Event::Delivered(delivery) => {
+            Observation::Delivered(delivery) => {
                 metrics::counter!("kamid_keys_delivered_total").increment(u64::from(delivery.quantity));
                 metrics::histogram!("kamid_paid_to_delivered_seconds").record(delivery.took_us as f64 / 1e6);
                 let mut state = self.state();
@@ -237,16 +237,16 @@ impl Telemetry {
                 }
                 state.deliveries.push_back(delivery);
             }
-            Event::Notice { row, took } => self.notice(row, took),
-            Event::Ordered { product } => {
+            Observation::Notice { row, took } => self.notice(row, took),
+            Observation::Ordered { product } => {
                 metrics::counter!("kamid_orders_total", "product" => product.to_owned()).increment(1);
                 *self.state().counters.entry("orders".to_owned()).or_default() += 1;
             }
-            Event::Expired => {
+            Observation::Expired => {
                 metrics::counter!("kamid_orders_expired_total").increment(1);
                 *self.state().counters.entry("expired".to_owned()).or_default() += 1;
             }
-            Event::Incident(incident) => {
+            Observation::Incident(incident) => {
                 metrics::counter!("kamid_incidents_total", "reason" => incident.reason.to_string()).increment(1);
                 tracing::warn!(id = %incident.id, reason = %incident.reason, channel = %incident.channel, address = %incident.address, "An incident was noted.");
                 let mut state = self.state();
@@ -424,7 +424,7 @@ impl Telemetry {
 
     /// Follows the fleet's snapshots.
     #[must_use]
-    pub fn follow(&self) -> watch::Receiver<Fleet> {
+    pub fn follow(&self) -> watch::Receiver<FleetLines> {
         self.fleet.subscribe()
     }
 }

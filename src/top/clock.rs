@@ -4,12 +4,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A clock that was set once and cannot jump.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub struct SteadyClock {
     base: u64,
     began: Instant,
 }
 
-impl Clock {
+impl SteadyClock {
     /// Begins at the machine's time.
     #[must_use]
     pub fn start() -> Self {

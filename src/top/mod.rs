@@ -36,7 +36,7 @@ pub mod view;
 
 pub use crate::domain::snapshot::FILTER_BYTES;
 pub use lang::language;
-pub use once::{Form, Shows, once, picture, svg, text as page};
+pub use once::{PictureForm, Shows, once, picture, svg, text as page};
 pub use record::{Player, Recorder};
 pub use run::{Options, run};
 pub use theme::Theme;

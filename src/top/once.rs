@@ -11,12 +11,12 @@ use ratatui::style::{Color, Modifier};
 use tokio::sync::{mpsc, watch};
 
 use super::ask::Ask;
-use super::clock::Clock;
-use super::model::{Effect, Link, Lost, Message, Model};
+use super::clock::SteadyClock;
+use super::model::{Connection, Effect, Lost, Message, Model};
 use super::pane::PANES;
 use super::record::Player;
 use super::run::Options;
-use super::source::{Source, ask};
+use super::source::{Feed, ask};
 use super::text::columns;
 use super::theme::Theme;
 use super::view::draw;
@@ -36,7 +36,7 @@ const BLOCKS: &str = "▁▂▃▄▅▆▇█";
 
 /// As what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum PictureForm {
     /// Characters alone.
     Text,
     /// A picture with colours.
@@ -58,8 +58,8 @@ pub enum Shows {
 ///
 /// # Errors
 /// The recording cannot be read.
-pub async fn once(options: &Options, size: (u16, u16), form: Form) -> io::Result<(String, Shows)> {
-    let clock = Clock::start();
+pub async fn once(options: &Options, size: (u16, u16), form: PictureForm) -> io::Result<(String, Shows)> {
+    let clock = SteadyClock::start();
     let mut model = options.model(clock.now());
     let shows = if let Some(path) = &options.replay {
         let mut player = Player::open(path, 1.0)?;
@@ -72,9 +72,9 @@ pub async fn once(options: &Options, size: (u16, u16), form: Form) -> io::Result
     } else {
         gather(options, &mut model, clock).await
     };
-    let theme = if form == Form::Text { Theme::Mono } else { options.theme };
+    let theme = if form == PictureForm::Text { Theme::Mono } else { options.theme };
     let buffer = picture(&model, theme, size)?;
-    Ok((if form == Form::Text { text(&buffer) } else { svg(&buffer) }, shows))
+    Ok((if form == PictureForm::Text { text(&buffer) } else { svg(&buffer) }, shows))
 }
 
 /// From which instance's second on a picture is one of now: the daemon's own name and clock, as it told them when the
@@ -85,7 +85,7 @@ struct Fresh {
 }
 
 impl Fresh {
-    fn read(message: &Message, clock: Clock) -> Option<Self> {
+    fn read(message: &Message, clock: SteadyClock) -> Option<Self> {
         let Message::Answer(Ask::Info, Ok(values)) = message else { return None };
         let info: Info = read(values.first()?).ok()?;
         let from = info.now.unwrap_or_else(|| clock.now().saturating_sub(SKEW_MS));
@@ -98,17 +98,17 @@ impl Fresh {
 }
 
 /// Follows until a second of now was heard, stock was told and the questions are answered.
-async fn gather(options: &Options, model: &mut Model, clock: Clock) -> Shows {
+async fn gather(options: &Options, model: &mut Model, clock: SteadyClock) -> Shows {
     let (messages, mut inbox) = mpsc::channel(4096);
     let (_filter, filter) = watch::channel(options.filter.clone());
     let (current, using) = watch::channel(None);
     let products = options.thresholds.products;
-    let source = Source { clients: options.clients.clone(), products, filter, current, recorder: None };
+    let source = Feed { clients: options.clients.clone(), products, filter, current, recorder: None };
     let following = tokio::spawn(source.follow(clock, messages.clone()));
     let (mut open, mut fresh) = (0usize, None::<Fresh>);
     let told = tokio::time::timeout(PATIENCE, async {
         while let Some(message) = inbox.recv().await {
-            let lost = matches!(message, Message::Link(Link::Lost(_)));
+            let lost = matches!(message, Message::Link(Connection::Lost(_)));
             open = open.saturating_sub(usize::from(matches!(message, Message::Answer(..))));
             fresh = Fresh::read(&message, clock).or(fresh.take());
             model.update(Message::Tick(clock.now()));

@@ -119,7 +119,7 @@ fn asked(line: &str) -> Option<&'static str> {
 
 /// What a player is told.
 #[derive(Debug, Clone, Copy)]
-pub enum Order {
+pub enum PlayerOrder {
     /// So many seconds on or back.
     Seek(i64),
     /// Stand still, or go on.
@@ -207,7 +207,7 @@ impl Player {
     }
 
     /// Plays until nobody listens; stands still at its end.
-    pub async fn play(mut self, mut orders: mpsc::Receiver<Order>, out: mpsc::Sender<Message>) {
+    pub async fn play(mut self, mut orders: mpsc::Receiver<PlayerOrder>, out: mpsc::Sender<Message>) {
         let (mut next, mut ms, mut held) = (0usize, 0f64, false);
         let length = self.length();
         let mut step = tokio::time::interval(STEP);
@@ -215,8 +215,8 @@ impl Player {
             tokio::select! {
                 order = orders.recv() => match order {
                     None => return,
-                    Some(Order::Hold(hold)) => held = hold,
-                    Some(Order::Seek(by)) => {
+                    Some(PlayerOrder::Hold(hold)) => held = hold,
+                    Some(PlayerOrder::Seek(by)) => {
                         let target = (ms + by as f64 * 1000.0).clamp(0.0, length as f64);
                         if target < ms {
                             if out.send(Message::Rewound).await.is_err() {

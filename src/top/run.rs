@@ -12,13 +12,13 @@ use ratatui::layout::{Position, Rect};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use super::clock::Clock;
+use super::clock::SteadyClock;
 use super::kit::Drawn;
 use super::model::ui::Hit;
-use super::model::{Effect, Link, Message, Model};
+use super::model::{Connection, Effect, Message, Model};
 use super::pane::PANES;
-use super::record::{self, Order, Player, Recorder};
-use super::source::{Source, ask};
+use super::record::{self, Player, PlayerOrder, Recorder};
+use super::source::{Feed, ask};
 use super::tab::Tab;
 use super::theme::Theme;
 use super::view::draw;
@@ -74,7 +74,7 @@ impl Options {
         model.ui.tab = self.tab;
         model.ui.places.entry(Tab::STOCK).or_default().filter.clone_from(&self.filter);
         if self.replay.is_some() {
-            model.link = Link::Recording;
+            model.link = Connection::Recording;
         }
         model
     }
@@ -118,7 +118,7 @@ impl Signals {
 struct Outside {
     current: watch::Receiver<Option<Client>>,
     filter: watch::Sender<String>,
-    orders: Option<mpsc::Sender<Order>>,
+    orders: Option<mpsc::Sender<PlayerOrder>>,
     messages: mpsc::Sender<Message>,
     recorder: Option<Recorder>,
     bell: bool,
@@ -129,7 +129,7 @@ struct Outside {
 /// # Errors
 /// The terminal, the recording or its file.
 pub async fn run(options: Options) -> io::Result<()> {
-    let clock = Clock::start();
+    let clock = SteadyClock::start();
     let (stop, mut stopped) = watch::channel(false);
     tokio::spawn(Signals::new()?.watch(stop));
     let (messages, mut inbox) = mpsc::channel(4096);
@@ -144,7 +144,7 @@ pub async fn run(options: Options) -> io::Result<()> {
         tokio::spawn(player.play(receiver, messages.clone()));
     } else {
         recorder = options.record.as_deref().map(|path| Recorder::create(path, clock.now())).transpose()?;
-        let source = Source {
+        let source = Feed {
             clients: options.clients.clone(),
             products: options.thresholds.products,
             filter: wanted,
@@ -179,7 +179,7 @@ struct Desk {
     model: Model,
     theme: Theme,
     outside: Outside,
-    clock: Clock,
+    clock: SteadyClock,
     /// What can be clicked on the picture that stands there.
     hits: Vec<(Rect, Hit)>,
     drawn: Instant,
@@ -322,8 +322,8 @@ impl Outside {
                 };
                 let _full = self.messages.try_send(said);
             }
-            Effect::Seek(by) => self.order(Order::Seek(by)),
-            Effect::Hold(hold) => self.order(Order::Hold(hold)),
+            Effect::Seek(by) => self.order(PlayerOrder::Seek(by)),
+            Effect::Hold(hold) => self.order(PlayerOrder::Hold(hold)),
             Effect::Ring if self.bell => {
                 let count = model.alarms.iter().filter(|alarm| alarm.level == Severity::Alarm).count();
                 queue!(tty.backend_mut(), Print("\x07"), terminal::SetTitle(format!("kamid: {count} !")))?;
@@ -334,7 +334,7 @@ impl Outside {
         Ok(())
     }
 
-    fn order(&self, order: Order) {
+    fn order(&self, order: PlayerOrder) {
         if let Some(orders) = &self.orders {
             let _full = orders.try_send(order);
         }

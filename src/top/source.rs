@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::ask::Ask;
-use super::clock::Clock;
-use super::model::{Fault, Line, Link, Lost, Message};
+use super::clock::SteadyClock;
+use super::model::{Connection, Fault, Line, Lost, Message};
 use super::record::Recorder;
 use crate::client::{Client, ClientError, Lines};
 use crate::domain::Severity;
@@ -24,7 +24,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const OVERLAP_SECONDS: u64 = 5;
 
 /// What is followed.
-pub struct Source {
+pub struct Feed {
     /// Daemons of one shop; while one is away, the next is asked.
     pub clients: Vec<Client>,
     /// Products whose stock is wanted.
@@ -56,9 +56,9 @@ fn fault(error: &ClientError) -> Fault {
     }
 }
 
-impl Source {
+impl Feed {
     /// Follows until nobody listens.
-    pub async fn follow(mut self, clock: Clock, out: mpsc::Sender<Message>) {
+    pub async fn follow(mut self, clock: SteadyClock, out: mpsc::Sender<Message>) {
         let (mut at, mut wait, mut history) = (0usize, FIRST_WAIT, HISTORY_SECONDS);
         while let Some(client) = self.clients.get(at).map(Client::renewed) {
             let _listened = self.current.send(Some(client.clone()));
@@ -84,7 +84,7 @@ impl Source {
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
             let lost = Lost { fault, why, retry_at: clock.now() + pause.as_millis() as u64 };
-            if out.send(Message::Link(Link::Lost(lost))).await.is_err() {
+            if out.send(Message::Link(Connection::Lost(lost))).await.is_err() {
                 return;
             }
             tokio::time::sleep(pause).await;
@@ -100,9 +100,15 @@ impl Source {
         }
     }
 
-    async fn read(&mut self, client: &Client, mut lines: Lines, clock: &Clock, out: &mpsc::Sender<Message>) -> Ended {
+    async fn read(
+        &mut self,
+        client: &Client,
+        mut lines: Lines,
+        clock: &SteadyClock,
+        out: &mpsc::Sender<Message>,
+    ) -> Ended {
         let base = client.base().to_owned();
-        if out.send(Message::Link(Link::Open { base })).await.is_err() {
+        if out.send(Message::Link(Connection::Open { base })).await.is_err() {
             return Ended::Unheard;
         }
         loop {

@@ -102,7 +102,7 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Done {
 
 /// The channels a capture brings, or those configured.
 fn channels(context: &Context, capture: &Capture, named: Option<&str>) -> Result<(Channels, String), Failure> {
-    let list = |problems: Vec<crate::settings::Problem>| {
+    let list = |problems: Vec<crate::settings::ConfigProblem>| {
         Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     };
     match (&capture.config, named) {

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::http::problem::Problem;
 use crate::http::web::Web;
 use crate::shop::goods::board::{Board, MOST, StockReader};
-use crate::telemetry::fleet::{Fleet, Follower};
+use crate::telemetry::fleet::{FleetLines, Follower};
 use crate::telemetry::snapshot::{FILTER_BYTES, HISTORY_SECONDS};
 use crate::wire::shop::StreamWish;
 
@@ -33,7 +33,7 @@ impl Drop for Place {
 /// One reader: where it stands in the snapshots and in the stock.
 struct Reader {
     _place: Place,
-    fleet: watch::Receiver<Fleet>,
+    fleet: watch::Receiver<FleetLines>,
     follower: Follower,
     stock: Option<Stock>,
     stop: watch::Receiver<bool>,

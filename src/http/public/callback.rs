@@ -21,7 +21,7 @@ use crate::http::web::Web;
 use crate::shop::IncidentNote;
 use crate::shop::payments::trial;
 use crate::store::StoreError;
-use crate::telemetry::Event;
+use crate::telemetry::Observation;
 use crate::telemetry::incident::RawRequest;
 
 /// How one callback ended.
@@ -59,7 +59,7 @@ fn shut_out(web: &Web, client: Caller) -> Option<CallbackOutcome> {
 pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Caller) -> Response {
     let started = Instant::now();
     if let Some(outcome) = shut_out(web, client) {
-        web.telemetry.record(Event::Callback {
+        web.telemetry.record(Observation::Callback {
             channel: "",
             outcome,
             reason: None,
@@ -118,7 +118,7 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Ca
         strange(web, name, &callback, client, (&ending.number, status, reply_data.status));
     }
     let (outcome, reason, took) = (ending.outcome, ending.reason.or(ending.held), started.elapsed());
-    web.telemetry.record(Event::Callback { channel: name, outcome, reason, took, address: client.0 });
+    web.telemetry.record(Observation::Callback { channel: name, outcome, reason, took, address: client.0 });
     let mut response = reply(&reply_data);
     if cut.is_some() {
         // What was not read ends the connection: said, so that no gateway sends its next callback into one that closes.
@@ -142,7 +142,7 @@ fn tried(said: &Result<Claim, Rejection>) -> Response {
 /// A callback for a channel that is not configured: counted, charged, and an operator hears of it.
 fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Caller, started: Instant) {
     charge(web, client);
-    web.telemetry.record(Event::Callback {
+    web.telemetry.record(Observation::Callback {
         channel: "",
         outcome: CallbackOutcome::NoChannel,
         reason: None,
@@ -186,7 +186,7 @@ pub struct Nearly<'a> {
 /// A near miss: counted, and an operator hears of it, as of what a forger sends.
 pub fn missed(web: &Web, client: Caller, nearly: Nearly<'_>) {
     let limited = web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0));
-    web.telemetry.record(Event::Callback {
+    web.telemetry.record(Observation::Callback {
         channel: "",
         outcome: if limited { CallbackOutcome::Limited } else { nearly.outcome },
         reason: None,

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-use self::notices::{Due, What};
+use self::notices::{DueNotice, What};
 use crate::domain::text::printable;
 use crate::domain::{Level, Millis, News, NewsId, Notice, NoticeState, Order, OrderId, Reason, Topic, danger};
 use crate::shop::once::{HOUR_MS, Once};
@@ -219,7 +219,7 @@ impl Shop {
     }
 
     /// Begins a try to tell news, as [`Shop::begin_notice`].
-    async fn begin_news(&self, id: &NewsId) -> Result<Option<Due>, ShopError> {
+    async fn begin_news(&self, id: &NewsId) -> Result<Option<DueNotice>, ShopError> {
         let found = self.store.news(id).await?;
         let standing = self.newsroom.standing(&id.notifier);
         let (Some((news, mut notice)), Some(gone)) = (found, standing) else {
@@ -234,7 +234,7 @@ impl Shop {
         self.note_try(&id.clone().into(), &mut notice, NoticeState::Waiting).await?;
         let data: Value = serde_json::from_str(&news.data).unwrap_or_default();
         let product = data["product"].as_str().unwrap_or_default().to_owned();
-        Ok(Some(Due { notice, product, paid: None, what: What::News(id.clone(), news) }))
+        Ok(Some(DueNotice { notice, product, paid: None, what: What::News(id.clone(), news) }))
     }
 
     /// An operator should hear, by another way than this one, that something did not reach him.

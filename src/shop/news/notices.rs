@@ -24,7 +24,7 @@ const BEGUN_MS: Millis = 120_000;
 const WHY: usize = 160;
 
 /// What a buyer is told, whole. The keys are plain here: it lives as long as its sending.
-pub struct Message {
+pub struct BuyerMessage {
     /// The order.
     pub order: OrderId,
     /// Where to.
@@ -57,13 +57,13 @@ pub enum Refused {
 /// What is to be told, and to whom.
 pub enum What {
     /// To a buyer.
-    Message(Box<Message>, Reach),
+    Message(Box<BuyerMessage>, Reach),
     /// To an operator, through the notifier that the news name.
     News(NewsId, News),
 }
 
 /// A notice that is to be sent now.
-pub struct Due {
+pub struct DueNotice {
     pub(super) notice: Notice,
     pub(in crate::shop) product: String,
     /// When its order was paid.
@@ -179,7 +179,7 @@ impl Shop {
     ///
     /// # Errors
     /// Redis does not answer, or a key cannot be opened.
-    pub async fn begin_notice(&self, id: &NoticeId) -> Result<Option<Due>, ShopError> {
+    pub async fn begin_notice(&self, id: &NoticeId) -> Result<Option<DueNotice>, ShopError> {
         match id {
             NoticeId::Buyer(order) => self.begin_message(*order).await,
             NoticeId::News(news) => self.begin_news(news).await,
@@ -200,7 +200,7 @@ impl Shop {
         Ok(())
     }
 
-    async fn begin_message(&self, id: OrderId) -> Result<Option<Due>, ShopError> {
+    async fn begin_message(&self, id: OrderId) -> Result<Option<DueNotice>, ShopError> {
         let order = self.store.order(id).await?;
         let Some((order, mut notice)) = order.and_then(|order| Some((order.clone(), order.notice?))) else {
             self.note_try(&id.into(), &mut Notice::new(0, false), NoticeState::Dropped).await?;
@@ -214,7 +214,7 @@ impl Shop {
         };
         self.note_try(&id.into(), &mut notice, NoticeState::Waiting).await?;
         let name = self.catalog().get(&order.product).map(|product| product.name.clone());
-        let message = Message {
+        let message = BuyerMessage {
             order: id,
             to: contact,
             product: name.unwrap_or_else(|| order.product.to_string()),
@@ -225,15 +225,15 @@ impl Shop {
             keys: self.open(&order).await?,
         };
         let (product, paid) = (order.product.to_string(), order.paid);
-        Ok(Some(Due { notice, product, paid, what: What::Message(Box::new(message), reach) }))
+        Ok(Some(DueNotice { notice, product, paid, what: What::Message(Box::new(message), reach) }))
     }
 
     /// Writes down how a try went.
     ///
     /// # Errors
     /// Redis does not answer: the notice is tried again, so somebody may be told twice, but never not at all.
-    pub async fn end_notice(&self, due: Due, by: &str, result: Result<(), Refused>) -> Result<(), ShopError> {
-        let Due { mut notice, product, paid, what } = due;
+    pub async fn end_notice(&self, due: DueNotice, by: &str, result: Result<(), Refused>) -> Result<(), ShopError> {
+        let DueNotice { mut notice, product, paid, what } = due;
         let (id, contact, waits): (NoticeId, String, &[u64]) = match &what {
             What::Message(message, _) => (message.order.into(), masked(&message.to), &AGAIN_SECONDS),
             What::News(id, _) => (id.clone().into(), id.topic.as_str().to_owned(), &news::AGAIN_SECONDS),
@@ -260,7 +260,7 @@ impl Shop {
         self.store.set_notice(&id, &notice, when, false, None).await?;
         // What was asked for again long after its payment says nothing of how quick notices are.
         let first = paid.filter(|_| notice.state == NoticeState::Sent && !notice.again);
-        self.telemetry.record(crate::telemetry::Event::Notice {
+        self.telemetry.record(crate::telemetry::Observation::Notice {
             row: NoticeRow {
                 order: id.to_string(),
                 product,

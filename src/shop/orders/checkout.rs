@@ -15,7 +15,7 @@ use crate::domain::{
 use crate::shop::payments::settle::ASKING;
 use crate::shop::{IncidentNote, Shop, ShopError};
 use crate::store::{NewOrder, Reserved};
-use crate::telemetry::Event;
+use crate::telemetry::Observation;
 use crate::vault;
 
 /// Who orders.
@@ -122,7 +122,7 @@ impl Shop {
             }
         }
         self.store.remember_contact(self.vault.index("contact", &contact), id, now).await?;
-        self.telemetry.record(Event::Ordered { product: product.id.as_str() });
+        self.telemetry.record(Observation::Ordered { product: product.id.as_str() });
         let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
         match self.begin(order.clone(), AttemptNo::FIRST, by).await {
             Ok(created) => Ok(created),

@@ -12,7 +12,7 @@ use crate::shop::loops::pause;
 use crate::shop::once::HOUR_MS;
 use crate::shop::{IncidentNote, Shop, ShopError};
 use crate::store::{Released, StoreError};
-use crate::telemetry::{Event, counters};
+use crate::telemetry::{Observation, counters};
 
 /// A staged chunk older than this was left by a killed importer.
 const STAGED_MS: u64 = 10_000;
@@ -145,7 +145,7 @@ impl Shop {
         let mut released = stream::iter(due).map(release).buffer_unordered(32);
         while let Some(result) = released.next().await {
             if result? == Released::Expired {
-                self.telemetry.record(Event::Expired);
+                self.telemetry.record(Observation::Expired);
                 self.outbox.wake();
             }
         }

@@ -12,7 +12,7 @@ use crate::outbound::Outbound;
 use crate::shop::once::HOUR_MS;
 use crate::shop::{IncidentNote, Shop, ShopError};
 use crate::store::StoreError;
-use crate::telemetry::{Event, snapshot::Delivery};
+use crate::telemetry::{Observation, snapshot::Delivery};
 
 /// How long a gateway may take to answer a question of ours.
 pub(in crate::shop) const ASKING: Duration = Duration::from_secs(10);
@@ -172,7 +172,7 @@ impl Shop {
     /// What follows every settled payment; `began` is when Redis was asked.
     pub(in crate::shop) fn after(&self, number: &str, outcome: &Outcome, began: Instant) {
         if let Outcome::Delivered(settled) = outcome {
-            self.telemetry.record(Event::Delivered(Delivery {
+            self.telemetry.record(Observation::Delivered(Delivery {
                 order: PaymentNo::order_part(number).to_owned(),
                 product: settled.product.to_string(),
                 quantity: settled.quantity,

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Progress;
-use crate::domain::{AuditReport, Product};
+use crate::domain::{AuditReport, Product, Progress};
 use crate::store::script::{bytes_of, items_of, text_of};
 use crate::store::{Store, StoreError};
 

@@ -10,7 +10,7 @@ mod payments;
 mod slot;
 
 use super::{Store, StoreError};
-use crate::domain::{AuditReport, Product, Slot};
+use crate::domain::{AuditReport, Product, Progress, Slot};
 use facts::Facts;
 use keys::Prints;
 
@@ -19,9 +19,6 @@ pub type Sound<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
 
 /// What is said of a key that is not.
 const UNREADABLE: &str = "holds a sealed key that does not open: its file was changed or damaged; void or replace it";
-
-/// Hears how far an audit is: what is looked at, how much of it, of how much.
-pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
 
 impl Store {
     /// Counts everything again and lists what does not add up. Memory: some 55 bytes an order, 8 a payment, 8 a key up to 12 million.

@@ -58,7 +58,7 @@ impl Line {
 
 /// How the daemon is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Link {
+pub enum Connection {
     /// Not yet.
     #[default]
     Opening,
@@ -96,7 +96,7 @@ pub struct Lost {
     pub retry_at: u64,
 }
 
-impl Link {
+impl Connection {
     /// Whether and why it is gone.
     #[must_use]
     pub fn lost(&self) -> Option<&Lost> {
@@ -125,7 +125,7 @@ pub enum Message {
     /// The stream said something.
     Line(Line),
     /// The link changed.
-    Link(Link),
+    Link(Connection),
     /// The local clock, in ms; at least four times a second.
     Tick(u64),
     /// An answer, or why there is none.

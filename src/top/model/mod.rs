@@ -16,7 +16,7 @@ use crate::config::Top;
 use crate::domain::snapshot::{Delivery, NoticeRow};
 use crate::domain::time::Zone;
 use crate::domain::{Brief, Lang, Millis, Severity};
-pub use message::{Effect, Fault, Line, Link, Lost, Message};
+pub use message::{Connection, Effect, Fault, Line, Lost, Message};
 
 use alarm::Alarm;
 use fleet::{Fleet, Instance};
@@ -50,7 +50,7 @@ pub struct Model {
     /// When something is.
     pub thresholds: Top,
     /// The way to the daemon.
-    pub link: Link,
+    pub link: Connection,
     /// Whose token, and whether it may act.
     pub operator: String,
     /// Whether the token may change something.

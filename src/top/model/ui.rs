@@ -129,7 +129,7 @@ impl Name {
 
 /// What a dialog is about to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum Intent {
     /// Something to an order.
     Order(Action, String),
     /// Refund (or, with an order, use) a payment: its number, its trade.
@@ -142,7 +142,7 @@ pub enum Deed {
 #[derive(Debug, Clone)]
 pub struct Dialog {
     /// What will be done.
-    pub deed: Deed,
+    pub deed: Intent,
     /// What it needs.
     pub fields: Vec<Field>,
     /// What it is done to, in words.
@@ -154,7 +154,7 @@ pub struct Dialog {
 impl Dialog {
     /// One with these fields: name, what stands there already, whether it may be empty.
     #[must_use]
-    pub fn new(deed: Deed, fields: &[(Name, &str, bool)]) -> Self {
+    pub fn new(deed: Intent, fields: &[(Name, &str, bool)]) -> Self {
         let field = |(name, text, optional): &(Name, &str, bool)| Field {
             name: *name,
             text: Prompt::new(text, FIELD, 4 * FIELD),
@@ -203,17 +203,17 @@ impl Dialog {
     pub fn ask(&self) -> Ask {
         let some = |name| Some(self.text(name)).filter(|text| !text.is_empty());
         match &self.deed {
-            Deed::Order(action, order) => Ask::Act {
+            Intent::Order(action, order) => Ask::Act {
                 order: order.clone(),
                 action: *action,
                 reason: self.text(Name::Reason),
                 trade_no: some(Name::TradeNo),
                 position: some(Name::Position).and_then(|text| text.parse().ok()),
             },
-            Deed::Payment(id, payment, _) => {
+            Intent::Payment(id, payment, _) => {
                 Ask::Payment { id: id.clone(), payment: payment.clone(), order: some(Name::Order) }
             }
-            Deed::Block(address, orders) => Ask::Block {
+            Intent::Block(address, orders) => Ask::Block {
                 orders: *orders,
                 address: address.clone(),
                 minutes: self.text(Name::Minutes).parse().unwrap_or(60),

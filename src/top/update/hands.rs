@@ -11,7 +11,7 @@ use crate::top::keys::{Command, command, number};
 use crate::top::lang::word;
 use crate::top::model::Effect;
 use crate::top::model::prompt::Prompt;
-use crate::top::model::ui::{Deed, Dialog, Hit, Name};
+use crate::top::model::ui::{Dialog, Hit, Intent, Name};
 use crate::top::pane::Opening;
 use crate::top::tab::Tab;
 
@@ -254,7 +254,7 @@ impl Turn<'_> {
 
     fn block_address(&mut self, address: &str, orders: bool) {
         if !address.is_empty() {
-            let deed = Deed::Block(printable(address, 64), orders);
+            let deed = Intent::Block(printable(address, 64), orders);
             self.model.ui.dialog = Some(Dialog::new(deed, &[(Name::Minutes, "60", false), (Name::Reason, "", false)]));
         }
     }
@@ -264,9 +264,9 @@ impl Turn<'_> {
         let Some(row) = self.chosen_row() else { return };
         if row.payment.is_empty() {
             let about = self.about(&row);
-            self.model.ui.dialog = Some(Dialog { about, ..Dialog::new(Deed::Order(action, row.id), fields) });
+            self.model.ui.dialog = Some(Dialog { about, ..Dialog::new(Intent::Order(action, row.id), fields) });
         } else if action == Action::Refund {
-            self.model.ui.dialog = Some(Dialog::new(Deed::Payment(row.id, row.payment, false), &[]));
+            self.model.ui.dialog = Some(Dialog::new(Intent::Payment(row.id, row.payment, false), &[]));
         } else {
             let what = self.model.lang.say(
                 "a payment without an order: refund it (u) or use it (t)",
@@ -296,7 +296,7 @@ impl Turn<'_> {
     fn adopt(&mut self) {
         match self.chosen_row() {
             Some(row) if !row.payment.is_empty() => {
-                let deed = Deed::Payment(row.id, row.payment, true);
+                let deed = Intent::Payment(row.id, row.payment, true);
                 self.model.ui.dialog = Some(Dialog::new(deed, &[(Name::Order, "", false)]));
             }
             Some(_) => {

@@ -12,7 +12,7 @@ use super::model::fleet::Fleet;
 use super::model::spread::Spread;
 use super::model::stock::StockBoard;
 use super::model::ui::About;
-use super::model::{Effect, Line, Link, Message, Model};
+use super::model::{Connection, Effect, Line, Message, Model};
 use super::pane::{PANES, Pane, Panes};
 use crate::domain::{Brief, Reason, Severity};
 
@@ -68,7 +68,7 @@ impl Turn<'_> {
             Message::Wheel(by) => self.wheel(by),
             Message::Line(line) => self.line(line),
             Message::Link(link) => {
-                if matches!(link, Link::Open { .. }) {
+                if matches!(link, Connection::Open { .. }) {
                     self.effects.push(Effect::Ask(Ask::Info));
                     self.effects.push(Effect::Ask(Ask::Review));
                     self.effects.push(Effect::Ask(Ask::Incidents));
@@ -185,7 +185,7 @@ impl Turn<'_> {
         self.model.local = local;
         let now = self.model.now();
         self.model.fleet.instances.retain(|_, instance| now.saturating_sub(instance.last.at) / 1000 < FORGET_SECONDS);
-        let live = matches!(self.model.link, Link::Open { .. }) && !self.model.ui.paused;
+        let live = matches!(self.model.link, Connection::Open { .. }) && !self.model.ui.paused;
         if live && local >= self.model.asked + REVIEW_EVERY {
             self.model.asked = local;
             self.effects.extend(self.looked_at().into_iter().map(Effect::Ask));

@@ -10,7 +10,7 @@ use ratatui::widgets::Paragraph;
 use crate::domain::Severity;
 use crate::top::keys::{BINDINGS, Held};
 use crate::top::kit::View;
-use crate::top::model::Link;
+use crate::top::model::Connection;
 use crate::top::model::fleet::{Instance, Tally};
 use crate::top::model::ui::Hit;
 use crate::top::pane::Panes;
@@ -110,7 +110,7 @@ pub fn status(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &View<'_>) 
     let width = usize::from(area.width);
     if model.alarms.is_empty() {
         let (text, style) = match &model.link {
-            Link::Opening => (view.say(" … connecting", " … 正在连接"), view.theme.dim()),
+            Connection::Opening => (view.say(" … connecting", " … 正在连接"), view.theme.dim()),
             _ if model.fleet.at == 0 => {
                 (view.say(" … waiting for the first second", " … 等待第一秒数据"), view.theme.dim())
             }

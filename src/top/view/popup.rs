@@ -8,7 +8,7 @@ use ratatui::widgets::{Clear, Paragraph, Wrap};
 use crate::domain::{Action, Severity};
 use crate::top::keys::{BINDINGS, Held};
 use crate::top::kit::View;
-use crate::top::model::ui::{Deed, Dialog};
+use crate::top::model::ui::{Dialog, Intent};
 use crate::top::pane::Panes;
 use crate::top::text::{clean, columns, left};
 
@@ -87,7 +87,7 @@ pub fn alarms(frame: &mut Frame<'_>, area: Rect, panes: Panes, view: &View<'_>) 
 /// What is about to be done, in a sentence.
 fn says(dialog: &Dialog, view: &View<'_>) -> String {
     match &dialog.deed {
-        Deed::Order(action, order) => {
+        Intent::Order(action, order) => {
             let what = match *action {
                 Action::Approve => view.say("Approve and deliver order", "通过并发货订单"),
                 Action::Reject => view.say("Reject the payment of order", "拒绝订单的付款"),
@@ -102,7 +102,7 @@ fn says(dialog: &Dialog, view: &View<'_>) -> String {
             };
             format!("{what} {}", clean(order, 80))
         }
-        Deed::Payment(id, payment, adopt) => {
+        Intent::Payment(id, payment, adopt) => {
             let what = if *adopt {
                 view.say("Use this payment for an order", "把此付款用于订单")
             } else {
@@ -110,7 +110,7 @@ fn says(dialog: &Dialog, view: &View<'_>) -> String {
             };
             format!("{what}: {} {}", clean(id, 32), clean(payment, 48))
         }
-        Deed::Block(address, true) => format!(
+        Intent::Block(address, true) => format!(
             "{} {}; {}",
             view.say(
                 "Refuse every order and callback from, and take its unpaid orders back:",
@@ -119,7 +119,7 @@ fn says(dialog: &Dialog, view: &View<'_>) -> String {
             clean(address, 48),
             view.say("a gateway behind it is refused too", "其后的网关也会被拒绝"),
         ),
-        Deed::Block(address, false) => format!(
+        Intent::Block(address, false) => format!(
             "{} {}; {}",
             view.say("Refuse every callback from", "拒绝来自此地址的所有回调:"),
             clean(address, 48),

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use kamid::channel::{Answer, Asked, Begin, Channel, Channels, Checkout, KINDS, Refunded, Step};
 use kamid::domain::{Call, Currency, Millis, Money, Response};
-use kamid::settings::{Problem, Section};
+use kamid::settings::{ConfigProblem, Section};
 use serde_json::Value;
 
 use crate::support::pair::Pair;
@@ -60,7 +60,7 @@ pub fn channel(kind: &str, config: &Value, more: &[(&str, Value)]) -> Arc<dyn Ch
 }
 
 /// The channel `pay` of these settings, or what is wrong with them.
-fn built(kind: &str, config: &Value, more: &[(&str, Value)]) -> Result<Channels, Vec<Problem>> {
+fn built(kind: &str, config: &Value, more: &[(&str, Value)]) -> Result<Channels, Vec<ConfigProblem>> {
     let mut settings = config.as_object().unwrap().clone();
     settings.insert("kind".to_owned(), kind.into());
     settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kamid::channel::capture::{Capture, replay};
 use kamid::channel::{Channels, KINDS, Kind, TERMS};
-use kamid::settings::{Form, Problem, Section, Setting};
+use kamid::settings::{ConfigProblem, Form, Section, Setting};
 use serde_json::{Map, Value, json};
 
 use super::vectors;
@@ -19,7 +19,7 @@ fn asked(kind: &Kind) -> impl Iterator<Item = &'static Setting> {
     kind.settings.iter().copied().filter(|row| row.asked)
 }
 
-fn build(kind: &Kind, answers: &Settings) -> Result<Channels, Vec<Problem>> {
+fn build(kind: &Kind, answers: &Settings) -> Result<Channels, Vec<ConfigProblem>> {
     let mut settings = answers.clone();
     settings.insert("kind".to_owned(), json!(kind.name));
     Channels::build(&[("x".to_owned(), Section::from_json("x", &settings))], true)
@@ -49,7 +49,7 @@ fn answers(kind: &Kind, config: &Settings) -> Settings {
         let problems = build(kind, &given).err().unwrap_or_default();
         let with = |key: &str| kind.settings.iter().find(|row| row.key == key).and_then(|row| row.with);
         let judged = |key: &str| given.contains_key(key) && with(key).is_none_or(|other| given.contains_key(other));
-        let about = |it: &&Problem| !it.warning && judged(it.path.trim_start_matches("x."));
+        let about = |it: &&ConfigProblem| !it.warning && judged(it.path.trim_start_matches("x."));
         assert_eq!(problems.iter().find(about), None, "{} after {}", kind.name, row.key);
     }
     given
@@ -110,7 +110,7 @@ fn every_name_of_a_row_is_one_that_its_kind_takes() {
                     settings.insert("platform_public_key_id".to_owned(), json!("PUB_KEY_ID_1"));
                 }
                 let problems = build(kind, &settings).err().unwrap_or_default();
-                let unread = |it: &&Problem| {
+                let unread = |it: &&ConfigProblem| {
                     it.path == format!("x.{name}")
                         && ["is not a setting", "is not used"].iter().any(|why| it.message.starts_with(why))
                 };

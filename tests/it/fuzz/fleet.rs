@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
-use kamid::telemetry::fleet::Fleet;
+use kamid::telemetry::fleet::FleetLines;
 use kamid::telemetry::snapshot::{decode, encode};
 
 use super::drive::Target;
@@ -16,7 +16,7 @@ struct Named {
 
 /// The input's lines, between NULs, come one after the other.
 fn lines(bytes: &[u8]) {
-    let mut fleet = Fleet::default();
+    let mut fleet = FleetLines::default();
     let now = Instant::now();
     for line in bytes.split(|b| *b == 0).filter_map(|line| std::str::from_utf8(line).ok()) {
         let name = serde_json::from_str::<Named>(line).ok().map(|said| said.instance);

@@ -7,7 +7,7 @@ use kamid::telemetry::snapshot::Holder;
 use kamid::top::ask::Ask;
 use kamid::top::keys::{BINDINGS, Command, Held, Stand, command};
 use kamid::top::model::alarm;
-use kamid::top::model::ui::Deed;
+use kamid::top::model::ui::Intent;
 use kamid::top::model::{Effect, Message, Model};
 use kamid::top::pane::PANES;
 use kamid::top::tab::Tab;
@@ -24,7 +24,7 @@ fn asked(effects: &[Effect]) -> Vec<&Ask> {
     effects.iter().filter_map(|effect| if let Effect::Ask(ask) = effect { Some(ask) } else { None }).collect()
 }
 
-fn dialog(model: &Model) -> Option<&Deed> {
+fn dialog(model: &Model) -> Option<&Intent> {
     model.ui.dialog.as_ref().map(|dialog| &dialog.deed)
 }
 
@@ -36,7 +36,7 @@ fn rows(model: &Model) -> usize {
 /// Whether a command did what it says, told from the model before and after and what it asks for.
 fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool {
     let (row, row_before) = (after.ui.place().row, before.ui.place().row);
-    let order = |word: &str| matches!(dialog(after), Some(Deed::Order(action, _)) if action.as_str() == word);
+    let order = |word: &str| matches!(dialog(after), Some(Intent::Order(action, _)) if action.as_str() == word);
     match what {
         Command::NextTab => after.ui.tab == PANES.step(before.ui.tab, 1),
         Command::PreviousTab => after.ui.tab == PANES.step(before.ui.tab, -1),
@@ -56,15 +56,15 @@ fn did(what: Command, before: &Model, after: &Model, effects: &[Effect]) -> bool
         Command::FindOrder => after.ui.tab == Tab::ORDERS && matches!(asked(effects)[..], [Ask::Search(_)]),
         Command::ReplayIncident => matches!(asked(effects)[..], [Ask::Replay(_)]),
         Command::Export => matches!(asked(effects)[..], [Ask::Capture(_)]),
-        Command::Block => matches!(dialog(after), Some(Deed::Block(_, false))),
-        Command::BlockHolder => matches!(dialog(after), Some(Deed::Block(_, true))),
+        Command::Block => matches!(dialog(after), Some(Intent::Block(_, false))),
+        Command::BlockHolder => matches!(dialog(after), Some(Intent::Block(_, true))),
         Command::Redeliver => order("redeliver"),
         Command::MarkPaid => order("mark-paid"),
         Command::Replace => order("replace"),
         Command::Refund => order("refund"),
         Command::Approve => order("approve"),
         Command::Reject => order("reject"),
-        Command::Adopt => matches!(dialog(after), Some(Deed::Payment(_, _, true))),
+        Command::Adopt => matches!(dialog(after), Some(Intent::Payment(_, _, true))),
         Command::Resend => order("resend"),
         Command::SeekBack => effects == [Effect::Seek(-60)],
         Command::SeekForward => effects == [Effect::Seek(60)],

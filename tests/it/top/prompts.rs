@@ -3,7 +3,7 @@
 use kamid::domain::{Action, Lang, NoticeState, Trouble};
 use kamid::telemetry::snapshot::{StockAlarm, StockAlarms, StockLine};
 use kamid::top::ask::Ask;
-use kamid::top::model::ui::{Deed, Name};
+use kamid::top::model::ui::{Intent, Name};
 use kamid::top::model::{Effect, Line, Message, Model};
 use kamid::top::pane::PANES;
 use kamid::top::tab::Tab;
@@ -55,7 +55,7 @@ fn what_is_open_is_what_keys_act_on_whatever_the_list_does_meanwhile() {
     assert_eq!(model.ui.place().row, 2);
     press(&mut model, KeyCode::Char('a'));
     let deed = |model: &Model| model.ui.dialog.as_ref().map(|dialog| dialog.deed.clone());
-    assert_eq!(deed(&model), Some(Deed::Order(Action::Approve, open.clone())));
+    assert_eq!(deed(&model), Some(Intent::Order(Action::Approve, open.clone())));
     types(&mut model, "seen");
     press(&mut model, KeyCode::Enter);
     let [act @ Ask::Act { .. }] = &asked(&press(&mut model, KeyCode::Char('y')))[..] else {
@@ -67,11 +67,11 @@ fn what_is_open_is_what_keys_act_on_whatever_the_list_does_meanwhile() {
     review(&mut model, &[0, 1, 3, 4]);
     assert_eq!(PANES.of(Tab::REVIEW).marked(&model), None);
     press(&mut model, KeyCode::Char('u'));
-    assert_eq!(deed(&model), Some(Deed::Order(Action::Refund, open.clone())));
+    assert_eq!(deed(&model), Some(Intent::Order(Action::Refund, open.clone())));
     press(&mut model, KeyCode::Esc);
     press(&mut model, KeyCode::Esc);
     press(&mut model, KeyCode::Char('u'));
-    assert!(matches!(deed(&model), Some(Deed::Order(_, order)) if order.ends_with("003")), "the next one is chosen");
+    assert!(matches!(deed(&model), Some(Intent::Order(_, order)) if order.ends_with("003")), "the next one is chosen");
 }
 
 #[test]

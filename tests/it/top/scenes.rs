@@ -5,7 +5,7 @@ use kamid::telemetry::incident::Brief;
 use kamid::telemetry::snapshot::{
     self, ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockLine, StockRow, Surroundings, encode,
 };
-use kamid::top::model::{Fault, Line, Link, Lost, Message, Model};
+use kamid::top::model::{Connection, Fault, Line, Lost, Message, Model};
 use serde_json::json;
 
 /// 2026-11-25 21:00:00 UTC.
@@ -85,7 +85,7 @@ fn opened(lang: Lang) -> Model {
     let mut model = Model::default();
     (model.lang, model.may_act, model.operator) = (lang, true, "root".to_owned());
     model.update(Message::Tick(BEGAN));
-    model.update(Message::Link(Link::Open { base: "http://127.0.0.1:9180".to_owned() }));
+    model.update(Message::Link(Connection::Open { base: "http://127.0.0.1:9180".to_owned() }));
     model
 }
 
@@ -220,7 +220,7 @@ pub fn disconnected(lang: Lang) -> Model {
     let mut model = normal(lang);
     let now = BEGAN + 899_000 + 14_000;
     let lost = Lost { fault: Fault::Away, why: "the daemon ended the stream".to_owned(), retry_at: now + 3000 };
-    model.update(Message::Link(Link::Lost(lost)));
+    model.update(Message::Link(Connection::Lost(lost)));
     model.update(Message::Tick(now));
     model
 }

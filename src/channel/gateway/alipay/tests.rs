@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::settings::{Problem, Section};
+use crate::settings::{ConfigProblem, Section};
 
 #[test]
 fn a_certificate_that_signs_nothing_here_is_told_of() {
@@ -16,7 +16,7 @@ fn a_certificate_that_signs_nothing_here_is_told_of() {
         }
         let (section, mut problems) = (Section::from_json("x", &config), Vec::new());
         let built = build("x", &mut section.values(&[SETTINGS], &mut problems)).is_some();
-        problems.retain(|problem: &Problem| !problem.warning);
+        problems.retain(|problem: &ConfigProblem| !problem.warning);
         (built, problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect::<String>())
     };
     assert_eq!(build_with(None), (true, String::new()));

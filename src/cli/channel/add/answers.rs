@@ -8,7 +8,7 @@ use super::words;
 use crate::channel::{Channels, Kind};
 use crate::domain::Lang;
 use crate::domain::text::bare;
-use crate::settings::{Form, Problem, Secret, Section, Setting, unreadable};
+use crate::settings::{ConfigProblem, Form, Secret, Section, Setting, unreadable};
 
 /// Longest file with a secret or a key.
 const FILE_BYTES: u64 = 1 << 20;
@@ -128,13 +128,13 @@ impl Answers {
     }
 
     /// What is wrong, or could be better, with what was answered so far.
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Vec<ConfigProblem> {
         let built = Channels::build(&[(self.name.clone(), self.section())], true);
         built.map_or_else(|problems| problems, |channels| channels.warnings)
     }
 
     /// Which answer a problem is about: one that is wrong, not one that is still to come.
-    pub fn blamed(&self, problem: &Problem) -> Option<&'static Setting> {
+    pub fn blamed(&self, problem: &ConfigProblem) -> Option<&'static Setting> {
         let key = problem.path.strip_prefix(&format!("channel.{}.", self.name))?;
         let is = |row: &&Setting| key.strip_prefix(row.key).is_some_and(|rest| matches!(rest, "" | "_file" | "_env"));
         let row = asked(self.kind).find(is)?;
@@ -142,12 +142,12 @@ impl Answers {
     }
 
     /// A problem as whoever answers reads it: where, and what is wrong.
-    pub fn told(&self, problem: &Problem, lang: Lang) -> String {
+    pub fn told(&self, problem: &ConfigProblem, lang: Lang) -> String {
         format!("{}: {}", problem.path, words::said(self.blamed(problem), &problem.message, lang))
     }
 
     /// Whether a problem is about a setting that nobody asks for.
-    pub fn is_unasked(&self, problem: &Problem) -> bool {
+    pub fn is_unasked(&self, problem: &ConfigProblem) -> bool {
         let key = problem.path.strip_prefix(&format!("channel.{}.", self.name)).unwrap_or_default();
         self.given.iter().any(|(given, _)| given == key) && !asked(self.kind).any(|row| row.key == key)
     }

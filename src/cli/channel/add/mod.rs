@@ -21,7 +21,7 @@ use crate::config::is_name;
 use crate::domain::Lang;
 use crate::domain::TrialStep;
 use crate::outbound::Outbound;
-use crate::settings::{Form, Problem, Setting};
+use crate::settings::{ConfigProblem, Form, Setting};
 use crate::shop::payments::trial::call_gateway;
 use crate::store::clock::Clock;
 use crate::top;
@@ -88,8 +88,8 @@ pub async fn run(context: &Context, args: AddArgs) -> Done {
     let mut sections = target.config.channels.clone();
     sections.push((answers.name.clone(), answers.section()));
     let channels = Channels::build(&sections, target.config.test).map_err(|problems| wrong(&problems))?;
-    let of_this = |problem: &&Problem| problem.path.starts_with(&format!("channel.{}.", answers.name));
-    let warnings: Vec<&Problem> = channels.warnings.iter().filter(of_this).collect();
+    let of_this = |problem: &&ConfigProblem| problem.path.starts_with(&format!("channel.{}.", answers.name));
+    let warnings: Vec<&ConfigProblem> = channels.warnings.iter().filter(of_this).collect();
     let mut report = json!({
         "channel": answers.name, "kind": answers.kind.name, "config": target.path.display().to_string(),
         "written": false, "section": section, "files": [], "warnings": warnings,
@@ -204,7 +204,7 @@ fn given(args: &AddArgs, target: &ConfigTarget, lang: Lang) -> Result<Answers, F
     }
     fill_in(&mut answers, &mut wrong, lang);
     // Of what is missing the kind would say once more that it is.
-    let told = |problem: &&Problem| answers.blamed(problem).is_some() || answers.is_unasked(problem);
+    let told = |problem: &&ConfigProblem| answers.blamed(problem).is_some() || answers.is_unasked(problem);
     let problems = answers.problems();
     wrong.extend(problems.iter().filter(|it| !it.warning).filter(told).map(|problem| answers.told(problem, lang)));
     if wrong.is_empty() {
