@@ -36,7 +36,7 @@ impl Dashboard {
         let pty = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_kamid"));
         command.args(["top", "--lang", "en", "--data"]);
-        command.arg(&shop.data);
+        command.arg(&shop.daemon.data);
         command.env("TERM", "xterm-256color");
         let child = pty.slave.spawn_command(command).unwrap();
         let mut output = pty.master.try_clone_reader().unwrap();
@@ -89,7 +89,7 @@ impl Dashboard {
 /// Bytes a second of a stream that asks for the stock of a hundred products.
 async fn sent(shop: &Shop) -> f64 {
     let wish = StreamWish { stock: Some(PRODUCTS), ..StreamWish::default() };
-    let mut lines = shop.client.follow::<Follow>(&wish).await.unwrap();
+    let mut lines = shop.daemon.client.follow::<Follow>(&wish).await.unwrap();
     // The first lines tell all rows.
     let first = Instant::now() + Duration::from_millis(1500);
     let (mut began, mut bytes) = (None::<Instant>, 0usize);
@@ -109,7 +109,7 @@ pub async fn board(shop: &Shop, rig: &Rig, length: &Length) -> Vec<Row> {
     let orders = length.calls * CALLS * 2 * (length.rounds + 1) + (RATE * SECONDS * 1.5) as usize;
     let keys = orders / PRODUCTS + 300;
     for n in 0..PRODUCTS {
-        shop.stock(&format!("top-{n:03}"), keys).await;
+        shop.daemon.stock(&format!("top-{n:03}"), keys).await;
     }
     let products: Vec<Product> =
         shop.products().await.into_iter().filter(|product| product.id.as_str().starts_with("top-")).collect();
@@ -121,7 +121,8 @@ pub async fn board(shop: &Shop, rig: &Rig, length: &Length) -> Vec<Row> {
             let orders = rig.orders(&shop.store, &products, length.calls * CALLS).await;
             let dashboard = watched.then(|| Dashboard::open(shop));
             tokio::time::sleep(Duration::from_secs(2)).await;
-            rates[usize::from(watched)] = load::http(shop.public, rig.requests(&orders), CONNECTIONS).await.rate();
+            rates[usize::from(watched)] =
+                load::http(shop.daemon.public, rig.requests(&orders), CONNECTIONS).await.rate();
             if let Some(dashboard) = dashboard {
                 dashboard.close();
             }
@@ -136,7 +137,7 @@ pub async fn board(shop: &Shop, rig: &Rig, length: &Length) -> Vec<Row> {
     let mut dashboard = Dashboard::open(shop);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (worked, began) = (dashboard.worked(), Instant::now());
-    let (run, bytes) = tokio::join!(load::http_at(shop.public, requests, CONNECTIONS, RATE), sent(shop));
+    let (run, bytes) = tokio::join!(load::http_at(shop.daemon.public, requests, CONNECTIONS, RATE), sent(shop));
     let share = (dashboard.worked() - worked) / began.elapsed().as_secs_f64() * 100.0;
     let achieved = run.rate();
     let orders = rig.orders(&shop.store, &products, (RATE * SECONDS / 2.0) as usize).await;
@@ -149,7 +150,7 @@ pub async fn board(shop: &Shop, rig: &Rig, length: &Length) -> Vec<Row> {
         }
         (dashboard, waits)
     });
-    let (_, pressed) = tokio::join!(load::http_at(shop.public, requests, CONNECTIONS, RATE), pressing);
+    let (_, pressed) = tokio::join!(load::http_at(shop.daemon.public, requests, CONNECTIONS, RATE), pressing);
     let (dashboard, waits) = pressed.unwrap();
     let memory = dashboard.memory_mib();
     dashboard.close();

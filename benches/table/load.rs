@@ -69,19 +69,25 @@ fn is_success(answer: &[u8]) -> bool {
     answer.starts_with(b"HTTP/1.1 200") && answer.ends_with(b"success")
 }
 
-async fn http_lines(address: SocketAddr, connections: usize) -> Vec<Line<TcpStream>> {
+async fn http_lines(address: SocketAddr, connections: usize, good: fn(&[u8]) -> bool) -> Vec<Line<TcpStream>> {
     let mut lines = Vec::new();
     for _ in 0..connections {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        lines.push(Line::new(stream, whole_http, is_success));
+        lines.push(Line::new(stream, whole_http, good));
     }
     lines
 }
 
 /// Requests against an HTTP server, closed loop; every answer must be `200` with `success`.
 pub async fn http(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usize) -> Run {
-    closed(http_lines(address, connections).await, requests).await
+    closed(http_lines(address, connections, is_success).await, requests).await
+}
+
+/// The same, of requests that make something: every answer must be `201`.
+pub async fn made(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usize) -> Run {
+    let good = |answer: &[u8]| answer.starts_with(b"HTTP/1.1 201");
+    closed(http_lines(address, connections, good).await, requests).await
 }
 
 /// Commands against a Redis socket, closed loop; every answer must be `delivered`.
@@ -122,7 +128,7 @@ where
 
 /// Requests against an HTTP server at that rate, open loop: latencies count from when each was due.
 pub async fn http_at(address: SocketAddr, requests: Vec<Vec<u8>>, connections: usize, rate: f64) -> Run {
-    let lines = http_lines(address, connections).await;
+    let lines = http_lines(address, connections, is_success).await;
     let (dues, due) = async_channel::unbounded();
     let started = Instant::now();
     let clock = std::thread::spawn(move || {

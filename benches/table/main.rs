@@ -2,12 +2,14 @@
 //!
 //! What is compared takes turns in short rounds, so that a machine whose speed drifts slows both; ratios are taken round
 //! by round. `make bench`; KAMID_BENCH_ROUNDS, KAMID_BENCH_CALLS and KAMID_BENCH_KEYS change its length. With
-//! KAMID_BENCH_ONLY=siege the rows of the siege are measured alone, and printed only.
+//! KAMID_BENCH_ONLY=siege the rows of the siege are measured alone, with KAMID_PARENT=PATH those beside another binary of
+//! kamid; both are printed only.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod board;
 mod load;
+mod parent;
 mod report;
 mod rig;
 mod shop;
@@ -65,7 +67,7 @@ async fn measure(length: &Length) -> Vec<Row> {
 async fn besiege() {
     let folder = tempfile::Builder::new().prefix("kb").tempdir().unwrap();
     let (shop, rig) = (Shop::start(&folder.path().join("s")).await, Rig::start(folder.path()).await);
-    shop.stock("bench", siege::KEYS).await;
+    shop.daemon.stock("bench", siege::KEYS).await;
     siege::siege(&shop, &rig).await.iter().for_each(report::say);
     rig.stop().await;
 }
@@ -80,16 +82,19 @@ fn main() {
     }
     // One thread for the load: more would take the cores from those that are measured.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    match std::env::var("KAMID_BENCH_ONLY").as_deref() {
-        Ok("siege") => return runtime.block_on(besiege()),
-        Ok(other) => panic!("KAMID_BENCH_ONLY takes \"siege\", not {other:?}"),
-        Err(_) => {}
-    }
     let length = Length {
         rounds: setting("KAMID_BENCH_ROUNDS", 20),
         calls: setting("KAMID_BENCH_CALLS", 4_000),
         keys: setting("KAMID_BENCH_KEYS", 10_000_000),
     };
+    if let Some(parent) = std::env::var_os("KAMID_PARENT") {
+        return runtime.block_on(parent::compare(parent.as_ref(), &length)).iter().for_each(report::say);
+    }
+    match std::env::var("KAMID_BENCH_ONLY").as_deref() {
+        Ok("siege") => return runtime.block_on(besiege()),
+        Ok(other) => panic!("KAMID_BENCH_ONLY takes \"siege\", not {other:?}"),
+        Err(_) => {}
+    }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let Length { rounds, calls, keys } = length;
     let about = format!(

@@ -1,4 +1,5 @@
-//! A daemon of the bench's own, on its embedded Redis: started, asked, measured, ended.
+//! A daemon of the bench's own, on its embedded Redis: started, asked, measured, ended; and with its store at hand, where
+//! it is of this version.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -44,27 +45,27 @@ pub async fn store(socket: &Path) -> Store {
 }
 
 /// A running daemon; ended when dropped.
-pub struct Shop {
+pub struct Daemon {
     pub data: PathBuf,
+    program: PathBuf,
     child: Child,
     pub public: SocketAddr,
     pub client: Client,
-    pub store: Store,
     /// From its start until it said that it was ready.
     pub start: Duration,
 }
 
-impl Shop {
-    /// Starts one in that folder.
-    pub async fn start(data: &Path) -> Self {
+impl Daemon {
+    /// Starts that program in that folder.
+    pub async fn start(program: &Path, data: &Path) -> Self {
         std::fs::create_dir(data).unwrap();
-        let server = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[limits]\nconnections = 15000\n";
+        let server = "[server]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\ntrusted_proxies = [\"127.0.0.1/32\"]\n[limits]\nconnections = 15000\n";
         std::fs::write(data.join("config.toml"), format!("{server}{CHANNEL}")).unwrap();
         let key = data.join("epay.key");
         std::fs::write(&key, "2T9PRRx0wYIVkBjwDEklFFx89d6Ukl5h").unwrap();
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
         let began = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_kamid"))
+        let child = Command::new(program)
             .args(["serve", "--data"])
             .arg(data)
             .env("KAMID_LOG", "error")
@@ -79,8 +80,7 @@ impl Shop {
         }
         let start = began.elapsed();
         let public = at["public"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
-        let store = store(&data.join("redis/redis.sock")).await;
-        Self { data: data.to_owned(), child, public, client, store, start }
+        Self { data: data.to_owned(), program: program.to_owned(), child, public, client, start }
     }
 
     /// A product, and keys of 22 bytes for it, through the command line as an operator imports them. How long that took.
@@ -96,7 +96,7 @@ impl Shop {
         let file = self.data.join(format!("{product}.txt"));
         std::fs::write(&file, lines(product, keys)).unwrap();
         let began = Instant::now();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kamid"));
+        let mut command = Command::new(&self.program);
         command.args(["keys", "import", product]).arg(&file).arg("--json").arg("--data").arg(&self.data);
         let done = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -105,16 +105,60 @@ impl Shop {
         took
     }
 
-    /// Its products, as its store has them.
-    pub async fn products(&self) -> Vec<Product> {
-        self.store.products().await.unwrap().into_values().collect()
-    }
-
     /// A line of `/proc/<pid>/status` in MiB: `VmRSS`, `VmHWM`.
     pub fn memory_mib(&self, line: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).unwrap();
         found.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// Where its Redis listens.
+    pub fn socket(&self) -> PathBuf {
+        self.data.join("redis/redis.sock")
+    }
+
+    /// CPU time that it and its Redis took so far, in seconds.
+    pub fn cpu_s(&self) -> f64 {
+        let of = |pid: &str| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            // The name in parentheses may hold anything; behind it, utime and stime are the 12th and 13th.
+            let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+            fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()
+        };
+        let pid = self.child.id();
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let redis: String =
+            tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap()).collect();
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        (of(&pid.to_string()) + redis.split_whitespace().map(of).sum::<f64>()) / ticks
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _sent = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ended = self.child.wait();
+    }
+}
+
+/// A daemon of this version with its store at hand.
+pub struct Shop {
+    pub daemon: Daemon,
+    pub store: Store,
+}
+
+impl Shop {
+    /// Starts one in that folder.
+    pub async fn start(data: &Path) -> Self {
+        let daemon = Daemon::start(Path::new(env!("CARGO_BIN_EXE_kamid")), data).await;
+        let store = store(&daemon.socket()).await;
+        Self { daemon, store }
+    }
+
+    /// Its products, as its store has them.
+    pub async fn products(&self) -> Vec<Product> {
+        self.store.products().await.unwrap().into_values().collect()
     }
 
     /// Bytes that its Redis uses.
@@ -130,14 +174,6 @@ impl Shop {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-    }
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _sent = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ended = self.child.wait();
     }
 }
 

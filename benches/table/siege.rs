@@ -30,7 +30,7 @@ pub const KEYS: usize = PART * (4 * ROUNDS as usize + 1);
 async fn from(shop: &Shop, address: [u8; 4]) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((address, 0).into()).unwrap();
-    socket.connect(shop.public).await.unwrap()
+    socket.connect(shop.daemon.public).await.unwrap()
 }
 
 /// Sends forged callbacks at their rate until told to stop; counts answers.
@@ -113,17 +113,17 @@ pub async fn siege(shop: &Shop, rig: &Rig) -> Vec<Row> {
         let orders = rig.orders(&shop.store, std::slice::from_ref(&product), PART).await;
         // What follows the last part, and these orders, is not measured with this one.
         shop.quiet().await;
-        load::http_at(shop.public, rig.requests(&orders), 16, HONEST).await
+        load::http_at(shop.daemon.public, rig.requests(&orders), 16, HONEST).await
     };
     honest().await;
     let (mut ratios, mut medians, mut grown, mut rates) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let before = shop.memory_mib("VmRSS");
+    let before = shop.daemon.memory_mib("VmRSS");
     for round in 0..ROUNDS {
         let first = honest().await;
         let siege = Siege::begin(shop, round).await;
         let besieged = [honest().await, honest().await];
         rates.push(siege.rate());
-        grown.push(shop.memory_mib("VmRSS") - before);
+        grown.push(shop.daemon.memory_mib("VmRSS") - before);
         siege.end().await;
         let peace = [first, honest().await];
         for (besieged, peace) in besieged.iter().zip(&peace) {

@@ -12,29 +12,34 @@ pub async fn cold_start(folder: &Path) -> Row {
     let mut millis = Vec::new();
     for n in 0..9 {
         let shop = Shop::start(&folder.join(format!("c{n}"))).await;
-        millis.push(shop.start.as_secs_f64() * 1000.0);
+        millis.push(shop.daemon.start.as_secs_f64() * 1000.0);
     }
     Row::new("cold start to ready, empty store, embedded Redis", "ms", millis, Aim::AtMost(300.0))
 }
 
 /// Memory of a daemon that has nothing to do.
 pub fn idle(shop: &Shop) -> Row {
-    Row::new("daemon's memory, idle", "MiB", vec![shop.memory_mib("VmRSS")], Aim::AtMost(25.0))
+    Row::new("daemon's memory, idle", "MiB", vec![shop.daemon.memory_mib("VmRSS")], Aim::AtMost(25.0))
 }
 
 /// Its highest memory so far.
 pub fn peak(shop: &Shop) -> Row {
-    Row::new("daemon's memory, highest under peak load", "MiB", vec![shop.memory_mib("VmHWM")], Aim::AtMost(80.0))
+    Row::new(
+        "daemon's memory, highest under peak load",
+        "MiB",
+        vec![shop.daemon.memory_mib("VmHWM")],
+        Aim::AtMost(80.0),
+    )
 }
 
 /// Bytes of Redis for each key in a pool with its fingerprint, of the first 10,000; then the rest is imported.
 pub async fn pooled(shop: &Shop, all: usize) -> Row {
     // What Redis needs once, for scripts and buffers, is no key's.
-    shop.stock("before", 1_000).await;
+    shop.daemon.stock("before", 1_000).await;
     let before = shop.redis_bytes().await;
-    shop.stock("first", 10_000).await;
+    shop.daemon.stock("first", 10_000).await;
     let bytes = (shop.redis_bytes().await - before) as f64 / 10_000.0;
-    shop.stock("bench", all).await;
+    shop.daemon.stock("bench", all).await;
     Row::new(
         "Redis bytes per pooled 22-byte key with its fingerprint, at 10,000 keys",
         "B",
@@ -48,9 +53,10 @@ pub async fn orders(shop: &Shop, rig: &Rig) -> Vec<Row> {
     const ORDERS: usize = 2_000;
     let product = shop.products().await.into_iter().find(|product| product.id.as_str() == "first").unwrap();
     let ids = rig.orders(&shop.store, &[product], ORDERS).await;
-    load::http(shop.public, rig.requests(&ids), CONNECTIONS).await;
+    load::http(shop.daemon.public, rig.requests(&ids), CONNECTIONS).await;
     shop.quiet().await;
-    let client = redis::Client::open(format!("unix://{}", shop.data.join("redis/redis.sock").display())).unwrap();
+    let client =
+        redis::Client::open(format!("unix://{}", shop.daemon.data.join("redis/redis.sock").display())).unwrap();
     let mut link = client.get_multiplexed_async_connection().await.unwrap();
     let n = shop.store.names;
     // A payment's trade number is found by a keyed hash; every name of that kind is as large as any other.

@@ -22,13 +22,13 @@ pub async fn imports(wide: &Shop, rig: &Rig, all: usize) -> Vec<Row> {
     let before = wide.redis_bytes().await;
     let (mut ratios, parts) = (Vec::new(), 5);
     for part in 0..parts {
-        let took = wide.stock(&format!("m{part}"), million / parts).await;
+        let took = wide.daemon.stock(&format!("m{part}"), million / parts).await;
         ratios.push(pushed(rig, million / parts, part).await.as_secs_f64() / took.as_secs_f64());
     }
     let began = Instant::now();
     let (rest, products) = (all - million, 1000 - parts);
     for n in 0..products {
-        wide.stock(&format!("w{n}"), rest / products).await;
+        wide.daemon.stock(&format!("w{n}"), rest / products).await;
     }
     println!("({rest} more keys in {products} products: {:.0} s)", began.elapsed().as_secs_f64());
     let kept = million / parts * parts + rest / products * products;
@@ -80,7 +80,7 @@ pub async fn callbacks(small: &Shop, rig: &Rig, length: &Length, add: &mut impl 
     // One round more than is counted: the first one warms up.
     for round in 0..=length.rounds {
         let orders = rig.orders(&small.store, std::slice::from_ref(&product), length.calls).await;
-        let callbacks = load::http(small.public, rig.requests(&orders), CONNECTIONS).await.rate();
+        let callbacks = load::http(small.daemon.public, rig.requests(&orders), CONNECTIONS).await.rate();
         small.quiet().await;
         let bare_orders = rig.orders(&rig.bare_store, std::slice::from_ref(&bare), length.calls).await;
         let script = load::redis(&rig.socket, rig.settle_calls(&bare_orders), CONNECTIONS).await.rate();
@@ -108,7 +108,7 @@ pub async fn stocked(small: &Shop, wide: &Shop, rig: &Rig, length: &Length) -> R
         let mut rates = Vec::new();
         for (shop, products) in [(wide, &many), (small, &one)] {
             let orders = rig.orders(&shop.store, products, length.calls).await;
-            rates.push(load::http(shop.public, rig.requests(&orders), CONNECTIONS).await.rate());
+            rates.push(load::http(shop.daemon.public, rig.requests(&orders), CONNECTIONS).await.rate());
             shop.quiet().await;
         }
         if round > 0 {
@@ -125,7 +125,8 @@ pub async fn latency(small: &Shop, rig: &Rig, length: &Length, peak: f64) -> Vec
     let (mut all, mut bares, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=length.rounds / 2 {
         let orders = rig.orders(&small.store, std::slice::from_ref(&product), length.calls).await;
-        let ours = load::http_at(small.public, rig.requests(&orders), CONNECTIONS, peak / 2.0).await.millis(99.0);
+        let ours =
+            load::http_at(small.daemon.public, rig.requests(&orders), CONNECTIONS, peak / 2.0).await.millis(99.0);
         small.quiet().await;
         let bare = load::http_at(rig.hyper_address, rig.requests(&orders), CONNECTIONS, peak / 2.0).await.millis(99.0);
         if round > 0 {
@@ -144,13 +145,14 @@ pub async fn latency(small: &Shop, rig: &Rig, length: &Length, peak: f64) -> Vec
 /// What `kamid hammer` can offer to a server that only answers ÷ what the daemon takes.
 pub async fn hammer(small: &Shop, rig: &Rig, peak: f64) -> Row {
     let mut problems = Vec::new();
-    let sections = Section::from_toml(CHANNEL, &small.data, &mut problems)
+    let sections = Section::from_toml(CHANNEL, &small.daemon.data, &mut problems)
         .section("channel", &mut problems)
         .sections(&mut problems);
     let channels = Channels::build(&sections, true).unwrap();
     let visits = "paid=1".parse::<Mix>().unwrap().visits(20_000, 1);
     let wish = RunOptions { channel: Some("bench".to_owned()), quantity: 1, seed: 1, ..RunOptions::default() };
-    let mut target = Prepared::prepare(small.client.clone(), &channels, &wish, &visits, &|_, _, _| {}).await.unwrap();
+    let mut target =
+        Prepared::prepare(small.daemon.client.clone(), &channels, &wish, &visits, &|_, _, _| {}).await.unwrap();
     target.address = rig.hyper_address;
     let run = move || {
         // As the command has it: all the machine's cores.

@@ -25,7 +25,7 @@ impl Proxies {
         Self { trusted, told: Mutex::default() }
     }
 
-    pub(in crate::http) fn trusts(&self, address: IpAddr) -> bool {
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(&address))
     }
 
@@ -40,7 +40,7 @@ impl Proxies {
     }
 
     /// Whether this proxy was not told of yet.
-    pub(in crate::http) fn is_news(&self, peer: IpAddr) -> bool {
+    pub fn is_news(&self, peer: IpAddr) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.len() < TOLD && told.insert(peer)
     }
