@@ -15,7 +15,7 @@ use crate::domain::text::bare;
 use crate::domain::{Action, AuditReport, Note};
 use crate::vault;
 use crate::wire::shop::{AuditLine, AuditProgress, AuditWish};
-use crate::wire::{ActOnOrder, Content, CountAgain, Nothing, Question, Raw, ResendNews, Route, Verb};
+use crate::wire::{ActOnOrder, Content, CountAgain, Nothing, Question, Raw, ResendNews, Route, Verb, Word};
 
 /// Why the daemon did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,8 @@ pub enum ClientError {
     Refused { status: u16, code: String, detail: String },
     #[error("the daemon's answer cannot be read: {0}")]
     Answer(String),
+    #[error("the daemon did it, and says so in a way that this version cannot read ({why}):\n{whole:#}")]
+    Unread { why: String, whole: Value },
     #[error("{0:?} is no id: letters, digits and . _ | : - only")]
     NoId(String),
     #[error(
@@ -224,8 +226,22 @@ impl Client {
     where
         R: Route<Out: DeserializeOwned>,
     {
-        let whole = self.ask(&Question::of::<R>(&at.into(), asked)).await?;
-        Ok(Answered { known: read(&whole)?, whole })
+        let question = Question::of::<R>(&at.into(), asked);
+        let whole = self.ask(&question).await?;
+        match read(&whole) {
+            Ok(known) => Ok(Answered { known, whole }),
+            // What it says may be said this once: a token, an order's number.
+            Err(ClientError::Answer(why)) if question.verb != Verb::Get => Err(ClientError::Unread { why, whole }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same for whoever only shows it: all of it as it came, whatever this version knows of it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn whole<R: Route>(&self, at: impl Into<R::At>, asked: &R::In) -> Result<Value, ClientError> {
+        self.ask(&Question::of::<R>(&at.into(), asked)).await
     }
 
     /// Asks that; the answer as it comes.
@@ -250,10 +266,10 @@ impl Client {
     }
 
     fn request(&self, question: &Question) -> Result<reqwest::RequestBuilder, ClientError> {
-        question.path.split('/').skip(1).try_for_each(part)?;
+        question.path.iter().try_for_each(|id| part(id))?;
         let pairs = question.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mark = if question.query.is_empty() { "" } else { "?" };
-        let url = format!("{}{}{mark}{}", self.base, question.path, crate::channel::params::encode(pairs));
+        let url = format!("{}/{}{mark}{}", self.base, question.path.join("/"), crate::channel::params::encode(pairs));
         let request = match question.verb {
             Verb::Get => self.http.get(url),
             Verb::Post | Verb::Make => self.http.post(url),
@@ -328,9 +344,10 @@ impl Client {
         let mut lines = self.follow::<CountAgain>(&AuditWish { progress: Some("true".to_owned()) }).await?;
         while let Some(line) = lines.next().await? {
             match serde_json::from_str(&line).map_err(|error| ClientError::Answer(error.to_string()))? {
-                AuditLine::Progress(AuditProgress { what, done, of }) => progress(&what, done, of),
-                AuditLine::Report(report) => return Ok(report),
-                AuditLine::Error(why) => return Err(ClientError::Answer(why)),
+                Word::Known(AuditLine::Progress(AuditProgress { what, done, of })) => progress(&what, done, of),
+                Word::Known(AuditLine::Report(report)) => return Ok(report),
+                Word::Known(AuditLine::Error(why)) => return Err(ClientError::Answer(why)),
+                Word::Other(_) => {}
             }
         }
         Err(ClientError::Answer("the daemon ended before the audit did".to_owned()))

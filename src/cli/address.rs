@@ -47,8 +47,8 @@ pub async fn run(context: &Context, command: AddressCommand) -> Done {
     let done = match command {
         AddressCommand::List => {
             let columns = ["address", "until_at", "since", "by", "orders", "reason"];
-            let list = client.call::<ListAddresses>((), &Nothing).await?;
-            return context.show(&list.whole, "addresses", &columns);
+            let list = client.whole::<ListAddresses>((), &Nothing).await?;
+            return context.show(&list, "addresses", &columns);
         }
         AddressCommand::Block { address, minutes, reason, orders, force } => {
             let (known, why) = (address.clone(), reason.clone());
@@ -62,7 +62,7 @@ pub async fn run(context: &Context, command: AddressCommand) -> Done {
             }
             done.whole
         }
-        AddressCommand::Unblock { address } => client.call::<UnblockAddress>((), &AddressWish { address }).await?.whole,
+        AddressCommand::Unblock { address } => client.whole::<UnblockAddress>((), &AddressWish { address }).await?,
     };
     context.out.fields(&done);
     Ok(ExitCode::SUCCESS)

@@ -58,18 +58,18 @@ pub async fn run(context: &Context, command: IncidentCommand) -> Done {
         IncidentCommand::List { limit, reason, channel, address, before } => {
             let search = IncidentSearch { limit: limit as usize, reason, channel, address, before };
             let columns = ["at", "id", "reason", "channel", "address", "number", "status"];
-            context.show(&client.call::<ListIncidents>((), &search).await?.whole, "incidents", &columns)
+            context.show(&client.whole::<ListIncidents>((), &search).await?, "incidents", &columns)
         }
         IncidentCommand::Show { id } => {
-            context.out.fields(&client.call::<ShowIncident>(id, &Nothing).await?.whole);
+            context.out.fields(&client.whole::<ShowIncident>(id, &Nothing).await?);
             Ok(ExitCode::SUCCESS)
         }
         IncidentCommand::Replay { id } => {
-            context.out.fields(&client.call::<ReplayIncident>(id, &Nothing).await?.whole);
+            context.out.fields(&client.whole::<ReplayIncident>(id, &Nothing).await?);
             Ok(ExitCode::SUCCESS)
         }
         IncidentCommand::Export { id } => {
-            context.out.value(&client.call::<CaptureIncident>(id, &Nothing).await?.whole);
+            context.out.value(&client.whole::<CaptureIncident>(id, &Nothing).await?);
             Ok(ExitCode::SUCCESS)
         }
     }

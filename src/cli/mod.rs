@@ -296,8 +296,8 @@ fn run(cli: Cli) -> Done {
             Command::Address(command) => address::run(&context, command).await,
             Command::Clock(command) => clock::run(&context, command).await,
             Command::Trail { limit } => {
-                let trail = context.client()?.call::<ListTrail>((), &TrailWish { limit: limit as usize }).await?;
-                context.show(&trail.whole, "trail", &["at", "by", "what", "on", "change", "reason", "result"])
+                let trail = context.client()?.whole::<ListTrail>((), &TrailWish { limit: limit as usize }).await?;
+                context.show(&trail, "trail", &["at", "by", "what", "on", "change", "reason", "result"])
             }
             Command::Notice(command) => notice::run(&context, command).await,
             Command::Store(command) => store::run(&context, command).await,

@@ -46,9 +46,7 @@ pub async fn run(context: &Context, command: NoticeCommand) -> Done {
             return context.show(&list.whole, "notices", &columns);
         }
         NoticeCommand::Resend { order } => client.ask(&resend(&order)).await?,
-        NoticeCommand::Test { notifier, to } => {
-            client.call::<TryNotifier>((), &NoticeTest { notifier, to }).await?.whole
-        }
+        NoticeCommand::Test { notifier, to } => client.whole::<TryNotifier>((), &NoticeTest { notifier, to }).await?,
     };
     context.out.fields(&done);
     Ok(ExitCode::SUCCESS)

@@ -41,15 +41,15 @@ pub async fn run(context: &Context, command: OrphanCommand) -> Done {
     let done = match command {
         OrphanCommand::List => {
             let columns = ["kind", "id", "payment", "amount", "currency", "since"];
-            let list = client.call::<ListOrphans>((), &Nothing).await?;
-            return context.show(&list.whole, "payments", &columns);
+            let list = client.whole::<ListOrphans>((), &Nothing).await?;
+            return context.show(&list, "payments", &columns);
         }
         OrphanCommand::Adopt { id, payment, order } => {
-            client.call::<AdoptOrphan>((), &OrphanWish { id, payment, order }).await?.whole
+            client.whole::<AdoptOrphan>((), &OrphanWish { id, payment, order }).await?
         }
         OrphanCommand::Refund { id, payment } => {
             let which = OrphanWish { id, payment, order: String::new() };
-            client.call::<RefundOrphan>((), &which).await?.whole
+            client.whole::<RefundOrphan>((), &which).await?
         }
     };
     context.out.fields(&done);

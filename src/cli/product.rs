@@ -158,20 +158,20 @@ pub async fn run(context: &Context, command: ProductCommand) -> Done {
     let client = context.client()?;
     let product = match command {
         ProductCommand::List => {
-            let list = client.call::<ListProducts>((), &ProductsWish::fresh()).await?;
-            return context.show(&list.whole, "products", &COLUMNS);
+            let list = client.whole::<ListProducts>((), &ProductsWish::fresh()).await?;
+            return context.show(&list, "products", &COLUMNS);
         }
-        ProductCommand::Show { id } => client.call::<ShowProduct>(id, &Nothing).await?,
+        ProductCommand::Show { id } => client.whole::<ShowProduct>(id, &Nothing).await?,
         ProductCommand::Add { id, fields, slot } => {
             let patch = ProductPatch { slot, ..fields.patch() };
-            client.call::<AddProduct>((), &NewProduct { id, patch }).await?
+            client.whole::<AddProduct>((), &NewProduct { id, patch }).await?
         }
-        ProductCommand::Set { id, fields } => client.call::<SetProduct>(id, &fields.patch()).await?,
+        ProductCommand::Set { id, fields } => client.whole::<SetProduct>(id, &fields.patch()).await?,
         ProductCommand::Retire { id, undo } => {
             let patch = ProductPatch { retired: Some(!undo), ..ProductPatch::default() };
-            client.call::<SetProduct>(id, &patch).await?
+            client.whole::<SetProduct>(id, &patch).await?
         }
     };
-    context.out.fields(&product.whole);
+    context.out.fields(&product);
     Ok(ExitCode::SUCCESS)
 }

@@ -64,7 +64,7 @@ pub async fn run(context: &Context, command: StoreCommand) -> Done {
             Ok(if trusted { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         StoreCommand::Accept { reason } => {
-            context.out.fields(&client.call::<AcceptStore>((), &Why { reason }).await?.whole);
+            context.out.fields(&client.whole::<AcceptStore>((), &Why { reason }).await?);
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -45,17 +45,17 @@ pub async fn run(context: &Context, command: TokenCommand) -> Done {
     let client = context.client()?;
     let done = match command {
         TokenCommand::List => {
-            let list = client.call::<ListTokens>((), &Nothing).await?;
-            return context.show(&list.whole, "tokens", &["name", "role", "created_at"]);
+            let list = client.whole::<ListTokens>((), &Nothing).await?;
+            return context.show(&list, "tokens", &["name", "role", "created_at"]);
         }
         TokenCommand::Add { name, role } => {
             let role = match role {
                 RoleArg::View => Role::View,
                 RoleArg::Operate => Role::Operate,
             };
-            client.call::<AddToken>((), &NewToken { name, role }).await?.whole
+            client.whole::<AddToken>((), &NewToken { name, role }).await?
         }
-        TokenCommand::Remove { name } => client.call::<RemoveToken>(name, &Nothing).await?.whole,
+        TokenCommand::Remove { name } => client.whole::<RemoveToken>(name, &Nothing).await?,
     };
     context.out.fields(&done);
     Ok(ExitCode::SUCCESS)

@@ -10,7 +10,6 @@ const LISTED: usize = 1000;
 
 /// One thing that does not add up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Violation {
     /// `key_twice`, `trade_twice`, `unreadable`, `damaged`, `counts`, `reserved`, `order`, `payment`, `owed`, `due`, `review`, `unsteady`, `store`.
     pub kind: String,
@@ -22,7 +21,6 @@ pub struct Violation {
 
 /// What an audit found.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct AuditReport {
     /// Products looked at.
     pub products: u64,

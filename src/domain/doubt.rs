@@ -43,7 +43,6 @@ pub struct Doubt {
 
 /// How the store stands, for operators.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Standing {
     /// Why nothing is drawn from it.
     pub doubt: Option<Doubt>,

@@ -13,7 +13,7 @@ use super::target::Prepared;
 use crate::domain::{OrderState, PaymentState, Stock, Violation};
 use crate::wire::orders::{LookWish, OrderLook};
 use crate::wire::payments::PaymentView;
-use crate::wire::{LookAtOrders, Nothing, ShowInfo, ShowProduct, Word};
+use crate::wire::{LookAtOrders, Nothing, ShowInfo, ShowProduct};
 
 /// Most violations listed; the count goes on.
 const LISTED: usize = 1000;
@@ -57,8 +57,7 @@ impl Audit {
         };
         self.orders += 1;
         let state = look.state.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-        let is =
-            |wanted: &[OrderState]| look.state.as_ref().and_then(Word::known).is_some_and(|at| wanted.contains(at));
+        let is = |wanted: &[OrderState]| look.state.is_some_and(|at| wanted.contains(&at));
         *self.states.entry(state.clone()).or_default() += 1;
         for request in [RequestKind::Right, RequestKind::Less] {
             self.answers(&look.id, request, heard(request));
@@ -134,7 +133,7 @@ impl Audit {
         if heard.contains(&RequestResult::Success) {
             self.add("believed", &look.id, "a payment for a number nobody gave was told success".to_owned());
         }
-        if heard.contains(&RequestResult::Refused) && paid.is_none_or(|paid| !paid.state.is(PaymentState::Orphan)) {
+        if heard.contains(&RequestResult::Refused) && paid.is_none_or(|paid| paid.state != PaymentState::Orphan) {
             self.add("unrecorded", &look.id, "a genuine payment for an unknown number is not kept".to_owned());
         }
     }

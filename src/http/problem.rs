@@ -60,6 +60,17 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid", "A request has one Host header.")
     }
 
+    /// There is something, and it is not asked so.
+    pub fn wrong_method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address is not asked by that method.")
+    }
+
+    /// A failure of ours, which the log tells of.
+    pub fn internal() -> Self {
+        let detail = "Something is wrong here; the operator was told.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
     /// A body that a page of any other site could send.
     pub fn not_json() -> Self {
         let detail = "The body must come as Content-Type: application/json.";
@@ -161,11 +172,7 @@ impl From<ShopError> for Problem {
             },
             ShopError::Store(_) | ShopError::Vault(_) => {
                 tracing::error!(error = %text, "A request failed inside.");
-                Self::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "internal",
-                    "Something is wrong here; the operator was told.",
-                )
+                Self::internal()
             }
         }
     }

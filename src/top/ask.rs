@@ -1,19 +1,21 @@
-//! What the dashboard asks of the admin API, as data; and the rows it makes of the answers.
+//! What the dashboard asks of the admin API, as data; what each answer is to it, and the rows it makes of them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::client::{read, resend};
+use crate::client::{ClientError, read, resend};
 use crate::domain::snapshot::NoticeRow;
-use crate::domain::{Action, Millis, Note, OrderState, time};
-use crate::wire::incidents::IncidentSearch;
-use crate::wire::notices::{NoticeView, NoticesWish};
+use crate::domain::{Action, Brief, Millis, Note, OrderState, time};
+use crate::wire::incidents::{IncidentList, IncidentSearch, ReplayReport};
+use crate::wire::notices::{NoticeList, NoticeView, NoticesWish};
 use crate::wire::operators::BlockWish;
-use crate::wire::orders::{OrderBrief, OrderList, OrderSearch, OrderWish};
-use crate::wire::payments::{OrphanList, OrphanView, OrphanWish};
+use crate::wire::operators::Blocked;
+use crate::wire::orders::{Acted, OrderBrief, OrderList, OrderSearch, OrderWish};
+use crate::wire::payments::{Adopted, OrphanList, OrphanView, OrphanWish};
+use crate::wire::shop::Info;
 use crate::wire::{
     ActOnOrder, AdoptOrphan, BlockAddress, CaptureIncident, ListIncidents, ListNotices, ListOrders, ListOrphans,
-    Nothing, Question, RefundOrphan, ReplayIncident, ShowIncident, ShowInfo, ShowOrder,
+    Nothing, Question, RefundOrphan, ReplayIncident, ShowIncident, ShowInfo, ShowOrder, Word,
 };
 
 /// One request. Everything that changes something is here too: nothing else of the dashboard does.
@@ -72,6 +74,34 @@ pub enum Ask {
     },
 }
 
+/// What was answered.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Who we are, and where.
+    Info(Info),
+    /// Orders, and payments without one.
+    Rows(Vec<Row>),
+    /// Notices.
+    Notices(Vec<NoticeRow>),
+    /// Incidents.
+    Incidents(Vec<Brief>),
+    /// A thing with all that is said of it, as it came: it is shown field by field.
+    Whole(Value),
+    /// What would be said of a request now.
+    Replayed(ReplayReport),
+    /// Something was done: the word of what came of it, or an empty text.
+    Done(String),
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone)]
+pub enum Unanswered {
+    /// The daemon did not answer, or refused.
+    Failed(String),
+    /// It answered what this version cannot read.
+    Unread(String),
+}
+
 /// Rows shown at once.
 const ROWS: usize = 200;
 
@@ -116,6 +146,35 @@ impl Ask {
                 Question::of::<BlockAddress>(&(), &wish)
             }
         }]
+    }
+
+    /// What the answers to its requests say.
+    ///
+    /// # Errors
+    /// They are no answers to it.
+    pub fn read(&self, answers: &[Value]) -> Result<Answer, ClientError> {
+        let missing = || ClientError::Answer("there is none".to_owned());
+        let first = || answers.first().ok_or_else(missing);
+        Ok(match self {
+            Self::Info => Answer::Info(read(first()?)?),
+            Self::Search(_) => Answer::Rows(rows_of(answers, |list: Orders| list.orders)?),
+            Self::Review => {
+                let (orphans, orders) = answers.split_last().ok_or_else(missing)?;
+                let mut rows = rows_of(orders, |list: Orders| list.orders)?;
+                rows.extend(rows_of(std::slice::from_ref(orphans), |list: Orphans| list.payments)?);
+                Answer::Rows(rows)
+            }
+            Self::Notices => {
+                let list: NoticeList = read(first()?)?;
+                Answer::Notices(list.notices.into_iter().filter_map(notice_row).collect())
+            }
+            Self::Incidents => Answer::Incidents(read::<IncidentList>(first()?)?.incidents),
+            Self::Order(_) | Self::Incident(_) | Self::Capture(_) => Answer::Whole(first()?.clone()),
+            Self::Replay(_) => Answer::Replayed(read(first()?)?),
+            Self::Act { .. } | Self::Payment { order: None, .. } => Answer::Done(read::<Acted>(first()?)?.result),
+            Self::Payment { order: Some(_), .. } => Answer::Done(read::<Adopted>(first()?)?.result),
+            Self::Block { .. } => Answer::Done(read::<Blocked>(first()?).map(|_| String::new())?),
+        })
     }
 
     /// Whether it changes something.
@@ -189,23 +248,40 @@ impl From<OrphanView> for Row {
     }
 }
 
-/// The rows of an answer to [`Ask::Search`] or [`Ask::Review`], each order once.
-#[must_use]
-pub fn rows(answers: &[Value]) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
-    for answer in answers {
-        // Each is one of the two, and has nothing of the other.
-        rows.extend(read(answer).map(|list: OrderList| list.orders).unwrap_or_default().into_iter().map(Row::from));
-        rows.extend(read(answer).map(|list: OrphanList| list.payments).unwrap_or_default().into_iter().map(Row::from));
-    }
-    let mut seen = std::collections::HashSet::new();
-    rows.retain(|row| seen.insert((row.id.clone(), row.payment.clone())));
-    rows
+/// The row of what stands in a list: one that this version cannot read is shown as far as it can, since it may be money
+/// that waits.
+fn row<T>(item: Word<T>) -> Row
+where
+    Row: From<T>,
+{
+    let whole = match item {
+        Word::Known(known) => return Row::from(known),
+        Word::Other(whole) => whole,
+    };
+    let text = |name: &str| whole[name].as_str().unwrap_or_default().to_owned();
+    let kind = [text("kind"), text("state")].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let why = "this version cannot read it whole".to_owned();
+    Row { kind, id: text("id"), payment: text("payment"), why, ..Row::default() }
 }
 
+/// Rows of answers, each order once.
+fn rows_of<L, T>(answers: &[Value], items: fn(L) -> Vec<Word<T>>) -> Result<Vec<Row>, ClientError>
+where
+    L: serde::de::DeserializeOwned,
+    Row: From<T>,
+{
+    let lists = answers.iter().map(read::<L>).collect::<Result<Vec<L>, ClientError>>()?;
+    let mut rows: Vec<Row> = lists.into_iter().flat_map(items).map(row).collect();
+    let mut seen = std::collections::HashSet::new();
+    rows.retain(|row| seen.insert((row.id.clone(), row.payment.clone())));
+    Ok(rows)
+}
+
+type Orders = OrderList<Word<OrderBrief>>;
+type Orphans = OrphanList<Word<OrphanView>>;
+
 /// A notice as a list shows it; `None` where it stands in a way that is not known here.
-#[must_use]
-pub fn notice_row(notice: NoticeView) -> Option<NoticeRow> {
+fn notice_row(notice: NoticeView) -> Option<NoticeRow> {
     let state = *notice.state.known()?;
     let NoticeView { order, product, contact, tries, at, next, by, why, .. } = notice;
     Some(NoticeRow { order, product, contact, state, tries, at, next, by, why })

@@ -10,7 +10,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use tokio::sync::{mpsc, watch};
 
-use super::ask::Ask;
+use super::ask::{Answer, Ask};
 use super::clock::SteadyClock;
 use super::model::{Connection, Effect, Lost, Message, Model};
 use super::pane::PANES;
@@ -20,8 +20,6 @@ use super::source::{Feed, ask};
 use super::text::columns;
 use super::theme::Theme;
 use super::view::draw;
-use crate::client::read;
-use crate::wire::shop::Info;
 
 /// How long a second of now may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -86,10 +84,9 @@ struct Fresh {
 
 impl Fresh {
     fn read(message: &Message, clock: SteadyClock) -> Option<Self> {
-        let Message::Answer(Ask::Info, Ok(values)) = message else { return None };
-        let info: Info = read(values.first()?).ok()?;
+        let Message::Answer(Ask::Info, Ok(Answer::Info(info))) = message else { return None };
         let from = info.now.unwrap_or_else(|| clock.now().saturating_sub(SKEW_MS));
-        Some(Self { instance: info.instance, from })
+        Some(Self { instance: info.instance.clone(), from })
     }
 
     fn is_here(&self, model: &Model) -> bool {

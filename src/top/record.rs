@@ -13,12 +13,9 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::ask::{Ask, Row, rows};
+use super::ask::{Answer, Ask, Row};
 use super::model::{Line, Message};
-use crate::client::read;
 use crate::domain::text::masked;
-use crate::wire::incidents::IncidentList;
-use crate::wire::notices::NoticeList;
 
 /// Version of the form.
 const FORMAT: u32 = 1;
@@ -62,15 +59,14 @@ struct Open {
 /// What an answer is in a recording: what a screen shows of it, with contacts masked.
 #[must_use]
 pub fn line_of(message: &Message) -> Option<String> {
-    let Message::Answer(ask, Ok(values)) = message else { return None };
-    let first = values.first();
-    let line = match ask {
-        Ask::Review => {
-            let masked = |row: Row| Row { contact: masked(&row.contact), ..row };
-            json!({"review": rows(values).into_iter().map(masked).collect::<Vec<_>>()})
+    let Message::Answer(ask, Ok(answer)) = message else { return None };
+    let line = match (ask, answer) {
+        (Ask::Review, Answer::Rows(rows)) => {
+            let masked = |row: &Row| Row { contact: masked(&row.contact), ..row.clone() };
+            json!({"review": rows.iter().map(masked).collect::<Vec<_>>()})
         }
-        Ask::Notices => json!({"unsent": read::<NoticeList>(first?).ok()?.notices}),
-        Ask::Incidents => json!({"earlier": read::<IncidentList>(first?).ok()?.incidents}),
+        (_, Answer::Notices(notices)) => json!({"unsent": notices}),
+        (_, Answer::Incidents(incidents)) => json!({"earlier": incidents}),
         _ => return None,
     };
     Some(line.to_string())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::ask::Ask;
+use super::ask::{Ask, Unanswered};
 use super::clock::SteadyClock;
 use super::model::{Connection, Fault, Line, Lost, Message};
 use super::record::Recorder;
@@ -152,9 +152,12 @@ pub async fn ask(client: Client, ask: Ask, out: mpsc::Sender<Message>) {
             Ok(value) => answers.push(value),
             // A search may find nothing in one place.
             Err(ClientError::Refused { status: 404 | 400, .. }) if matches!(ask, Ask::Search(_)) => {}
-            Err(error) => failed = Some(error.to_string()),
+            Err(error) => failed = Some(Unanswered::Failed(error.to_string())),
         }
     }
-    let answer = failed.map_or(Ok(answers), Err);
+    let answer = match failed {
+        Some(failed) => Err(failed),
+        None => ask.read(&answers).map_err(|error| Unanswered::Unread(error.to_string())),
+    };
     let _gone = out.send(Message::Answer(ask, answer)).await;
 }

@@ -1,8 +1,9 @@
 //! What goes over the admin API: its routes as one table, their requests and their answers, the same types on both sides.
 //!
 //! Knows neither axum nor reqwest: `http` answers a [`Route`], `client` asks for one, and docs/http.md lists them; a test
-//! compares. Invariant: an answer may have fields and words that a reader does not know, a request may not: two versions
-//! run side by side, and what is asked for must not be done by half.
+//! compares. Two versions run side by side. Invariant: an answer may have fields that a reader does not know, a request may
+//! not, or what is asked for would be done by half. Answers that are looked at may lack fields and have words that are not
+//! known ([`Word`]); those that are counted, compared or kept must be whole: money that is left out is a wrong answer.
 
 pub mod channels;
 pub mod incidents;
@@ -28,11 +29,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::incidents::IncidentList;
-    use super::orders::{OrderList, OrderSearch, OrdersMade};
-    use super::payments::PaymentView;
+    use super::orders::{LookList, OrderList, OrderSearch, OrdersMade, UnpaidList};
+    use super::payments::{PaymentList, PaymentView};
     use super::products::{ImportWish, NewProduct, ProductView};
     use super::*;
-    use crate::domain::{Action, Note, OrderState, PaymentState, Reason};
+    use crate::domain::{Action, AuditReport, Note, OrderState, PaymentState, Reason};
 
     #[test]
     fn an_answer_may_say_what_is_not_known_here() {
@@ -40,8 +41,6 @@ mod tests {
         let list: OrderList = serde_json::from_value(told).unwrap();
         assert_eq!((list.orders[0].state.to_string(), list.orders[0].state.known()), ("frozen".to_owned(), None));
         assert!(list.orders[1].state.is(OrderState::Held));
-        let paid: PaymentView = serde_json::from_value(json!({"state": "melted"})).unwrap();
-        assert!(!paid.state.is(PaymentState::Settled));
         let told = json!({"incidents": [{"id": "A", "reason": "sun_spots", "moon": 1}, {"reason": "held"}, {}]});
         let list: IncidentList = serde_json::from_value(told).unwrap();
         let reasons = list.incidents.into_iter().map(|brief| brief.reason).collect::<Vec<_>>();
@@ -50,6 +49,30 @@ mod tests {
         let list: IncidentList = serde_json::from_value(told).unwrap();
         let ids = list.incidents.iter().map(|brief| brief.id.as_str()).collect::<Vec<_>>();
         assert_eq!((ids, list.only_counted), (vec!["A", "C"], 2));
+    }
+
+    #[test]
+    fn what_is_counted_or_compared_must_be_whole() {
+        let paid = json!({"channel": "a", "trade_no": "1", "state": "settled", "number": "N", "amount": "9.90",
+            "amount_minor": 990, "currency": "CNY", "at": 1, "time": "", "colour": 1});
+        assert!(serde_json::from_value::<PaymentView>(paid.clone()).is_ok_and(|it| it.state == PaymentState::Settled));
+        let look = json!({"id": "A", "state": "delivered", "quantity": 1, "keys": 1, "payments": [paid]});
+        for (name, odd) in
+            [("state", json!("melted")), ("amount_minor", json!(null)), ("trade_no", json!(7)), ("currency", json!([]))]
+        {
+            let (mut lacks, mut has) = (look.clone(), look.clone());
+            lacks["payments"][0].as_object_mut().unwrap().remove(name);
+            has["payments"][0][name] = odd;
+            for wrong in [lacks, has] {
+                let list = json!({"orders": [look, wrong]});
+                assert!(serde_json::from_value::<LookList>(list.clone()).is_err(), "{list}");
+            }
+        }
+        let nothing = || json!({});
+        assert!(serde_json::from_value::<LookList>(nothing()).is_err());
+        assert!(serde_json::from_value::<PaymentList>(nothing()).is_err());
+        assert!(serde_json::from_value::<UnpaidList>(nothing()).is_err());
+        assert!(serde_json::from_value::<AuditReport>(nothing()).is_err());
     }
 
     #[test]
@@ -70,7 +93,7 @@ mod tests {
     fn a_question_has_its_parts_where_they_are_read() {
         let note = Note { reason: "seen".to_owned(), ..Note::default() };
         let act = Question::of::<ActOnOrder>(&("07X".to_owned(), Action::MarkPaid), &note);
-        assert_eq!((act.verb, act.path.as_str()), (Verb::Post, "/v1/orders/07X/act/mark-paid"));
+        assert_eq!((act.verb, act.path.join("/").as_str()), (Verb::Post, "v1/orders/07X/act/mark-paid"));
         assert!(matches!(&act.content, Content::Json(body) if body["reason"] == "seen") && act.query.is_empty());
         let wish = ImportWish { first: 7, as_lines: true, ..ImportWish::default() };
         let import = Question::of::<ImportKeys>(&"p".to_owned(), &With { query: wish, body: Raw(b"A\n".to_vec()) });

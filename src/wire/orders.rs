@@ -93,15 +93,14 @@ impl OrderBrief {
 
 /// Orders in short.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OrderList {
+pub struct OrderList<T = OrderBrief> {
     /// Those that were found.
-    pub orders: Vec<OrderBrief>,
+    pub orders: Vec<T>,
 }
 
 /// How one order is shown.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct OrderWish {
     /// `true`: its keys too, for who may act.
     pub keys: Option<String>,
@@ -204,7 +203,7 @@ pub struct NoticeBrief {
 
 /// How many orders are made.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Several {
     /// So many, told in short; one, told whole, where it is absent.
     pub count: Option<usize>,
@@ -288,12 +287,11 @@ impl LookWish {
 
 /// Where an order stands at one moment, with how many keys it holds and what was paid for it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct OrderLook {
     /// Its number.
     pub id: String,
     /// Where it stands; `None` where there is none of that number.
-    pub state: Option<Word<OrderState>>,
+    pub state: Option<OrderState>,
     /// Keys ordered.
     pub quantity: u64,
     /// Keys it holds.
@@ -304,7 +302,6 @@ pub struct OrderLook {
 
 /// Where orders stand.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct LookList {
     /// In the order that was asked for.
     pub orders: Vec<OrderLook>,
@@ -324,7 +321,6 @@ pub struct UnpaidWish {
 
 /// An order that nobody is known to have paid.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct UnpaidOrder {
     /// Its number.
     pub id: String,
@@ -338,7 +334,6 @@ pub struct UnpaidOrder {
 
 /// Orders that nobody is known to have paid.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct UnpaidList {
     /// The oldest first.
     pub orders: Vec<UnpaidOrder>,

@@ -2,21 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Word;
 use crate::domain::order::PaymentRecord;
 use crate::domain::time::iso;
 use crate::domain::{Millis, Money, PaymentState};
 
 /// A payment as it stands with its order.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PaymentView {
     /// The channel that verified it.
     pub channel: String,
     /// The gateway's number.
     pub trade_no: String,
     /// What became of it.
-    pub state: Word<PaymentState>,
+    pub state: PaymentState,
     /// The number it was paid under.
     pub number: String,
     /// How much, as text.
@@ -36,7 +34,7 @@ impl From<&PaymentRecord> for PaymentView {
         Self {
             channel: record.channel.clone(),
             trade_no: record.trade_no.clone(),
-            state: record.state.into(),
+            state: record.state,
             number: record.number.clone(),
             amount: record.paid.to_string(),
             amount_minor: record.paid.minor,
@@ -57,7 +55,6 @@ impl PaymentView {
 
 /// Payments of a channel.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct PaymentList {
     /// Those of the time that was asked about.
     pub payments: Vec<PaymentView>,
@@ -65,7 +62,6 @@ pub struct PaymentList {
 
 /// A payment that waits for a person.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct OrphanView {
     /// `extra` or `orphan`.
     pub kind: String,
@@ -83,10 +79,9 @@ pub struct OrphanView {
 
 /// Payments that wait for a person.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct OrphanList {
+pub struct OrphanList<T = OrphanView> {
     /// The oldest first.
-    pub payments: Vec<OrphanView>,
+    pub payments: Vec<T>,
 }
 
 /// Which of them, and for which order.
@@ -104,7 +99,6 @@ pub struct OrphanWish {
 
 /// A payment that counts for an order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Adopted {
     /// Which.
     pub order: String,

@@ -8,7 +8,7 @@ use crate::domain::{Allowance, Millis, Product, ProductPatch, Stock, Take};
 
 /// How products are listed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ProductsWish {
     /// There, and not `false`: numbers as they are in Redis now.
     pub fresh: Option<String>,
@@ -116,7 +116,11 @@ impl TryFrom<Map<String, Value>> for NewProduct {
     type Error = String;
 
     fn try_from(mut fields: Map<String, Value>) -> Result<Self, String> {
-        let Some(Value::String(id)) = fields.remove("id") else { return Err("missing field `id`".to_owned()) };
+        let id = match fields.remove("id") {
+            Some(Value::String(id)) => id,
+            Some(_) => return Err("id: must be a text".to_owned()),
+            None => return Err("missing field `id`".to_owned()),
+        };
         let patch = serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
         Ok(Self { id, patch })
     }
@@ -124,7 +128,7 @@ impl TryFrom<Map<String, Value>> for NewProduct {
 
 /// How a body of keys is read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ImportWish {
     /// The number of its first line in its file.
     pub first: u64,

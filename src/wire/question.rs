@@ -23,8 +23,8 @@ pub enum Content {
 pub struct Question {
     /// How.
     pub verb: Verb,
-    /// Where, with what the path names.
-    pub path: String,
+    /// The parts of its path, with what it names: a `/` in one of them leads nowhere else.
+    pub path: Vec<String>,
     /// Names and values of the query.
     pub query: Vec<(String, String)>,
     /// What it carries.
@@ -37,7 +37,7 @@ impl Question {
     pub fn of<R: Route>(at: &R::At, asked: &R::In) -> Self {
         let mut named = at.texts().into_iter();
         let part = |part: &'static str| if part.starts_with('{') { named.next().unwrap_or_default() } else { part };
-        let path = R::PATH.split('/').map(part).collect::<Vec<_>>().join("/");
+        let path = R::PATH.split('/').skip(1).map(part).map(str::to_owned).collect();
         let mut question = Self { verb: R::VERB, path, query: Vec::new(), content: Content::Nothing };
         asked.put(&mut question);
         question

@@ -88,7 +88,7 @@ fn is_nothing(seconds: &u64) -> bool {
 
 /// How an audit is told.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct AuditWish {
     /// `true`: lines of how far it is, and the report as the last.
     pub progress: Option<String>,

@@ -130,3 +130,60 @@ async fn a_token_goes_on_working_while_redis_is_away() {
     redis.restart();
     becomes(&shop, &secret, 200).await;
 }
+
+/// Whoever hangs up, and a store that is away for a while, take no line of the trail with them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_done_is_written_whoever_hangs_up_and_whatever_the_store_does() {
+    let redis = TestRedis::start();
+    let folder = tempfile::Builder::new().prefix("k").tempdir().unwrap();
+    let store = format!("[store]\nurl = \"{}\"\ntimeout_ms = 500\n", redis.url());
+    let shop = Daemon::at(&folder.path().join("d"), &store);
+    shop.product("left", &[], 3);
+    let lines = async |wanted: &str| {
+        let began = Instant::now();
+        loop {
+            let trail = shop.admin("/v1/trail").await;
+            let found = trail["trail"].as_array().unwrap().iter().filter(|deed| deed["what"] == wanted).count();
+            if found > 0 || began.elapsed() > Duration::from_secs(40) {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    // It stands at the store when the one who asked for it goes away.
+    let price = json!({"price": "0.01"});
+    redis.freeze(true);
+    let asked = shop.ask_as(shop.token(), Method::PATCH, "/v1/products/left", Some(&price));
+    assert!(tokio::time::timeout(Duration::from_millis(200), asked).await.is_err(), "it was answered");
+    redis.freeze(false);
+    assert_eq!(lines("product set").await, 1);
+    // It is not known whether it was done: the answer says so, and the line comes when the store is back.
+    redis.freeze(true);
+    let body = json!({"count": 1});
+    let (status, _) = shop.ask_as(shop.token(), Method::POST, "/v1/products/left/void", Some(&body)).await;
+    assert_eq!(status, 503);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    redis.freeze(false);
+    assert_eq!(lines("keys void").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_the_token_that_opened_it() {
+    let shop = Daemon::start("");
+    let viewer = token(&shop.json(&["token", "add", "eyes", "--role", "view"], ""));
+    let open = async |token: &str| {
+        let stream = shop.http.get(format!("{}/v1/stream", shop.admin_url())).bearer_auth(token).send().await.unwrap();
+        assert_eq!(stream.status().as_u16(), 200);
+        stream
+    };
+    let (mut theirs, mut root) = (open(&viewer).await, open(shop.token()).await);
+    assert!(theirs.chunk().await.unwrap().is_some() && root.chunk().await.unwrap().is_some());
+    // One of the same name and role is somebody else.
+    shop.json(&["token", "remove", "eyes"], "");
+    shop.json(&["token", "add", "eyes", "--role", "view"], "");
+    let ends = async { while theirs.chunk().await.unwrap().is_some() {} };
+    tokio::time::timeout(Duration::from_secs(20), ends).await.expect("it goes on");
+    for _ in 0..3 {
+        assert!(root.chunk().await.unwrap().is_some());
+    }
+}

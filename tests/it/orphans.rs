@@ -4,6 +4,7 @@ use futures_util::future::join;
 use kamid::domain::{Currency, Money, Payment};
 use kamid::settings::Secret;
 use kamid::store::{Finish, ReviewItem, Store};
+use kamid::top::ask::{Answer, Ask};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -248,16 +249,17 @@ async fn an_order_is_found_by_whatever_number_somebody_has_of_it() {
         let id = shop.order("find", 1).await;
         assert_eq!(shop.pay(&id, trade, 990).await.0, 200);
         for text in [trade.to_owned(), id.clone(), format!("{id}01")] {
-            let asked = kamid::top::ask::Ask::Search(text.clone()).requests();
+            let search = Ask::Search(text.clone());
             let began = std::time::Instant::now();
             loop {
                 let mut answers = Vec::new();
-                for request in &asked {
-                    let (path, query) = (&request.path, &request.query);
-                    let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                    answers.push(shop.admin(&format!("{path}?{}", query.join("&"))).await);
+                for request in search.requests() {
+                    let query: Vec<String> =
+                        request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                    answers.push(shop.admin(&format!("/{}?{}", request.path.join("/"), query.join("&"))).await);
                 }
-                let found: Vec<String> = kamid::top::ask::rows(&answers).into_iter().map(|row| row.id).collect();
+                let Ok(Answer::Rows(rows)) = search.read(&answers) else { panic!("{answers:?}") };
+                let found: Vec<String> = rows.into_iter().map(|row| row.id).collect();
                 if found == [id.as_str()] {
                     break;
                 }

@@ -79,8 +79,8 @@ pub enum ChannelCommand {
 pub async fn run(context: &Context, command: ChannelCommand) -> Done {
     match command {
         ChannelCommand::List => {
-            let list = context.client()?.call::<ListChannels>((), &Nothing).await?;
-            context.show(&list.whole, "channels", &["name", "kind", "account", "notify_url"])
+            let list = context.client()?.whole::<ListChannels>((), &Nothing).await?;
+            context.show(&list, "channels", &["name", "kind", "account", "notify_url"])
         }
         ChannelCommand::Kinds => {
             let kinds: Vec<_> = KINDS.iter().map(|kind| json!({"kind": kind.name, "about": kind.about})).collect();

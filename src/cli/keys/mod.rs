@@ -90,8 +90,8 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
                 "stock.imported",
                 "stock.owed",
             ];
-            let list = client.call::<ListProducts>((), &ProductsWish::fresh()).await?;
-            context.show(&list.whole, "products", &columns)
+            let list = client.whole::<ListProducts>((), &ProductsWish::fresh()).await?;
+            context.show(&list, "products", &columns)
         }
         KeysCommand::Void { product, count, file, as_lines } => {
             let keys = file.map(|file| named(&file, as_lines)).transpose()?.unwrap_or_default();
@@ -103,7 +103,7 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
         }
         KeysCommand::Restore { product, count } => {
             let wish = KeysWish { count: count.unwrap_or(u32::MAX), keys: String::new() };
-            context.out.fields(&client.call::<RestoreKeys>(product, &wish).await?.whole);
+            context.out.fields(&client.whole::<RestoreKeys>(product, &wish).await?);
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -203,23 +203,23 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
     let client = context.client()?;
     let act = |id: String, action: Action, note: Note| {
         let client = client.clone();
-        async move { client.call::<ActOnOrder>((id, action), &note).await.map(|done| done.whole) }
+        async move { client.whole::<ActOnOrder>((id, action), &note).await }
     };
     let for_that = |reason: String| Note { reason, ..Note::default() };
     let done = match command {
         OrderCommand::New { product, quantity, contact, channel, count } => {
             return new(context, client, Wanted { product, quantity, contact, channel }, count).await;
         }
-        OrderCommand::Pay { id, how } => client.call::<PayInSandbox>(id, &SandboxWish { how: how.pay() }).await?.whole,
+        OrderCommand::Pay { id, how } => client.whole::<PayInSandbox>(id, &SandboxWish { how: how.pay() }).await?,
         OrderCommand::List { state, contact, trade_no, limit } => {
             // clap let none through that is no state.
             let state = state.and_then(|state| state.parse().ok());
             let search = OrderSearch { state, contact, trade_no, find: None, limit: limit as usize };
             let columns = ["id", "state", "product", "quantity", "amount", "currency", "contact", "created_at", "why"];
-            let list = client.call::<ListOrders>((), &search).await?;
-            return context.show(&list.whole, "orders", &columns);
+            let list = client.whole::<ListOrders>((), &search).await?;
+            return context.show(&list, "orders", &columns);
         }
-        OrderCommand::Show { id, keys } => client.call::<ShowOrder>(id, &OrderWish::keys(keys)).await?.whole,
+        OrderCommand::Show { id, keys } => client.whole::<ShowOrder>(id, &OrderWish::keys(keys)).await?,
         OrderCommand::MarkPaid { act: Act { id, reason }, trade_no } => {
             act(id, Action::MarkPaid, Note { trade_no, ..for_that(reason) }).await?
         }
@@ -246,7 +246,7 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
 async fn new(context: &Context, client: Client, wish: Wanted, count: u64) -> Done {
     if count == 1 {
         let one = With { query: Several::default(), body: wish };
-        let created = client.call::<MakeOrders>((), &one).await?.whole;
+        let created = client.whole::<MakeOrders>((), &one).await?;
         if context.out.json {
             context.out.compact(&created);
         } else {

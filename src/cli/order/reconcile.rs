@@ -161,7 +161,7 @@ pub async fn run(context: &Context, args: ReconcileArgs) -> Done {
     };
     add_payments(&client, &mut heard).await?;
     show(context, &heard);
-    let again = heard.iter().any(|it| matches!(it.result.as_str(), "silent" | "mismatch"));
+    let again = heard.iter().any(|it| matches!(it.result.as_str(), "silent" | "mismatch" | "unread"));
     // Of a store that is not to be trusted the list may not be whole, whatever was heard.
     Ok(ExitCode::from(u8::from(again || context.warned.get().is_some())))
 }
@@ -178,6 +178,8 @@ async fn ask(client: &Client, id: &str) -> Result<Heard, Failure> {
         {
             Ok(Heard::new(id, "cannot_be_asked", detail))
         }
+        // What came of it stands with the order: the others are asked all the same.
+        Err(ClientError::Unread { why, .. }) => Ok(Heard::new(id, "unread", why)),
         Err(error) => Err(error.into()),
     }
 }

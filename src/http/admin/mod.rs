@@ -41,9 +41,9 @@ use crate::wire::{Follow, ShowInfo, ShowMetrics};
 use routes::{Errand, Routes};
 
 pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
-    let follow = move |Errand { web, wish, .. }: Errand<Follow>| {
+    let follow = move |errand: Errand<Follow>| {
         let stop = stop.clone();
-        async move { stream::follow(&web, &wish, stop) }
+        async move { stream::follow(errand, stop) }
     };
     let own = Routes::new(Arc::clone(&web)).on(info).raw(metrics).raw(follow).raw(audit::audit).on(trail::list);
     let rooms = [
@@ -63,6 +63,7 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         .route("/readyz", get(readyz))
         .route("/healthz", get(healthz))
         .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(middleware::map_response(|mut response: Response| async {
             // By this the command line tells the admin side from the public one.
             response.headers_mut().insert("x-kamid", header::HeaderValue::from_static("admin"));

@@ -70,7 +70,7 @@ async fn try_out(Errand { web, trace, wish: test, .. }: Errand<TryNotifier>) -> 
         }
         Err(Refused::Later(why, _) | Refused::Never(why) | Refused::Gone(why)) => {
             trace.result("refused");
-            let text = format!("{} was not sent: {}", test.notifier, printable(&why, 400));
+            let text = format!("{} was not sent: {}", printable(&test.notifier, 60), printable(&why, 400));
             Err(Problem::new(StatusCode::BAD_GATEWAY, "gateway", text))
         }
     }

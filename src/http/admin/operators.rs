@@ -24,8 +24,10 @@ pub fn routes(to: Routes) -> Routes {
 
 /// Lets operators in; who they are is with the request from here on, and each route says who may.
 pub async fn operators_only(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
-    let given =
-        request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    });
     let operator = given.map(str::trim).and_then(|given| {
         let root = same_secret(given, &web.admin_token).then(Operator::root);
         root.or_else(|| web.shop.operator(given))

@@ -1,7 +1,7 @@
 //! The operators' side of orders, and of payments without one.
 
 use axum::http::StatusCode;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::routes::{Errand, Routes};
@@ -57,7 +57,17 @@ async fn new(Errand { web, trace, wish, .. }: Errand<MakeOrders>) -> Result<Orde
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "count: from 1 to 1000"));
     }
     let jobs = stream::iter(0..count).map(|_| web.shop.order(&wanted, Buyer::Operator, By::Asker(None)));
-    let made: Vec<Created> = jobs.buffered(AT_ONCE).try_collect().await?;
+    let mut jobs = jobs.buffered(AT_ONCE);
+    let mut made: Vec<Created> = Vec::with_capacity(count);
+    while let Some(created) = jobs.next().await {
+        match created {
+            Ok(created) => made.push(created),
+            Err(error) => {
+                trace.change(&format!("quantity {}{channel}; {} of {count} orders made", wanted.quantity, made.len()));
+                return Err(error.into());
+            }
+        }
+    }
     trace.result(&format!("{count} orders"));
     let brief = |created: Created| {
         let token = with_token(&web.shop, &created)?.token;
@@ -77,7 +87,7 @@ async fn look(Errand { web, wish, .. }: Errand<LookAtOrders>) -> Result<LookList
         let order = look.order.as_ref();
         OrderLook {
             id: look.id.to_string(),
-            state: order.map(|order| order.state.into()),
+            state: order.map(|order| order.state),
             quantity: order.map_or(0, |order| u64::from(order.quantity)),
             keys: order.map_or(0, |order| order.keys.len() as u64),
             payments: look.payments.iter().map(PaymentView::from).collect(),

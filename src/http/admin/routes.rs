@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, FromRequestParts as _, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -11,12 +11,14 @@ use axum::{Json, Router};
 use hyper::body::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::trail::{self, Trace};
 use crate::domain::Operator;
+use crate::domain::text::printable;
 use crate::http::problem::{Code, Problem};
 use crate::http::web::Web;
-use crate::wire::{Nothing, Raw, Route, Verb, With};
+use crate::wire::{InPath as _, Nothing, Raw, Route, Verb, With};
 
 /// A request of a route: who asks, of what, and for what.
 pub struct Errand<R: Route> {
@@ -38,18 +40,43 @@ pub trait Taken: Sized + Send {
     fn take(request: Request, verb: Verb) -> impl Future<Output = Result<Self, Response>> + Send;
 }
 
+/// What is wrong with a request, by the words of whoever read it.
+fn invalid(error: &dyn std::error::Error) -> Response {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Problem::new(StatusCode::BAD_REQUEST, "invalid", printable(&cause.to_string(), 500)).into_response()
+}
+
+/// What a JSON object asks. Serde would take an array of values for one, whatever their order meant.
+fn object<T: DeserializeOwned>(body: &RawValue) -> Result<T, Response> {
+    let text = body.get();
+    if !text.starts_with('{') {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "the body must be a JSON object").into_response());
+    }
+    serde_json::from_str(text).map_err(|error| invalid(&error))
+}
+
 /// The query that a request must have.
-fn query<T: DeserializeOwned>(request: &Request) -> Result<T, QueryRejection> {
-    Query::try_from_uri(request.uri()).map(|Query(query)| query)
+fn query<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
+    let read = Query::try_from_uri(request.uri()).map(|Query(query)| query);
+    read.map_err(|refused: QueryRejection| invalid(&refused))
 }
 
 impl<T: DeserializeOwned + Send> Taken for T {
     async fn take(request: Request, verb: Verb) -> Result<Self, Response> {
         if verb == Verb::Get {
-            return query(&request).map_err(|refused| refused.into_response());
+            return query(&request);
         }
-        let read = Json::from_request(request, &()).await;
-        read.map(|Json(body)| body).map_err(|refused| refused.into_response())
+        match Json::<Box<RawValue>>::from_request(request, &()).await {
+            Ok(Json(body)) => object(&body),
+            Err(refused @ (JsonRejection::JsonDataError(_) | JsonRejection::JsonSyntaxError(_))) => {
+                Err(invalid(&refused))
+            }
+            // Too long, or no JSON by what it says of itself.
+            Err(refused) => Err(refused.into_response()),
+        }
     }
 }
 
@@ -68,7 +95,7 @@ impl Taken for Raw {
 
 impl<Q: DeserializeOwned + Send, B: Taken> Taken for With<Q, B> {
     async fn take(request: Request, verb: Verb) -> Result<Self, Response> {
-        let query = query(&request).map_err(|refused| refused.into_response())?;
+        let query = query(&request)?;
         Ok(Self { query, body: B::take(request, verb).await? })
     }
 }
@@ -100,7 +127,7 @@ impl Routes {
     where
         R: Route<In: Taken, Out: Serialize>,
         F: Fn(Errand<R>) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<R::Out, Problem>> + Send,
+        Fut: Future<Output = Result<R::Out, Problem>> + Send + 'static,
     {
         self.on_large(handler, None)
     }
@@ -110,7 +137,7 @@ impl Routes {
     where
         R: Route<In: Taken, Out: Serialize>,
         F: Fn(Errand<R>) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<R::Out, Problem>> + Send,
+        Fut: Future<Output = Result<R::Out, Problem>> + Send + 'static,
     {
         let status = if R::VERB == Verb::Make { StatusCode::CREATED } else { StatusCode::OK };
         let answer = move |errand| {
@@ -125,7 +152,7 @@ impl Routes {
     where
         R: Route<In: Taken, Out = Raw>,
         F: Fn(Errand<R>) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<Response, Problem>> + Send,
+        Fut: Future<Output = Result<Response, Problem>> + Send + 'static,
     {
         self.add(handler, None)
     }
@@ -134,7 +161,7 @@ impl Routes {
     where
         R: Route<In: Taken>,
         F: Fn(Errand<R>) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<Response, Problem>> + Send,
+        Fut: Future<Output = Result<Response, Problem>> + Send + 'static,
     {
         let method = match R::VERB {
             Verb::Get => MethodFilter::GET,
@@ -154,8 +181,8 @@ impl Routes {
 async fn served<R, F, Fut>(web: Arc<Web>, request: Request, answer: F) -> Response
 where
     R: Route<In: Taken>,
-    F: Fn(Errand<R>) -> Fut + Send,
-    Fut: Future<Output = Result<Response, Problem>> + Send,
+    F: Fn(Errand<R>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Response, Problem>> + Send + 'static,
 {
     let Some(operator) = request.extensions().get::<Operator>().cloned() else {
         return Problem::no_token().into_response();
@@ -163,25 +190,28 @@ where
     if operator.role < R::ROLE {
         return Problem::only_look().into_response();
     }
-    let path = request.uri().path().to_owned();
-    let trace = Trace::default();
-    trace.on(&trail::subject(R::PATH, &path));
     let (mut parts, body) = request.into_parts();
-    let named = Path::<R::At>::from_request_parts(&mut parts, &()).await;
-    let asked = match named {
-        Ok(Path(at)) => R::In::take(Request::from_parts(parts, body), R::VERB).await.map(|wish| (at, wish)),
-        Err(refused) => Err(refused.into_response()),
+    let at = match Path::<R::At>::from_request_parts(&mut parts, &()).await {
+        Ok(Path(at)) => at,
+        Err(refused) => return refused.into_response(),
     };
-    let response = match asked {
-        Ok((at, wish)) => {
-            let (web, operator, trace) = (Arc::clone(&web), operator.clone(), trace.clone());
-            answer(Errand { web, operator, trace, at, wish }).await.unwrap_or_else(|problem| problem.into_response())
-        }
-        Err(refused) => refused,
+    let wish = match R::In::take(Request::from_parts(parts, body), R::VERB).await {
+        Ok(wish) => wish,
+        Err(refused) => return refused,
     };
-    if let Some(what) = trail::word(R::DEED, &path) {
+    let trace = Trace::default();
+    let named = at.texts();
+    trace.on(named.first().copied().unwrap_or_default());
+    let what = trail::word(R::DEED, &named);
+    let by = operator.name().to_owned();
+    let errand = Errand { web: Arc::clone(&web), operator, trace: trace.clone(), at, wish };
+    let Some(what) = what else { return answer(errand).await.unwrap_or_else(|problem| problem.into_response()) };
+    // Whoever hangs up takes neither the rest of what he began with him nor its line in the trail.
+    let done = tokio::spawn(async move {
+        let response = answer(errand).await.unwrap_or_else(|problem| problem.into_response());
         let answered = (response.status(), response.extensions().get::<Code>().copied());
-        trail::recorded(web, operator.name(), what, &trace, answered).await;
-    }
-    response
+        trail::recorded(web, &by, what, &trace, answered).await;
+        response
+    });
+    done.await.unwrap_or_else(|_| Problem::internal().into_response())
 }

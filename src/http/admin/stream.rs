@@ -13,12 +13,14 @@ use hyper::body::Bytes;
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::routes::Errand;
+use crate::domain::{Millis, Operator};
 use crate::http::problem::Problem;
 use crate::http::web::Web;
 use crate::shop::goods::board::{Board, MOST, StockReader};
 use crate::telemetry::fleet::{FleetLines, Follower};
 use crate::telemetry::snapshot::{FILTER_BYTES, HISTORY_SECONDS};
-use crate::wire::shop::StreamWish;
+use crate::wire::Follow;
 
 static READERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -37,6 +39,10 @@ struct Reader {
     follower: Follower,
     stock: Option<Stock>,
     stop: watch::Receiver<bool>,
+    web: Arc<Web>,
+    operator: Operator,
+    /// Since when they had the token that they came with.
+    since: Option<Millis>,
 }
 
 struct Stock {
@@ -73,9 +79,13 @@ impl Stock {
 }
 
 impl Reader {
-    /// What comes next, as soon as there is something; `None` when the daemon stops.
+    /// What comes next, as soon as there is something; `None` when the daemon stops, or the operator's token is gone.
     async fn next(&mut self) -> Option<String> {
         loop {
+            let since = self.web.shop.token_since(&self.operator);
+            if since.is_none() || since != self.since {
+                return None;
+            }
             let mut text = String::new();
             for line in self.follower.next(&self.fleet.borrow_and_update(), Instant::now()) {
                 text.push_str(&line);
@@ -98,7 +108,8 @@ impl Reader {
 
 /// The fleet's snapshots, history first, as they come until the reader goes or the daemon stops. A slow reader misses
 /// lines: their `seq` shows it.
-pub fn follow(web: &Arc<Web>, wish: &StreamWish, stop: watch::Receiver<bool>) -> Result<Response, Problem> {
+pub fn follow(errand: Errand<Follow>, stop: watch::Receiver<bool>) -> Result<Response, Problem> {
+    let Errand { web, operator, wish, .. } = errand;
     let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid", detail);
     if wish.history > HISTORY_SECONDS {
         return Err(wrong(format!("history: at most {HISTORY_SECONDS} seconds")));
@@ -123,6 +134,9 @@ pub fn follow(web: &Arc<Web>, wish: &StreamWish, stop: watch::Receiver<bool>) ->
             due: true,
         }),
         stop,
+        since: web.shop.token_since(&operator),
+        web,
+        operator,
     };
     let lines = stream::unfold(reader, |mut reader| async move {
         let text = reader.next().await?;

@@ -1,6 +1,7 @@
 //! The trail of what operators did. Every route's row says what it does, so that a new one cannot be forgotten.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -67,19 +68,14 @@ fn words(name: &str, value: &Value) -> String {
     }
 }
 
-/// What a request does, as the command line says it; `None` for one that changes nothing of a shop's own.
-pub fn word(deed: Does, path: &str) -> Option<String> {
+/// What a request does to what its path names, as the command line says it; `None` for one that changes nothing of a
+/// shop's own.
+pub fn word(deed: Does, named: &[&str]) -> Option<String> {
     match deed {
         Does::Nothing => None,
         Does::This(word) => Some(word.to_owned()),
-        Does::Action(word) => Some(format!("{word} {}", printable(path.rsplit('/').next().unwrap_or_default(), 20))),
+        Does::Action(word) => Some(format!("{word} {}", named.last().copied().unwrap_or_default())),
     }
-}
-
-/// The part of the path that says what it is about.
-pub fn subject(route: &str, path: &str) -> String {
-    let found = route.split('/').zip(path.split('/')).find(|(name, _)| matches!(*name, "{id}" | "{name}"));
-    found.map(|(_, part)| printable(part, 150)).unwrap_or_default()
 }
 
 /// Whether an answer belongs into the trail: what was done, what the state of things refused, and what nobody knows the
@@ -94,6 +90,10 @@ fn only_asked(what: &str, result: &str) -> bool {
     const NOTHING: [&str; 7] = ["unpaid", "unknown", "refunded", "mismatch", "replayed", "gateway", "conflict"];
     what == "order query" && NOTHING.contains(&result)
 }
+
+/// Between two tries to write a line of the trail, and how many there are: an hour.
+const PAUSE: Duration = Duration::from_secs(5);
+const TRIES: u32 = 720;
 
 /// Writes what an operator did, as far as it belongs there.
 pub async fn recorded(web: Arc<Web>, by: &str, what: String, trace: &Trace, answered: (StatusCode, Option<Code>)) {
@@ -113,17 +113,28 @@ pub async fn recorded(web: Arc<Web>, by: &str, what: String, trace: &Trace, answ
     let deed = Deed { by: by.to_owned(), what, result, ..told };
     let Deed { by, what, on, change, reason, result, .. } = &deed;
     tracing::info!(by, what, on, change, reason, result, "An operator acts.");
-    let write = async move {
-        if let Err(error) = web.shop.add_deed(&deed).await {
-            tracing::error!(%error, by = deed.by, what = deed.what, on = deed.on, "The trail could not be written.");
-        }
-    };
-    // A store that fails has kept the operator waiting once already.
-    if status.is_server_error() {
-        tokio::spawn(write);
-    } else {
-        write.await;
+    if write(&web, &deed).await {
+        return;
     }
+    // The store may be away for a while: what was done is written when it is back, and nobody is kept waiting.
+    tokio::spawn(async move {
+        for _ in 0..TRIES {
+            tokio::time::sleep(PAUSE).await;
+            if write(&web, &deed).await {
+                return;
+            }
+        }
+        let Deed { by, what, on, .. } = &deed;
+        tracing::error!(by, what, on, "The trail could not be written: what stands in the log is all there is of it.");
+    });
+}
+
+async fn write(web: &Web, deed: &Deed) -> bool {
+    let written = web.shop.add_deed(deed).await;
+    if let Err(error) = &written {
+        tracing::warn!(%error, by = deed.by, what = deed.what, on = deed.on, "The trail could not be written yet.");
+    }
+    written.is_ok()
 }
 
 /// `GET /v1/trail`

@@ -68,6 +68,10 @@ fn read_json<'a, T: Deserialize<'a>>(headers: &HeaderMap, body: &'a Bytes) -> Re
     if !is_json(headers) {
         return Err(Problem::not_json());
     }
+    // Serde would take an array of values for an object, whatever their order meant.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "The body must be a JSON object."));
+    }
     serde_json::from_slice(body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid", format!("The body is not the JSON expected: {error}"))
     })

@@ -48,6 +48,16 @@ impl Shop {
         self.operators.get().iter().find(|known| same_secret(&known.hash, &hash)).map(|known| known.operator.clone())
     }
 
+    /// Since when an operator has the token that they have now, as this instance knows it; `None`: they have none. The root's
+    /// is not kept here.
+    #[must_use]
+    pub fn token_since(&self, operator: &Operator) -> Option<Millis> {
+        if *operator == Operator::root() {
+            return Some(0);
+        }
+        self.operators.get().iter().find(|known| known.operator == *operator).map(|known| known.created)
+    }
+
     /// Every operator beside the root, by name.
     ///
     /// # Errors

@@ -2,12 +2,11 @@
 
 use ratatui::crossterm::event::KeyEvent;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::ui::Hit;
 use crate::domain::snapshot::{NoticeRow, Snapshot, StockLine};
 use crate::domain::{Brief, Severity};
-use crate::top::ask::{Ask, Row};
+use crate::top::ask::{Answer, Ask, Row, Unanswered};
 
 /// One line of the stream, or of a recording, which also holds what was asked for beside it.
 #[derive(Debug, Clone)]
@@ -129,7 +128,7 @@ pub enum Message {
     /// The local clock, in ms; at least four times a second.
     Tick(u64),
     /// An answer, or why there is none.
-    Answer(Ask, Result<Vec<Value>, String>),
+    Answer(Ask, Result<Answer, Unanswered>),
     /// A recording is so far, ms of ms.
     Position(u64, u64),
     /// A recording jumped: what was known is void.

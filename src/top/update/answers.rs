@@ -2,93 +2,72 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
-
 use super::{FEED, Turn, shed_incidents};
-use crate::client::read;
 use crate::domain::{Action, Brief, Role, Severity};
-use crate::top::ask::{Ask, notice_row, rows};
+use crate::top::ask::{Answer, Ask, Unanswered};
 use crate::top::lang::word;
 use crate::top::model::Effect;
 use crate::top::tab::Tab;
-use crate::wire::incidents::{IncidentList, ReplayReport};
-use crate::wire::notices::NoticeList;
-use crate::wire::orders::Acted;
-use crate::wire::shop::Info;
+use crate::wire::incidents::ReplayReport;
 
 impl Turn<'_> {
     /// Takes an answer in, or why there is none.
-    pub(super) fn answer(&mut self, ask: Ask, answer: Result<Vec<Value>, String>) {
-        let values = match answer {
-            Ok(values) => values,
-            Err(why) => return self.failed(&ask, why),
+    pub(super) fn answer(&mut self, ask: &Ask, answer: Result<Answer, Unanswered>) {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(why) => return self.failed(ask, why),
         };
-        let first = values.first().cloned().unwrap_or_default();
-        match ask {
-            Ask::Info => {
-                let info: Info = read(&first).unwrap_or_default();
+        match (ask, answer) {
+            (_, Answer::Info(info)) => {
                 self.model.operator = info.operator;
                 // A daemon that does not tell roles has one token, which may do everything.
                 self.model.may_act = info.role.is_none_or(|role| role.is(Role::Operate));
             }
-            Ask::Review => self.keeping(|model| model.review = rows(&values)),
-            Ask::Notices => {
-                let told: NoticeList = read(&first).unwrap_or_default();
-                let told = told.notices.into_iter().filter_map(notice_row).collect();
-                self.keeping(|model| model.unsent = told);
-            }
-            Ask::Incidents => {
-                self.earlier(read(&first).map(|told: IncidentList| told.incidents).unwrap_or_default());
-            }
-            Ask::Search(text) => {
-                let found = rows(&values);
+            (Ask::Search(text), Answer::Rows(found)) => {
                 if found.is_empty() {
-                    self.model.note(
-                        format!("{}: {text}", self.model.lang.say("nothing found", "没有找到")),
-                        Severity::Warning,
-                    );
+                    let nothing = self.model.lang.say("nothing found", "没有找到");
+                    self.model.note(format!("{nothing}: {text}"), Severity::Warning);
                 }
                 self.keeping(|model| model.found = Some(found));
             }
-            Ask::Order(id) | Ask::Incident(id) => {
-                let mut told = first;
+            (_, Answer::Rows(review)) => self.keeping(|model| model.review = review),
+            (_, Answer::Notices(unsent)) => self.keeping(|model| model.unsent = unsent),
+            (_, Answer::Incidents(incidents)) => self.earlier(incidents),
+            (Ask::Capture(id), Answer::Whole(capture)) => {
+                let text = serde_json::to_string_pretty(&capture).unwrap_or_default();
+                self.effects.push(Effect::Export(format!("incident-{id}.json"), text));
+            }
+            (Ask::Order(id) | Ask::Incident(id), Answer::Whole(mut whole)) => {
                 // The link to the buyer's page opens the keys: it is not for a screen.
-                if let Some(fields) = told.as_object_mut() {
+                if let Some(fields) = whole.as_object_mut() {
                     fields.remove("page");
                 }
-                self.model.ui.fill(&id, told);
+                self.model.ui.fill(id, whole);
             }
-            Ask::Replay(id) => {
-                let ReplayReport { verdict, reason, .. } = read(&first).unwrap_or_default();
+            (Ask::Replay(id), Answer::Replayed(ReplayReport { verdict, reason, .. })) => {
                 let reason = reason.unwrap_or_default();
                 let lang = self.model.lang;
                 let what = format!("{id}: {} {}", word(lang, &verdict), word(lang, &reason));
                 self.model.note(what, if verdict == "accept" { Severity::Warning } else { Severity::Alarm });
             }
-            Ask::Capture(id) => {
-                let text = serde_json::to_string_pretty(&first).unwrap_or_default();
-                self.effects.push(Effect::Export(format!("incident-{id}.json"), text));
-            }
-            Ask::Act { .. } | Ask::Payment { .. } | Ask::Block { .. } => {
-                let Acted { result, .. } = read(&first).unwrap_or_default();
-                let result = match (&ask, result.as_str()) {
-                    // It waits for no other try than its first.
-                    (Ask::Act { action: Action::Resend, .. }, "waiting") => {
-                        self.model.lang.say("on its way", "正在发送")
-                    }
-                    (_, "") => self.model.lang.say("done", "已完成"),
-                    (_, result) => word(self.model.lang, result),
-                };
-                let what = format!("{}: {result}", self.acted(&ask));
-                self.model.note(what, Severity::Warning);
-                self.effects.push(Effect::Ask(if self.model.ui.tab == Tab::NOTICES {
-                    Ask::Notices
-                } else {
-                    Ask::Review
-                }));
-                self.look_again(&ask);
-            }
+            (_, Answer::Done(result)) => self.done(ask, &result),
+            (_, Answer::Whole(_) | Answer::Replayed(_)) => {}
         }
+    }
+
+    /// Says what came of what was done, and looks again at what it changed.
+    fn done(&mut self, ask: &Ask, result: &str) {
+        let result = match (ask, result) {
+            // It waits for no other try than its first.
+            (Ask::Act { action: Action::Resend, .. }, "waiting") => self.model.lang.say("on its way", "正在发送"),
+            (_, "") => self.model.lang.say("done", "已完成"),
+            (_, result) => word(self.model.lang, result),
+        };
+        let what = format!("{}: {result}", self.acted(ask));
+        self.model.note(what, Severity::Warning);
+        let changed = if self.model.ui.tab == Tab::NOTICES { Ask::Notices } else { Ask::Review };
+        self.effects.push(Effect::Ask(changed));
+        self.look_again(ask);
     }
 
     /// What was acted on is asked for again, where it is open or was searched for.
@@ -124,21 +103,37 @@ impl Turn<'_> {
         }
     }
 
-    fn failed(&mut self, ask: &Ask, why: String) {
+    fn failed(&mut self, ask: &Ask, why: Unanswered) {
+        let (why, unread) = match why {
+            Unanswered::Failed(why) => (why, false),
+            Unanswered::Unread(why) => (why, true),
+        };
         match ask {
+            // Who we are is not known: the daemon decides, and the screen offers nothing.
+            Ask::Info if unread => {
+                self.model.may_act = false;
+                self.model.note(why, Severity::Alarm);
+            }
+            // What stands there stays.
+            Ask::Review | Ask::Notices | Ask::Incidents if unread => self.model.note(why, Severity::Alarm),
             // Asked again by itself.
             Ask::Info | Ask::Review | Ask::Notices | Ask::Incidents => {}
             Ask::Order(id) | Ask::Incident(id) => {
-                // What was told once is better than that it cannot be told again.
-                let told =
+                // What was shown once is better than that it cannot be shown again.
+                let shown =
                     self.model.ui.detail.as_ref().is_some_and(|detail| detail.id == *id && detail.value.is_some());
-                if !told {
+                if !shown {
                     self.model.ui.fill(id, serde_json::json!({"error": why}));
                 }
             }
             Ask::Search(_) => {
                 self.model.found = Some(Vec::new());
                 self.model.note(why, Severity::Alarm);
+            }
+            // It was done: only what came of it cannot be read.
+            _ if unread && ask.acts() => {
+                let what = format!("{}: {why}", self.acted(ask));
+                self.model.note(what, Severity::Alarm);
             }
             _ => self.model.note(why, Severity::Alarm),
         }

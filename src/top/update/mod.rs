@@ -77,7 +77,7 @@ impl Turn<'_> {
                 self.judge();
             }
             Message::Tick(local) => self.tick(local),
-            Message::Answer(ask, answer) => self.answer(ask, answer),
+            Message::Answer(ask, answer) => self.answer(&ask, answer),
             Message::Position(at, of) => self.model.position = Some((at, of)),
             Message::Said(text, level) => self.model.note(text, level),
             Message::Rewound => {

@@ -139,6 +139,11 @@ impl Daemon {
         self.admin.clone()
     }
 
+    /// The root's token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()

@@ -2,7 +2,7 @@
 
 use kamid::domain::{Action, Lang, NoticeState, Trouble};
 use kamid::telemetry::snapshot::{StockAlarm, StockAlarms, StockLine};
-use kamid::top::ask::Ask;
+use kamid::top::ask::{Ask, Unanswered};
 use kamid::top::model::ui::{Intent, Name};
 use kamid::top::model::{Effect, Line, Message, Model};
 use kamid::top::pane::PANES;
@@ -39,7 +39,29 @@ fn held(n: u32, state: &str) -> Value {
 
 fn review(model: &mut Model, orders: &[u32]) {
     let orders: Vec<Value> = orders.iter().map(|n| held(*n, "held")).collect();
-    model.update(Message::Answer(Ask::Review, Ok(vec![json!({"orders": orders})])));
+    model.update(scenes::answered(
+        Ask::Review,
+        &[json!({"orders": orders}), json!({"orders": []}), json!({"payments": []})],
+    ));
+}
+
+#[test]
+fn what_waits_is_shown_though_this_version_cannot_read_it() {
+    let mut model = scenes::empty(Lang::En);
+    let orphan = json!({"kind": "orphan", "id": "ZZMIBQ3K2XZ0A1B2C00301", "payment": "alipay|7", "since": 12345});
+    let answers = [json!({"orders": [held(1, "held"), 7]}), json!({"orders": []}), json!({"payments": [orphan]})];
+    model.update(scenes::answered(Ask::Review, &answers));
+    press(&mut model, KeyCode::Char('5'));
+    let shown = screen(&model);
+    assert!(shown.contains("07MIBQ3K2XZ0A1B2C001") && shown.contains("ZZMIBQ3K2XZ0A1B2C00301"), "{shown}");
+    assert_eq!(shown.matches("cannot read it whole").count(), 2, "{shown}");
+    // What is no list at all takes nothing away.
+    for ask in [Ask::Review, Ask::Notices, Ask::Incidents, Ask::Info] {
+        model.update(scenes::answered(ask.clone(), &[json!([]), json!({}), json!("x")]));
+        let (note, ..) = model.ui.note.take().unwrap_or_else(|| panic!("{ask:?} says nothing"));
+        assert!(note.contains("cannot be read"), "{ask:?}: {note}");
+    }
+    assert!(model.review.len() == 3 && !model.may_act, "{:?}", model.review);
 }
 
 #[test]
@@ -61,7 +83,7 @@ fn what_is_open_is_what_keys_act_on_whatever_the_list_does_meanwhile() {
     let [act @ Ask::Act { .. }] = &asked(&press(&mut model, KeyCode::Char('y')))[..] else {
         panic!("nothing was done")
     };
-    let effects = model.update(Message::Answer(act.clone(), Ok(vec![json!({"result": "delivered"})])));
+    let effects = model.update(scenes::answered(act.clone(), &[json!({"result": "delivered"})]));
     assert!(asked(&effects).contains(&Ask::Order(open.clone())), "{effects:?}");
     // It is no longer in the list: another row is neither marked nor acted on while it is open.
     review(&mut model, &[0, 1, 3, 4]);
@@ -93,18 +115,18 @@ fn what_is_open_is_read_again() {
     press(&mut model, KeyCode::Char('4'));
     press(&mut model, KeyCode::Enter);
     let id = model.ui.detail.as_ref().unwrap().id.clone();
-    model.update(Message::Answer(Ask::Order(id.clone()), Ok(vec![json!({"id": id, "state": "delivered"})])));
+    model.update(scenes::answered(Ask::Order(id.clone()), &[json!({"id": id, "state": "delivered"})]));
     let again: Vec<Ask> = (2..8).flat_map(|second| asked(&tick(&mut model, second * 1000))).collect();
     assert_eq!(again, [Ask::Order(id.clone()), Ask::Order(id.clone())]);
-    model.update(Message::Answer(Ask::Order(id.clone()), Err("away".to_owned())));
+    model.update(Message::Answer(Ask::Order(id.clone()), Err(Unanswered::Failed("away".to_owned()))));
     assert!(screen(&model).contains("delivered") && !screen(&model).contains("away"));
-    model.update(Message::Answer(Ask::Order(id.clone()), Ok(vec![json!({"id": id, "state": "refunded"})])));
+    model.update(scenes::answered(Ask::Order(id.clone()), &[json!({"id": id, "state": "refunded"})]));
     assert!(screen(&model).contains("refunded"));
     // Also where its notice was opened: what the list knows of that is not what the daemon says of the order.
     press(&mut model, KeyCode::Char('7'));
     let [Ask::Order(id)] = &asked(&press(&mut model, KeyCode::Enter))[..] else { panic!("no order was asked for") };
     assert!(screen(&model).contains("asking the daemon"), "{}", screen(&model));
-    model.update(Message::Answer(Ask::Order(id.clone()), Ok(vec![json!({"id": id, "state": "replaced"})])));
+    model.update(scenes::answered(Ask::Order(id.clone()), &[json!({"id": id, "state": "replaced"})]));
     tick(&mut model, 9000);
     assert!(screen(&model).contains("replaced"), "{}", screen(&model));
 }
@@ -176,7 +198,7 @@ fn what_was_sent_again_is_not_called_put_off() {
             trade_no: None,
             position: None,
         };
-        model.update(Message::Answer(act(Action::Resend), Ok(vec![json!({"result": "waiting"})])));
+        model.update(scenes::answered(act(Action::Resend), &[json!({"result": "waiting"})]));
         assert_eq!(model.ui.note.as_ref().unwrap().0, shown);
     }
     assert_eq!(NoticeState::Waiting.as_str(), "waiting");

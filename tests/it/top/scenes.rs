@@ -5,8 +5,9 @@ use kamid::telemetry::incident::Brief;
 use kamid::telemetry::snapshot::{
     self, ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockLine, StockRow, Surroundings, encode,
 };
+use kamid::top::ask::{Ask, Unanswered};
 use kamid::top::model::{Connection, Fault, Line, Lost, Message, Model};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// 2026-11-25 21:00:00 UTC.
 pub const BEGAN: u64 = 1_795_640_400_000;
@@ -207,10 +208,10 @@ pub fn alarm(lang: Lang) -> Model {
         json!({"payments": [{"kind": "orphan", "id": "ZZMIBQ3K2XZ0A1B2C00301", "payment": "alipay|2026112522001",
             "since": "2026-11-25T21:10:00Z", "amount": "9.90", "currency": "CNY"}]}),
     ];
-    model.update(Message::Answer(kamid::top::ask::Ask::Review, Ok(answers)));
+    model.update(answered(Ask::Review, &answers));
     let dead = notice(3, NoticeState::Dead, BEGAN + 800_000, "550 5.1.1 no such user");
     let answers = vec![json!({"notices": [dead]})];
-    model.update(Message::Answer(kamid::top::ask::Ask::Notices, Ok(answers)));
+    model.update(answered(Ask::Notices, &answers));
     model.update(Message::Tick(BEGAN + 930_000));
     model
 }
@@ -223,4 +224,10 @@ pub fn disconnected(lang: Lang) -> Model {
     model.update(Message::Link(Connection::Lost(lost)));
     model.update(Message::Tick(now));
     model
+}
+
+/// What the daemon's answers come to.
+pub fn answered(ask: Ask, answers: &[Value]) -> Message {
+    let answer = ask.read(answers).map_err(|error| Unanswered::Unread(error.to_string()));
+    Message::Answer(ask, answer)
 }

@@ -3,6 +3,7 @@
 //! `INSTA_UPDATE=always cargo test --test it top::screens` writes them anew; look at each change.
 
 use kamid::domain::Lang;
+use kamid::top::ask::Ask;
 use kamid::top::model::ui::About;
 use kamid::top::model::{Message, Model};
 use kamid::top::pane::PANES;
@@ -69,7 +70,7 @@ fn help_detail_and_question() {
     let id = model.ui.detail.as_ref().unwrap().id.clone();
     let told = serde_json::json!({"id": id, "reason": "bad_signature", "advice": "The signature does not fit.", "at": scenes::BEGAN,
         "request": {"method": "GET", "target": "/pay/alipay/notify?money=9.90"}, "canonical": "money=9.90&name=order"});
-    model.update(Message::Answer(kamid::top::ask::Ask::Incident(id), Ok(vec![told])));
+    model.update(scenes::answered(Ask::Incident(id), &[told]));
     insta::assert_snapshot!("detail-incident-120x40", screen(&model, (120, 40)));
 }
 

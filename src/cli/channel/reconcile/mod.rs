@@ -18,7 +18,7 @@ use crate::domain::{OrderState, PaymentState, Trade};
 use crate::wire::channels::PaymentsWish;
 use crate::wire::orders::{LookWish, OrderLook, OrderSearch};
 use crate::wire::payments::PaymentView;
-use crate::wire::{ListChannels, ListOrders, ListOrphans, ListPayments, LookAtOrders, Nothing, Word};
+use crate::wire::{ListChannels, ListOrders, ListOrphans, ListPayments, LookAtOrders, Nothing};
 
 /// Orders asked about by one request, and such requests under way at once.
 const BATCH: usize = 1000;
@@ -112,7 +112,7 @@ fn own<'a>(
     let exact = order.payments.iter().find(|it| it.channel == channel && it.trade_no == trade.trade_no);
     match exact {
         // It stands with another order now.
-        Some(adopted) if adopted.state.is(PaymentState::Adopted) => None,
+        Some(adopted) if adopted.state == PaymentState::Adopted => None,
         Some(exact) => Some(exact),
         None => {
             let manual = order.payments.iter().find(|it| it.channel == "manual")?;
@@ -171,7 +171,7 @@ fn standing(trade: &Billed, orders: &HashMap<String, OrderLook>, orphan: bool) -
         (true, ..) => "it waits among the orphans: kamid orphan list, then adopt or refund",
         (_, None, _) => "no number of ours: another shop on this account?",
         (_, Some(_), None) => "there is no such order here",
-        (_, Some(_), Some(Word::Known(OrderState::Pending | OrderState::Expired))) => {
+        (_, Some(_), Some(OrderState::Pending | OrderState::Expired)) => {
             "kamid order query asks the gateway and settles it; else: order mark-paid"
         }
         (_, Some(_), Some(_)) => {
