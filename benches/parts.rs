@@ -36,7 +36,7 @@ fn verify(c: &mut Criterion) {
     let sections = Section::from_toml(CHANNEL, folder.path(), &mut problems)
         .section("channel", &mut problems)
         .sections(&mut problems);
-    let channels = Channels::build(&sections, true).unwrap();
+    let channels = Channels::build(&sections, true, 0).unwrap();
     let channel = channels.get("bench").unwrap();
     let query = channel.forge(&paid(OrderId::new(kamid::domain::Slot::new(7), 1, 2)), 0).query;
     c.bench_function("verify an epay callback", |b| {
@@ -71,7 +71,7 @@ fn verify_kinds(c: &mut Criterion) {
         let mut settings = capture.config.clone().unwrap();
         settings.insert("kind".to_owned(), kind.into());
         let section = Section::from_json("config", &settings);
-        let channels = Channels::build(&[("pay".to_owned(), section)], true).unwrap();
+        let channels = Channels::build(&[("pay".to_owned(), section)], true, 0).unwrap();
         // Fetched once a day, and known then.
         let cert = |certs: &serde_json::Map<String, serde_json::Value>| {
             let text = certs.iter().find(|(url, _)| url.ends_with("-good")).unwrap().1;

@@ -5,6 +5,7 @@
 mod limits;
 mod live;
 mod outbound;
+mod row;
 mod server;
 mod share;
 mod store;
@@ -161,7 +162,7 @@ fn read(text: &str, base: &Path, problems: &mut Vec<ConfigProblem>) -> Option<Co
     }
     let known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).chain(["channel", "notify"]).collect();
     given.finish(&known, problems);
-    Some(Config { server: server?, store: store?, outbound, limits, test: mode?, top: top?, channels, notify })
+    Some(Config { server: server?, store: store?, outbound, limits, test: mode?, top, channels, notify })
 }
 
 /// What a section says, read by its rows.

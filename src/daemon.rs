@@ -13,12 +13,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::channel::{self, Channels};
+use crate::channel::{self, Channels, SANDBOX};
 use crate::config::{Config, Durability, StoreUrl};
 use crate::http::{self, Around, Web};
 use crate::notify::{self, Notifiers};
 use crate::outbound::Outbound;
-use crate::process::{Room, Signals};
+use crate::process::{self, Room, Signals};
 use crate::settings::ConfigProblem;
 use crate::shop::{Loops, Parts, Shop};
 use crate::store::embedded::{Cut, DataLock, Embedded, EmbeddedError, make_private, warn_if_foreign};
@@ -73,9 +73,10 @@ impl Whereabouts {
 /// # Errors
 /// What is wrong with their sections.
 pub fn channels(config: &Config, vault: &Vault) -> Result<Channels, Vec<ConfigProblem>> {
-    let mut channels = Channels::build(&config.channels, config.test)?;
-    if config.test && channels.get("sandbox").is_none() {
-        channels.insert("sandbox", "sandbox", channel::new_sandbox("sandbox", &vault.sandbox_secret()));
+    let mut channels = Channels::build(&config.channels, config.test, process::now())?;
+    let name = SANDBOX.name;
+    if config.test && channels.get(name).is_none() {
+        channels.insert(name, &SANDBOX, channel::new_sandbox(name, &vault.sandbox_secret()));
     }
     Ok(channels)
 }
@@ -371,7 +372,8 @@ impl Running {
         workers.spawn(forget_addresses(Arc::clone(&web), working));
         let mut listeners = JoinSet::new();
         listeners.spawn(http::serve_public(public, Arc::clone(&web), listening.clone(), drain));
-        listeners.spawn(http::serve_admin(admin, web, room.admin, listening, drain));
+        let routes = http::admin_routes(web, listening.clone());
+        listeners.spawn(http::serve_admin(admin, routes, room.admin, listening, drain));
         Self { listeners, workers, stop_listening, stop_working, embedded, shop }
     }
 

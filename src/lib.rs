@@ -18,7 +18,7 @@
 //! http        serve: a listener and its limits (hyper, governor); public, admin: what each side reaches (axum)
 //!   ▲
 //! daemon      what is built, spawned and drained, in order       hammer   the load tester  ┐ speak HTTP alone;
-//! process     signals, open files                                top      the dashboard    ┘ drawn on tty
+//! process     signals, files, the clock                          top      the dashboard    ┘ drawn on tty
 //!   ▲
 //! cli         the commands, a file or a folder each
 //! ```

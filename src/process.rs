@@ -1,4 +1,6 @@
-//! What the system gives a process: signals and open files.
+//! What the system gives a process: signals, open files and the machine's clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -6,6 +8,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const OWN_FILES: u64 = 64;
 /// Operators' connections, where files are plenty.
 const ADMIN: usize = 1024;
+
+/// The time by this machine's clock, in ms since 1970. Nothing else reads it: whoever needs it is given it, or asks here.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
 
 /// SIGTERM, Ctrl-C, and SIGHUP of a terminal that closes.
 pub struct Signals {

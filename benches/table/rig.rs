@@ -44,7 +44,7 @@ impl Rig {
         let sections = Section::from_toml(CHANNEL, folder, &mut problems)
             .section("channel", &mut problems)
             .sections(&mut problems);
-        let channels = Channels::build(&sections, true).unwrap();
+        let channels = Channels::build(&sections, true, 0).unwrap();
         Self { hyper, bare, socket, bare_store, channels, vault: Vault::ephemeral().unwrap(), hyper_address }
     }
 

@@ -148,7 +148,7 @@ pub async fn hammer(small: &Shop, rig: &Rig, peak: f64) -> Row {
     let sections = Section::from_toml(CHANNEL, &small.daemon.data, &mut problems)
         .section("channel", &mut problems)
         .sections(&mut problems);
-    let channels = Channels::build(&sections, true).unwrap();
+    let channels = Channels::build(&sections, true, 0).unwrap();
     let visits = "paid=1".parse::<Mix>().unwrap().visits(20_000, 1);
     let wish = RunOptions { channel: Some("bench".to_owned()), quantity: 1, seed: 1, ..RunOptions::default() };
     let mut target =
@@ -159,8 +159,9 @@ pub async fn hammer(small: &Shop, rig: &Rig, peak: f64) -> Row {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let mut offers = Vec::new();
         for _ in 0..5 {
-            let pace = Arrivals::Closed(Duration::from_secs(60));
-            let load = Load { visits: visits.clone(), pace, connections: CONNECTIONS, think: Duration::ZERO, seed: 1 };
+            let arrivals = Arrivals::Closed(Duration::from_secs(60));
+            let load =
+                Load { visits: visits.clone(), arrivals, connections: CONNECTIONS, think: Duration::ZERO, seed: 1 };
             let (stats, stop) = (Arc::new(Stats::default()), Arc::new(AtomicBool::new(false)));
             let report = runtime.block_on(hammer::run(&target, &load, &stats, &stop, hammer::Audited::No));
             offers.push(report.totals.rate() / peak);

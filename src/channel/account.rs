@@ -29,12 +29,6 @@ fn host(url: &str) -> Option<String> {
     Some(host.to_owned()).filter(|host| !host.is_empty())
 }
 
-/// The part of a Stripe key that all keys of an account share, or the hash of a key of another form.
-fn stripe(key: &str) -> String {
-    let of_account = key.splitn(3, '_').nth(2).filter(|rest| rest.starts_with("51") && rest.len() > 32);
-    of_account.and_then(|rest| rest.get(..16)).map_or_else(|| hash(key), str::to_owned)
-}
-
 impl Part {
     fn read(self, s: &Section) -> Option<String> {
         // What is wrong with a setting, its own reader says.
@@ -44,7 +38,10 @@ impl Part {
             Self::Text(row) => s.text(row.key, &mut unheard),
             Self::Secret(row) => s.secret(row.key, &mut unheard).map(|secret| hash(secret.reveal())),
             Self::Secrets(row) => s.secrets(row.key, &mut unheard).first().map(|secret| hash(secret.reveal())),
-            Self::StripeKey(row) => s.secret(row.key, &mut unheard).map(|secret| stripe(secret.reveal())),
+            Self::NamedIn(row, part) => s.secret(row.key, &mut unheard).map(|secret| {
+                let secret = secret.reveal();
+                part(secret).map_or_else(|| hash(secret), str::to_owned)
+            }),
         }
     }
 }
@@ -101,17 +98,25 @@ pub(super) fn join(marks: &BTreeMap<&str, &Marks>) -> Accounts {
 mod tests {
     use super::*;
 
+    /// What a section of that kind is known by.
+    fn marks(kind: &str, settings: &str) -> Marks {
+        let mut problems = Vec::new();
+        let section = Section::from_toml(settings, std::path::Path::new(""), &mut problems);
+        let kind = super::super::kind_named(kind).unwrap();
+        Marks::read(kind, &mut section.values(&[kind.settings, terms::SETTINGS], &mut problems))
+    }
+
     #[test]
-    fn keys_of_one_stripe_account_share_their_beginning() {
+    fn a_key_that_names_its_account_stands_for_it_and_any_other_by_its_hash() {
+        let of = |key: &str| marks("stripe", &format!("api_key = \"{key}\"\n"));
         let (one, other) = (
             format!("sk_live_51Habcdefghijklm{}", "x".repeat(40)),
             format!("rk_live_51Habcdefghijklm{}", "y".repeat(60)),
         );
-        assert_eq!(stripe(&one), stripe(&other));
-        assert_ne!(
-            stripe("sk_test_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1"),
-            stripe("sk_test_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa2")
-        );
+        assert!(of(&one).meets(&of(&other)));
+        let older = |last: char| format!("sk_test_{}{last}", "a".repeat(46));
+        assert!(of(&older('1')).meets(&of(&older('1'))) && !of(&older('1')).meets(&of(&older('2'))));
+        assert!(!of(&older('1')).name.contains("aaaa"), "no part of a key that names nothing");
     }
 
     #[test]
@@ -132,11 +137,7 @@ mod tests {
         assert_ne!(host("https://pay.example.com.evil.test"), host("https://pay.example.com"));
         assert_eq!(host("https://"), None);
         let section = |url: &str, key: &str| {
-            let text = format!("kind = \"epay_v1\"\ngateway_url = \"{url}\"\npid = \"1001\"\nkey = \"{key}\"\n");
-            let mut problems = Vec::new();
-            let section = Section::from_toml(&text, std::path::Path::new(""), &mut problems);
-            let kind = super::super::kind_named("epay_v1").unwrap();
-            Marks::read(kind, &mut section.values(&[kind.settings, terms::SETTINGS], &mut problems))
+            marks("epay_v1", &format!("gateway_url = \"{url}\"\npid = \"1001\"\nkey = \"{key}\"\n"))
         };
         let (a, b) = (section("https://pay.example.com", "one"), section("https://PAY.example.com.:443/x/", "two"));
         assert!(a.meets(&b) && b.meets(&a));

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use super::account::{self, Marks};
 use super::contract::Channel;
+use super::kind::{ChannelInputs, Kind};
 use super::terms::{self, Terms};
-use super::{KINDS, kind_named, older};
-use crate::domain::Accounts;
+use super::{KINDS, older};
+use crate::domain::{Accounts, Millis};
 use crate::settings::{ConfigProblem, Section};
 
 /// One channel as it is configured.
 #[derive(Clone)]
 struct Configured {
-    kind: &'static str,
+    kind: &'static Kind,
     channel: Arc<dyn Channel>,
     terms: Terms,
     /// What its account is known by.
@@ -30,20 +31,34 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// Builds each section; every problem of every channel is reported.
+    /// Builds each section as it is `now`; every problem of every channel is reported.
     ///
     /// # Errors
     /// What is wrong, with paths and lines.
-    pub fn build(sections: &[(String, Section)], test: bool) -> Result<Self, Vec<ConfigProblem>> {
+    pub fn build(sections: &[(String, Section)], test: bool, now: Millis) -> Result<Self, Vec<ConfigProblem>> {
+        Self::of_kinds(KINDS, sections, test, now)
+    }
+
+    /// The same with these kinds.
+    ///
+    /// # Errors
+    /// As [`Channels::build`].
+    pub fn of_kinds(
+        kinds: &[&'static Kind],
+        sections: &[(String, Section)],
+        test: bool,
+        now: Millis,
+    ) -> Result<Self, Vec<ConfigProblem>> {
+        let known = kinds.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
         let mut problems = Vec::new();
         let mut channels = Self::default();
         for (name, section) in sections {
             let Some(word) = section.text("kind", &mut problems) else {
-                section.require("kind", &format!("one of {}", kinds()), &mut problems);
+                section.require("kind", &format!("one of {known}"), &mut problems);
                 continue;
             };
-            let Some(kind) = kind_named(&word) else {
-                section.reject("kind", format!("{word:?} is not a kind; one of {}", kinds()), &mut problems);
+            let Some(kind) = kinds.iter().copied().find(|kind| kind.name == word) else {
+                section.reject("kind", format!("{word:?} is not a kind; one of {known}"), &mut problems);
                 continue;
             };
             if kind.test_only && !test {
@@ -57,13 +72,13 @@ impl Channels {
             let mut values = section.values(&[kind.settings, terms::SETTINGS], &mut problems);
             let terms = Terms::read(kind, &mut values);
             let marks = Marks::read(kind, &mut values);
-            let channel = older::build(name, kind, &mut values);
+            let channel = older::build(kind, ChannelInputs { name, now }, &mut values);
             if let Some(channel) = &channel {
                 terms.check(&mut values, channel.as_ref());
             }
             values.finish();
             if let Some(channel) = channel {
-                channels.all.insert(name.clone(), Configured { kind: kind.name, channel, terms, marks });
+                channels.all.insert(name.clone(), Configured { kind, channel, terms, marks });
             }
         }
         if problems.iter().all(|problem| problem.warning) {
@@ -74,7 +89,7 @@ impl Channels {
     }
 
     /// Adds one more.
-    pub fn insert(&mut self, name: &str, kind: &'static str, channel: Arc<dyn Channel>) {
+    pub fn insert(&mut self, name: &str, kind: &'static Kind, channel: Arc<dyn Channel>) {
         let (terms, marks) = (Terms::default(), Marks::default());
         self.all.insert(name.to_owned(), Configured { kind, channel, terms, marks });
     }
@@ -105,13 +120,13 @@ impl Channels {
 
     /// Names and kinds.
     pub fn list(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.all.iter().map(|(name, it)| (name.as_str(), it.kind))
+        self.all.iter().map(|(name, it)| (name.as_str(), it.kind.name))
     }
 
     /// Whether that is a channel of test mode's own, where no money is.
     #[must_use]
     pub fn is_trial(&self, name: &str) -> bool {
-        self.all.get(name).is_some_and(|it| kind_named(it.kind).is_some_and(|kind| kind.test_only))
+        self.all.get(name).is_some_and(|it| it.kind.test_only)
     }
 
     /// Names of the others, which stand for accounts at real gateways.
@@ -129,8 +144,4 @@ impl Channels {
     pub fn offered(&self) -> impl Iterator<Item = &str> {
         self.all.iter().filter(|(_, it)| !it.terms.retired).map(|(name, _)| name.as_str())
     }
-}
-
-fn kinds() -> String {
-    KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ")
 }

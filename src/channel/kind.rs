@@ -7,8 +7,17 @@ use super::contract::Channel;
 use crate::domain::{Millis, Text};
 use crate::settings::{Setting, Values};
 
-/// Makes a channel of its name and its settings, whose rows are the kind's and those of every section (`terms`).
-pub type Build = fn(&str, &mut Values<'_>) -> Option<Arc<dyn Channel>>;
+/// What a channel is made with beside its settings.
+#[derive(Debug, Clone, Copy)]
+pub struct ChannelInputs<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What time it is.
+    pub now: Millis,
+}
+
+/// Makes a channel of its settings, whose rows are the kind's and those of every section (`terms`).
+pub type Build = fn(ChannelInputs<'_>, &mut Values<'_>) -> Option<Arc<dyn Channel>>;
 
 /// One kind of channel.
 pub struct Kind {
@@ -27,6 +36,8 @@ pub struct Kind {
     pub account: KnownBy,
     /// Networks that its gateway has published as its own; they change, so they are not enforced unless that is asked for.
     pub sources: &'static [&'static str],
+    /// The header that its callbacks are signed in; `None` where the signature stands among the fields.
+    pub signed_in: Option<&'static str>,
     /// How its bills are written; `None` where they are compared in the gateway's console.
     pub bill: Option<&'static Format>,
     /// Its settings, in the order in which they are asked for: what is compared with another setting comes after it.
@@ -103,8 +114,8 @@ pub enum Part {
     Secret(&'static Setting),
     /// The first of several secrets.
     Secrets(&'static Setting),
-    /// A key of Stripe's, whose beginning names the account.
-    StripeKey(&'static Setting),
+    /// A secret that may name the account in a part of it; where it does not, its hash stands for it.
+    NamedIn(&'static Setting, fn(&str) -> Option<&str>),
 }
 
 /// What the accounts of a kind are known by.

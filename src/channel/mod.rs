@@ -19,8 +19,8 @@ pub use contract::{
     Agreed, Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number,
     is_trade_no,
 };
-pub use gateway::sandbox::new as new_sandbox;
-pub use kind::{Kind, Opens, Reference, Wants};
+pub use gateway::sandbox::{KIND as SANDBOX, new as new_sandbox};
+pub use kind::{Build, ChannelInputs, Kind, KnownBy, Opens, Part, Reference, Wants};
 pub use kit::params;
 pub use terms::{SETTINGS as TERMS, Source, Terms};
 
@@ -42,6 +42,12 @@ pub const KINDS: &[&Kind] = &[
     &gateway::tokenpay::KIND,
     &gateway::sandbox::KIND,
 ];
+
+/// Whether a header, in any case, is one that callbacks of some kind are signed in.
+#[must_use]
+pub fn is_signature(header: &str) -> bool {
+    KINDS.iter().filter_map(|kind| kind.signed_in).any(|known| known.eq_ignore_ascii_case(header))
+}
 
 /// The kind of that word in the configuration.
 #[must_use]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::contract::{Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Verdict};
-use super::kind::Kind;
+use super::kind::{ChannelInputs, Kind};
 use super::terms;
 use crate::domain::{Callback, Currency, Millis, Payment, Rejection, Reply, Response, time};
 use crate::settings::{Form, Setting, Values};
@@ -26,7 +26,7 @@ const UNTIL: Setting = Setting::needed(
 );
 
 /// The channel of a section, with the older keys that it names.
-pub fn build(name: &str, kind: &Kind, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+pub fn build(kind: &Kind, inputs: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let mut older = Vec::new();
     for table in v.tables(&terms::OLDER_KEYS) {
         let mut until = v.inner(&table, &[&[&UNTIL]]);
@@ -40,10 +40,10 @@ pub fn build(name: &str, kind: &Kind, v: &mut Values<'_>) -> Option<Arc<dyn Chan
         };
         let table = table.with_defaults(v.section().clone());
         let mut v = v.alike(&table);
-        older.extend((kind.build)(name, &mut v).map(|channel| (moment, channel)));
+        older.extend((kind.build)(inputs, &mut v).map(|channel| (moment, channel)));
         v.finish();
     }
-    let today = (kind.build)(name, v)?;
+    let today = (kind.build)(inputs, v)?;
     Some(if older.is_empty() { today } else { Arc::new(Older { today, older }) })
 }
 

@@ -49,15 +49,15 @@ const CONFIRM_FROM: Setting = Setting::optional(
 const SOURCES: Setting = Setting::optional(
     Form::Networks("203.0.113.0/24"),
     "sources",
-    "the networks that callbacks come from; WeChat Pay's published ones are built in",
-    "回调来自的网段;微信支付公布的网段已内置",
+    "the networks that callbacks come from; those that a gateway has published are built in",
+    "回调来自的网段;网关公布过的网段已内置",
 );
 const SOURCE_CHECK: Setting = Setting {
     default: Some("warn"),
     ..Setting::choice(
         &["off", "warn", "enforce"],
         "source_check",
-        "warn: told once an hour of genuine callbacks from elsewhere; enforce: they are refused; off",
+        "warn: an incident once an hour for genuine callbacks from elsewhere; enforce: they are refused; off",
         "warn:真实回调来自别处时每小时告警一次;enforce:拒绝;off:不检查",
     )
 };

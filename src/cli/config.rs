@@ -9,9 +9,12 @@ use serde_json::json;
 use crate::channel::Channels;
 use crate::cli::{Context, Done, Failure, output};
 use crate::config::{self, Config};
+use crate::daemon;
 use crate::notify::Notifiers;
 use crate::outbound::{Outbound, OutboundConfig};
+use crate::process;
 use crate::settings::{ConfigProblem, Section};
+use crate::vault::Vault;
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -55,6 +58,25 @@ pub fn configuration(context: &Context) -> Result<Config, Failure> {
     Ok(config)
 }
 
+/// Problems of channels, a line each.
+pub fn listed(problems: Vec<ConfigProblem>) -> Failure {
+    Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+/// The channels of the daemon's configuration, as it has them.
+pub fn channels(context: &Context) -> Result<Channels, Failure> {
+    let config = configuration(context)?;
+    let ring = context.data.join("ring.json");
+    // Without a ring there is no sandbox secret; none is made here.
+    let channels = if ring.exists() {
+        let vault = Vault::load(&ring).map_err(|error| Failure::new(error.to_string()))?;
+        daemon::channels(&config, &vault)
+    } else {
+        Channels::build(&config.channels, config.test, process::now())
+    };
+    channels.map_err(listed)
+}
+
 /// What is wrong with the channels of a file that cannot be used for other reasons.
 fn sections_alone(context: &Context) -> Vec<ConfigProblem> {
     let path = context.global.config.clone().unwrap_or_else(|| context.data.join("config.toml"));
@@ -66,7 +88,7 @@ fn sections_alone(context: &Context) -> Vec<ConfigProblem> {
     let notify = file.section("notify", &mut known).sections(&mut known);
     let outbound = Outbound::build(&OutboundConfig::default());
     let notify = outbound.map(|outbound| Notifiers::build(&notify, &outbound, &context.data, true).err());
-    let channels = Channels::build(&channels, true).err();
+    let channels = Channels::build(&channels, true, process::now()).err();
     [channels, notify.ok().flatten()].into_iter().flatten().flatten().collect()
 }
 
@@ -79,7 +101,8 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Done {
         ConfigCommand::Check => {
             let (usable, problems) = match load(context) {
                 Ok((config, warnings)) => {
-                    let channels = Channels::build(&config.channels, config.test).map(|channels| channels.warnings);
+                    let channels = Channels::build(&config.channels, config.test, process::now());
+                    let channels = channels.map(|channels| channels.warnings);
                     let notifiers = Outbound::build(&config.outbound)
                         .map_err(|problem| vec![problem])
                         .and_then(|out| Notifiers::build(&config.notify, &out, &context.data, config.test));

@@ -3,60 +3,16 @@
 use ipnet::IpNet;
 
 use super::Share;
-use crate::settings::{Form, Setting, Values};
+use super::row::section;
+use crate::settings::Form;
 
 /// A share of a pool, or a number.
 const SHARE: Form = Form::Parsed("a number of keys, or a share of the pool such as \"20%\"");
 
-/// What a limit can be. Nothing stands in for what cannot be read, so that the other problems are found too; the
-/// configuration is refused.
-trait Limit {
-    fn read(v: &mut Values<'_>, row: &Setting) -> Self;
-}
-
-macro_rules! whole {
-    ($($type:ty)+) => {
-        $(impl Limit for $type {
-            fn read(v: &mut Values<'_>, row: &Setting) -> Self {
-                v.whole(row).unwrap_or_default()
-            }
-        })+
-    };
-}
-whole!(usize u64 u32 u16);
-
-impl Limit for Share {
-    fn read(v: &mut Values<'_>, row: &Setting) -> Self {
-        v.parsed(row).unwrap_or(Self::Keys(0))
-    }
-}
-
-impl Limit for Vec<IpNet> {
-    fn read(v: &mut Values<'_>, row: &Setting) -> Self {
-        v.networks(row)
-    }
-}
-
-macro_rules! limits {
-    ($($field:ident: $type:ty, $form:expr, $en:literal, $zh:literal;)+) => {
-        /// What has a limit.
-        #[derive(Debug, Clone)]
-        pub struct Limits {
-            $(#[doc = $en] pub $field: $type,)+
-        }
-
-        /// Its rows.
-        pub const ROWS: &[&Setting] = &[$(&Setting::optional($form, stringify!($field), $en, $zh)),+];
-
-        impl Limits {
-            pub(super) fn read(v: &mut Values<'_>) -> Self {
-                Self { $($field: Limit::read(v, &Setting::optional($form, stringify!($field), $en, $zh)),)+ }
-            }
-        }
-    };
-}
-
-limits! {
+section! {
+    /// What has a limit.
+    #[derive(Debug, Clone)]
+    Limits;
     connections: usize, Form::Whole(1, 1_000_000),
         "open connections, public side; fewer where this process may not open so many files",
         "公网侧的连接数上限;进程能打开的文件更少时更少";

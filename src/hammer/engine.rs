@@ -47,7 +47,7 @@ pub struct Load {
     /// What is sent.
     pub visits: Vec<VisitKind>,
     /// How it is spread.
-    pub pace: Arrivals,
+    pub arrivals: Arrivals,
     /// Most requests under way at once; in a closed loop, visits.
     pub connections: usize,
     /// How long a buyer thinks between his order and his payment, on average.
@@ -179,7 +179,7 @@ pub async fn run(target: &Prepared, load: &Load, stats: Arc<Stats>, stop: Arc<At
     });
     let (dues, due) = async_channel::unbounded();
     let next = Arc::new(AtomicUsize::new(0));
-    let clock = match load.pace {
+    let clock = match load.arrivals {
         Arrivals::Open(schedule) => {
             let run = Arc::clone(&run);
             Some(std::thread::spawn(move || tick(schedule, &run, &dues)))
@@ -188,7 +188,7 @@ pub async fn run(target: &Prepared, load: &Load, stats: Arc<Stats>, stop: Arc<At
     };
     let mut connections = JoinSet::new();
     for _ in 0..load.connections {
-        let source = match load.pace {
+        let source = match load.arrivals {
             Arrivals::Open(_) => Source::Clock(due.clone()),
             Arrivals::Closed(lasts) => Source::List(Arc::clone(&next), started + lasts),
         };

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::mix::{RequestKind, Ticket};
 use super::stats::RequestResult;
-use super::target::{Made, Prepared, now};
+use super::target::{Made, Prepared};
 use super::wire::HttpAnswer;
 use crate::channel::Verdict;
 use crate::domain::{Money, OrderState, Payment, PaymentNo, Reply};
+use crate::process::now;
 
 /// Different addresses that buyers come from. More of them would come again before the daemon's minute is over.
 const BUYERS: u32 = 50_000;

@@ -98,7 +98,7 @@ impl RunReport {
             unaudited,
             interrupted,
             product: target.product.clone(),
-            offered: load.pace.offered().map(|_| stats.totals().offered()),
+            offered: load.arrivals.offered().map(|_| stats.totals().offered()),
             off_sale,
             channel: target.channel.to_string(),
             seed: load.seed,

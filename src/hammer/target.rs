@@ -2,18 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 
 use super::HammerError;
 use super::mix::{RequestKind, VisitKind};
-use crate::channel::{Channel, Channels};
+use crate::channel::{Channel, Channels, SANDBOX};
 use crate::client::Client;
 use crate::domain::{
     Action, Currency, Millis, Money, Note, OrderId, Payment, PaymentNo, ProductPatch, Progress, Slot, Take, Wanted,
 };
+use crate::process::now;
 use crate::wire::orders::{OrderMadeBrief, OrderWish, OrdersMade, Several};
 use crate::wire::products::{ImportWish, NewProduct};
 use crate::wire::{
@@ -344,7 +345,7 @@ fn gateway(channels: &Channels, wanted: Option<&str>) -> Result<(String, Arc<dyn
     let name = match (wanted, names.as_slice()) {
         (Some(name), _) => name,
         (None, [only]) => only,
-        (None, all) if all.contains(&"sandbox") => "sandbox",
+        (None, all) if all.contains(&SANDBOX.name) => SANDBOX.name,
         (None, all) => {
             return Err(HammerError::Wrong(format!("say which channel with --channel: {}", all.join(", "))));
         }
@@ -354,10 +355,6 @@ fn gateway(channels: &Channels, wanted: Option<&str>) -> Result<(String, Arc<dyn
         HammerError::Wrong(format!("there is no channel {name:?} in this configuration; known: {}", names.join(", ")))
     })?;
     Ok((name.to_owned(), gateway))
-}
-
-pub(super) fn now() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
 }
 
 #[cfg(test)]

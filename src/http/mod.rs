@@ -11,7 +11,8 @@ mod public;
 mod serve;
 mod web;
 
-pub use admin::serve_admin;
+pub use admin::{Errand, Routes, admin_routes, serve_admin};
+pub use problem::Problem;
 pub use public::serve_public;
 pub use serve::address::Proxies;
 pub use serve::limit;

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::domain::text::printable;
-use crate::domain::{Reached, Rejection};
+use crate::domain::{Lang, Reached, Rejection};
 use crate::shop::ShopError;
 use crate::store::StoreError;
 
@@ -40,9 +40,9 @@ impl Problem {
 
     /// What a stranger is told where a gateway does not do its part: not what it said, and not where it is.
     /// A limit is told in the buyer's language.
-    pub fn for_buyers(error: ShopError, zh: bool) -> Self {
+    pub fn for_buyers(error: ShopError, lang: Lang) -> Self {
         match error {
-            ShopError::Limited(reached) => Self { detail: reached.says(zh), ..reached.into() },
+            ShopError::Limited(reached) => Self { detail: reached.says(lang), ..reached.into() },
             ShopError::Gateway(_) => Self::new(
                 StatusCode::BAD_GATEWAY,
                 "gateway",

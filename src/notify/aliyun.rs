@@ -157,13 +157,13 @@ impl Provider for Aliyun {
     }
 }
 
-pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(inputs: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let (endpoint, id, secret) = (v.text(&ENDPOINT), v.text(&ID), v.secret(&SECRET));
     let (sign_name, template) = (v.text(&SIGN_NAME), v.text(&TEMPLATE));
     let signature = if v.choice(&SIGNATURE) == "rpc" { Signature::Rpc } else { Signature::Acs3 };
     let (words, endpoint) = (words(v), endpoint?);
     let (id, secret, sign_name, template) = (id?, secret?, sign_name?, template?);
-    Some(way(wish, Aliyun { endpoint, id, secret, sign_name, template, signature }, words))
+    Some(way(inputs, Aliyun { endpoint, id, secret, sign_name, template, signature }, words))
 }
 
 #[cfg(test)]

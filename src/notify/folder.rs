@@ -21,9 +21,9 @@ struct Folder {
     writer: Writer,
 }
 
-pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(inputs: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let (path, writer) = (v.text(&PATH), Writer::read(v));
-    Some(Way::Buyers(Arc::new(Folder { path: wish.data.join(path?), writer: writer? })))
+    Some(Way::Buyers(Arc::new(Folder { path: inputs.data.join(path?), writer: writer? })))
 }
 
 impl Notifier for Folder {

@@ -21,6 +21,7 @@ use futures_util::future::BoxFuture;
 use crate::domain::time::Zone;
 use crate::domain::{Millis, News, NewsId, Reach, Topic};
 use crate::outbound::Outbound;
+use crate::process::now;
 use crate::settings::{ConfigProblem, Form, Section, Setting, Values};
 use crate::shop::{BuyerMessage, Refused, What};
 use crate::vault;
@@ -118,11 +119,24 @@ impl Notifiers {
         data: &std::path::Path,
         test: bool,
     ) -> Result<(Self, Vec<ConfigProblem>), Vec<ConfigProblem>> {
+        Self::of_kinds(KINDS, sections, &NotifierInputs { outbound, data }, test)
+    }
+
+    /// The same with these kinds.
+    ///
+    /// # Errors
+    /// As [`Notifiers::build`].
+    pub fn of_kinds(
+        kinds: &[NotifierKind],
+        sections: &[(String, Section)],
+        inputs: &NotifierInputs<'_>,
+        test: bool,
+    ) -> Result<(Self, Vec<ConfigProblem>), Vec<ConfigProblem>> {
         let (mut problems, mut all) = (Vec::new(), BTreeMap::<String, (&'static str, Way)>::new());
         for (name, section) in sections {
-            let words = KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
+            let words = kinds.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
             let word = section.text("kind", &mut problems);
-            let Some(kind) = KINDS.iter().find(|kind| Some(kind.name) == word.as_deref()) else {
+            let Some(kind) = kinds.iter().find(|kind| Some(kind.name) == word.as_deref()) else {
                 section.reject("kind", format!("must be one of {words}"), &mut problems);
                 continue;
             };
@@ -131,7 +145,7 @@ impl Notifiers {
                 continue;
             }
             let mut values = section.values(&[kind.settings, SETTINGS], &mut problems);
-            let way = (kind.build)(&NotifierInputs { outbound, data }, &mut values);
+            let way = (kind.build)(inputs, &mut values);
             values.finish();
             let Some(way) = way else { continue };
             let same =
@@ -216,12 +230,6 @@ impl Notifiers {
             }
         }
     }
-}
-
-/// The time by this machine's clock, which is what other machines compare with theirs.
-fn now() -> Millis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// A moment as text, in UTC.

@@ -12,10 +12,11 @@ use data_encoding::HEXLOWER;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{Notifier, NotifierInputs, Way, now, stamp};
+use super::{Notifier, NotifierInputs, Way, stamp};
 use crate::domain::text::bare_json;
 use crate::domain::{Call, Millis, Reach, Response};
 use crate::outbound::Outbound;
+use crate::process::now;
 use crate::settings::{Form, Secret, Setting, Values};
 use crate::shop::{BuyerMessage, Refused};
 use crate::vault;
@@ -141,8 +142,8 @@ struct Sms<P> {
 }
 
 /// Text messages through that provider.
-pub(super) fn way(wish: &NotifierInputs<'_>, provider: impl Provider + 'static, words: Vec<String>) -> Way {
-    Way::Buyers(Arc::new(Sms { provider, words, outbound: wish.outbound.clone() }))
+pub(super) fn way(inputs: &NotifierInputs<'_>, provider: impl Provider + 'static, words: Vec<String>) -> Way {
+    Way::Buyers(Arc::new(Sms { provider, words, outbound: inputs.outbound.clone() }))
 }
 
 impl<P: Provider> Notifier for Sms<P> {
@@ -184,7 +185,7 @@ pub(super) const fn endpoint(default: &'static str) -> Setting {
     Setting::optional(Form::Https("https://…"), "endpoint", "where the API is", "API 的地址").or(default)
 }
 
-pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(inputs: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let (endpoint, id, secret) = (v.text(&ENDPOINT), v.text(&SECRET_ID), v.secret(&SECRET_KEY));
     let (region, app, sign_name) = (v.text(&REGION), v.text(&APP), v.text(&SIGN_NAME));
     let (template, words) = (v.text(&TEMPLATE), words(v));
@@ -197,7 +198,7 @@ pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way
         sign_name: sign_name?,
         template: template?,
     };
-    Some(way(wish, provider, words))
+    Some(way(inputs, provider, words))
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ fn taken(answer: &Response) -> Result<(), Refused> {
     }
 }
 
-pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(inputs: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
     let token = v.secret(&BOT_TOKEN).filter(|token| {
         let right = token.reveal().contains(':') && token.reveal().bytes().all(fits);
@@ -129,7 +129,7 @@ pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way
         right
     });
     let (chat, api) = (v.text(&CHAT_ID), v.text(&API_URL).unwrap_or_default());
-    let outbound = wish.outbound.to(&api, true).map_err(|why| v.reject(&API_URL, why)).ok();
+    let outbound = inputs.outbound.to(&api, true).map_err(|why| v.reject(&API_URL, why)).ok();
     let lang = if v.choice(&LANG) == "en" { Lang::En } else { Lang::Zh };
     let topics = topics(v, &EVENTS, &[Topic::Held, Topic::StockLow, Topic::Incident]);
     let url = Secret::new(format!("{}/bot{}/sendMessage", api.trim_end_matches('/'), token?.reveal()));

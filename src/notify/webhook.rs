@@ -12,9 +12,10 @@ use data_encoding::BASE64;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::{Herald, NotifierInputs, Way, events, now, stamp, topics};
+use super::{Herald, NotifierInputs, Way, events, stamp, topics};
 use crate::domain::{Call, Millis, News, NewsId, Response, Topic, time};
 use crate::outbound::Outbound;
+use crate::process::now;
 use crate::settings::{Form, Secret, Setting, Values};
 use crate::shop::Refused;
 
@@ -93,10 +94,10 @@ fn read_key(v: &mut Values<'_>, row: &Setting) -> Option<hmac::Key> {
     key
 }
 
-pub(super) fn build(wish: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
+pub(super) fn build(inputs: &NotifierInputs<'_>, v: &mut Values<'_>) -> Option<Way> {
     let (url, allow_private) = (v.text(&URL), v.flag(&ALLOW_PRIVATE).unwrap_or(false));
     let outbound =
-        url.as_ref().and_then(|url| wish.outbound.to(url, allow_private).map_err(|why| v.reject(&URL, why)).ok());
+        url.as_ref().and_then(|url| inputs.outbound.to(url, allow_private).map_err(|why| v.reject(&URL, why)).ok());
     let (signing, previous) = (read_key(v, &SECRET), read_key(v, &PREVIOUS));
     let topics = topics(v, &EVENTS, &[Topic::Delivered, Topic::Held, Topic::StockLow]);
     let signer = Signer([Some(signing?), previous].into_iter().flatten().collect());

@@ -328,11 +328,22 @@ mod tests {
             (Form::Token, json!("'a'"), "stands in quotation marks"),
             (Form::Password, json!("'a'"), "stands in quotation marks"),
             (Form::Secret, Value::Null, "must be a text in quotes"),
+            (Form::PasswordAddress, json!("http://proxy.example:3128"), ""),
+            (Form::PasswordAddress, json!(""), "is empty"),
+            (Form::PasswordAddress, json!(8080), "must be a text in quotes"),
+            (Form::Hosts("10.0.0.0/8"), json!(["bank.example", "10.0.0.0/8"]), ""),
+            (Form::Hosts("10.0.0.0/8"), json!("bank.example"), "must be a list"),
+            (Form::Hosts("10.0.0.0/8"), json!([7]), "must be hosts or networks such as \"10.0.0.0/8\""),
+            (Form::Hosts("10.0.0.0/8"), json!(["::ffff:0:0/90"]), "is IPv4 addresses as IPv6 writes them"),
         ] {
             let row: &'static Setting = Box::leak(Box::new(row(form)));
             let (s, mut problems) = (section(&json!({"it": value})), Vec::new());
             let mut v = s.values(&[&[row]], &mut problems);
-            let there = if form.is_secret() { v.secret(row).is_some() } else { v.text(row).is_some() };
+            let there = match form {
+                Form::Hosts(_) => !v.hosts(row).is_empty(),
+                form if form.is_secret() => v.secret(row).is_some(),
+                _ => v.text(row).is_some(),
+            };
             v.finish();
             let said = problems.iter().map(|it| it.message.as_str()).collect::<Vec<_>>().join("; ");
             assert!(
@@ -342,6 +353,17 @@ mod tests {
             // A person's password may have such marks, and is only told of.
             let refused = problems.iter().any(|problem| !problem.warning);
             assert!(form != Form::Password || !refused && there);
+        }
+    }
+
+    #[test]
+    fn an_address_in_the_file_itself_is_warned_of_only_with_a_password_in_it() {
+        const PROXY: Setting = Setting::optional(Form::PasswordAddress, "proxy", "what it is", "是什么");
+        for (url, warnings) in [("http://proxy.example:3128", 0), ("http://me:word@proxy.example:3128", 1)] {
+            let mut problems = Vec::new();
+            let s = Section::from_toml(&format!("proxy = \"{url}\""), std::path::Path::new(""), &mut problems);
+            assert_eq!(s.values(&[&[&PROXY]], &mut problems).secret(&PROXY).unwrap().reveal(), url);
+            assert_eq!(problems.iter().filter(|problem| problem.warning).count(), warnings, "{problems:?}");
         }
     }
 

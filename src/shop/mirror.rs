@@ -4,7 +4,7 @@
 //! the last good value stays.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 
@@ -14,27 +14,22 @@ use crate::store::StoreError;
 /// How often it is read by itself.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The last good value, and when it was read.
+/// The last good value.
 #[derive(Default)]
 pub(super) struct Mirror<T> {
-    kept: RwLock<(Arc<T>, Option<Instant>)>,
+    kept: RwLock<Arc<T>>,
     reading: Mutex<()>,
 }
 
 impl<T> Mirror<T> {
     /// The value as it was read last.
     pub(super) fn get(&self) -> Arc<T> {
-        Arc::clone(&self.kept.read().unwrap_or_else(PoisonError::into_inner).0)
+        Arc::clone(&self.kept.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks at the value without taking hold of it: for what is asked of each callback.
     pub(super) fn look<R>(&self, at: impl FnOnce(&T) -> R) -> R {
-        at(&self.kept.read().unwrap_or_else(PoisonError::into_inner).0)
-    }
-
-    /// How old the value is; `None`: it was never read.
-    pub(super) fn age(&self) -> Option<Duration> {
-        self.kept.read().unwrap_or_else(PoisonError::into_inner).1.map(|at| at.elapsed())
+        at(&self.kept.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads it now. `reading` begins once nobody else reads.
@@ -44,7 +39,7 @@ impl<T> Mirror<T> {
     pub(super) async fn read<E>(&self, reading: impl Future<Output = Result<T, E>>) -> Result<Arc<T>, E> {
         let _alone = self.reading.lock().await;
         let value = Arc::new(reading.await?);
-        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = (Arc::clone(&value), Some(Instant::now()));
+        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&value);
         Ok(value)
     }
 
@@ -53,7 +48,7 @@ impl<T> Mirror<T> {
     where
         T: Clone,
     {
-        change(Arc::make_mut(&mut self.kept.write().unwrap_or_else(PoisonError::into_inner).0));
+        change(Arc::make_mut(&mut self.kept.write().unwrap_or_else(PoisonError::into_inner)));
     }
 
     /// Reads it each second until told to stop; `what` is what the log calls it.
@@ -63,7 +58,7 @@ impl<T> Mirror<T> {
     {
         while pause(EVERY, &mut stop).await {
             if let Err(error) = self.read(read()).await {
-                tracing::trace!(%error, what, age = ?self.age(), "It has to wait for Redis.");
+                tracing::trace!(%error, what, "It has to wait for Redis.");
             }
         }
     }
@@ -76,9 +71,9 @@ mod tests {
     #[tokio::test]
     async fn the_last_good_value_stays_and_readings_do_not_overtake_each_other() {
         let mirror = Mirror::<u32>::default();
-        assert_eq!((*mirror.get(), mirror.age()), (0, None));
+        assert_eq!(*mirror.get(), 0);
         let lost = mirror.read(async { Err::<u32, _>("away") }).await;
-        assert_eq!((lost, mirror.age()), (Err("away"), None));
+        assert_eq!((lost, *mirror.get()), (Err("away"), 0));
         let (asked, go) = tokio::sync::oneshot::channel::<()>();
         let (slow, quick) = tokio::join!(
             mirror.read(async {
@@ -94,6 +89,6 @@ mod tests {
         );
         assert_eq!((slow.as_deref(), quick.as_deref(), mirror.look(|value| *value)), (Ok(&1), Ok(&2), 2));
         mirror.amend(|value| *value += 1);
-        assert!(*mirror.get() == 3 && mirror.age().is_some());
+        assert_eq!(*mirror.get(), 3);
     }
 }

@@ -5,13 +5,14 @@
 //! clock says. Otherwise time goes on as it went, and nothing expires until they agree or a person accepts Redis' time.
 
 use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
 use super::script::{items_of, text_of};
 use super::{Store, StoreError};
 use crate::domain::Millis;
+use crate::process::now as wall;
 
 /// How far Redis' clock may be from where it was expected.
 const STEADY_MS: u64 = 2000;
@@ -55,10 +56,6 @@ impl Default for Clock {
     fn default() -> Self {
         Self(RwLock::new(Reading { base: wall(), at: Instant::now(), known: false, stopped: None, accepted: 0 }))
     }
-}
-
-fn wall() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
 }
 
 impl Clock {

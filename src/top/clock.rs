@@ -1,6 +1,8 @@
 //! The local clock: milliseconds since 1970 that only go forward.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
+
+use crate::process;
 
 /// A clock that was set once and cannot jump.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +15,7 @@ impl SteadyClock {
     /// Begins at the machine's time.
     #[must_use]
     pub fn start() -> Self {
-        let base = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        Self { base, began: Instant::now() }
+        Self { base: process::now(), began: Instant::now() }
     }
 
     /// Now, in ms since 1970.

@@ -359,7 +359,7 @@ async fn strike(rig: &mut Rig, fault: Fault, seed: u64, calls: u64, rate: f64, c
     let lasts = Duration::from_secs_f64(calls as f64 / rate);
     let schedule = Schedule { shape: Shape::Poisson, rate, lasts, seed };
     let visits = mix.visits(calls as usize, seed);
-    let load = Load { visits, pace: Arrivals::Open(schedule), connections: 64, think: Duration::ZERO, seed };
+    let load = Load { visits, arrivals: Arrivals::Open(schedule), connections: 64, think: Duration::ZERO, seed };
     let shop = rig.shop(fault);
     let client = Client::find(&shop.data, None, None).unwrap();
     let wish = RunOptions { channel: Some("pay".to_owned()), quantity: 1, seed, ..RunOptions::default() };

@@ -128,7 +128,7 @@ async fn a_flood_of_large_forgeries_from_many_addresses_leaves_memory_flat() {
 async fn honest(shop: &Daemon) -> hammer::RunReport {
     let schedule = Schedule { shape: Shape::Poisson, rate: 200.0, lasts: Duration::from_secs(3), seed: 7 };
     let visits = "paid=1".parse::<Mix>().unwrap().visits(600, 7);
-    let load = Load { visits, pace: Arrivals::Open(schedule), connections: 32, think: Duration::ZERO, seed: 7 };
+    let load = Load { visits, arrivals: Arrivals::Open(schedule), connections: 32, think: Duration::ZERO, seed: 7 };
     let client = Client::find(&shop.data, None, None).unwrap();
     let wish = RunOptions { channel: Some("pay".to_owned()), quantity: 1, seed: 7, ..RunOptions::default() };
     let signed = channels(CHANNEL, &shop.data);

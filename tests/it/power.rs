@@ -63,7 +63,7 @@ async fn cut(fsync: &str, seed: u64) -> (u64, Audit) {
     let mix: Mix = "paid=90,duplicate=5,out-of-order=5".parse().unwrap();
     let load = Load {
         visits: mix.visits(1400, seed),
-        pace: Arrivals::Open(schedule),
+        arrivals: Arrivals::Open(schedule),
         connections: 64,
         think: Duration::ZERO,
         seed,

@@ -14,7 +14,7 @@ use crate::channel::bill;
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Opens, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Opens, Part, Reference};
 use crate::channel::kit::{
     callback, canonical, cert, json,
     keys::{self, PrivateKey, PublicKey},
@@ -38,6 +38,7 @@ pub const KIND: Kind = Kind {
     opens: &[Opens::minutes(110).when(&PAY, "qr")],
     account: KnownBy { family: "alipay", parts: &[Part::Text(&APP_ID)], key: None },
     sources: &[],
+    signed_in: None,
     bill: Some(&bill::ALIPAY),
     settings: SETTINGS,
     console: None,
@@ -89,8 +90,8 @@ struct Alipay {
 }
 
 /// A certificate's number and key; one without them is of no use here.
-fn numbered(v: &mut Values<'_>, row: &Setting) -> (Option<String>, Option<PublicKey>) {
-    let Some(cert) = cert::one(v, row) else { return (None, None) };
+fn numbered(v: &mut Values<'_>, row: &Setting, now: Millis) -> (Option<String>, Option<PublicKey>) {
+    let Some(cert) = cert::one(v, row, now) else { return (None, None) };
     let (number, key) = (cert.alipay_sn(), cert.key());
     if key.is_none() {
         v.reject(row, format!("holds a certificate without an RSA key of 2048 bits or more; needed: {}", row.help.en));
@@ -100,14 +101,14 @@ fn numbered(v: &mut Values<'_>, row: &Setting) -> (Option<String>, Option<Public
     (number, key)
 }
 
-fn numbers(v: &mut Values<'_>, ours: Option<&PrivateKey>) -> (Option<Numbers>, Option<PublicKey>) {
-    let (app, cert) = numbered(v, &APP_CERT);
+fn numbers(v: &mut Values<'_>, ours: Option<&PrivateKey>, now: Millis) -> (Option<Numbers>, Option<PublicKey>) {
+    let (app, cert) = numbered(v, &APP_CERT, now);
     if let (Some(cert), Some(key)) = (cert, ours)
         && !key.is_pair_of(&cert)
     {
         v.reject(&APP_CERT, "is not the certificate of app_private_key");
     }
-    let ((alipay, key), roots) = (numbered(v, &ALIPAY_CERT), cert::certs(v, &ROOT_CERT));
+    let ((alipay, key), roots) = (numbered(v, &ALIPAY_CERT, now), cert::certs(v, &ROOT_CERT, now));
     let root: Vec<String> = roots.iter().filter(|cert| cert.is_rsa()).filter_map(cert::Cert::alipay_sn).collect();
     let all = || Some(Numbers { app: app?, root: root.join("_"), alipay: alipay? });
     (all(), key)
@@ -127,7 +128,7 @@ fn subject(v: &mut Values<'_>) -> Option<String> {
     Some(subject)
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, now }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let (by_cert, gateway_url) = (by_cert(v), v.text(&GATEWAY_URL));
     let (_said, charset) = (v.text(&SIGN_TYPE), v.text(&CHARSET));
     if charset.is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8")) {
@@ -137,7 +138,7 @@ fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let of_shop = |text: &str| of_app(text) && text.starts_with("2088");
     let (app_id, seller_id) = (v.number(&APP_ID, of_app), v.number(&SELLER_ID, of_shop));
     let ours = keys::private(v, &APP_KEY);
-    let (numbers, theirs) = if by_cert { numbers(v, ours.as_ref()) } else { (None, keys::public(v, &ALIPAY_KEY)) };
+    let (numbers, theirs) = if by_cert { numbers(v, ours.as_ref(), now) } else { (None, keys::public(v, &ALIPAY_KEY)) };
     // A capture's settings may have what the other mode needs.
     let other: &[&Setting] = &[&ALIPAY_KEY, &APP_CERT, &ALIPAY_CERT, &ROOT_CERT];
     let _also = other.iter().filter(|row| v.has_inline(row)).count();

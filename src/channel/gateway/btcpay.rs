@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Part, Reference};
 use crate::channel::kit::{callback, hook, json as strict, rows, sign, text::begins};
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Secret, Setting, Values};
@@ -26,6 +26,7 @@ pub const KIND: Kind = Kind {
     opens: &[],
     account: KnownBy { family: "btcpay", parts: &[Part::Text(&STORE_ID)], key: None },
     sources: &[],
+    signed_in: Some(SIGNATURE),
     bill: None,
     settings: SETTINGS,
     console: Some(CONSOLE),
@@ -83,7 +84,7 @@ struct Btcpay {
     body_bytes: usize,
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let (server_url, store_id) = (v.text(&SERVER_URL), v.text(&STORE_ID));
     if store_id.as_ref().is_some_and(|id| !is_trade_no(id)) {
         v.reject(&STORE_ID, "is letters and digits, from the general settings");
@@ -217,21 +218,17 @@ impl Btcpay {
     }
 
     fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        if answer.status == 404 && strict::object(&answer.body).is_ok() {
-            return Answer::Unknown;
-        }
-        let Ok(invoice) = hook::good(answer) else {
-            return Answer::Mismatch;
-        };
-        let named = strict::inner(&invoice, "metadata").and_then(|notes| strict::text(notes, "orderId"));
-        if strict::text(&invoice, "id") != Ok(asked.reference) || named != Ok(asked.number) {
-            return Answer::Mismatch;
-        }
-        match self.standing(&invoice, false) {
-            Ok(Standing::Paid(payment)) => Answer::Paid(payment),
-            Ok(Standing::Unpaid) => Answer::Unpaid,
-            Err(_) => Answer::Mismatch,
-        }
+        hook::known(answer, |invoice| {
+            let named = strict::inner(&invoice, "metadata").and_then(|notes| strict::text(notes, "orderId"));
+            if strict::text(&invoice, "id") != Ok(asked.reference) || named != Ok(asked.number) {
+                return Answer::Mismatch;
+            }
+            match self.standing(&invoice, false) {
+                Ok(Standing::Paid(payment)) => Answer::Paid(payment),
+                Ok(Standing::Unpaid) => Answer::Unpaid,
+                Err(_) => Answer::Mismatch,
+            }
+        })
     }
 }
 

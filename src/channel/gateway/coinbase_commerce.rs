@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Opens, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Opens, Part, Reference};
 use crate::channel::kit::{callback, hook, json as strict, rows, sign, text::begins};
 use crate::domain::{Call, Callback, Currency, Millis, Money, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Secret, Setting, Values};
@@ -26,6 +26,7 @@ pub const KIND: Kind = Kind {
     opens: &[Opens::minutes(55)],
     account: KnownBy { family: "coinbase_commerce", parts: &[Part::Secret(&API_KEY)], key: None },
     sources: &[],
+    signed_in: Some(SIGNATURE),
     bill: None,
     settings: SETTINGS,
     console: Some(CONSOLE),
@@ -94,7 +95,7 @@ fn paid_events(v: &mut Values<'_>) -> Vec<String> {
     if events.is_empty() { vec![CONFIRMED.to_owned()] } else { events }
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let (api_url, api_version) = (v.text(&API_URL), v.text(&API_VERSION));
     let (api_key, webhook) = (v.secret(&API_KEY), v.secret(&WEBHOOK_SECRET));
     let (paid_events, subject, body_bytes) = (paid_events(v), v.text(&SUBJECT), v.whole(&rows::LARGE_BODY));
@@ -173,27 +174,23 @@ impl Coinbase {
     }
 
     fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        if answer.status == 404 && strict::object(&answer.body).is_ok() {
-            return Answer::Unknown;
-        }
-        let Ok(answer) = hook::good(answer) else {
-            return Answer::Mismatch;
-        };
-        let charge = strict::inner(&answer, "data").ok();
-        let paid = charge.and_then(|charge| self.paid(charge, |status| status == "CONFIRMED").ok());
-        let (Some(charge), Some(payment)) = (charge, paid) else {
-            return Answer::Mismatch;
-        };
-        if payment.number != asked.number || payment.trade_no != asked.reference {
-            return Answer::Mismatch;
-        }
-        match status(charge).as_str() {
-            // Too little, too much or too late is money all the same: the caller holds what is not what was due.
-            "COMPLETED" | "RESOLVED" | "UNRESOLVED" => Answer::Paid(payment),
-            "NEW" | "SIGNED" | "PENDING" | "EXPIRED" | "CANCELED" => Answer::Unpaid,
-            "REFUNDED" | "PENDING REFUND" => Answer::Refunded,
-            _ => Answer::Mismatch,
-        }
+        hook::known(answer, |answer| {
+            let charge = strict::inner(&answer, "data").ok();
+            let paid = charge.and_then(|charge| self.paid(charge, |status| status == "CONFIRMED").ok());
+            let (Some(charge), Some(payment)) = (charge, paid) else {
+                return Answer::Mismatch;
+            };
+            if payment.number != asked.number || payment.trade_no != asked.reference {
+                return Answer::Mismatch;
+            }
+            match status(charge).as_str() {
+                // Too little, too much or too late is money all the same: the caller holds what is not what was due.
+                "COMPLETED" | "RESOLVED" | "UNRESOLVED" => Answer::Paid(payment),
+                "NEW" | "SIGNED" | "PENDING" | "EXPIRED" | "CANCELED" => Answer::Unpaid,
+                "REFUNDED" | "PENDING REFUND" => Answer::Refunded,
+                _ => Answer::Mismatch,
+            }
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::channel::bill;
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Part, Reference};
 use crate::channel::kit::{
     callback, canonical, json,
     params::{self, Params},
@@ -30,6 +30,7 @@ pub const KIND: Kind = Kind {
     opens: &[],
     account: KnownBy { family: "epay", parts: &[Part::Host(&GATEWAY_URL), Part::Text(&PID)], key: Some(&KEY) },
     sources: &[],
+    signed_in: None,
     bill: Some(&bill::EPAY),
     settings: SETTINGS,
     console: None,
@@ -62,7 +63,7 @@ const SETTINGS: &[&Setting] = &[
     &rows::BODY,
 ];
 /// Fields that mean something: none of them may appear inside another's value.
-pub(super) const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 16] = [
     "pid",
     "trade_no",
     "out_trade_no",
@@ -84,16 +85,21 @@ pub(super) const FIELDS: [&str; 16] = [
 /// Words for a payment that was not made. Others than these and the one for a payment are no gateway's that we know.
 const UNPAID: [&str; 2] = ["WAIT_BUYER_PAY", "TRADE_CLOSED"];
 
+/// What both versions know of their merchant.
+pub(super) struct Merchant {
+    pub name: String,
+    pub gateway_url: String,
+    pub pid: String,
+    pub pay_type: Option<String>,
+    pub subject: String,
+    /// Largest query and body read.
+    pub limits: (usize, usize),
+}
+
 struct Epay {
-    name: String,
-    gateway_url: String,
-    pid: String,
+    merchant: Merchant,
     key: Secret,
-    pay_type: Option<String>,
-    subject: String,
     currency: Currency,
-    query_bytes: usize,
-    body_bytes: usize,
 }
 
 /// The merchant number.
@@ -102,7 +108,7 @@ pub(super) fn pid(v: &mut Values<'_>, row: &Setting) -> Option<String> {
 }
 
 /// The way to pay that is asked for.
-pub(super) fn pay_type(v: &mut Values<'_>) -> Option<String> {
+fn pay_type(v: &mut Values<'_>) -> Option<String> {
     let pay_type = v.text(&rows::PAY_TYPE);
     if pay_type.as_ref().is_some_and(|text| !is_word(text)) {
         v.reject(&rows::PAY_TYPE, "must be the gateway's word, such as alipay or wxpay");
@@ -110,70 +116,118 @@ pub(super) fn pay_type(v: &mut Values<'_>) -> Option<String> {
     pay_type
 }
 
-/// What a genuine callback states of a payment.
-pub(super) fn paid(params: &Params<'_>, channel: &str, currency: Currency) -> Result<Claim, Rejection> {
-    let status = params.need("trade_status")?;
-    if is_word(status) && status != "TRADE_SUCCESS" {
-        return Ok(Claim::unpaid(status, &UNPAID));
+impl Merchant {
+    /// Of a section, whose rows of gateway and merchant number are the version's.
+    pub fn read(name: &str, v: &mut Values<'_>, gateway: &Setting, number: &Setting) -> Option<Self> {
+        let (gateway_url, pid) = (rows::gateway_url(v, gateway), pid(v, number));
+        let (pay_type, subject) = (pay_type(v), rows::subject(v, &rows::SUBJECT));
+        let (query, body) = (v.whole(&rows::QUERY), v.whole(&rows::BODY));
+        let limits = (query?, body?);
+        Some(Self { name: name.to_owned(), gateway_url: gateway_url?, pid: pid?, pay_type, subject, limits })
     }
-    let number = params.need("out_trade_no")?;
-    let trade_no = params.need("trade_no")?;
-    let money = params.need("money")?;
-    let kind = params.get("type").unwrap_or_default();
-    if !is_number(number) || !is_trade_no(trade_no) || !is_word(kind) || !is_word(status) {
-        return Err(Rejection::Malformed);
-    }
-    let paid = Money::parse(money, currency).map_err(|_| Rejection::AmountMalformed)?;
-    let reference = Some(kind.to_owned()).filter(|kind| !kind.is_empty());
-    Ok(Claim::Paid(Payment { reference, ..Payment::new(number, trade_no, paid, channel) }))
-}
 
-/// What an answer about a payment means, once it is believed.
-pub(super) fn answer(
-    fields: &Map<String, Value>,
-    number: &str,
-    pid: &str,
-    channel: &str,
-    currency: Currency,
-) -> Answer {
-    let field = |name: &str| fields.get(name).and_then(json::scalar).unwrap_or_default();
-    if field("out_trade_no") != number || field("pid") != pid {
-        return Answer::Mismatch;
-    }
-    let Ok(paid) = Money::parse(&field("money"), currency) else {
-        return Answer::Mismatch;
-    };
-    let trade_no = field("trade_no");
-    // Some servers leave it out; the payment is then known by our own number, which is as unique.
-    let trade_no = if is_trade_no(&trade_no) { trade_no.as_str() } else { number };
-    match field("status").as_str() {
-        "0" | "3" | "4" => Answer::Unpaid,
-        "2" => Answer::Refunded,
-        "1" => {
-            // Some tell the way by their own number of it, which says nothing to us.
-            let reference = Some(field("type")).filter(|kind| !kind.bytes().all(|b| b.is_ascii_digit()));
-            Answer::Paid(Payment { reference, ..Payment::new(number, trade_no, paid, channel) })
+    /// The parameters of a callback whose signature is of that type, and `fits` the text that is signed.
+    pub fn believed<'a>(
+        &self,
+        callback: &Callback<'a>,
+        sign_type: &str,
+        fits: impl FnOnce(&str, &str) -> bool,
+    ) -> Result<Params<'a>, Rejection> {
+        if callback.query.len() > self.limits.0 || callback.body.len() > self.limits.1 {
+            return Err(Rejection::TooLarge);
         }
-        _ => Answer::Mismatch,
+        let params = Params::of(callback)?;
+        let given = params.get("sign").filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
+        // Some servers leave the type out: then it is the one that is configured.
+        if params.get("sign_type").is_some_and(|kind| !kind.is_empty() && kind != sign_type) {
+            return Err(Rejection::SignTypeMismatch);
+        }
+        if !fits(&canonical(params.iter()), given) {
+            return Err(Rejection::BadSignature);
+        }
+        canonical::unambiguous(params.iter(), &FIELDS)?;
+        if !sign::equal(params.need("pid")?, &self.pid) {
+            return Err(Rejection::MerchantMismatch);
+        }
+        Ok(params)
+    }
+
+    /// What a genuine callback states of a payment.
+    pub fn paid(&self, params: &Params<'_>, currency: Currency) -> Result<Claim, Rejection> {
+        let status = params.need("trade_status")?;
+        if is_word(status) && status != "TRADE_SUCCESS" {
+            return Ok(Claim::unpaid(status, &UNPAID));
+        }
+        let number = params.need("out_trade_no")?;
+        let trade_no = params.need("trade_no")?;
+        let money = params.need("money")?;
+        let kind = params.get("type").unwrap_or_default();
+        if !is_number(number) || !is_trade_no(trade_no) || !is_word(kind) || !is_word(status) {
+            return Err(Rejection::Malformed);
+        }
+        let paid = Money::parse(money, currency).map_err(|_| Rejection::AmountMalformed)?;
+        let reference = Some(kind.to_owned()).filter(|kind| !kind.is_empty());
+        Ok(Claim::Paid(Payment { reference, ..Payment::new(number, trade_no, paid, &self.name) }))
+    }
+
+    /// What an answer about a payment means, once it is believed.
+    pub fn answer(&self, fields: &Map<String, Value>, number: &str, currency: Currency) -> Answer {
+        let field = |name: &str| fields.get(name).and_then(json::scalar).unwrap_or_default();
+        if field("out_trade_no") != number || field("pid") != self.pid {
+            return Answer::Mismatch;
+        }
+        let Ok(paid) = Money::parse(&field("money"), currency) else {
+            return Answer::Mismatch;
+        };
+        let trade_no = field("trade_no");
+        // Some servers leave it out; the payment is then known by our own number, which is as unique.
+        let trade_no = if is_trade_no(&trade_no) { trade_no.as_str() } else { number };
+        match field("status").as_str() {
+            "0" | "3" | "4" => Answer::Unpaid,
+            "2" => Answer::Refunded,
+            "1" => {
+                // Some tell the way by their own number of it, which says nothing to us.
+                let reference = Some(field("type")).filter(|kind| !kind.bytes().all(|b| b.is_ascii_digit()));
+                Answer::Paid(Payment { reference, ..Payment::new(number, trade_no, paid, &self.name) })
+            }
+            _ => Answer::Mismatch,
+        }
+    }
+
+    /// What a buyer is sent to pay with.
+    pub fn wanted<'a>(&'a self, checkout: &Checkout<'a>, money: &'a str) -> Vec<(&'a str, &'a str)> {
+        let mut fields = vec![
+            ("pid", self.pid.as_str()),
+            ("out_trade_no", checkout.number),
+            ("notify_url", checkout.notify_url),
+            ("return_url", checkout.return_url),
+            ("name", checkout.subject.unwrap_or(&self.subject)),
+            ("money", money),
+        ];
+        fields.extend(self.pay_type.as_deref().map(|kind| ("type", kind)));
+        fields
+    }
+
+    /// What a callback says of a payment.
+    pub fn forged<'a>(&'a self, payment: &'a Payment, money: &'a str) -> Vec<(&'a str, &'a str)> {
+        let mut fields = vec![
+            ("pid", self.pid.as_str()),
+            ("trade_no", &payment.trade_no),
+            ("out_trade_no", &payment.number),
+            ("name", &self.subject),
+            ("money", money),
+            ("trade_status", "TRADE_SUCCESS"),
+        ];
+        fields.extend(payment.reference.as_deref().or(self.pay_type.as_deref()).map(|kind| ("type", kind)));
+        fields
     }
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let _said = (v.text(&PROTOCOL), v.text(&SIGN_TYPE));
-    let (gateway_url, pid, key) = (rows::gateway_url(v, &GATEWAY_URL), pid(v, &PID), v.secret(&KEY));
-    let (pay_type, subject, currency) = (pay_type(v), rows::subject(v, &rows::SUBJECT), v.parsed(&CURRENCY));
-    let (query_bytes, body_bytes) = (v.whole(&rows::QUERY), v.whole(&rows::BODY));
-    Some(Arc::new(Epay {
-        name: name.to_owned(),
-        gateway_url: gateway_url?,
-        pid: pid?,
-        key: key?,
-        pay_type,
-        subject,
-        currency: currency?,
-        query_bytes: query_bytes?,
-        body_bytes: body_bytes?,
-    }))
+    let merchant = Merchant::read(name, v, &GATEWAY_URL, &PID);
+    let (key, currency) = (v.secret(&KEY), v.parsed(&CURRENCY));
+    Some(Arc::new(Epay { merchant: merchant?, key: key?, currency: currency? }))
 }
 
 /// The text that is signed: parameters with a value, without `sign` and `sign_type`, sorted by name, nothing escaped.
@@ -187,15 +241,14 @@ fn is_word(text: &str) -> bool {
 }
 
 impl Epay {
-    fn sign<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-        sign::md5_hex(&[canonical(pairs).as_bytes(), self.key.reveal().as_bytes()])
+    fn sign(&self, text: &str) -> String {
+        sign::md5_hex(&[text.as_bytes(), self.key.reveal().as_bytes()])
     }
 
-    fn claim(&self, params: &Params<'_>) -> Result<Claim, Rejection> {
-        if !sign::equal(params.need("pid")?, &self.pid) {
-            return Err(Rejection::MerchantMismatch);
-        }
-        paid(params, &self.name, self.currency)
+    /// Fields with their signature, as a query.
+    fn signed(&self, fields: Vec<(&str, &str)>) -> String {
+        let sign = self.sign(&canonical(fields.iter().copied()));
+        params::encode(fields.into_iter().chain([("sign", sign.as_str()), ("sign_type", "MD5")]))
     }
 
     fn answer(&self, asked: &Asked<'_>, answer: &Response) -> Answer {
@@ -204,7 +257,7 @@ impl Epay {
         };
         match fields.get("code").and_then(json::scalar).as_deref() {
             Some("-1") => Answer::Unknown,
-            Some("1") => self::answer(&fields, asked.number, &self.pid, &self.name, self.currency),
+            Some("1") => self.merchant.answer(&fields, asked.number, self.currency),
             _ => Answer::Mismatch,
         }
     }
@@ -224,19 +277,8 @@ impl Epay {
 
 impl Channel for Epay {
     fn verify(&self, callback: &Callback<'_>, _heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
-        if callback.query.len() > self.query_bytes || callback.body.len() > self.body_bytes {
-            return Err(Rejection::TooLarge);
-        }
-        let params = Params::of(callback)?;
-        let given = params.get("sign").filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
-        if params.get("sign_type").is_some_and(|kind| !kind.is_empty() && kind != "MD5") {
-            return Err(Rejection::SignTypeMismatch);
-        }
-        if !sign::equal(given, &self.sign(params.iter())) {
-            return Err(Rejection::BadSignature);
-        }
-        canonical::unambiguous(params.iter(), &FIELDS)?;
-        self.claim(&params)
+        let fits = |text: &str, given: &str| sign::equal(given, &self.sign(text));
+        self.merchant.paid(&self.merchant.believed(callback, "MD5", fits)?, self.currency)
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
@@ -249,20 +291,10 @@ impl Channel for Epay {
 
     fn checkout(&self, checkout: &Checkout<'_>, _heard: &[Response], _now: Millis) -> Begin {
         let money = checkout.amount.to_string();
-        let mut fields: Vec<(&str, &str)> = vec![
-            ("pid", &self.pid),
-            ("out_trade_no", checkout.number),
-            ("notify_url", checkout.notify_url),
-            ("return_url", checkout.return_url),
-            ("name", checkout.subject.unwrap_or(&self.subject)),
-            ("money", &money),
-        ];
-        fields.extend(self.pay_type.as_deref().map(|kind| ("type", kind)));
+        let mut fields = self.merchant.wanted(checkout, &money);
         fields.extend_from_slice(checkout.extra);
-        let sign = self.sign(fields.iter().copied());
-        fields.extend([("sign", sign.as_str()), ("sign_type", "MD5")]);
-        let url = format!("{}/submit.php?{}", self.gateway_url, params::encode(fields));
-        Begin::Step(Step::Redirect { url }, self.pay_type.clone())
+        let url = format!("{}/submit.php?{}", self.merchant.gateway_url, self.signed(fields));
+        Begin::Step(Step::Redirect { url }, self.merchant.pay_type.clone())
     }
 
     fn query(&self, asked: &Asked<'_>, heard: &[Response], _now: Millis) -> Option<Answer> {
@@ -271,11 +303,11 @@ impl Channel for Epay {
         }
         let query = params::encode([
             ("act", "order"),
-            ("pid", &self.pid),
+            ("pid", &self.merchant.pid),
             ("key", self.key.reveal()),
             ("out_trade_no", asked.number),
         ]);
-        let url = format!("{}/api.php?{query}", self.gateway_url);
+        let url = format!("{}/api.php?{query}", self.merchant.gateway_url);
         Some(Answer::Ask(Call::get(url)))
     }
 
@@ -300,34 +332,23 @@ impl Channel for Epay {
         }
         let money = payment.paid.to_string();
         let body = params::encode([
-            ("pid", self.pid.as_str()),
+            ("pid", self.merchant.pid.as_str()),
             ("key", self.key.reveal()),
             ("trade_no", &payment.trade_no),
             ("money", &money),
         ]);
-        let url = format!("{}/api.php?act=refund", self.gateway_url);
+        let url = format!("{}/api.php?act=refund", self.merchant.gateway_url);
         Some(Refunded::Ask(Call::post(url, params::FORM, body.into_bytes())))
     }
 
     fn forge(&self, payment: &Payment, _now: Millis) -> Request {
         let money = payment.paid.to_string();
-        let mut fields = vec![
-            ("pid", self.pid.as_str()),
-            ("trade_no", &payment.trade_no),
-            ("out_trade_no", &payment.number),
-            ("name", &self.subject),
-            ("money", &money),
-            ("trade_status", "TRADE_SUCCESS"),
-        ];
-        fields.extend(payment.reference.as_deref().or(self.pay_type.as_deref()).map(|kind| ("type", kind)));
-        let sign = self.sign(fields.iter().copied());
-        fields.extend([("sign", sign.as_str()), ("sign_type", "MD5")]);
-        Request { method: "GET", query: params::encode(fields), headers: Vec::new(), body: Vec::new() }
+        let query = self.signed(self.merchant.forged(payment, &money));
+        Request { method: "GET", query, headers: Vec::new(), body: Vec::new() }
     }
 
     fn names(&self, callback: &Callback<'_>) -> Option<String> {
-        let params = Params::of(callback).ok()?;
-        params.get("out_trade_no").filter(|number| is_number(number)).map(str::to_owned)
+        params::names(callback, "out_trade_no")
     }
 
     fn explain(&self, callback: &Callback<'_>) -> Option<String> {
@@ -336,6 +357,6 @@ impl Channel for Epay {
     }
 
     fn limits(&self) -> (usize, usize) {
-        (self.query_bytes, self.body_bytes)
+        self.merchant.limits
     }
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::epay::{self, FIELDS};
+use super::epay::{self, Merchant};
 use crate::channel::bill;
 use crate::channel::contract::{
-    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number,
+    Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict,
 };
-use crate::channel::kind::{Kind, KnownBy, Opens, Part, Reference, Wants};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Opens, Part, Reference, Wants};
 use crate::channel::kit::{
-    callback, canonical, json, keys,
+    callback, json, keys,
     keys::{PrivateKey, PublicKey},
     params::{self, Params},
     rows,
@@ -32,6 +32,7 @@ pub const KIND: Kind = Kind {
     opens: &[Opens::ONCE.told(Wants::Asker).when(&PAY, "qr")],
     account: KnownBy { family: "epay", parts: &[Part::Host(&GATEWAY_URL), Part::Text(&PID)], key: None },
     sources: &[],
+    signed_in: None,
     bill: Some(&bill::EPAY),
     settings: SETTINGS,
     console: None,
@@ -84,41 +85,27 @@ const SETTINGS: &[&Setting] = &[
 ];
 
 struct EpayV2 {
-    name: String,
-    gateway_url: String,
-    pid: String,
+    merchant: Merchant,
     platform: PublicKey,
-    merchant: PrivateKey,
+    key: PrivateKey,
     gateway: Option<PrivateKey>,
-    pay_type: Option<String>,
     qr: bool,
-    subject: String,
     tolerance_s: u64,
-    query_bytes: usize,
-    body_bytes: usize,
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let _said = (v.text(&PROTOCOL), v.text(&SIGN_TYPE));
-    let (gateway_url, pid) = (rows::gateway_url(v, &GATEWAY_URL), epay::pid(v, &PID));
-    let (platform, merchant) = (keys::public(v, &PLATFORM_KEY), keys::private(v, &MERCHANT_KEY));
-    keys::not_a_pair(v, &PLATFORM_KEY, merchant.as_ref(), platform.as_ref());
-    let (gateway, pay) = (keys::gateway(v), v.choice(&PAY));
-    let (pay_type, subject) = (epay::pay_type(v), rows::subject(v, &rows::SUBJECT));
-    let (tolerance_s, query_bytes, body_bytes) = (v.whole(&TOLERANCE), v.whole(&rows::QUERY), v.whole(&rows::BODY));
+    let merchant = Merchant::read(name, v, &GATEWAY_URL, &PID);
+    let (platform, key) = (keys::public(v, &PLATFORM_KEY), keys::private(v, &MERCHANT_KEY));
+    keys::not_a_pair(v, &PLATFORM_KEY, key.as_ref(), platform.as_ref());
+    let (gateway, pay, tolerance_s) = (keys::gateway(v), v.choice(&PAY), v.whole(&TOLERANCE));
     Some(Arc::new(EpayV2 {
-        name: name.to_owned(),
-        gateway_url: gateway_url?,
-        pid: pid?,
-        platform: platform?,
         merchant: merchant?,
+        platform: platform?,
+        key: key?,
         gateway,
-        pay_type,
         qr: pay == "qr",
-        subject,
         tolerance_s: tolerance_s?,
-        query_bytes: query_bytes?,
-        body_bytes: body_bytes?,
     }))
 }
 
@@ -130,8 +117,8 @@ fn signed(key: &PrivateKey, fields: Vec<(&str, &str)>) -> String {
 
 impl EpayV2 {
     fn call(&self, path: &str, fields: Vec<(&str, &str)>) -> Call {
-        let body = signed(&self.merchant, fields).into_bytes();
-        Call::post(format!("{}/api/pay/{path}", self.gateway_url), params::FORM, body)
+        let body = signed(&self.key, fields).into_bytes();
+        Call::post(format!("{}/api/pay/{path}", self.merchant.gateway_url), params::FORM, body)
     }
 
     /// The fields of an answer of the API, if the platform signed them just now. Errors are not signed.
@@ -151,20 +138,12 @@ impl EpayV2 {
         Ok(fields)
     }
 
-    fn claim(&self, params: &Params<'_>, now: Millis) -> Result<Claim, Rejection> {
-        if params.need("pid")? != self.pid {
-            return Err(Rejection::MerchantMismatch);
-        }
-        callback::fresh(params.need("timestamp")?, self.tolerance_s, now)?;
-        epay::paid(params, &self.name, Currency::CNY)
-    }
-
     fn opened(&self, _: &Checkout<'_>, answer: &Response, now: Millis) -> Result<(Step, Option<String>), String> {
         let fields = self.believed(answer, now)?;
         let text = |name: &str| json::text(&fields, name).map(str::to_owned).map_err(|_| format!("it tells no {name}"));
         match text("pay_type")?.as_str() {
-            "qrcode" => Ok((Step::Qr { text: text("pay_info")? }, self.pay_type.clone())),
-            "jump" | "urlscheme" => Ok((Step::Redirect { url: text("pay_info")? }, self.pay_type.clone())),
+            "qrcode" => Ok((Step::Qr { text: text("pay_info")? }, self.merchant.pay_type.clone())),
+            "jump" | "urlscheme" => Ok((Step::Redirect { url: text("pay_info")? }, self.merchant.pay_type.clone())),
             other => Err(format!("it wants to be paid by {other}, which a page cannot do")),
         }
     }
@@ -175,7 +154,7 @@ impl EpayV2 {
             Err(why) if why.starts_with("code -1") => return Answer::Unknown,
             Err(_) => return Answer::Mismatch,
         };
-        epay::answer(&fields, asked.number, &self.pid, &self.name, Currency::CNY)
+        self.merchant.answer(&fields, asked.number, Currency::CNY)
     }
 
     fn refunded(&self, answer: &Response, now: Millis) -> Refunded {
@@ -189,20 +168,10 @@ impl EpayV2 {
 
 impl Channel for EpayV2 {
     fn verify(&self, callback: &Callback<'_>, _heard: &[Response], now: Millis) -> Result<Claim, Rejection> {
-        if callback.query.len() > self.query_bytes || callback.body.len() > self.body_bytes {
-            return Err(Rejection::TooLarge);
-        }
-        let params = Params::of(callback)?;
-        let given = params.get("sign").filter(|sign| !sign.is_empty()).ok_or(Rejection::MissingSignature)?;
-        // Some servers leave it out: then it is the one that is configured.
-        if params.get("sign_type").is_some_and(|kind| !kind.is_empty() && kind != "RSA") {
-            return Err(Rejection::SignTypeMismatch);
-        }
-        if !self.platform.fits_base64(epay::canonical(params.iter()).as_bytes(), given) {
-            return Err(Rejection::BadSignature);
-        }
-        canonical::unambiguous(params.iter(), &FIELDS)?;
-        self.claim(&params, now)
+        let fits = |text: &str, given: &str| self.platform.fits_base64(text.as_bytes(), given);
+        let params = self.merchant.believed(callback, "RSA", fits)?;
+        callback::fresh(params.need("timestamp")?, self.tolerance_s, now)?;
+        self.merchant.paid(&params, Currency::CNY)
     }
 
     fn ack(&self, verdict: Verdict) -> Reply {
@@ -218,16 +187,8 @@ impl Channel for EpayV2 {
             return self.opened(checkout, answer, now).into();
         }
         let (money, timestamp) = (checkout.amount.to_string(), (now / 1000).to_string());
-        let mut fields = vec![
-            ("pid", self.pid.as_str()),
-            ("out_trade_no", checkout.number),
-            ("notify_url", checkout.notify_url),
-            ("return_url", checkout.return_url),
-            ("name", checkout.subject.unwrap_or(&self.subject)),
-            ("money", &money),
-            ("timestamp", &timestamp),
-        ];
-        fields.extend(self.pay_type.as_deref().map(|kind| ("type", kind)));
+        let mut fields = self.merchant.wanted(checkout, &money);
+        fields.push(("timestamp", &timestamp));
         if self.qr {
             fields.extend([("method", "web"), ("clientip", checkout.client_ip)]);
         }
@@ -238,11 +199,8 @@ impl Channel for EpayV2 {
         if self.qr {
             return Begin::Ask(self.call("create", fields));
         }
-        let query = signed(&self.merchant, fields);
-        Begin::Step(
-            Step::Redirect { url: format!("{}/api/pay/submit?{query}", self.gateway_url) },
-            self.pay_type.clone(),
-        )
+        let url = format!("{}/api/pay/submit?{}", self.merchant.gateway_url, signed(&self.key, fields));
+        Begin::Step(Step::Redirect { url }, self.merchant.pay_type.clone())
     }
 
     fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
@@ -250,7 +208,8 @@ impl Channel for EpayV2 {
             return Some(self.answer(asked, answer, now));
         }
         let timestamp = (now / 1000).to_string();
-        let fields = vec![("pid", self.pid.as_str()), ("out_trade_no", asked.number), ("timestamp", &timestamp)];
+        let pid = self.merchant.pid.as_str();
+        let fields = vec![("pid", pid), ("out_trade_no", asked.number), ("timestamp", &timestamp)];
         Some(Answer::Ask(self.call("query", fields)))
     }
 
@@ -260,7 +219,7 @@ impl Channel for EpayV2 {
         }
         let (money, timestamp) = (refund.payment.paid.to_string(), (now / 1000).to_string());
         let fields = vec![
-            ("pid", self.pid.as_str()),
+            ("pid", self.merchant.pid.as_str()),
             if refund.by_trade_no {
                 ("trade_no", refund.payment.trade_no.as_str())
             } else {
@@ -275,23 +234,14 @@ impl Channel for EpayV2 {
 
     fn forge(&self, payment: &Payment, now: Millis) -> Request {
         let (money, timestamp) = (payment.paid.to_string(), (now / 1000).to_string());
-        let mut fields = vec![
-            ("pid", self.pid.as_str()),
-            ("trade_no", &payment.trade_no),
-            ("out_trade_no", &payment.number),
-            ("name", &self.subject),
-            ("money", &money),
-            ("trade_status", "TRADE_SUCCESS"),
-            ("timestamp", &timestamp),
-        ];
-        fields.extend(payment.reference.as_deref().or(self.pay_type.as_deref()).map(|kind| ("type", kind)));
+        let mut fields = self.merchant.forged(payment, &money);
+        fields.push(("timestamp", &timestamp));
         let query = self.gateway.as_ref().map(|key| signed(key, fields)).unwrap_or_default();
         Request { method: "GET", query, headers: Vec::new(), body: Vec::new() }
     }
 
     fn names(&self, callback: &Callback<'_>) -> Option<String> {
-        let params = Params::of(callback).ok()?;
-        params.get("out_trade_no").filter(|number| is_number(number)).map(str::to_owned)
+        params::names(callback, "out_trade_no")
     }
 
     fn explain(&self, callback: &Callback<'_>) -> Option<String> {
@@ -300,6 +250,6 @@ impl Channel for EpayV2 {
     }
 
     fn limits(&self) -> (usize, usize) {
-        (self.query_bytes, self.body_bytes)
+        self.merchant.limits
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::channel::contract::{
     Agreed, Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Opens, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Opens, Part, Reference};
 use crate::channel::kit::{
     callback,
     cert::{self, Cert, Followed},
@@ -41,6 +41,7 @@ pub const KIND: Kind = Kind {
     opens: &[Opens::minutes(170)],
     account: KnownBy { family: "paypal", parts: &[Part::Text(&CLIENT_ID)], key: None },
     sources: &[],
+    signed_in: Some(transmission::SIGNATURE),
     bill: None,
     settings: SETTINGS,
     console: Some(CONSOLE),
@@ -99,11 +100,11 @@ fn copied(v: &mut Values<'_>, row: &Setting) -> Option<String> {
     Some(text)
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, now }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let (api_base, client_id, client_secret) = (v.text(&API_BASE), copied(v, &CLIENT_ID), v.secret(&CLIENT_SECRET));
     let (webhook_id, merchant_id) = (copied(v, &WEBHOOK_ID), copied(v, &MERCHANT_ID));
     let local = if v.choice(&VERIFY) == "local" {
-        Some(cert::certs(v, &TRUST_ROOT)).filter(|roots| !roots.is_empty()).map(Some)
+        Some(cert::certs(v, &TRUST_ROOT, now)).filter(|roots| !roots.is_empty()).map(Some)
     } else {
         Some(None)
     };
@@ -305,19 +306,6 @@ impl PayPal {
         let link = links.into_iter().find(leads).ok_or_else(|| format!("it tells no page for {}", checkout.number))?;
         Ok((Step::Redirect { url: hook::link(link, "href")? }, Some(id.to_owned())))
     }
-
-    fn refunded(&self, answer: &Response) -> Refunded {
-        let refund = match hook::good(answer) {
-            Ok(refund) => refund,
-            Err(why) if (400..500).contains(&answer.status) => return Refunded::Refused(why),
-            Err(why) => return Refunded::Pending(why),
-        };
-        match strict::text(&refund, "status") {
-            Ok("COMPLETED" | "PENDING") => Refunded::Done,
-            Ok(status @ ("FAILED" | "CANCELLED")) => Refunded::Refused(format!("the refund is {status}")),
-            _ => Refunded::Pending("the refund is not decided".to_owned()),
-        }
-    }
 }
 
 /// An amount as PayPal takes it.
@@ -419,7 +407,7 @@ impl Channel for PayPal {
 
     fn refund(&self, refund: &Refund<'_>, heard: &[Response], _now: Millis) -> Option<Refunded> {
         if let Some(answer) = heard.first() {
-            return Some(self.refunded(answer));
+            return Some(hook::refunded(answer, ["COMPLETED", "PENDING"], ["FAILED", "CANCELLED"]));
         }
         let paid = refund.payment.paid;
         let value = match value(paid) {
@@ -455,7 +443,7 @@ impl Channel for PayPal {
         let headers = [
             ("Paypal-Transmission-Id", id.as_str()),
             ("Paypal-Transmission-Time", &at),
-            ("Paypal-Transmission-Sig", &signature),
+            (transmission::SIGNATURE, &signature),
             ("Paypal-Cert-Url", &cert_url),
             ("Paypal-Auth-Algo", algorithm),
             ("Content-Type", "application/json"),

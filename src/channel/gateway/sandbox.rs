@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Reference};
 use crate::channel::kit::{
     params::{self, Params},
     sign,
@@ -24,6 +24,7 @@ pub const KIND: Kind = Kind {
     opens: &[],
     account: KnownBy { family: "sandbox", parts: &[], key: None },
     sources: &[],
+    signed_in: Some(HEADER),
     bill: None,
     settings: SETTINGS,
     console: None,
@@ -50,7 +51,7 @@ pub fn new(name: &str, secret: &[u8]) -> Arc<dyn Channel> {
     Arc::new(Sandbox { name: name.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, secret) })
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     Some(new(name, v.secret(&KEY)?.reveal().as_bytes()))
 }
 
@@ -135,8 +136,7 @@ impl Channel for Sandbox {
     }
 
     fn names(&self, callback: &Callback<'_>) -> Option<String> {
-        let params = Params::of(callback).ok()?;
-        params.get("number").filter(|number| is_number(number)).map(str::to_owned)
+        params::names(callback, "number")
     }
 
     fn explain(&self, callback: &Callback<'_>) -> Option<String> {

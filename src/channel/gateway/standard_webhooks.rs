@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict,
 };
-use crate::channel::kind::{Kind, KnownBy, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Part, Reference};
 use crate::channel::kit::{callback, hook, json as strict, rows, sign, text::begins};
 use crate::domain::{Callback, Currency, Millis, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Setting, Values, is_url};
@@ -27,6 +27,7 @@ pub const KIND: Kind = Kind {
     opens: &[],
     account: KnownBy { family: "standard_webhooks", parts: &[Part::Secrets(&SECRETS)], key: None },
     sources: &[],
+    signed_in: Some(SIGNATURE),
     bill: None,
     settings: SETTINGS,
     console: Some(CONSOLE),
@@ -104,7 +105,7 @@ fn pay_url(v: &mut Values<'_>) -> Option<String> {
     url
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let (keys, pay_url) = (keys(v), pay_url(v));
     let (tolerance_s, body_bytes) = (v.whole(&TOLERANCE)?, v.whole(&rows::BODY)?);
     let keys = Some(keys).filter(|keys| !keys.is_empty())?;
@@ -133,14 +134,8 @@ impl StandardWebhooks {
             return Err(Rejection::Malformed);
         }
         let text = signed(id, at, callback.body);
-        // Several signatures are there while the sender exchanges its secret; other schemes are not ours to judge.
-        let fits = |key: &hmac::Key| {
-            let right = signature(key, &text);
-            given.split(' ').any(|given| sign::equal(given, &right))
-        };
-        if !self.keys.iter().any(fits) {
-            return Err(Rejection::BadSignature);
-        }
+        // Other schemes than ours are not ours to judge.
+        hook::signed(&self.keys, given.split(' '), |key| signature(key, &text))?;
         callback::fresh(at, self.tolerance_s, now)?;
         strict::object(callback.body)
     }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Part, Reference};
 use crate::channel::kit::{callback, hook, json as strict, params, rows, sign, text::begins};
 use crate::domain::{Call, Callback, Currency, Millis, Payment, Reason, Rejection, Reply, Response, Text};
 use crate::settings::{Form, Secret, Setting, Values};
@@ -24,8 +24,9 @@ pub const KIND: Kind = Kind {
     test_only: false,
     reference: Reference::Own,
     opens: &[],
-    account: KnownBy { family: "stripe", parts: &[Part::StripeKey(&API_KEY)], key: None },
+    account: KnownBy { family: "stripe", parts: &[Part::NamedIn(&API_KEY, account)], key: None },
     sources: &[],
+    signed_in: Some(SIGNATURE),
     bill: None,
     settings: SETTINGS,
     console: Some(CONSOLE),
@@ -89,7 +90,7 @@ struct Stripe {
     body_bytes: usize,
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let (api_base, api_key, webhook) = (v.text(&API_BASE), v.secret(&API_KEY), v.secrets(&WEBHOOK_SECRET));
     if webhook.iter().any(|secret| secret.reveal() == "whsec_") {
         v.reject(&WEBHOOK_SECRET, "has nothing behind whsec_: anybody could sign with an empty secret");
@@ -117,6 +118,11 @@ fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
         subject: subject?,
         body_bytes: body_bytes?,
     }))
+}
+
+/// The part of a key that all keys of an account share, in keys of the form that has one.
+fn account(key: &str) -> Option<&str> {
+    key.splitn(3, '_').nth(2).filter(|rest| rest.starts_with("51") && rest.len() > 32)?.get(..16)
 }
 
 /// The moment and the signatures of the scheme in use; other schemes are not ours to judge.
@@ -162,13 +168,7 @@ impl Stripe {
         callback::posted(callback, self.body_bytes)?;
         let (at, given) = header(hook::signature(callback, SIGNATURE)?)?;
         let text = signed(at, callback.body);
-        let fits = |key: &hmac::Key| {
-            let right = sign::hmac_hex(key, &text);
-            given.iter().any(|given| sign::equal(given, &right))
-        };
-        if !self.webhook.iter().any(fits) {
-            return Err(Rejection::BadSignature);
-        }
+        hook::signed(&self.webhook, given.into_iter(), |key| sign::hmac_hex(key, &text))?;
         callback::fresh(at, self.tolerance_s, now)?;
         strict::object(callback.body)
     }
@@ -220,33 +220,15 @@ impl Stripe {
     }
 
     fn answer(&self, asked: &Asked<'_>, answer: &Response, _now: Millis) -> Answer {
-        if answer.status == 404 && strict::object(&answer.body).is_ok() {
-            return Answer::Unknown;
-        }
-        let Ok(session) = hook::good(answer) else {
-            return Answer::Mismatch;
-        };
-        let ours = strict::text(&session, "id") == Ok(asked.reference)
-            && strict::text(&session, "client_reference_id") == Ok(asked.number);
-        match self.session(&session) {
-            Ok(Claim::Paid(payment)) if ours => Answer::Paid(payment),
-            Ok(Claim::Nothing(_)) if ours => Answer::Unpaid,
-            _ => Answer::Mismatch,
-        }
-    }
-}
-
-/// What the answer to a refund means.
-fn refunded(answer: &Response) -> Refunded {
-    let refund = match hook::good(answer) {
-        Ok(refund) => refund,
-        Err(why) if (400..500).contains(&answer.status) => return Refunded::Refused(why),
-        Err(why) => return Refunded::Pending(why),
-    };
-    match strict::text(&refund, "status") {
-        Ok("succeeded" | "pending") => Refunded::Done,
-        Ok(status @ ("failed" | "canceled")) => Refunded::Refused(format!("the refund is {status}")),
-        _ => Refunded::Pending("the refund is not decided".to_owned()),
+        hook::known(answer, |session| {
+            let ours = strict::text(&session, "id") == Ok(asked.reference)
+                && strict::text(&session, "client_reference_id") == Ok(asked.number);
+            match self.session(&session) {
+                Ok(Claim::Paid(payment)) if ours => Answer::Paid(payment),
+                Ok(Claim::Nothing(_)) if ours => Answer::Unpaid,
+                _ => Answer::Mismatch,
+            }
+        })
     }
 }
 
@@ -319,7 +301,7 @@ impl Channel for Stripe {
             return Some(Refunded::Ask(self.call(&format!("checkout/sessions/{session}"), None, None)));
         };
         if let Some(answer) = heard.get(1) {
-            return Some(refunded(answer));
+            return Some(hook::refunded(answer, ["succeeded", "pending"], ["failed", "canceled"]));
         }
         let said = match hook::good(answer) {
             Ok(said) => said,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Opens, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Opens, Part, Reference};
 use crate::channel::kit::{
     callback,
     flat::{self, Flat, Numbers, Scheme, Signer},
@@ -29,6 +29,7 @@ pub const KIND: Kind = Kind {
     opens: &[Opens::minutes(25)],
     account: KnownBy { family: "tokenpay", parts: &[Part::Host(&GATEWAY_URL)], key: Some(&API_TOKEN) },
     sources: &[],
+    signed_in: None,
     bill: None,
     settings: SETTINGS,
     console: None,
@@ -102,7 +103,7 @@ struct TokenPay {
     dynamic: bool,
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let (gateway_url, signer) = (rows::gateway_url(v, &GATEWAY_URL), v.secret(&API_TOKEN).map(Signer::Md5));
     let (base, currency, dynamic) = (v.parsed(&BASE), v.text(&COIN), v.flag(&DYNAMIC).unwrap_or(false));
     let body_bytes = v.whole(&rows::BODY);

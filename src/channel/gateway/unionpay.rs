@@ -15,7 +15,7 @@ use self::fields::{currency_of, digest, fields};
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Part, Reference};
 use crate::channel::kit::{
     callback, canonical,
     cert::{self, Cert, Followed},
@@ -40,6 +40,7 @@ pub const KIND: Kind = Kind {
     opens: &[],
     account: KnownBy { family: "unionpay", parts: &[Part::Text(&MER_ID)], key: None },
     sources: &[],
+    signed_in: None,
     bill: None,
     settings: SETTINGS,
     console: None,
@@ -88,17 +89,17 @@ struct UnionPay {
     body_bytes: usize,
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build(ChannelInputs { name, now }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let _said = (v.text(&VERSION), v.text(&SIGN_METHOD), v.text(&ENCODING));
     let mer_id = v.number(&MER_ID, |text| text.len() == 15);
     let (front_url, query_url, back_url) = (v.text(&FRONT_URL), v.text(&QUERY_URL), v.text(&BACK_URL));
-    let (roots, middle) = (cert::certs(v, &ROOT), cert::certs(v, &MIDDLE));
+    let (roots, middle) = (cert::certs(v, &ROOT, now), cert::certs(v, &MIDDLE, now));
     let fits = |cert: &Cert| roots.iter().any(|root| cert.is_signed_by(root));
     if !roots.is_empty() && !middle.is_empty() && !middle.iter().any(fits) {
         v.warn(&MIDDLE, "is not issued by root_cert: are the two exchanged, or production's and the test's mixed?");
     }
     let verify_cn = v.text(&VERIFY_CN);
-    let (sign_cert, sign_key) = (cert::one(v, &SIGN_CERT), keys::private(v, &SIGN_KEY));
+    let (sign_cert, sign_key) = (cert::one(v, &SIGN_CERT, now), keys::private(v, &SIGN_KEY));
     if let (Some(cert), Some(key)) = (sign_cert.as_ref().and_then(Cert::key), &sign_key)
         && !key.is_pair_of(&cert)
     {
@@ -451,8 +452,7 @@ impl Channel for UnionPay {
     }
 
     fn names(&self, callback: &Callback<'_>) -> Option<String> {
-        let params = Params::of(callback).ok()?;
-        params.get("orderId").filter(|number| is_number(number)).map(str::to_owned)
+        params::names(callback, "orderId")
     }
 
     fn explain(&self, callback: &Callback<'_>) -> Option<String> {

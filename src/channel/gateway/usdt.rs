@@ -12,7 +12,7 @@ use super::epay;
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Opens, Part, Reference};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Opens, Part, Reference};
 use crate::channel::kit::{
     callback,
     flat::{self, Flat, Numbers, Scheme, Signer},
@@ -30,6 +30,7 @@ pub const BEPUSDT: Kind = Kind {
     opens: &[],
     account: KnownBy { family: "epusdt", parts: &[Part::Host(&GATEWAY_BEPUSDT)], key: Some(&TOKEN_BEPUSDT) },
     sources: &[],
+    signed_in: None,
     bill: None,
     settings: SETTINGS_BEPUSDT,
     console: None,
@@ -49,6 +50,7 @@ pub const EPUSDT_GMPAY: Kind = Kind {
         key: Some(&SECRET_KEY),
     },
     sources: &[],
+    signed_in: None,
     bill: None,
     settings: SETTINGS_GMPAY,
     console: None,
@@ -64,6 +66,7 @@ pub const EPUSDT_MD5: Kind = Kind {
     opens: &[Opens::minutes(9)],
     account: KnownBy { family: "epusdt", parts: &[Part::Host(&GATEWAY_MD5)], key: Some(&TOKEN_MD5) },
     sources: &[],
+    signed_in: None,
     bill: None,
     settings: SETTINGS_MD5,
     console: None,
@@ -133,11 +136,13 @@ const TOKEN_BEPUSDT: Setting = Setting::needed(
     "its console: system → basic settings → API settings → 对接令牌; older ones: AUTH_TOKEN",
     "后台:系统 → 基本设置 → API 设置 → 对接令牌;旧版为 AUTH_TOKEN",
 );
+/// Currencies that BEpusdt converts by itself.
+const CONVERTED: [&str; 5] = ["CNY", "USD", "EUR", "GBP", "JPY"];
 const FIAT_BEPUSDT: Setting = Setting::optional(
     rows::CURRENCY,
     "fiat",
-    "what prices are in: CNY, USD, EUR, GBP or JPY",
-    "商品价格的货币:CNY、USD、EUR、GBP 或 JPY",
+    "what prices are in, three capital letters; BEpusdt converts CNY, USD, EUR, GBP and JPY by itself",
+    "商品价格的货币,三个大写字母;BEpusdt 自己换算 CNY、USD、EUR、GBP 和 JPY",
 )
 .or("CNY")
 .asked();
@@ -214,7 +219,7 @@ fn scheme(v: &mut Values<'_>, signer: Option<Signer>, numbers: Numbers) -> Optio
     Some(Scheme { signer: signer?, numbers, signature: "signature", fields: &FIELDS, body_bytes: body_bytes? })
 }
 
-fn build_md5(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build_md5(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let _said = v.text(&MD5);
     let (gateway_url, signer) = (rows::gateway_url(v, &GATEWAY_MD5), v.secret(&TOKEN_MD5).map(Signer::Md5));
     let (scheme, fiat, subject) = (scheme(v, signer, Numbers::Plain), v.parsed(&FIAT), subject(v));
@@ -233,11 +238,14 @@ fn build_md5(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     }))
 }
 
-fn build_bepusdt(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build_bepusdt(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let _said = v.text(&MD5);
     let (gateway_url, signer) = (rows::gateway_url(v, &GATEWAY_BEPUSDT), v.secret(&TOKEN_BEPUSDT).map(Signer::Md5));
     let (scheme, subject) = (scheme(v, signer, Numbers::Exponent), subject(v));
     let (fiat, trade_type): (Option<Currency>, _) = (v.parsed(&FIAT_BEPUSDT), v.text(&TRADE_TYPE));
+    if fiat.is_some_and(|fiat| !CONVERTED.contains(&fiat.as_str())) {
+        v.warn(&FIAT_BEPUSDT, format!("is none that the gateway converts by itself ({})", CONVERTED.join(", ")));
+    }
     Some(Arc::new(Usdt {
         name: name.to_owned(),
         gateway_url: gateway_url?,
@@ -253,7 +261,7 @@ fn build_bepusdt(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     }))
 }
 
-fn build_gmpay(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+fn build_gmpay(ChannelInputs { name, .. }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
     let md5 = v.choice(&SIGN_ALGO) == "md5";
     let (gateway_url, pid) = (rows::gateway_url(v, &GATEWAY_GMPAY), epay::pid(v, &PID));
     let signer = v.secret(&SECRET_KEY).map(|secret| {

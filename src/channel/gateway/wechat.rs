@@ -18,7 +18,7 @@ use crate::channel::bill;
 use crate::channel::contract::{
     Answer, Asked, Begin, Channel, Checkout, Claim, Refund, Refunded, Request, Step, Verdict, is_number, is_trade_no,
 };
-use crate::channel::kind::{Kind, KnownBy, Opens, Part, Reference, Wants};
+use crate::channel::kind::{ChannelInputs, Kind, KnownBy, Opens, Part, Reference, Wants};
 use crate::channel::kit::{
     callback, json,
     keys::{self, PrivateKey},
@@ -60,6 +60,7 @@ pub const KIND: Kind = Kind {
     opens: &[Opens::minutes(4).told(Wants::Buyer).when(&PAY, "h5"), Opens::minutes(110)],
     account: KnownBy { family: "wechat", parts: &[Part::Text(&MCHID)], key: None },
     sources: SOURCES,
+    signed_in: Some(platform::SIGNATURE),
     bill: Some(&bill::WECHAT),
     settings: SETTINGS,
     console: None,
@@ -88,11 +89,11 @@ struct WeChat {
     body_bytes: usize,
 }
 
-fn build(name: &str, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
-    Some(Arc::new(WeChat { name: name.to_owned(), ..channel(v)? }))
+fn build(ChannelInputs { name, now }: ChannelInputs<'_>, v: &mut Values<'_>) -> Option<Arc<dyn Channel>> {
+    Some(Arc::new(WeChat { name: name.to_owned(), ..channel(v, now)? }))
 }
 
-fn channel(v: &mut Values<'_>) -> Option<WeChat> {
+fn channel(v: &mut Values<'_>, now: Millis) -> Option<WeChat> {
     let api_url = v.text(&API_URL);
     let mchid = v.number(&MCHID, |text| text::is_digits(text, 8..=10));
     let appid = v.number(&APPID, |text| text.starts_with("wx") && text.len() == 18);
@@ -103,7 +104,7 @@ fn channel(v: &mut Values<'_>) -> Option<WeChat> {
     }
     let of_cert = |text: &str| text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
     let (serial, ours) = (v.number(&SERIAL, of_cert), keys::private(v, &MERCHANT_KEY));
-    let platform = Platform::read(v);
+    let platform = Platform::read(v, now);
     let first = platform.known.values().next().map(|(key, _)| key);
     keys::not_a_pair(v, &PLATFORM_KEY, ours.as_ref(), first);
     let (key_id, gateway, pay) = (v.given(&KEY_ID), keys::gateway(v), v.choice(&PAY));
@@ -386,7 +387,7 @@ impl Channel for WeChat {
             ("content-type", "application/json".to_owned()),
             ("wechatpay-timestamp", stamp),
             ("wechatpay-nonce", nonce),
-            ("wechatpay-signature", signature.unwrap_or_default()),
+            (platform::SIGNATURE, signature.unwrap_or_default()),
             ("wechatpay-serial", serial),
             ("wechatpay-signature-type", SCHEME.to_owned()),
         ];

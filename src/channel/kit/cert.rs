@@ -2,7 +2,6 @@
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
@@ -165,8 +164,9 @@ impl Cert {
     }
 }
 
-/// A setting that holds certificates, or names a file with them; where it is read it must be there.
-pub fn certs(v: &mut Values<'_>, row: &Setting) -> Vec<Cert> {
+/// A setting that holds certificates, or names a file with them; where it is read it must be there. One that is not valid
+/// `now` is warned of.
+pub fn certs(v: &mut Values<'_>, row: &Setting, now: Millis) -> Vec<Cert> {
     let Some(text) = v.public_text(row) else {
         v.missing(row, row.help.en);
         return Vec::new();
@@ -175,8 +175,7 @@ pub fn certs(v: &mut Values<'_>, row: &Setting) -> Vec<Cert> {
     if certs.is_empty() {
         v.reject(row, format!("holds no certificate; needed: {}", row.help.en));
     }
-    // Told, and no reason not to start: the other channels sell on, and an older one may stand beside its successor.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    // No reason not to start: the other channels sell on, and an older one may stand beside its successor.
     for cert in certs.iter().filter(|cert| !cert.is_valid(now)) {
         let until = text::beijing(*cert.window().end(), "%Y-%m-%d");
         v.warn(
@@ -188,8 +187,8 @@ pub fn certs(v: &mut Values<'_>, row: &Setting) -> Vec<Cert> {
 }
 
 /// A setting that holds one certificate.
-pub fn one(v: &mut Values<'_>, row: &Setting) -> Option<Cert> {
-    let mut certs = certs(v, row);
+pub fn one(v: &mut Values<'_>, row: &Setting, now: Millis) -> Option<Cert> {
+    let mut certs = certs(v, row, now);
     let cert = certs.pop()?;
     if !certs.is_empty() {
         v.reject(row, format!("holds several certificates; needed: {}", row.help.en));

@@ -1,10 +1,11 @@
 //! What the kinds have in common whose gateway posts JSON and signs its bytes in a header: the settings they share, the
 //! first look at a callback, and the answers of an API that speaks JSON.
 
+use aws_lc_rs::hmac;
 use serde_json::{Map, Value};
 
-use super::{callback, json};
-use crate::channel::contract::{is_number, is_trade_no};
+use super::{callback, json, sign};
+use crate::channel::contract::{Answer, Refunded, is_number, is_trade_no};
 use crate::domain::{Call, Callback, Currency, Money, Payment, Rejection, Response};
 
 /// Headers of a call, in their own words.
@@ -13,6 +14,17 @@ pub type Headers<'a> = &'a [(&'a str, &'a str)];
 /// The header that carries the signature.
 pub fn signature<'a>(callback: &Callback<'a>, name: &str) -> Result<&'a str, Rejection> {
     callback.header(name).map(str::trim).filter(|text| !text.is_empty()).ok_or(Rejection::MissingSignature)
+}
+
+/// Whether one of the given signatures is one that one of the keys makes, as `written`: while a secret is exchanged there may
+/// be several of both.
+pub fn signed<'a>(
+    keys: &[hmac::Key],
+    given: impl Iterator<Item = &'a str> + Clone,
+    written: impl Fn(&hmac::Key) -> String,
+) -> Result<(), Rejection> {
+    let fits = |right: String| given.clone().any(|given| sign::equal(given, &right));
+    if keys.iter().map(written).any(fits) { Ok(()) } else { Err(Rejection::BadSignature) }
 }
 
 /// A payment number under that name.
@@ -78,6 +90,28 @@ pub fn good(answer: &Response) -> Result<Map<String, Value>, String> {
         return Err(format!("it answered {}: {why}", answer.status));
     }
     object.map_err(|_| format!("it answered {}, unreadable", answer.status))
+}
+
+/// What an API knows of a payment that it was asked about: it is read out of a good answer.
+pub fn known(answer: &Response, read: impl FnOnce(Map<String, Value>) -> Answer) -> Answer {
+    if answer.status == 404 && json::object(&answer.body).is_ok() {
+        return Answer::Unknown;
+    }
+    good(answer).map_or(Answer::Mismatch, read)
+}
+
+/// What the answer to a refund means, whose `status` is one of these words where it is decided.
+pub fn refunded(answer: &Response, done: [&str; 2], refused: [&str; 2]) -> Refunded {
+    let refund = match good(answer) {
+        Ok(refund) => refund,
+        Err(why) if (400..500).contains(&answer.status) => return Refunded::Refused(why),
+        Err(why) => return Refunded::Pending(why),
+    };
+    match json::text(&refund, "status") {
+        Ok(status) if done.contains(&status) => Refunded::Done,
+        Ok(status) if refused.contains(&status) => Refunded::Refused(format!("the refund is {status}")),
+        _ => Refunded::Pending("the refund is not decided".to_owned()),
+    }
 }
 
 /// The words of an error, wherever these APIs put them.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::channel::contract::is_number;
 use crate::domain::{Callback, Rejection};
 
 /// Most parameters in one request.
@@ -124,6 +125,11 @@ impl<'a> Params<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
+}
+
+/// The payment number that a request names in that field, believed by nobody.
+pub fn names(callback: &Callback<'_>, field: &str) -> Option<String> {
+    Params::of(callback).ok()?.get(field).filter(|number| is_number(number)).map(str::to_owned)
 }
 
 /// A form without the line ends behind it that some senders count in. Encoded, a value has none; and what is signed is

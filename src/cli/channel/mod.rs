@@ -13,10 +13,8 @@ use crate::channel::capture::{Capture, replay, replay_steps};
 use crate::channel::{Channels, KINDS};
 use crate::cli::product::moment;
 use crate::cli::{Context, Done, Failure, config};
-use crate::daemon;
+use crate::process;
 use crate::settings::Section;
-use crate::store::clock::Clock;
-use crate::vault::Vault;
 use crate::wire::channels::TrialWish;
 use crate::wire::{ListChannels, Nothing, TryChannel};
 
@@ -58,9 +56,7 @@ pub enum ChannelCommand {
         explain: bool,
     },
     /// Compare the gateway's downloaded bill with our orders
-    #[command(
-        after_help = "Examples:\n  kamid channel reconcile wechat --bill 2026-12-01.csv\n  kamid channel reconcile wechat --bill 2026-12-01.csv --from 2026-12-01T00:00:00+08:00 --until 2026-12-02T00:00:00+08:00\nBills of wechat_v3, alipay, epay_v1 and epay_v2 are read. What was paid here and is not in the bill is looked for\nbetween --from and --until only. Exit code 1 if anything differs, a row could not be read, or the store is not to be trusted."
-    )]
+    #[command(after_help = reconcile::examples())]
     Reconcile {
         /// Channel
         name: String,
@@ -102,29 +98,18 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Done {
 
 /// The channels a capture brings, or those configured.
 fn channels(context: &Context, capture: &Capture, named: Option<&str>) -> Result<(Channels, String), Failure> {
-    let list = |problems: Vec<crate::settings::ConfigProblem>| {
-        Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    };
     match (&capture.config, named) {
         (Some(settings), None) => {
             let mut settings = settings.clone();
             settings.insert("kind".to_owned(), json!(capture.channel));
             let section = Section::from_json("config", &settings);
             let name = capture.channel.clone();
-            Ok((Channels::build(&[(name.clone(), section)], true).map_err(list)?, name))
+            let built = Channels::build(&[(name.clone(), section)], true, process::now());
+            Ok((built.map_err(config::listed)?, name))
         }
         _ => {
-            let config = config::configuration(context)?;
             let name = named.or(capture.channel_name.as_deref()).unwrap_or(&capture.channel).to_owned();
-            let ring = context.data.join("ring.json");
-            // Without a ring there is no sandbox secret; offline verification must not make one.
-            let channels = if ring.exists() {
-                let vault = Vault::load(&ring).map_err(|error| Failure::new(error.to_string()))?;
-                daemon::channels(&config, &vault).map_err(list)?
-            } else {
-                Channels::build(&config.channels, config.test).map_err(list)?
-            };
-            Ok((channels, name))
+            Ok((config::channels(context)?, name))
         }
     }
 }
@@ -149,7 +134,7 @@ fn verify(context: &Context, file: &Path, named: Option<&str>, explain: bool) ->
         let known: Vec<&str> = channels.list().map(|(name, _)| name).collect();
         Failure::new(format!("there is no channel {name:?} in the configuration; known: {}", known.join(", ")))
     })?;
-    let now = capture.at().unwrap_or_else(|| Clock::default().now());
+    let now = capture.at().unwrap_or_else(process::now);
     let terms = channels.terms(&name).cloned().unwrap_or_default();
     if !capture.steps.is_empty() {
         let all = replay_steps(&capture, channel.as_ref(), &terms, now, explain).map_err(|error| fail(&error))?;

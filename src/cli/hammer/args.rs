@@ -199,7 +199,7 @@ impl HammerArgs {
             Some(Spread::Burst) => Shape::Burst(self.burst.unwrap_or(100)),
             Some(Spread::Ramp) => Shape::Ramp,
         };
-        let (pace, wanted, connections) = match rate {
+        let (arrivals, wanted, connections) = match rate {
             Some(rate) => {
                 let schedule = Schedule { shape, rate, lasts: self.lasts, seed };
                 // A tenth more than is due on average: chance may bring more.
@@ -211,7 +211,7 @@ impl HammerArgs {
             return Err(Failure::new(format!("{wanted} requests are too many: at most {MOST}")));
         }
         let mut visits: Vec<VisitKind> = self.mix()?.1.visits(usize::try_from(wanted).unwrap_or(usize::MAX), seed);
-        if let Arrivals::Open(schedule) = pace {
+        if let Arrivals::Open(schedule) = arrivals {
             // As many as all their requests are due: none is left half done.
             let mut left = schedule.dues().count();
             let whole = visits.iter().take_while(|kind| {
@@ -223,6 +223,6 @@ impl HammerArgs {
             visits.truncate(whole);
         }
         let connections = self.connections.unwrap_or(connections) as usize;
-        Ok(Load { visits, pace, connections, think: self.think.unwrap_or(THINK), seed })
+        Ok(Load { visits, arrivals, connections, think: self.think.unwrap_or(THINK), seed })
     }
 }

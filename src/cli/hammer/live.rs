@@ -56,7 +56,7 @@ pub(super) fn screen(
         scenario: args.mix()?.0,
         channel: target.channel.to_string(),
         seed: load.seed,
-        offered: load.pace.offered(),
+        offered: load.arrivals.offered(),
         lasts: args.lasts,
         colour: set("NO_COLOR").is_none(),
         ascii,

@@ -10,13 +10,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::channel::Channels;
-use crate::cli::config::configuration;
-use crate::cli::{Context, Done, Failure, output};
+use crate::cli::{Context, Done, Failure, config, output};
 use crate::client::Client;
-use crate::daemon;
 use crate::hammer::limit::{self, Trial};
 use crate::hammer::{self, HammerError, Load, Prepared, RunOptions, RunReport, Stats};
-use crate::vault::Vault;
 pub use args::HammerArgs;
 use live::{Ending, interrupted, log, screen, signals};
 
@@ -45,19 +42,6 @@ impl From<HammerError> for Failure {
             other => Self::new(other.to_string()),
         }
     }
-}
-
-/// The channels that sign: those of the daemon's configuration and ring.
-fn signing(context: &Context) -> Result<Channels, Failure> {
-    let config = configuration(context)?;
-    let ring = context.data.join("ring.json");
-    let channels = if ring.exists() {
-        let vault = Vault::load(&ring).map_err(|error| Failure::new(error.to_string()))?;
-        daemon::channels(&config, &vault)
-    } else {
-        Channels::build(&config.channels, config.test)
-    };
-    channels.map_err(|problems| Failure::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
 /// Prepares one load, runs it, and audits it.
@@ -119,7 +103,7 @@ async fn left(client: &Client, product: Option<&String>) -> Failure {
 pub async fn run(context: &Context, args: &HammerArgs) -> Done {
     args.check()?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..) >> 16);
-    let channels = signing(context)?;
+    let channels = config::channels(context)?;
     let ending = Ending::default();
     let mut helpers = tokio::task::JoinSet::new();
     helpers.spawn(signals(ending.clone()));

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -16,6 +16,7 @@ use crate::cli::product::moment;
 use crate::cli::{Context, Done, Failure, output};
 use crate::client::{Client, ClientError};
 use crate::domain::{Action, Currency, Money, Note};
+use crate::process;
 use crate::wire::orders::{LookWish, UnpaidList, UnpaidOrder, UnpaidWish};
 use crate::wire::payments::PaymentView;
 use crate::wire::{ActOnOrder, ListUnpaid, LookAtOrders};
@@ -147,7 +148,7 @@ pub async fn run(context: &Context, args: ReconcileArgs) -> Done {
         }
         (None, since) => {
             // A time that cannot hold anything is a slip in a cron's line, and must not look like a quiet night.
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+            let now = process::now();
             if since.is_some_and(|since| since > now)
                 || since.zip(args.until).is_some_and(|(since, until)| until <= since)
             {

@@ -38,9 +38,10 @@ use crate::http::web::{Caller, HEAD_BYTES, HEAD_TIME, has_two_hosts, route};
 use crate::vault::proof;
 use crate::wire::shop::Info;
 use crate::wire::{Follow, ShowInfo, ShowMetrics};
-use routes::{Errand, Routes};
+pub use routes::{Errand, Routes};
 
-pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
+/// All that the operators' side has; what is followed ends with `stop`.
+pub fn admin_routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Routes {
     let follow = move |errand: Errand<Follow>| {
         let stop = stop.clone();
         async move { stream::follow(errand, stop) }
@@ -56,8 +57,14 @@ pub fn routes(web: Arc<Web>, stop: watch::Receiver<bool>) -> Router {
         addresses::routes,
         store::routes,
     ];
-    let all = rooms.into_iter().fold(own, |routes, room| room(routes));
-    all.router()
+    rooms.into_iter().fold(own, |routes, room| room(routes))
+}
+
+/// These routes behind the token that lets an operator in, and what there is without one.
+fn guarded(routes: Routes) -> Router {
+    let web = Arc::clone(routes.web());
+    routes
+        .router()
         .layer(middleware::from_fn_with_state(Arc::clone(&web), store::warned))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))
         .route("/readyz", get(readyz))
@@ -120,15 +127,15 @@ async fn info(Errand { web, operator, .. }: Errand<ShowInfo>) -> Result<Info, Pr
     })
 }
 
-/// Serves operators on at most so many connections, as [`crate::http::serve_public`].
+/// Serves operators those routes on at most so many connections, as [`crate::http::serve_public`].
 pub async fn serve_admin(
     listener: TcpListener,
-    web: Arc<Web>,
+    routes: Routes,
     connections: usize,
     stop: watch::Receiver<bool>,
     drain: Duration,
 ) {
-    let house = Admin { router: routes(web, stop.clone()) };
+    let house = Admin { router: guarded(routes) };
     // A dashboard that was stopped for a while reads on: who comes here has a token.
     let patience = Duration::from_secs(300);
     let bounds = Capacity {

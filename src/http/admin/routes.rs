@@ -113,7 +113,7 @@ impl Routes {
     }
 
     /// What they work with.
-    pub fn web(&self) -> &Web {
+    pub fn web(&self) -> &Arc<Web> {
         &self.web
     }
 

@@ -167,7 +167,7 @@ fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Caller,
 
 /// A request that was nearly a callback, and why it is none.
 pub struct Nearly<'a> {
-    /// What it is counted as; an incident's reason is the same word.
+    /// What it is counted as; its reason is the incident's.
     pub outcome: CallbackOutcome,
     /// The channel it may have been meant for; else empty.
     pub channel: &'a str,
@@ -199,6 +199,7 @@ pub fn missed(web: &Web, client: Caller, nearly: Nearly<'_>) {
     if nearly.charged {
         charge(web, client);
     }
+    let Some(reason) = nearly.outcome.reason() else { return };
     web.shop.incident(IncidentNote {
         channel: nearly.channel,
         advice: nearly.advice,
@@ -206,7 +207,7 @@ pub fn missed(web: &Web, client: Caller, nearly: Nearly<'_>) {
         number: &nearly.number,
         status: nearly.status,
         request: Some(nearly.request),
-        ..IncidentNote::new(Reason::parse(nearly.outcome.as_str()))
+        ..IncidentNote::new(reason)
     });
 }
 

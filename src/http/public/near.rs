@@ -2,6 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::channel::is_signature;
+
 /// The channel whose callback address a path is: `/pay/{channel}/notify`. Slashes too many and the case of the fixed words
 /// leave no doubt.
 pub fn channel_of(path: &str) -> Option<&str> {
@@ -20,20 +22,10 @@ pub struct Miss {
     pub says: String,
 }
 
-/// Headers that only a gateway's signed event has.
-const SIGNED: [&str; 6] = [
-    "stripe-signature",
-    "btcpay-sig",
-    "x-cc-webhook-signature",
-    "webhook-signature",
-    "wechatpay-signature",
-    "paypal-transmission-sig",
-];
-
 /// Whether what was posted is signed as gateways sign, wherever it was posted to.
-pub fn is_signed(has_header: impl Fn(&str) -> bool, body: &[u8]) -> bool {
+pub fn is_signed<'a>(mut headers: impl Iterator<Item = &'a str>, body: &[u8]) -> bool {
     let has = |word: &str| body.windows(word.len()).any(|part| part == word.as_bytes());
-    SIGNED.iter().any(|name| has_header(name)) || (has("sign") && (has("out_trade_no") || has("order_id")))
+    headers.any(is_signature) || (has("sign") && (has("out_trade_no") || has("order_id")))
 }
 
 /// Whether a path that leads nowhere was meant for a callback of one of these channels; `signed`: what came is a callback by

@@ -11,9 +11,9 @@ use axum::{Extension, Json, Router};
 use hyper::body::Bytes;
 use serde::Deserialize;
 
-use super::pages::is_zh;
+use super::pages::language;
 use crate::domain::network::plain;
-use crate::domain::{Order, Wanted};
+use crate::domain::{Lang, Order, Wanted};
 use crate::http::problem::Problem;
 use crate::http::web::Web;
 use crate::http::web::{Caller, with_token};
@@ -85,7 +85,7 @@ async fn order(
 ) -> Result<Response, Problem> {
     web.limiter.order(client.0).map_err(Problem::limited)?;
     let wanted: Wanted = read_json(&headers, &body)?;
-    let zh = is_zh(&headers);
+    let lang = language(&headers);
     let key = match headers.get("idempotency-key") {
         None => None,
         Some(key) => {
@@ -98,8 +98,8 @@ async fn order(
     let shop = Arc::clone(&web.shop);
     let created = whole(async move {
         match key {
-            None => made(&shop, &wanted, client).await.map_err(|error| Problem::for_buyers(error, zh)),
-            Some(key) => once(&shop, (&key, zh), &wanted, client).await,
+            None => made(&shop, &wanted, client).await.map_err(|error| Problem::for_buyers(error, lang)),
+            Some(key) => once(&shop, (&key, lang), &wanted, client).await,
         }
     })
     .await?;
@@ -130,7 +130,7 @@ async fn made(shop: &Shop, wanted: &Wanted, client: Caller) -> Result<Created, c
 }
 
 /// Runs a request once for a key of one address: another buyer's key of the same text is another key.
-async fn once(shop: &Shop, (key, zh): (&str, bool), wanted: &Wanted, client: Caller) -> Result<Created, Problem> {
+async fn once(shop: &Shop, (key, lang): (&str, Lang), wanted: &Wanted, client: Caller) -> Result<Created, Problem> {
     let body = serde_json::to_string(wanted).unwrap_or_default();
     let conflict = |status, detail: &str| Problem::new(status, "idempotency", detail);
     let (request, before) = shop.begin_once(client.0, key, &body).await?;
@@ -148,7 +148,7 @@ async fn once(shop: &Shop, (key, zh): (&str, bool), wanted: &Wanted, client: Cal
     let created = made(shop, wanted, client).await;
     let answer = created.as_ref().ok().and_then(|created| serde_json::to_string(created).ok());
     shop.end_once(request, answer.as_deref()).await?;
-    created.map_err(|error| Problem::for_buyers(error, zh))
+    created.map_err(|error| Problem::for_buyers(error, lang))
 }
 
 /// The token of a request: `Authorization: Bearer`, then `?token=`, then the order's cookie.
@@ -197,10 +197,10 @@ async fn pay(
 ) -> Result<Response, Problem> {
     let wanted: PayWish = read_json(&headers, &body)?;
     let order = looked_up(&web, client, &id, &headers, &query).await?;
-    let (shop, zh) = (Arc::clone(&web.shop), is_zh(&headers));
+    let (shop, lang) = (Arc::clone(&web.shop), language(&headers));
     let created = whole(async move {
         let again = shop.pay_again(order.id, &wanted.channel, By::Asker(Some(client.0))).await;
-        again.map_err(|error| Problem::for_buyers(error, zh))
+        again.map_err(|error| Problem::for_buyers(error, lang))
     })
     .await?;
     let answer = with_token(&web.shop, &created)?;

@@ -20,7 +20,7 @@ use super::orders::{cookie, looked_up, token_of};
 use crate::channel::{Step, Wants};
 use crate::domain::text::printable;
 use crate::domain::time::iso;
-use crate::domain::{Order, OrderId, OrderState, Pay, PaymentNo, Reached};
+use crate::domain::{Lang, Order, OrderId, OrderState, Pay, PaymentNo, Reached};
 use crate::http::problem::Problem;
 use crate::http::web::Caller;
 use crate::http::web::Web;
@@ -82,15 +82,15 @@ async fn script() -> Response {
     (headers, SCRIPT).into_response()
 }
 
-/// Whether the reader's first language is Chinese.
-pub fn is_zh(headers: &HeaderMap) -> bool {
+/// The reader's first language, where it is one of ours.
+pub fn language(headers: &HeaderMap) -> Lang {
     let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    wanted.trim_start().to_ascii_lowercase().starts_with("zh")
+    Lang::of_locale(wanted.trim_start())
 }
 
 pub(super) fn render(web: &Web, name: &str, headers: &HeaderMap, status: StatusCode, values: Value) -> Response {
     let nonce = vault::chance().map_or_else(|_| String::new(), |chance| format!("{chance:032x}"));
-    let zh = is_zh(headers);
+    let zh = language(headers) == Lang::Zh;
     let lang = if zh { "zh-CN" } else { "en" };
     let common =
         context! { nonce => nonce.as_str(), zh, lang, test => web.shop.is_test(), loud => web.shop.loud(), ..values };
@@ -175,7 +175,7 @@ async fn order_page(web: &Web, order: &Order, headers: &HeaderMap, shown: Shown)
     let (status, refused, limited) = match shown.refused {
         None => (StatusCode::OK, None, None),
         Some(Refused::Channel(name)) => (StatusCode::BAD_GATEWAY, Some(name), None),
-        Some(Refused::Limit(reached)) => (StatusCode::TOO_MANY_REQUESTS, None, Some(reached.says(is_zh(headers)))),
+        Some(Refused::Limit(reached)) => (StatusCode::TOO_MANY_REQUESTS, None, Some(reached.says(language(headers)))),
     };
     let status = if copying { StatusCode::SERVICE_UNAVAILABLE } else { status };
     let values = context! {

@@ -74,8 +74,8 @@ fn unreached(error: &str, silent: &'static str) -> String {
     format!("{hint} ({error})")
 }
 
-/// What something else than this daemon answered.
-fn foreign(answer: &Response) -> String {
+/// What something else than this daemon answered to a callback, which may have a body of so many bytes.
+fn foreign(answer: &Response, most: usize) -> String {
     match answer.status {
         300..=399 => {
             let to = answer.header("location").unwrap_or("elsewhere");
@@ -85,9 +85,7 @@ fn foreign(answer: &Response) -> String {
             )
         }
         404 => "404: something else answers there, or the proxy does not pass /pay/ on".to_owned(),
-        413 => {
-            "413: the proxy refuses a body of this size; let 64 KiB through (256 KiB for Stripe, Coinbase)".to_owned()
-        }
+        413 => format!("413: the proxy refuses a body of this size; let {} KiB through", most.div_ceil(1024)),
         401 | 403 => format!("{}: a login or a bot wall stands in front: let /pay/ through", answer.status),
         429 => "429: the proxy limits requests; a flash sale's callbacks all come from one address".to_owned(),
         502..=504 => format!("{}: the proxy cannot reach the daemon", answer.status),
@@ -238,7 +236,7 @@ impl Shop {
         match self.outbound.send(&call, PATIENCE).await {
             Err(error) => TrialStep::new(step, "failed", unreached(&error, PROXY)),
             Ok(answer) => match answer.header(HEADER) {
-                None => TrialStep::new(step, "failed", foreign(&answer)),
+                None => TrialStep::new(step, "failed", foreign(&answer, channel.limits().1)),
                 Some(_) if pad > 0 => TrialStep::new(step, "ok", format!("{pad} bytes arrive whole")),
                 Some("accept") => TrialStep::new(step, "ok", "a signed callback arrives unchanged and is believed"),
                 Some(ASKS) => {

@@ -320,3 +320,31 @@ fn a_key_in_the_place_of_its_path_is_not_told() {
     let told = String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned();
     assert!(told.contains("line 3: channel.a.key_file: names no file") && !told.contains(secret), "{told}");
 }
+
+/// One row, one check: the command and the configuration say the same of a currency.
+#[test]
+fn a_currency_is_judged_by_its_row_wherever_it_is_written() {
+    let folder = Folder::new();
+    let (data, key) = (folder.data(), folder.key().display().to_string());
+    for (fiat, code, said) in [
+        ("CNY", 0, ""),
+        ("JPY", 0, ""),
+        ("KRW", 0, "is none that the gateway converts by itself (CNY, USD, EUR, GBP, JPY)"),
+        ("usd", 64, "channel.coins.fiat: must be three capital letters"),
+        ("US", 64, "channel.coins.fiat: must be three capital letters"),
+        ("EURO", 64, "channel.coins.fiat: must be three capital letters"),
+    ] {
+        let words = "coins --kind bepusdt --set gateway_url=https://pay.example --set trade_type=usdt.trc20";
+        let words = format!("{words} --secret-file api_token={key} --set fiat={fiat} --offline --dry-run --json");
+        let (asked, shown, error) = add(&data, &words);
+        let told = shown + &error;
+        let file = data.join("coins.toml");
+        let section = "[channel.coins]\nkind = \"bepusdt\"\ngateway_url = \"https://pay.example\"\n";
+        std::fs::write(&file, format!("{section}api_token_file = \"{key}\"\nfiat = \"{fiat}\"\n")).unwrap();
+        let checked = Command::new(KAMID).args(["config", "check", "--config"]).arg(&file).output().unwrap();
+        let written = String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned();
+        assert_eq!((asked, checked.status.code()), (Some(code), Some(code)), "{fiat}: {told}{written}");
+        assert!(told.contains(said) && written.contains(said), "{fiat}: {told}{written}");
+        assert!(!said.is_empty() || !(told.clone() + &written).contains("fiat:"), "{fiat}: {told}{written}");
+    }
+}

@@ -8,6 +8,8 @@ use kamid::domain::{Callback, Response};
 use kamid::settings::Section;
 use serde_json::{Value, json};
 
+use crate::support::channel::NOW;
+
 /// One case as a capture.
 fn capture(file: &Value, case: &Value) -> Capture {
     let mut capture = json!({
@@ -24,7 +26,7 @@ fn capture(file: &Value, case: &Value) -> Capture {
 fn judged(file: &Value, case: &Value) -> (String, String) {
     let mut config = file["configs"][case["config"].as_u64().unwrap() as usize].as_object().unwrap().clone();
     config.insert("kind".to_owned(), file["kind"].clone());
-    let Ok(channels) = Channels::build(&[("x".to_owned(), Section::from_json("x", &config))], true) else {
+    let Ok(channels) = Channels::build(&[("x".to_owned(), Section::from_json("x", &config))], true, NOW) else {
         return ("reject".to_owned(), "config_invalid".to_owned());
     };
     let (capture, channel) = (capture(file, case), channels.get("x").unwrap());
@@ -87,7 +89,7 @@ fn a_genuine_status_that_no_document_names_is_told_apart() {
         let case = case.unwrap_or_else(|| panic!("{kind}: no {title}"));
         let mut config = file["configs"][case["config"].as_u64().unwrap() as usize].as_object().unwrap().clone();
         config.insert("kind".to_owned(), kind.into());
-        let channels = Channels::build(&[("x".to_owned(), Section::from_json("x", &config))], true).unwrap();
+        let channels = Channels::build(&[("x".to_owned(), Section::from_json("x", &config))], true, NOW).unwrap();
         let (capture, heard): (Capture, [Response; 0]) = (capture(&file, case), []);
         let request = capture.request.as_ref().unwrap();
         let body = BASE64.decode(request.body_b64.as_bytes()).unwrap();

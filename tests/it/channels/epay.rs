@@ -8,7 +8,7 @@ use super::whole::settings;
 use super::{
     answered, asked, channel, checkout, now, opened, pairs, pairs_of, question, refunding, said_of, text, vector,
 };
-use crate::support::channel::{CHANNEL, channels};
+use crate::support::channel::{CHANNEL, NOW, channels};
 use crate::support::gateway::{Family, Gateway};
 use crate::support::shop::Daemon;
 
@@ -87,7 +87,7 @@ fn a_captured_order_is_judged_by_the_channel_that_it_names() {
         let mut settings = page["config"].as_object().unwrap().clone();
         settings.insert("kind".to_owned(), "epay_v1".into());
         let section = kamid::settings::Section::from_json("config", &settings);
-        let own = kamid::channel::Channels::build(&[("epay_v1".to_owned(), section)], true).unwrap();
+        let own = kamid::channel::Channels::build(&[("epay_v1".to_owned(), section)], true, NOW).unwrap();
         let (pay, terms) = (own.get("epay_v1").unwrap(), own.terms("epay_v1").unwrap());
         let report =
             kamid::channel::capture::replay(&capture, pay.as_ref(), terms, capture.at().unwrap(), false).unwrap();

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::{now, text, vectors};
 
+use crate::support::channel::NOW;
+
 /// What a genuine callback may take besides, in bytes: a header's text, a few small lists.
 const LITTLE: u64 = 8192;
 /// What any other may: as many values as an event may always have.
@@ -48,7 +50,7 @@ fn captured(vector: &Value) -> (Request, Vec<Response>) {
 fn built(kind: &str, vector: &Value) -> Option<std::sync::Arc<dyn Channel>> {
     let mut settings = vector["config"].as_object().unwrap().clone();
     settings.insert("kind".to_owned(), json!(kind));
-    let channels = Channels::build(&[("pay".to_owned(), Section::from_json("config", &settings))], true).ok()?;
+    let channels = Channels::build(&[("pay".to_owned(), Section::from_json("config", &settings))], true, NOW).ok()?;
     channels.get("pay").cloned()
 }
 

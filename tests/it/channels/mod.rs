@@ -33,6 +33,7 @@ use kamid::domain::{Call, Currency, Millis, Money, Response};
 use kamid::settings::{ConfigProblem, Section};
 use serde_json::Value;
 
+use crate::support::channel::NOW;
 use crate::support::pair::Pair;
 
 /// Every capture of a kind, by path.
@@ -64,7 +65,7 @@ fn built(kind: &str, config: &Value, more: &[(&str, Value)]) -> Result<Channels,
     let mut settings = config.as_object().unwrap().clone();
     settings.insert("kind".to_owned(), kind.into());
     settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    Channels::build(&[("pay".to_owned(), Section::from_json("config", &settings))], true)
+    Channels::build(&[("pay".to_owned(), Section::from_json("config", &settings))], true, NOW)
 }
 
 /// When the captures were made.

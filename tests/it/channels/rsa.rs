@@ -150,9 +150,13 @@ fn unionpay_is_believed_by_its_certificate_alone() {
     expired.insert("kind".to_owned(), json!("unionpay"));
     expired.insert("sign_cert".to_owned(), json!(old.self_signed(&key).unwrap().pem()));
     let section = kamid::settings::Section::from_json("config", &expired);
-    let warnings = kamid::channel::Channels::build(&[("pay".to_owned(), section)], true).unwrap().warnings;
+    let warnings = kamid::channel::Channels::build(&[("pay".to_owned(), section)], true, NOW).unwrap().warnings;
     let about = warnings.iter().find(|it| it.path == "config.sign_cert").unwrap();
     assert!(about.warning && about.message.contains("its last day: 2020-06-01"), "{about}");
+    // What time it is, whoever builds it says.
+    let section = kamid::settings::Section::from_json("config", &expired);
+    let then = kamid::channel::Channels::build(&[("pay".to_owned(), section)], true, 1_577_836_800_000).unwrap();
+    assert!(!then.warnings.iter().any(|it| it.path == "config.sign_cert"), "on 2020-01-01: {:?}", then.warnings);
     let pay = channel("unionpay", &config, &[]);
     let wanted = Payment { reference: Some("20270115080000".to_owned()), ..payment(990, "Q1") };
     let request = pay.forge(&wanted, NOW);

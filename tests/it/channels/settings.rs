@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use kamid::channel::capture::{Capture, replay};
 use kamid::channel::{Channels, KINDS, Kind, TERMS};
+use kamid::domain::{Currency, Money, Payment};
 use kamid::settings::{ConfigProblem, Form, Section, Setting};
 use serde_json::{Map, Value, json};
 
-use super::vectors;
+use super::{channel, vectors};
+
+use crate::support::channel::NOW;
 
 type Settings = Map<String, Value>;
 
@@ -22,7 +25,7 @@ fn asked(kind: &Kind) -> impl Iterator<Item = &'static Setting> {
 fn build(kind: &Kind, answers: &Settings) -> Result<Channels, Vec<ConfigProblem>> {
     let mut settings = answers.clone();
     settings.insert("kind".to_owned(), json!(kind.name));
-    Channels::build(&[("x".to_owned(), Section::from_json("x", &settings))], true)
+    Channels::build(&[("x".to_owned(), Section::from_json("x", &settings))], true, NOW)
 }
 
 /// A capture's own setting, or the default; captures have platform certificates one by one.
@@ -175,4 +178,18 @@ fn alipay_takes_the_older_word_and_no_file_of_the_other_mode() {
     config.remove("app_cert");
     let problems = build(kind, &config).err().unwrap();
     assert!(problems.iter().any(|it| it.path == "x.app_cert" && it.message.contains("is missing")), "{problems:?}");
+}
+
+/// By it a callback is known for one wherever it is posted to.
+#[test]
+fn the_header_of_a_row_is_the_one_that_its_callbacks_are_signed_in() {
+    for kind in kinds() {
+        let all = vectors(kind.name);
+        let (_, vector) = all.iter().find(|(_, vector)| vector["kind"] == "notify").unwrap();
+        let payment = Payment::new("N01", "T1", Money { minor: 990, currency: Currency::CNY }, "pay");
+        let request = channel(kind.name, &vector["config"], &[]).forge(&payment, NOW);
+        let signed = request.headers.iter().map(|(name, _)| name).filter(|name| kamid::channel::is_signature(name));
+        let wanted: Vec<String> = kind.signed_in.iter().map(|name| name.to_lowercase()).collect();
+        assert_eq!(signed.map(|name| name.to_lowercase()).collect::<Vec<_>>(), wanted, "{}", kind.name);
+    }
 }

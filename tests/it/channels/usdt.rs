@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::{asked, channel, now, question, said_of, text, vector};
 
+use crate::support::channel::NOW;
+
 /// What a capture's request asks to be paid; what the request says further, such as a name, is its `json`.
 fn due<'a>(vector: &'a Value, number: &'a str, extra: &'a [(&'a str, &'a str)]) -> Checkout<'a> {
     let sent = &vector["output"]["json"];
@@ -232,7 +234,9 @@ fn what_is_missing_is_named_and_what_is_secret_is_not() {
         let mut settings = settings.as_object().unwrap().clone();
         settings.insert("kind".to_owned(), kind.into());
         let section = Section::from_json("channel.pay", &settings);
-        let Err(problems) = Channels::build(&[("pay".to_owned(), section)], true) else { panic!("{kind} is built") };
+        let Err(problems) = Channels::build(&[("pay".to_owned(), section)], true, NOW) else {
+            panic!("{kind} is built")
+        };
         problems.iter().map(|problem| format!("{problem} ")).collect()
     };
     for (kind, secret) in [

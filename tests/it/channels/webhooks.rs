@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use super::{asked, channel, now, opened, pairs, question, refunding, said_of, text, vector};
 
+use crate::support::channel::NOW;
+
 /// Whether a call has these headers; `body` is compared by the caller.
 fn has_headers(call: &Call, wanted: &Value) {
     for (name, value) in wanted.as_object().unwrap() {
@@ -374,7 +376,7 @@ fn only_a_plain_post_is_read_and_no_empty_secret_starts() {
                 empty => settings.insert(setting.to_owned(), empty),
             };
             let section = kamid::settings::Section::from_json("config", &settings);
-            let Err(problems) = kamid::channel::Channels::build(&[("pay".to_owned(), section)], true) else {
+            let Err(problems) = kamid::channel::Channels::build(&[("pay".to_owned(), section)], true, NOW) else {
                 panic!("{kind} starts without a secret")
             };
             let told = problems.iter().filter(|problem| !problem.warning).collect::<Vec<_>>();

@@ -7,7 +7,7 @@ use kamid::settings::Section;
 
 use super::drive::Target;
 use super::genuine::{Fields, VECTORS, channel, fields_of_form, fields_of_query, signature, text};
-use crate::support::channel::KEY;
+use crate::support::channel::{KEY, NOW};
 
 fn check(bytes: &[u8]) {
     let Ok(capture) = serde_json::from_slice::<Capture>(bytes) else { return };
@@ -18,7 +18,7 @@ fn check(bytes: &[u8]) {
     assert_eq!(serde_json::to_string(&again).unwrap(), written, "what is written reads back");
     if let Some(settings) = &capture.config
         && !settings.keys().any(|name| name.ends_with("_file") || name.ends_with("_env"))
-        && let Err(problems) = Channels::build(&[("x".to_owned(), Section::from_json("config", settings))], true)
+        && let Err(problems) = Channels::build(&[("x".to_owned(), Section::from_json("config", settings))], true, NOW)
     {
         assert!(problems.iter().all(|problem| !problem.to_string().contains(KEY)));
     }

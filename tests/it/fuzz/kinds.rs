@@ -42,7 +42,7 @@ fn rig(kind: &str, folder: &Path) -> Rig {
     let mut settings = config.as_object().unwrap().clone();
     settings.insert("kind".to_owned(), kind.into());
     let section = Section::from_json("config", &settings);
-    let channels = Channels::build(&[("pay".to_owned(), section)], true).unwrap_or_else(|it| panic!("{it:?}"));
+    let channels = Channels::build(&[("pay".to_owned(), section)], true, NOW).unwrap_or_else(|it| panic!("{it:?}"));
     let channel = Arc::clone(channels.get("pay").unwrap());
     let at = KINDS.iter().position(|known| known.name == kind).unwrap();
     let small =

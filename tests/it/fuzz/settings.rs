@@ -7,6 +7,8 @@ use kamid::config::{Config, DEFAULT};
 
 use super::drive::Target;
 
+use crate::support::channel::NOW;
+
 const SECRET: &str = "S3CR3T-of-the-merchant";
 
 /// Whether the secret stands where secrets stand: a fuzzer that moves it elsewhere has published it itself.
@@ -31,7 +33,7 @@ fn check(bytes: &[u8]) {
             said += &format!("{config:?}");
             assert!((1..=65_536).contains(&config.limits.key_bytes) && config.limits.body_bytes >= 1024);
             assert!(config.server.public != config.server.admin || config.server.public.port() == 0);
-            match Channels::build(&config.channels, config.test) {
+            match Channels::build(&config.channels, config.test, NOW) {
                 Ok(channels) => {
                     assert_eq!(channels.list().count(), config.channels.len(), "a channel is lost without a word");
                     said += &format!("{:?}", channels.warnings);

@@ -21,7 +21,7 @@ use crate::support::shop::{CHANNEL, Daemon, channels};
 fn load(rate: f64, seconds: f64, mix: &str, connections: usize) -> Load {
     let schedule = Schedule { shape: Shape::Steady, rate, lasts: Duration::from_secs_f64(seconds), seed: 11 };
     let visits = mix.parse::<Mix>().unwrap().visits(schedule.count() as usize, 11);
-    Load { visits, pace: Arrivals::Open(schedule), connections, think: Duration::from_millis(100), seed: 11 }
+    Load { visits, arrivals: Arrivals::Open(schedule), connections, think: Duration::from_millis(100), seed: 11 }
 }
 
 async fn prepared(shop: &Daemon, load: &Load) -> Prepared {

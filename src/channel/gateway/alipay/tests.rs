@@ -15,7 +15,8 @@ fn a_certificate_that_signs_nothing_here_is_told_of() {
             config.insert(row.key.to_owned(), other.cert.pem().into());
         }
         let (section, mut problems) = (Section::from_json("x", &config), Vec::new());
-        let built = build("x", &mut section.values(&[SETTINGS], &mut problems)).is_some();
+        let built =
+            build(ChannelInputs { name: "x", now: 0 }, &mut section.values(&[SETTINGS], &mut problems)).is_some();
         problems.retain(|problem: &ConfigProblem| !problem.warning);
         (built, problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect::<String>())
     };

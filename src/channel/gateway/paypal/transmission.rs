@@ -9,6 +9,9 @@ use super::{CERT_S, PayPal};
 use crate::channel::kit::{callback, cert::Cert, hook, json as strict, keys::PublicKey};
 use crate::domain::{Call, Callback, Millis, Rejection, Response, time};
 
+/// The header with the signature.
+pub const SIGNATURE: &str = "Paypal-Transmission-Sig";
+
 /// The headers that sign a webhook.
 pub struct Transmission<'a> {
     pub id: &'a str,
@@ -23,7 +26,7 @@ impl<'a> Transmission<'a> {
         Ok(Self {
             id: hook::signature(callback, "Paypal-Transmission-Id")?,
             time: hook::signature(callback, "Paypal-Transmission-Time")?,
-            signature: hook::signature(callback, "Paypal-Transmission-Sig")?,
+            signature: hook::signature(callback, SIGNATURE)?,
             cert_url: hook::signature(callback, "Paypal-Cert-Url")?,
             algorithm: hook::signature(callback, "Paypal-Auth-Algo")?,
         })

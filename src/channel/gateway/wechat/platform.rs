@@ -20,6 +20,8 @@ use crate::channel::kit::{
 use crate::domain::{Millis, Rejection, Response};
 use crate::settings::Values;
 
+/// The header with the signature.
+pub const SIGNATURE: &str = "wechatpay-signature";
 /// How the ids of public keys begin: no certificate has such a number.
 const PUBLIC_KEY: &str = "PUB_KEY_ID_";
 
@@ -55,7 +57,7 @@ type Header<'h, 'a> = &'h dyn Fn(&str) -> Option<&'a str>;
 
 impl Platform {
     /// The keys of a section.
-    pub fn read(v: &mut Values<'_>) -> Self {
+    pub fn read(v: &mut Values<'_>, now: Millis) -> Self {
         let mut known = Keys::new();
         if let Some(id) = v.given(&KEY_ID)
             && let Some(key) = keys::public(v, &PLATFORM_KEY)
@@ -63,10 +65,10 @@ impl Platform {
             known.insert(id_of(&id), (key, None));
         }
         let named = v.has(&PLATFORM_CERT);
-        let mut certs = if named { cert::certs(v, &PLATFORM_CERT) } else { Vec::new() };
+        let mut certs = if named { cert::certs(v, &PLATFORM_CERT, now) } else { Vec::new() };
         for table in v.tables(&CERTS) {
             let mut inner = v.inner(&table, &[&[&CERT_SERIAL, &PEM]]);
-            certs.extend(cert::certs(&mut inner, &PEM));
+            certs.extend(cert::certs(&mut inner, &PEM, now));
             let _said = inner.text(&CERT_SERIAL);
             inner.finish();
         }
@@ -97,7 +99,7 @@ impl Platform {
             return Err(Rejection::SignTypeMismatch.into());
         }
         let (timestamp, serial) = (need("wechatpay-timestamp")?, id_of(need("wechatpay-serial")?));
-        need("wechatpay-signature")?;
+        need(SIGNATURE)?;
         need("wechatpay-nonce")?;
         if self.known.contains_key(&serial) {
             signed(&self.known, &header, body, now)?;
@@ -163,7 +165,7 @@ fn signed<'a>(keys: &Keys, header: Header<'_, 'a>, body: &[u8], now: Millis) -> 
     let mut message = format!("{}\n{}\n", text("wechatpay-timestamp")?, text("wechatpay-nonce")?).into_bytes();
     message.extend_from_slice(body);
     message.push(b'\n');
-    if !key.fits_base64(&message, text("wechatpay-signature")?) {
+    if !key.fits_base64(&message, text(SIGNATURE)?) {
         return Err(Rejection::BadSignature);
     }
     if cert.as_ref().is_some_and(|cert| !cert.is_valid(now)) {

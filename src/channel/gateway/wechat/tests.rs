@@ -9,7 +9,7 @@ fn vector(name: &str) -> (Value, Arc<WeChat>) {
     let page: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let section = Section::from_json("config", page["config"].as_object().unwrap());
     let mut problems = Vec::new();
-    let built = channel(&mut section.values(&[SETTINGS], &mut problems)).unwrap_or_else(|| panic!("{problems:?}"));
+    let built = channel(&mut section.values(&[SETTINGS], &mut problems), 0).unwrap_or_else(|| panic!("{problems:?}"));
     (page, Arc::new(built))
 }
 

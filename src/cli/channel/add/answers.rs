@@ -8,6 +8,7 @@ use super::words;
 use crate::channel::{Channels, Kind};
 use crate::domain::Lang;
 use crate::domain::text::bare;
+use crate::process;
 use crate::settings::{ConfigProblem, Form, Secret, Section, Setting, unreadable};
 
 /// Longest file with a secret or a key.
@@ -129,7 +130,7 @@ impl Answers {
 
     /// What is wrong, or could be better, with what was answered so far.
     pub fn problems(&self) -> Vec<ConfigProblem> {
-        let built = Channels::build(&[(self.name.clone(), self.section())], true);
+        let built = Channels::build(&[(self.name.clone(), self.section())], true, process::now());
         built.map_or_else(|problems| problems, |channels| channels.warnings)
     }
 

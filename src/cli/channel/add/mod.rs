@@ -21,9 +21,9 @@ use crate::config::is_name;
 use crate::domain::Lang;
 use crate::domain::TrialStep;
 use crate::outbound::Outbound;
+use crate::process;
 use crate::settings::{ConfigProblem, Form, Setting};
 use crate::shop::payments::trial::call_gateway;
-use crate::store::clock::Clock;
 use crate::top;
 
 pub const EXAMPLES: &str = "Examples:
@@ -87,7 +87,8 @@ pub async fn run(context: &Context, args: AddArgs) -> Done {
     let whole = target.with(&section)?;
     let mut sections = target.config.channels.clone();
     sections.push((answers.name.clone(), answers.section()));
-    let channels = Channels::build(&sections, target.config.test).map_err(|problems| wrong(&problems))?;
+    let channels =
+        Channels::build(&sections, target.config.test, process::now()).map_err(|problems| wrong(&problems))?;
     let of_this = |problem: &&ConfigProblem| problem.path.starts_with(&format!("channel.{}.", answers.name));
     let warnings: Vec<&ConfigProblem> = channels.warnings.iter().filter(of_this).collect();
     let mut report = json!({
@@ -134,9 +135,8 @@ async fn check(
 ) -> Result<TrialStep, Failure> {
     let outbound = Outbound::build(&target.config.outbound).map_err(|problem| wrong(&[problem]))?;
     let channel = channels.get(&answers.name).ok_or_else(|| Failure::new("there is no channel"))?;
-    let clock = Clock::default();
     tokio::select! {
-        step = call_gateway(&outbound, channel.as_ref(), || clock.now()) => Ok(step),
+        step = call_gateway(&outbound, channel.as_ref(), process::now) => Ok(step),
         _ = tokio::signal::ctrl_c() => {
             let message = lang.say("the channel is written; its gateway was not asked", "渠道已写入;没有询问网关");
             Err(Failure { message: message.to_owned(), code: 130 })

@@ -16,7 +16,7 @@ const THINGS: [(&str, &str); 8] = [
 ];
 
 /// Beginnings of what the settings' readers say, and the same in Chinese.
-const SAYINGS: [(&str, &str); 27] = [
+const SAYINGS: [(&str, &str); 28] = [
     ("is your own key", "这是你自己的公钥(与这里的私钥是一对),此处需要平台的"),
     ("is not the key of", "与证书不是一对"),
     ("is not the certificate of", "与私钥不是一对"),
@@ -40,15 +40,17 @@ const SAYINGS: [(&str, &str); 27] = [
     ("is the address of one page", "这是某个页面的地址,请只填到它所在的目录"),
     ("names no file", "没有这个文件:请填文件路径,而不是文件内容"),
     ("names a file that is no text", "不是文本文件:.pfx、.der 请先用 openssl 转成 PEM"),
+    ("is none that the gateway converts by itself", "网关自己不换算这种货币"),
     ("is not https", "不是 https:途中可能被看到或篡改"),
     ("is not a setting", "没有这个设置项:kamid channel kinds 列出每个种类的设置"),
     ("is missing", "缺少"),
     ("the file is longer than", "文件过大"),
 ];
 /// What a value must be, where it is of no kind's own.
-const FORMS: [(&str, &str); 3] = [
+const FORMS: [(&str, &str); 4] = [
     ("true or false", "true 或 false"),
     ("a text in quotes", "文本"),
+    ("three capital letters", "三个大写字母"),
     ("networks such as", "网段列表,例如 [\"203.0.113.0/24\"]"),
 ];
 

@@ -26,6 +26,24 @@ const BATCHES: usize = 3;
 /// Single questions under way at once.
 const QUESTIONS: usize = 16;
 
+/// What `-h` ends with.
+pub fn examples() -> String {
+    format!(
+        "Examples:
+  kamid channel reconcile wechat --bill 2026-12-01.csv
+  kamid channel reconcile wechat --bill 2026-12-01.csv --from 2026-12-01T00:00:00+08:00 --until 2026-12-02T00:00:00+08:00
+Bills of {} are read. What was paid here and is not in the bill is looked for
+between --from and --until only. Exit code 1 if anything differs, a row could not be read, or the store is not to be \
+         trusted.",
+        with_bills().join(", ")
+    )
+}
+
+/// The kinds whose bills are read.
+fn with_bills() -> Vec<&'static str> {
+    channel::KINDS.iter().filter(|kind| kind.bill.is_some()).map(|kind| kind.name).collect()
+}
+
 /// The times between which what is paid here must stand in the bill.
 pub struct Period {
     pub from: u64,
@@ -67,8 +85,7 @@ pub async fn run(context: &Context, name: &str, file: &Path, period: Option<Peri
 /// How bills of a kind of channel are written.
 fn format_of(kind: &str) -> Result<&'static Format, String> {
     channel::kind_named(kind).and_then(|kind| kind.bill).ok_or_else(|| {
-        let read: Vec<&str> = channel::KINDS.iter().filter(|kind| kind.bill.is_some()).map(|kind| kind.name).collect();
-        let read = read.join(", ");
+        let read = with_bills().join(", ");
         format!("bills of {kind} cannot be read, only those of {read}: compare in the gateway's console")
     })
 }
