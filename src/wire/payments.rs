@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Word;
 use crate::domain::order::PaymentRecord;
 use crate::domain::time::iso;
-use crate::domain::{Millis, Money, PaymentState};
+use crate::domain::{Millis, Money, PaymentState, ReviewKind};
 
 /// A payment as it stands with its order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -67,8 +67,8 @@ pub struct PaymentList {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrphanView {
-    /// `extra` or `orphan`.
-    pub kind: String,
+    /// Why.
+    pub kind: Word<ReviewKind>,
     /// Order or payment number.
     pub id: String,
     /// `channel|trade number`.
