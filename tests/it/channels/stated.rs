@@ -135,7 +135,8 @@ async fn a_payment_stated_since_is_known_by_its_mark_whatever_the_history_says()
     let (told, number) = ordered(&shop).await;
     assert_eq!(shop.send(&callback(&gate, &number, "T9")).await, (200, "success".to_owned()));
     orphan("NEW3").await;
-    assert_eq!(adopt("NEW3", &told), json!("extra"));
+    // The word that is answered is the order's, where the outbox was quicker.
+    assert!([json!("extra"), json!("delivered")].contains(&adopt("NEW3", &told)));
     assert_eq!((mark(&shop, &told, "gate|T9"), mark(&shop, &told, "gate|2026NEW3")), ("t".into(), "s".into()));
     let history = shop.admin(&format!("/v1/orders/{told}")).await["history"].clone();
     assert_eq!(history[0]["action"], "adopt", "{history}");
