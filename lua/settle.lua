@@ -8,14 +8,15 @@
 -- KEYS[4] marks   {P}:marks
 -- KEYS[5] order   {P}:order:<id>, then its {P}:pay:<id>; one such pair for each payment
 -- ARGV[1] now       ms since the epoch, by the store's clock
--- ARGV[2] id        order id, or the whole number where it is not of our form; from here eight for each payment
+-- ARGV[2] id        order id, or the whole number where it is not of our form; from here nine for each payment
 -- ARGV[3] attempt   two characters
 -- ARGV[4] payment   <channel>|<trade number>
 -- ARGV[5] price     <channel>|<amount in minor units>|<currency>, what the attempt must say, as text
 -- ARGV[6] number    the payment number as it came
 -- ARGV[7] log       a line for the order's history, or empty
--- ARGV[8] reference what the attempt must have been opened with, where it says; or empty
--- ARGV[9] twins     the other channels of the same account, a blank between them; or empty
+-- ARGV[8] mark      s: a person stated the payment, or counted it for the order; t: its gateway told it
+-- ARGV[9] reference what the attempt must have been opened with, where it says; or empty
+-- ARGV[10] twins    the other channels of the same account, a blank between them; or empty
 -- include place draw look
 -- returns delivered product quantity created
 -- returns owed product quantity created
@@ -65,7 +66,7 @@ local function judge(order, state, reserved, product, quantity, expected, price,
 end
 for n = 1, (#KEYS - 4) / 2 do
   local order, pay = KEYS[2 * n + 3], KEYS[2 * n + 4]
-  local id, attempt, payment, price, number, log, reference, twins = unpack(ARGV, 8 * n - 6, 8 * n + 1)
+  local id, attempt, payment, price, number, log, mark, reference, twins = unpack(ARGV, 9 * n - 7, 9 * n + 1)
   local amount = string.match(price, '|(.*)$')
   local known, renamed, waits = look(pay, payment, number, amount, twins)
   local was = #waits > 0
@@ -93,7 +94,7 @@ for n = 1, (#KEYS - 4) / 2 do
     if verdict ~= 'orphan' or not was then
       local history = log ~= '' and (call('HGET', order, 'log') or '') .. log
       plans[#plans + 1] = {order = order, pay = pay, id = id, attempt = attempt, payment = payment, number = number,
-        amount = amount, waits = waits, state = state, product = product, quantity = quantity,
+        mark = mark, amount = amount, waits = waits, state = state, product = product, quantity = quantity,
         verdict = verdict, reason = reason, history = history}
     end
   end
@@ -131,7 +132,7 @@ for _, p in ipairs(plans) do
   local order, verdict, payment = p.order, p.verdict, p.payment
   forget(p)
   local paystate = (verdict == 'delivered' or verdict == 'owed') and 'settled' or verdict
-  call('HSET', p.pay, payment, paystate .. '|' .. p.attempt .. '|' .. p.amount .. '|' .. now .. '|' .. p.number)
+  call('HSET', p.pay, payment, paystate .. '|' .. p.attempt .. '|' .. p.amount .. '|' .. now .. p.mark .. '|' .. p.number)
   if p.history and verdict ~= 'orphan' then
     call('HSET', order, 'log', p.history)
   end

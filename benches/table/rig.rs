@@ -133,7 +133,7 @@ impl Rig {
             let (id, slot) = (*id, id.slot());
             let names = [n.due(slot), n.outbox(slot), n.review(slot), n.marks(slot), n.order(id), n.pay(id.as_str())];
             let (field, number) = (format!("bench|20251123{id}"), format!("{id}01"));
-            let args: [&[u8]; 9] = [
+            let args: [&[u8]; 10] = [
                 now.as_bytes(),
                 id.as_str().as_bytes(),
                 b"01",
@@ -141,6 +141,7 @@ impl Rig {
                 b"bench|990|CNY",
                 number.as_bytes(),
                 b"",
+                b"t",
                 b"",
                 b"",
             ];

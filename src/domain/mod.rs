@@ -48,7 +48,7 @@ pub use money::{Currency, Money};
 pub use notice::{News, NewsId, Notice, NoticeId, NoticeState, Reach, Topic};
 pub use operator::{Operator, Role};
 pub use order::{Attempt, HistoryLine, Opened, Order, OrderState, OrderView, Take};
-pub use payment::{Due, Outcome, Payment, PaymentState};
+pub use payment::{Due, Origin, Outcome, Payment, PaymentState, ReviewKind};
 pub use product::{Allowance, Product, ProductId, ProductPatch, Stock};
 pub use reason::{Reason, ReasonRow, Rejection, Severity, ShownIn};
 pub use step::Step;

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::text::printable;
-use super::{AttemptNo, Due, Millis, Money, Notice, Operator, OrderId, Payment, PaymentState, ProductId, Trade};
+use super::{
+    AttemptNo, Due, Millis, Money, Notice, Operator, OrderId, Origin, Payment, PaymentState, ProductId, Trade,
+};
 
 /// Longest reason in a line of the history.
 const WHY: usize = 200;
@@ -164,9 +166,8 @@ impl HistoryLine {
     }
 
     /// Whether it says that a payment was stated by a person, or counted for the order by one: the payment may have come
-    /// under another number than the one that it counts for.
-    #[must_use]
-    pub fn states_payment(&self) -> bool {
+    /// under another number than the one that it counts for. Only of payments whose records do not say it themselves.
+    fn states_payment(&self) -> bool {
         matches!(self.what.as_str(), MARK_PAID | ADOPT)
     }
 }
@@ -215,6 +216,8 @@ pub struct PaymentRecord {
     pub number: String,
     /// The payment number, or the order, that a person counted it for.
     pub counts_for: Option<String>,
+    /// Who says that it was paid; `None` in a record of the layout before, which does not tell.
+    pub origin: Option<Origin>,
 }
 
 impl PaymentRecord {
@@ -222,6 +225,16 @@ impl PaymentRecord {
     #[must_use]
     pub fn trade(&self) -> Trade {
         Trade::new(&self.channel, &self.trade_no)
+    }
+
+    /// Whether a person stated it, or counted it for `order`, with which it stands: it may have come under another number
+    /// than the one that it counts for. Where its record does not tell, the order's history does, of all its payments.
+    #[must_use]
+    pub fn stated(&self, order: &Order) -> bool {
+        match self.origin {
+            Some(origin) => origin == Origin::Stated,
+            None => order.history().any(|line| line.states_payment()),
+        }
     }
 
     /// The payment it was, to be settled again for another order.
@@ -273,6 +286,50 @@ pub struct OrderView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payments_record_decides_whether_it_was_stated_and_the_history_only_where_it_does_not_tell() {
+        let money = Money { minor: 990, currency: crate::domain::Currency::CNY };
+        let id: OrderId = "PIMX330ZWRP6SIPC75H4".parse().unwrap();
+        let mut order = Order {
+            id,
+            product: "card".parse().unwrap(),
+            quantity: 1,
+            amount: money,
+            state: OrderState::Delivered,
+            reserved: 0,
+            contact: Vec::new(),
+            keys: Vec::new(),
+            created: 1,
+            expires: 2,
+            paid: None,
+            delivered: None,
+            why: None,
+            attempts: Vec::new(),
+            refunds: Vec::new(),
+            log: String::new(),
+            notice: None,
+        };
+        let record = |origin| PaymentRecord {
+            channel: "pay".to_owned(),
+            trade_no: "T1".to_owned(),
+            state: PaymentState::Settled,
+            paid: money,
+            at: 1,
+            number: format!("{id}01"),
+            counts_for: None,
+            origin,
+        };
+        let stated =
+            |order: &Order| [None, Some(Origin::Told), Some(Origin::Stated)].map(|it| record(it).stated(order));
+        assert_eq!(stated(&order), [false, false, true]);
+        for word in [MARK_PAID, ADOPT] {
+            order.log = HistoryLine::new(5, &Operator::root(), word, "seen").to_string();
+            assert_eq!(stated(&order), [true, false, true], "{word}");
+        }
+        order.log = HistoryLine::new(5, &Operator::root(), "approve", MARK_PAID).to_string();
+        assert_eq!(stated(&order), [false, false, true]);
+    }
 
     #[test]
     fn a_line_of_the_history_reads_back_and_only_two_state_a_payment() {

@@ -76,6 +76,85 @@ impl std::str::FromStr for Due {
     }
 }
 
+/// Who says that a payment was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Its gateway, under the number that it counts for.
+    Told,
+    /// A person, who stated it or counted it for the order.
+    Stated,
+}
+
+impl Origin {
+    /// Its mark in a payment's record.
+    #[must_use]
+    pub const fn mark(self) -> &'static str {
+        match self {
+            Self::Told => "t",
+            Self::Stated => "s",
+        }
+    }
+}
+
+impl std::str::FromStr for Origin {
+    type Err = ();
+
+    fn from_str(mark: &str) -> Result<Self, ()> {
+        [Self::Told, Self::Stated].into_iter().find(|origin| origin.mark() == mark).ok_or(())
+    }
+}
+
+/// Why something waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReviewKind {
+    /// An order whose payment is not what was due.
+    Held,
+    /// A payment too many.
+    Extra,
+    /// A payment for a number that we do not know.
+    Orphan,
+}
+
+impl ReviewKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Held, Self::Extra, Self::Orphan];
+
+    /// Its word: that of the payments that wait so.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => PaymentState::Held.as_str(),
+            Self::Extra => PaymentState::Extra.as_str(),
+            Self::Orphan => PaymentState::Orphan.as_str(),
+        }
+    }
+
+    /// How a payment waits that is not an order's; `None`: it does not.
+    #[must_use]
+    pub const fn of_payment(state: PaymentState) -> Option<Self> {
+        match state {
+            PaymentState::Extra => Some(Self::Extra),
+            PaymentState::Orphan => Some(Self::Orphan),
+            PaymentState::Settled | PaymentState::Held | PaymentState::Refunded | PaymentState::Adopted => None,
+        }
+    }
+}
+
+impl fmt::Display for ReviewKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for ReviewKind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(())
+    }
+}
+
 /// What became of a payment record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

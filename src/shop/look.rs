@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::domain::order::PaymentRecord;
-use crate::domain::{AuditReport, Deed, Millis, Order, OrderId, Product, Progress, Stock};
+use crate::domain::{AuditReport, Deed, Millis, Order, OrderId, Product, Progress, ReviewKind, Stock};
 use crate::shop::{Shop, ShopError};
 use crate::store::Look;
 
@@ -110,7 +110,7 @@ impl Shop {
     /// Redis does not answer.
     pub async fn held(&self, most: usize) -> Result<Vec<OrderId>, ShopError> {
         let items = self.store.review(most).await?;
-        Ok(items.iter().filter(|item| item.kind == "held").filter_map(|item| item.id.parse().ok()).collect())
+        Ok(items.iter().filter(|item| item.kind == ReviewKind::Held).filter_map(|item| item.id.parse().ok()).collect())
     }
 
     /// Orders that wait for stock, oldest first in each product, at most `most` of each.

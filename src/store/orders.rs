@@ -5,7 +5,9 @@ use redis::Value;
 use super::script::{self, bytes_of, items_of, text_of};
 use super::{CountName, Store, StoreError};
 use crate::domain::order::PaymentRecord;
-use crate::domain::{Attempt, AttemptNo, Due, Millis, Money, Opened, Order, OrderId, Product, ProductId, Slot, Trade};
+use crate::domain::{
+    Attempt, AttemptNo, Due, Millis, Money, Opened, Order, OrderId, Origin, Product, ProductId, Slot, Trade,
+};
 use crate::vault::Sealed;
 
 /// An order to be made.
@@ -284,7 +286,8 @@ pub(super) fn read_order(id: OrderId, value: &Value) -> Result<Option<Order>, St
 }
 
 /// A payment record: `state|attempt|amount|currency|at|number` under `channel|trade number`; of an adopted one, the number
-/// that it is counted for stands in the attempt's place.
+/// that it is counted for stands in the attempt's place. Behind the digits of `at` stands who says that it was paid; layout 1
+/// had nothing there.
 pub(super) fn read_payment(name: &str, value: &Value) -> Result<PaymentRecord, StoreError> {
     let text = text_of(value).unwrap_or_default();
     let wrong = || damaged(&format!("payment {name}"));
@@ -293,6 +296,8 @@ pub(super) fn read_payment(name: &str, value: &Value) -> Result<PaymentRecord, S
     let [state, place, minor, currency, at, number] = parts[..] else {
         return Err(wrong());
     };
+    let (at, mark) = at.split_at(at.bytes().take_while(u8::is_ascii_digit).count());
+    let origin = if mark.is_empty() { None } else { Some(mark.parse::<Origin>().map_err(|()| wrong())?) };
     Ok(PaymentRecord {
         channel: account,
         trade_no,
@@ -302,5 +307,26 @@ pub(super) fn read_payment(name: &str, value: &Value) -> Result<PaymentRecord, S
         number: number.to_owned(),
         // Before orders were named there, an attempt stood in this place.
         counts_for: Some(place).filter(|place| state == "adopted" && place.len() > 2).map(str::to_owned),
+        origin,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payment_tells_who_says_that_it_was_paid_and_one_of_the_layout_before_does_not() {
+        let read = |text: &str| read_payment("pay|T|1", &Value::BulkString(text.as_bytes().to_vec()));
+        for (mark, origin) in [("", None), ("s", Some(Origin::Stated)), ("t", Some(Origin::Told))] {
+            // A number that is not ours may hold bars, and look like a mark.
+            for number in ["PIMX330ZWRP6SIPC75H401", "shop|s", "s", "|t|", ""] {
+                let record = read(&format!("settled|01|990|CNY|1700000000000{mark}|{number}")).unwrap();
+                assert_eq!((record.at, record.origin, record.number.as_str()), (1_700_000_000_000, origin, number));
+            }
+        }
+        for wrong in ["settled|01|990|CNY|s|A", "settled|01|990|CNY|17x|A", "settled|01|990|CNY|17ss|A", "gibberish"] {
+            assert!(matches!(read(wrong), Err(StoreError::Damaged(_))), "{wrong}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::script::{items_of, text_of};
 use super::{Store, StoreError, orders};
-use crate::domain::{Millis, OrderId, Slot, Trade};
+use crate::domain::{Millis, OrderId, PaymentState, Slot, Trade};
 
 /// How long a lease lasts without being renewed.
 const LEASE_MS: i64 = 15_000;
@@ -116,8 +116,8 @@ pub struct Event {
     /// Of one that a person finished: the payment number that it is counted for, what it was, and a line for the history
     /// of the order that it is counted for.
     pub target: String,
-    /// See `target`.
-    pub was: String,
+    /// See `target`; `None` also where it is none of the words that the scripts write.
+    pub was: Option<PaymentState>,
     /// See `target`.
     pub log: String,
 }
@@ -149,7 +149,7 @@ pub(super) fn events(value: &Value) -> Vec<Event> {
                     "order" => event.order = text,
                     "payment" => event.payment = text.parse().ok(),
                     "for" => event.target = text,
-                    "was" => event.was = text,
+                    "was" => event.was = text.parse().ok(),
                     "log" => event.log = text,
                     _ => {}
                 }

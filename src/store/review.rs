@@ -2,7 +2,7 @@
 
 use super::script::{self, ScriptReply, items_of, text_of};
 use super::{Store, StoreError};
-use crate::domain::{Order, OrderId, Slot, Trade};
+use crate::domain::{Order, OrderId, ReviewKind, Slot, Trade};
 
 /// What became of a person's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub enum Changed {
 /// Something that waits for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReviewItem {
-    /// `held`, `extra` or `orphan`.
-    pub kind: String,
+    /// Why.
+    pub kind: ReviewKind,
     /// Order number, or the whole payment number where it is not ours.
     pub id: String,
     /// Which payment; `None` for a held order.
@@ -200,7 +200,7 @@ impl Store {
     /// Everything that waits for a person, oldest first, at most `most` from each slot.
     ///
     /// # Errors
-    /// Redis does not answer.
+    /// Redis does not answer, or something waits there of a kind that no script writes.
     pub async fn review(&self, most: usize) -> Result<Vec<ReviewItem>, StoreError> {
         let mut pipe = redis::pipe();
         for slot in Slot::all() {
@@ -212,9 +212,12 @@ impl Store {
             for pair in items_of(&answer).chunks_exact(2) {
                 let (Some(member), Some(score)) = (text_of(&pair[0]), text_of(&pair[1])) else { continue };
                 let mut parts = member.splitn(3, ':');
-                let mut part = || parts.next().unwrap_or_default().to_owned();
+                let mut part = || parts.next().unwrap_or_default();
+                let kind = part()
+                    .parse::<ReviewKind>()
+                    .map_err(|()| StoreError::Bug(format!("{member:?} waits for a person")))?;
                 let since = score.parse::<f64>().unwrap_or_default() as u64;
-                items.push(ReviewItem { kind: part(), id: part(), payment: part().parse().ok(), since });
+                items.push(ReviewItem { kind, id: part().to_owned(), payment: part().parse().ok(), since });
             }
         }
         items.sort_by_key(|item| item.since);

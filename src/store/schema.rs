@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{Store, StoreError};
 
-/// The layout that this kamid writes. Data without a number has 1.
-pub const SCHEMA: u64 = 1;
+/// The layout that this kamid writes: since 2 a payment's record tells whether a person stated it.
+pub const SCHEMA: u64 = 2;
 /// How long the older ones have to see it and to finish what is in flight.
 const PAUSE: Duration = Duration::from_secs(3);
 
@@ -29,7 +29,8 @@ impl Store {
     /// [`StoreError::Settings`] for a newer one; Redis does not answer.
     pub(super) async fn agree_on_schema(&self) -> Result<(), StoreError> {
         let name = self.names.schema();
-        let _stood: Option<String> = self.ask(redis::cmd("SET").arg(&name).arg(1).arg("NX").arg("GET")).await?;
+        // Where none stands no daemon runs that reads it: each writes it before it does anything else.
+        let _stood: Option<String> = self.ask(redis::cmd("SET").arg(&name).arg(SCHEMA).arg("NX").arg("GET")).await?;
         let stands: u64 = self.ask(redis::cmd("GET").arg(&name)).await?;
         if stands > SCHEMA {
             return Err(StoreError::newer(stands));

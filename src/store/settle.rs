@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::script::{self, ScriptReply, items_of};
 use super::{Store, StoreError};
 use crate::domain::payment::Settled;
-use crate::domain::{Due, Outcome, Payment, PaymentNo, Rejection, Slot};
+use crate::domain::{Due, Origin, Outcome, Payment, PaymentNo, Rejection, Slot};
 
 /// Most payments in one script call: other callers of Redis wait no longer than these take.
 const BATCH: usize = 64;
@@ -28,6 +28,7 @@ struct Asked {
     due: String,
     number: String,
     log: String,
+    origin: Origin,
     /// What the attempt must have been opened with; empty where the payment does not say.
     reference: String,
     /// The other channels of the same account, a blank between them.
@@ -83,12 +84,12 @@ impl Lanes {
 }
 
 impl Store {
-    /// Settles one verified payment: the only round trip of a callback. Running it twice changes nothing.
+    /// Settles one payment that its gateway told: the only round trip of a callback. Running it twice changes nothing.
     ///
     /// # Errors
     /// Redis cannot do it, or does not say whether it did.
     pub async fn settle(&self, payment: &Payment, log: &str) -> Result<Outcome, StoreError> {
-        self.settle_as(payment, &payment.channel, log).await
+        self.settle_by(Origin::Told, payment, &payment.channel, log).await
     }
 
     /// Settles a payment that a person states, for an attempt of whatever channel `as_channel` names.
@@ -96,6 +97,16 @@ impl Store {
     /// # Errors
     /// As [`Store::settle`].
     pub async fn settle_as(&self, payment: &Payment, as_channel: &str, log: &str) -> Result<Outcome, StoreError> {
+        self.settle_by(Origin::Stated, payment, as_channel, log).await
+    }
+
+    async fn settle_by(
+        &self,
+        origin: Origin,
+        payment: &Payment,
+        as_channel: &str,
+        log: &str,
+    ) -> Result<Outcome, StoreError> {
         let (id, attempt) = match payment.number.parse::<PaymentNo>() {
             Ok(no) => (no.order.to_string(), no.attempt.as_str().to_owned()),
             Err(_) => (payment.number.clone(), String::new()),
@@ -109,6 +120,7 @@ impl Store {
             due: Due { channel: as_channel.to_owned(), amount: payment.paid }.to_string(),
             number: payment.number.clone(),
             log: log.to_owned(),
+            origin,
             reference: payment.reference.clone().unwrap_or_default(),
             twins: self.accounts.twins(&payment.channel).join(" "),
             answer,
@@ -162,8 +174,10 @@ impl Store {
         keys.extend(batch.iter().flat_map(|asked| [n.order_of(&asked.id), n.pay(&asked.id)]));
         let now = self.now().to_string();
         let mut args: Vec<&[u8]> = vec![now.as_bytes()];
-        for Asked { id, attempt, field, due, number, log, reference, twins, .. } in batch {
-            args.extend([id, attempt, field, due, number, log, reference, twins].map(|text| text.as_bytes()));
+        for Asked { id, attempt, field, due, number, log, origin, reference, twins, .. } in batch {
+            args.extend(
+                [id.as_str(), attempt, field, due, number, log, origin.mark(), reference, twins].map(str::as_bytes),
+            );
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let answer = self.run_for_value(&script::SETTLE, &keys, &args).await?;

@@ -238,7 +238,7 @@ impl From<OrderBrief> for Row {
 impl From<OrphanView> for Row {
     fn from(orphan: OrphanView) -> Self {
         Self {
-            kind: orphan.kind,
+            kind: orphan.kind.to_string(),
             id: orphan.id,
             payment: orphan.payment,
             amount: format!("{} {}", orphan.amount.unwrap_or_default(), orphan.currency.unwrap_or_default()),

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Word;
 use crate::domain::order::PaymentRecord;
 use crate::domain::time::iso;
-use crate::domain::{Millis, Money, PaymentState};
+use crate::domain::{Millis, Money, PaymentState, ReviewKind};
 
 /// A payment as it stands with its order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,8 +64,8 @@ pub struct PaymentList {
 /// A payment that waits for a person.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OrphanView {
-    /// `extra` or `orphan`.
-    pub kind: String,
+    /// Why.
+    pub kind: Word<ReviewKind>,
     /// Order or payment number.
     pub id: String,
     /// `channel|trade number`.

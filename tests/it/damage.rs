@@ -69,6 +69,32 @@ async fn the_audit_names_what_cannot_be_read_and_goes_on_with_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adoption_that_does_not_say_how_its_payment_waited_is_told_and_left_to_a_person() {
+    let shop = Daemon::start("");
+    shop.product("torn", &[], 5);
+    let id = shop.order("torn", 1).await;
+    assert_eq!(shop.send(&shop.callback("of-nobody", "T1", 990)).await.0, 400);
+    let mut link = redis(&shop);
+    let pay = name(&mut link, "pay", "of-nobody");
+    let (slot, _) = pay.split_once(":pay:").unwrap();
+    let target = format!("{id}01");
+    set(&mut link, &pay, "pay|T1", &format!("adopted|{target}|990|CNY|1700000000000t|of-nobody"));
+    redis::cmd("ZREM").arg(format!("{slot}:review")).arg("orphan:of-nobody:pay|T1").exec(&mut link).unwrap();
+    let mut event = redis::cmd("XADD");
+    event.arg(format!("{slot}:outbox")).arg("*").arg("event").arg("adopted").arg("order").arg("of-nobody");
+    event.arg("payment").arg("pay|T1").arg("for").arg(&target).arg("was").arg("melted").arg("log").arg("");
+    event.exec(&mut link).unwrap();
+    let incident = shop.incidents("damaged_record", 1).await[0]["id"].as_str().unwrap().to_owned();
+    let advice = shop.admin(&format!("/v1/incidents/{incident}")).await["advice"].as_str().unwrap().to_owned();
+    assert!(advice.contains("does not say how its payment waited"), "{advice}");
+    assert_eq!(shop.state(&id).await, "pending");
+    // A person does the same again.
+    let again = shop.json(&["orphan", "adopt", "of-nobody", "pay|T1", "--order", &id], "");
+    assert_eq!(again["result"], "delivered", "{again}");
+    shop.audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_outbox_passes_over_an_event_whose_record_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let notify = "[notify.mail]\nkind = \"folder\"\nfrom = \"shop@example.test\"\n";

@@ -1,7 +1,7 @@
 //! One payment buys once: through whatever channels of its account it comes, and whoever counts it for an order at once.
 
 use futures_util::future::join;
-use kamid::domain::{Currency, Money, Payment};
+use kamid::domain::{Currency, Money, Payment, ReviewKind};
 use kamid::settings::Secret;
 use kamid::store::{Finish, ReviewItem, Store};
 use kamid::top::ask::{Answer, Ask};
@@ -207,8 +207,7 @@ async fn an_adoption_that_a_kill_left_half_done_is_finished_once() {
     let (id, other) = (shop.order("half", 1).await, shop.order("half", 1).await);
     assert_eq!(shop.send(&shop.callback(NOBODY, "H1", 990)).await.0, 400);
     // All that a daemon did that was killed between its two writes.
-    let item =
-        ReviewItem { kind: "orphan".to_owned(), id: NOBODY.to_owned(), payment: "pay|H1".parse().ok(), since: 0 };
+    let item = ReviewItem { kind: ReviewKind::Orphan, id: NOBODY.to_owned(), payment: "pay|H1".parse().ok(), since: 0 };
     let target = format!("{id}01");
     let log = "1|root|adopt|9.90 of it\n";
     store(&shop).await.finish_payment(&item, Finish::Adopted { target: &target, log }).await.unwrap();

@@ -416,9 +416,13 @@ async fn where_durability_is_relaxed_a_change_is_told_and_payments_go_on() {
 async fn a_newer_layout_stops_a_running_daemon_and_refuses_a_start() {
     let redis = TestRedis::start();
     let (mut shop, _) = shop(&redis).await;
+    let stands = || redis::cmd("GET").arg("t1:{catalog}:schema").query::<u64>(&mut link(&redis)).unwrap();
+    let said = || std::fs::read_to_string(redis.folder().join("d/log")).unwrap();
+    // An empty store has it from the first start on: there is nobody to wait for.
+    assert_eq!(stands(), kamid::store::SCHEMA);
+    assert!(!said().contains("layout is raised"), "{}", said());
     redis::cmd("SET").arg("t1:{catalog}:schema").arg(99).exec(&mut link(&redis)).unwrap();
     assert!(!shop.wait(), "it ends with an error");
-    let said = || std::fs::read_to_string(redis.folder().join("d/log")).unwrap();
     assert!(said().contains("layout 99"), "{}", said());
     let done = std::process::Command::new(env!("CARGO_BIN_EXE_kamid"))
         .args(["serve", "--data"])
@@ -427,9 +431,8 @@ async fn a_newer_layout_stops_a_running_daemon_and_refuses_a_start() {
         .unwrap();
     assert!(!done.status.success() && String::from_utf8_lossy(&done.stderr).contains("layout 99"));
     // An older one is raised, after the others had their time to stop.
-    redis::cmd("SET").arg("t1:{catalog}:schema").arg(0).exec(&mut link(&redis)).unwrap();
+    redis::cmd("SET").arg("t1:{catalog}:schema").arg(kamid::store::SCHEMA - 1).exec(&mut link(&redis)).unwrap();
     shop.run();
-    let stands: u64 = redis::cmd("GET").arg("t1:{catalog}:schema").query(&mut link(&redis)).unwrap();
-    assert_eq!(stands, kamid::store::SCHEMA);
+    assert_eq!(stands(), kamid::store::SCHEMA);
     assert!(said().contains("layout is raised"));
 }

@@ -33,8 +33,7 @@ use crate::http::problem::Problem;
 use crate::http::serve::seats::Crowd;
 use crate::http::serve::socket::Awaited;
 use crate::http::serve::{self, Capacity, Here, House};
-use crate::http::web::Web;
-use crate::http::web::{Caller, HEAD_BYTES, HEAD_TIME, has_two_hosts, route};
+use crate::http::web::{Caller, HEAD_BYTES, HEAD_TIME, Web, has_two_hosts, route};
 use crate::vault::proof;
 use crate::wire::shop::Info;
 use crate::wire::{Follow, ShowInfo, ShowMetrics};
@@ -65,12 +64,12 @@ fn guarded(routes: Routes) -> Router {
     let web = Arc::clone(routes.web());
     routes
         .router()
+        .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(middleware::from_fn_with_state(Arc::clone(&web), store::warned))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), operators::operators_only))
         .route("/readyz", get(readyz))
         .route("/healthz", get(healthz))
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(middleware::map_response(|mut response: Response| async {
             // By this the command line tells the admin side from the public one.
             response.headers_mut().insert("x-kamid", header::HeaderValue::from_static("admin"));

@@ -238,7 +238,7 @@ async fn sandbox(Errand { web, at, wish, .. }: Errand<PayInSandbox>) -> Result<S
 async fn orphans(Errand { web, .. }: Errand<ListOrphans>) -> Result<OrphanList, Problem> {
     let waiting = web.shop.orphans().await?;
     let told = waiting.into_iter().map(|it| OrphanView {
-        kind: it.kind,
+        kind: it.kind.into(),
         id: it.id,
         payment: it.payment,
         since: iso(it.since),

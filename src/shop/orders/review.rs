@@ -106,7 +106,7 @@ impl Shop {
         let notify_url = self.site.notify_url(&record.channel);
         // Earlier ones were looked up before these.
         let asked_at = &order.refunds[order.refunds.len().saturating_sub(QUESTIONS - 1)..];
-        let by_trade_no = order.history().any(|line| line.states_payment());
+        let by_trade_no = record.stated(order);
         let wish =
             Refund { payment: &payment, number: &number, reason, notify_url: &notify_url, asked_at, by_trade_no };
         let unsure = |why: String| {

@@ -10,10 +10,12 @@ use super::settle::{latest, payment_no};
 use super::trades::{Elsewhere, TradeNames};
 use crate::domain::order::{ADOPT, PaymentRecord};
 use crate::domain::text::printable;
-use crate::domain::{HistoryLine, Money, Operator, Order, OrderId, Outcome, Payment, PaymentNo, PaymentState, Trade};
+use crate::domain::{
+    HistoryLine, Money, Operator, Order, OrderId, Outcome, Payment, PaymentNo, PaymentState, ReviewKind, Trade,
+};
 use crate::shop::orders::review::wrong_state;
 use crate::shop::{Shop, ShopError};
-use crate::store::{Event, EventKind, Finish, Finished, ReviewItem};
+use crate::store::{Event, EventKind, Finish, Finished, ReviewItem, StoreError};
 
 /// How often a trade number is looked at again that somebody else moves at the same moment.
 const LOOKS: usize = 4;
@@ -21,8 +23,8 @@ const LOOKS: usize = 4;
 /// A payment that waits for a person, as the operator sees it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Waiting {
-    /// `held`, `extra` or `orphan`.
-    pub kind: String,
+    /// Why.
+    pub kind: ReviewKind,
     /// Order or payment number.
     pub id: String,
     /// `channel|trade number`.
@@ -51,7 +53,7 @@ impl Shop {
     /// Redis does not answer.
     pub async fn orphans(&self) -> Result<Vec<Waiting>, ShopError> {
         let mut found = Vec::new();
-        for item in self.store.review(1000).await?.into_iter().filter(|item| item.kind != "held") {
+        for item in self.store.review(1000).await?.into_iter().filter(|item| item.kind != ReviewKind::Held) {
             let ReviewItem { kind, id, payment, since } = item;
             let record = match &payment {
                 Some(trade) => self.record(&id, trade).await?,
@@ -106,7 +108,7 @@ impl Shop {
             .as_deref()
             .filter(|number| *number != order.id.as_str() && PaymentNo::order_part(number) == order.id.as_str())
         {
-            let item = ReviewItem { kind: "orphan".to_owned(), ..item(id, &trade) };
+            let item = item(ReviewKind::Orphan, id, &trade);
             return self.count_for(&item, &record, begun, &log).await;
         }
         let item = waiting(id, &trade, record.state).map_err(|error| match &record.counts_for {
@@ -226,7 +228,8 @@ impl Shop {
             let record = self.past_damage(event, record)?.flatten();
             let stands = |record: &PaymentRecord| record.counts_for.as_deref() == Some(event.target.as_str());
             let Some(record) = record.filter(stands) else { continue };
-            let item = ReviewItem { kind: event.was.clone(), ..item(&event.order, trade) };
+            let Some(kind) = self.past_damage(event, waited_as(event))? else { continue };
+            let item = item(kind, &event.order, trade);
             match self.count_for(&item, &record, &event.target, &event.log).await {
                 Ok(_) => {}
                 Err(ShopError::Store(error)) if error.retry() => return Err(error.into()),
@@ -249,16 +252,18 @@ fn the_trade(item: &ReviewItem) -> Result<&Trade, ShopError> {
     item.payment.as_ref().ok_or(ShopError::NotFound("payment"))
 }
 
-fn item(id: &str, trade: &Trade) -> ReviewItem {
-    ReviewItem { kind: String::new(), id: id.to_owned(), payment: Some(trade.clone()), since: 0 }
+fn item(kind: ReviewKind, id: &str, trade: &Trade) -> ReviewItem {
+    ReviewItem { kind, id: id.to_owned(), payment: Some(trade.clone()), since: 0 }
 }
 
 /// A payment of the lane; one that does not wait there is refused.
 fn waiting(id: &str, trade: &Trade, state: PaymentState) -> Result<ReviewItem, ShopError> {
-    match state {
-        PaymentState::Extra | PaymentState::Orphan => {
-            Ok(ReviewItem { kind: state.as_str().to_owned(), ..item(id, trade) })
-        }
-        state => Err(wrong_state(state.as_str())),
-    }
+    let kind = ReviewKind::of_payment(state).ok_or_else(|| wrong_state(state.as_str()))?;
+    Ok(item(kind, id, trade))
+}
+
+/// How a payment waited before a person counted it for an order, by the event that tells of that.
+fn waited_as(event: &Event) -> Result<ReviewKind, ShopError> {
+    let what = || StoreError::Bug(format!("event {} does not say how its payment waited", event.id));
+    Ok(event.was.and_then(ReviewKind::of_payment).ok_or_else(what)?)
 }

@@ -3,7 +3,7 @@
 //! One number at two orders cannot be seen by a script, which sees one slot: this index finds it.
 
 use crate::domain::order::PaymentRecord;
-use crate::domain::{OrderId, PaymentNo, PaymentState, Reason, Trade};
+use crate::domain::{OrderId, PaymentNo, PaymentState, Reason, ReviewKind, Trade};
 use crate::shop::{IncidentNote, Shop, ShopError};
 use crate::store::{Event, EventKind, Finish, ReviewItem, TradeClaim};
 use crate::vault::Index;
@@ -148,7 +148,7 @@ impl Shop {
         let advice = match self.known_elsewhere(trade, holders, &[&event.order]).await? {
             Elsewhere::Known(holder, _) if event.kind == EventKind::Orphan => {
                 let item = ReviewItem {
-                    kind: event.kind.as_str().to_owned(),
+                    kind: ReviewKind::Orphan,
                     id: event.order.clone(),
                     payment: Some(trade.clone()),
                     since: event.at(),

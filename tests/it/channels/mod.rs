@@ -17,6 +17,7 @@ mod repeats;
 mod rsa;
 mod sdks;
 mod settings;
+mod stated;
 mod terms;
 mod unionpay;
 mod usdt;

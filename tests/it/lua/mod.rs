@@ -9,7 +9,7 @@ use kamid::domain::{
 };
 use kamid::store::script;
 use kamid::store::{
-    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Released, Repeat, Reserved, ReviewItem, Reviewed,
+    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Released, Repeat, Reserved, ReviewItem, Reviewed, SCHEMA,
 };
 
 use crate::support::cluster;
@@ -410,7 +410,7 @@ async fn catalog_and_once_take_the_first() {
     let bench = Bench::new(Take::Order, 0).await;
     let store = &bench.store;
     twice!(bench, store.save_product(&bench.product), true, false);
-    assert_eq!(store.versions().await.unwrap(), (1, 1));
+    assert_eq!(store.versions().await.unwrap(), (1, SCHEMA));
 
     let key = [2; 16];
     twice!(bench, store.once(key, "body", EXPIRES_MS), Repeat::Run, Repeat::Running);

@@ -1,6 +1,8 @@
 //! `settle.lua`: one payment, several together, and what comes of each.
 
-use kamid::domain::{Account, Accounts, AttemptNo, Money, Opened, OrderState, Payment, PaymentState, Take};
+use kamid::domain::{
+    Account, Accounts, AttemptNo, Money, Opened, OrderState, Origin, Payment, PaymentState, ReviewKind, Take,
+};
 use kamid::store::{EventKind, Finish, Finished, Reserved, script};
 
 use crate::support::cluster;
@@ -178,7 +180,7 @@ async fn settle_knows_the_callback_of_a_payment_that_was_asked_about_whatever_be
     assert_eq!(bench.settle(&payment(twice, "T2", cny(PRICE))).await.unwrap(), "delivered");
     twice!(bench, bench.settle(&payment(twice, &format!("{twice}01"), cny(7))), "extra", "replayed extra");
     twice!(bench, bench.settle(&payment(twice, "T3", cny(7))), "replayed extra", "replayed extra");
-    let item = bench.store.review(10).await.unwrap().into_iter().find(|item| item.kind == "extra").unwrap();
+    let item = bench.store.review(10).await.unwrap().into_iter().find(|item| item.kind == ReviewKind::Extra).unwrap();
     assert_eq!(bench.store.finish_payment(&item, Finish::Refunded).await.unwrap(), Finished::Done);
     twice!(bench, bench.settle(&payment(twice, "T3", cny(7))), "replayed refunded", "replayed refunded");
     // An orphan under our number is the same orphan, and settles with its order.
@@ -192,18 +194,19 @@ async fn settle_knows_the_callback_of_a_payment_that_was_asked_about_whatever_be
 }
 
 /// A payment of a batch, as arguments of the script.
-fn asked(payment: &Payment) -> [String; 8] {
+fn asked(payment: &Payment) -> [String; 9] {
     let (id, attempt) = payment.number.split_at(payment.number.len().saturating_sub(2).max(1));
     let Money { minor, currency } = payment.paid;
     let field = format!("{}|{}", payment.channel, payment.trade_no);
     let due = format!("{}|{minor}|{currency}", payment.channel);
-    [id.to_owned(), attempt.to_owned(), field, due, payment.number.clone(), String::new(), String::new(), String::new()]
+    let words = [id, attempt, &field, &due, &payment.number, "", Origin::Told.mark(), "", ""];
+    words.map(str::to_owned)
 }
 
 /// Settles several payments in one call; each one's reply in words.
 async fn together(bench: &Bench, payments: &[Payment]) -> Vec<String> {
     let (slot, n) = (bench.product.home(), bench.store.names);
-    let asked: Vec<[String; 8]> = payments.iter().map(asked).collect();
+    let asked: Vec<[String; 9]> = payments.iter().map(asked).collect();
     let mut names = vec![n.due(slot), n.outbox(slot), n.review(slot), n.marks(slot)];
     names.extend(asked.iter().flat_map(|one| [n.order_of(&one[0]), n.pay(&one[0])]));
     let mut args = vec![bench.store.now().to_string()];

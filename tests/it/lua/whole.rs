@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use kamid::domain::{AttemptNo, Due, NewsId, Notice, NoticeId, Opened, Take};
+use kamid::domain::{AttemptNo, Due, NewsId, Notice, NoticeId, Opened, ReviewKind, Take};
 use kamid::store::{Finish, Rule, script};
 
 use super::{bytes, files};
@@ -103,7 +103,7 @@ async fn of_payments(tried: &mut BTreeSet<&'static str>) {
     let expires = bench.read(ordered.id).await.expires;
     whole!(bench, tried, "release", bench.store.release(ordered.id, expires, EXPIRES_MS, "log"));
     whole!(bench, tried, "settle", bench.settle(&payment(ordered.id, "T4", cny(PRICE))));
-    let extra = bench.store.review(10).await.unwrap().into_iter().find(|item| item.kind == "extra").unwrap();
+    let extra = bench.store.review(10).await.unwrap().into_iter().find(|item| item.kind == ReviewKind::Extra).unwrap();
     whole!(bench, tried, "payment", bench.store.finish_payment(&extra, Finish::Refunded));
 }
 

@@ -441,7 +441,7 @@ impl Bench {
 
     /// Kinds of what waits for a person, oldest first.
     pub async fn lane(&self) -> Vec<String> {
-        self.store.review(100).await.unwrap().into_iter().map(|item| item.kind).collect()
+        self.store.review(100).await.unwrap().into_iter().map(|item| item.kind.to_string()).collect()
     }
 
     /// Everything that stands in its Redis.

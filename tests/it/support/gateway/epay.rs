@@ -84,10 +84,18 @@ impl Gateway {
                     "status": if payment.refunded.is_empty() { u8::from(payment.paid) } else { 2 }}),
                 ))
             }
-            ("/api/pay/refund", _) => match self.refunds(&number, &get("out_refund_no")) {
-                Refund::Given | Refund::Known => Ok(done(0, json!({}))),
-                Refund::Nothing => Ok(axum::Json(json!({"code": -1, "msg": "该订单已全额退款！"})).into_response()),
-            },
+            // By the merchant's number, or by the gateway's own.
+            ("/api/pay/refund", _) => {
+                let own = get("trade_no");
+                let number = own.strip_prefix("2026").unwrap_or(if own.is_empty() { &number } else { &own });
+                if !self.knows(number) {
+                    return Ok(axum::Json(json!({"code": -1, "msg": "no such order"})).into_response());
+                }
+                match self.refunds(number, &get("out_refund_no")) {
+                    Refund::Given | Refund::Known => Ok(done(0, json!({}))),
+                    Refund::Nothing => Ok(axum::Json(json!({"code": -1, "msg": "该订单已全额退款！"})).into_response()),
+                }
+            }
             // The first version knows no number of the merchant's: what was given back whole is refused from then on.
             ("/api.php", "refund") => {
                 match self.refunds(get("trade_no").strip_prefix("2026").unwrap_or_default(), "") {
