@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 
 /// The layout that this kamid writes. Data without a number has 1.
 pub const SCHEMA: u64 = 1;
@@ -29,13 +29,14 @@ impl Store {
     /// [`StoreError::Settings`] for a newer one; Redis does not answer.
     pub(super) async fn agree_on_schema(&self) -> Result<(), StoreError> {
         let name = self.names.schema();
-        let _stood: Option<String> = self.ask(redis::cmd("SET").arg(&name).arg(1).arg("NX").arg("GET")).await?;
-        let stands: u64 = self.ask(redis::cmd("GET").arg(&name)).await?;
+        let _stood: Option<String> =
+            self.ask(At::Catalog, redis::cmd("SET").arg(&name).arg(1).arg("NX").arg("GET")).await?;
+        let stands: u64 = self.ask(At::Catalog, redis::cmd("GET").arg(&name)).await?;
         if stands > SCHEMA {
             return Err(StoreError::newer(stands));
         }
         if stands < SCHEMA {
-            let _set: String = self.ask(redis::cmd("SET").arg(&name).arg(SCHEMA)).await?;
+            let _set: String = self.ask(At::Catalog, redis::cmd("SET").arg(&name).arg(SCHEMA)).await?;
             tracing::info!(from = stands, to = SCHEMA, "The data's layout is raised; older daemons stop.");
             tokio::time::sleep(PAUSE).await;
         }

@@ -10,7 +10,7 @@ use redis::Value;
 use tokio::sync::oneshot;
 
 use super::script::{self, ScriptReply, items_of};
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 use crate::domain::payment::Settled;
 use crate::domain::{Due, Outcome, Payment, PaymentNo, Rejection, Slot};
 
@@ -166,7 +166,7 @@ impl Store {
             args.extend([id, attempt, field, due, number, log, reference, twins].map(|text| text.as_bytes()));
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let answer = self.run_for_value(&script::SETTLE, &keys, &args).await?;
+        let answer = self.run_for_value(At::Slot(slot), &script::SETTLE, &keys, &args).await?;
         let mut replies = items_of(&answer).to_vec();
         let entry = replies.pop().as_ref().and_then(script::text_of).ok_or_else(short)?;
         if let Ok(entry) = entry.parse() {

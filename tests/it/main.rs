@@ -7,6 +7,7 @@ mod blocks;
 mod browser;
 mod channels;
 mod clocks;
+mod clusters;
 mod config;
 mod crowds;
 mod damage;
