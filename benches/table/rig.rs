@@ -9,7 +9,7 @@ use kamid::channel::Channels;
 use kamid::domain::{AttemptNo, Currency, Money, OrderId, Payment, Product, Take};
 use kamid::settings::Section;
 use kamid::store::embedded::Embedded;
-use kamid::store::{Chunk, NewOrder, Store, script};
+use kamid::store::{At, Chunk, NewOrder, Store, script};
 use kamid::vault::{Vault, chance};
 
 use crate::shop::{CHANNEL, store, wait_for};
@@ -145,7 +145,9 @@ impl Rig {
                 b"",
                 b"",
             ];
-            store.command(&script::SETTLE, &names.each_ref().map(String::as_str), &args).get_packed_command()
+            store
+                .command(At::Slot(slot), &script::SETTLE, &names.each_ref().map(String::as_str), &args)
+                .get_packed_command()
         };
         orders.iter().map(call).collect()
     }

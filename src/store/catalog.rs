@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Store, StoreError, script};
+use super::{At, Store, StoreError, script};
 use crate::domain::{Product, ProductId};
 
 impl Store {
@@ -12,7 +12,7 @@ impl Store {
     /// Redis does not answer.
     pub async fn versions(&self) -> Result<(u64, u64), StoreError> {
         let names = [self.names.version(), self.names.schema()];
-        let versions: Vec<Option<u64>> = self.ask(redis::cmd("MGET").arg(&names)).await?;
+        let versions: Vec<Option<u64>> = self.ask(At::Catalog, redis::cmd("MGET").arg(&names)).await?;
         let version = |at: usize| versions.get(at).copied().flatten().unwrap_or(0);
         Ok((version(0), version(1)))
     }
@@ -22,7 +22,8 @@ impl Store {
     /// # Errors
     /// Redis does not answer, or a record cannot be read.
     pub async fn products(&self) -> Result<BTreeMap<ProductId, Product>, StoreError> {
-        let records: BTreeMap<String, String> = self.ask(redis::cmd("HGETALL").arg(self.names.products())).await?;
+        let records: BTreeMap<String, String> =
+            self.ask(At::Catalog, redis::cmd("HGETALL").arg(self.names.products())).await?;
         let read = |(id, record): (String, String)| {
             let product: Option<Product> = record.split_once('|').and_then(|(_, json)| serde_json::from_str(json).ok());
             let product = product.ok_or_else(|| StoreError::Damaged(format!("product {id}")))?;
@@ -42,7 +43,7 @@ impl Store {
         let n = self.names;
         let keys = [n.products(), n.version()];
         let args: [&[u8]; 3] = [product.id.as_str().as_bytes(), before.as_bytes(), record.as_bytes()];
-        let reply = self.run(&script::CATALOG, &keys.each_ref().map(String::as_str), &args).await?;
+        let reply = self.run(At::Catalog, &script::CATALOG, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "saved" => Ok(true),
             "conflict" => Ok(false),

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use super::at::Pipe;
 use super::script::{items_of, text_of};
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 use crate::domain::Millis;
 use crate::process::now as wall;
 
@@ -93,9 +94,10 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn sync_clock(&self) -> Result<ClockLook, StoreError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("TIME").cmd("GET").arg(self.names.clock());
-        let answers = self.ask_all(&pipe).await?;
+        let mut pipe = Pipe::default();
+        pipe.cmd(At::Catalog, "TIME");
+        pipe.cmd(At::Catalog, "GET").arg(self.names.clock());
+        let answers = self.ask_all(pipe).await?;
         if let Some(ahead) = answers.get(1).and_then(text_of).and_then(|text| text.split('|').next()?.parse().ok()) {
             self.clock.accept(ahead);
         }
@@ -107,11 +109,11 @@ impl Store {
     /// # Errors
     /// Redis cannot do it.
     pub async fn accept_clock(&self, by: &str) -> Result<i64, StoreError> {
-        let time: Value = self.ask(&redis::cmd("TIME")).await?;
+        let time: Value = self.ask(At::Catalog, &redis::cmd("TIME")).await?;
         let redis = time_of(Some(&time))?;
         let ahead = redis.cast_signed() - wall().cast_signed();
         let record = format!("{ahead}|{redis}|{by}");
-        let _set: String = self.ask(redis::cmd("SET").arg(self.names.clock()).arg(record)).await?;
+        let _set: String = self.ask(At::Catalog, redis::cmd("SET").arg(self.names.clock()).arg(record)).await?;
         self.sync_clock().await?;
         Ok(ahead)
     }

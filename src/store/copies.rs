@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 
-use super::{Store, StoreError, link, orders, script};
+use super::{At, Store, StoreError, link, orders, script};
 use crate::config::StoreConfig;
 use crate::domain::Order;
 
@@ -88,7 +88,7 @@ impl Store {
         let asked = async || -> Result<(), StoreError> {
             let mut link = self.pool.dedicated_connection().await?;
             loop {
-                match self.fenced(&mut link, &self.names.proof(), None).await {
+                match self.fenced(&mut link, At::Catalog, None).await {
                     Err(StoreError::TooFewCopies) => {}
                     Err(StoreError::NoScript) => drop(link.run(&script::FENCE.load()).await?),
                     other => return other.map(drop),
@@ -102,15 +102,15 @@ impl Store {
     }
 
     /// Runs a command; with replicas configured, what it wrote and what it found has its copies when this returns.
-    /// `name` is one that it is about.
-    pub(super) async fn run_on(&self, link: &mut link::Link, name: &str, cmd: &Cmd) -> Result<Value, StoreError> {
+    /// `at` is where, and the link is one to it.
+    pub(super) async fn run_on(&self, link: &mut link::Link, at: At, cmd: &Cmd) -> Result<Value, StoreError> {
         if self.copies.wanted == 0 {
             return link.run(cmd).await;
         }
         if self.copies_missing() {
             return Err(StoreError::TooFewCopies);
         }
-        let answer = self.fenced(link, name, Some(cmd)).await;
+        let answer = self.fenced(link, at, Some(cmd)).await;
         if matches!(answer, Err(StoreError::TooFewCopies)) {
             self.miss_copies();
         }
@@ -122,8 +122,8 @@ impl Store {
         if self.copies.wanted == 0 || self.copies_missing() {
             return Ok(!self.copies_missing());
         }
-        let mut link = self.checkout().await?;
-        match self.fenced(&mut link, &self.names.proof(), None).await {
+        let mut link = self.link_to(At::Catalog).await?;
+        match self.fenced(&mut link, At::Catalog, None).await {
             Ok(_) => Ok(true),
             Err(StoreError::TooFewCopies) => Ok(false),
             Err(error) => Err(error),
@@ -132,8 +132,8 @@ impl Store {
 
     /// A command, the fence and `WAIT` in one write: `WAIT` counts for its own connection only. Once the command ran, whatever
     /// becomes of the rest, such as a `WAIT` that ends because its master is one no longer, is a copy that is missing.
-    async fn fenced(&self, link: &mut link::Link, name: &str, cmd: Option<&Cmd>) -> Result<Value, StoreError> {
-        let (fence, now) = (self.names.fence(name), self.now().to_string());
+    async fn fenced(&self, link: &mut link::Link, at: At, cmd: Option<&Cmd>) -> Result<Value, StoreError> {
+        let (fence, now) = (self.names.fence(at), self.now().to_string());
         let mut pipe = redis::pipe();
         if let Some(cmd) = cmd {
             pipe.add_command(cmd.clone());
@@ -161,15 +161,15 @@ impl Store {
         if self.copies.wanted == 0 || self.copies.is_safe(mark) {
             return Ok(());
         }
-        let name = self.names.order(order.id);
+        let at = At::Slot(order.id.slot());
         // Read again in the same write: another server than the one it was read from may answer by now.
         let mut read = redis::cmd("HGETALL");
-        read.arg(&name);
-        let mut link = self.checkout().await?;
-        let answer = match self.run_on(&mut link, &name, &read).await {
+        read.arg(self.names.order(order.id));
+        let mut link = self.link_to(at).await?;
+        let answer = match self.run_on(&mut link, at, &read).await {
             Err(StoreError::NoScript) => {
                 link.run(&script::FENCE.load()).await?;
-                self.run_on(&mut link, &name, &read).await?
+                self.run_on(&mut link, at, &read).await?
             }
             other => other?,
         };

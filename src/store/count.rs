@@ -4,8 +4,9 @@
 use futures_util::future::try_join_all;
 use redis::Value;
 
+use super::at::Pipe;
 use super::script::{self, items_of, text_of};
-use super::{CountName, Store, StoreError};
+use super::{At, CountName, Store, StoreError};
 use crate::domain::{Millis, OrderId, OrderState};
 use crate::vault::Index;
 
@@ -94,7 +95,7 @@ impl Store {
             let now = self.now().to_string();
             let group = rule.group.as_bytes();
             let args = [now.as_bytes(), order.as_str().as_bytes(), group, weight, until, most, limit, first];
-            let reply = self.run(&script::COUNT, &keys, &args).await?;
+            let reply = self.run(rule.name.at(), &script::COUNT, &keys, &args).await?;
             let until = || reply.parsed::<Millis>(0).map(|until| (until > 0).then_some(until));
             match reply.tag.as_str() {
                 "counted" => return Ok(Counted::Done(reply.parsed(0)?)),
@@ -127,7 +128,7 @@ impl Store {
         let ends = name.ends();
         for part in orders.chunks(GIVEN) {
             let ids: Vec<&[u8]> = part.iter().map(|id| id.as_str().as_bytes()).collect();
-            self.run(&script::UNCOUNT, &[name.as_str(), &ends], &ids).await?;
+            self.run(name.at(), &script::UNCOUNT, &[name.as_str(), &ends], &ids).await?;
         }
         Ok(())
     }
@@ -137,11 +138,11 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn uncount_old(&self, members: &[(String, String)]) -> Result<(), StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for (name, member) in members {
-            pipe.cmd("ZREM").arg(name).arg(member);
+            pipe.cmd(At::of(name), "ZREM").arg(name).arg(member);
         }
-        self.ask_all(&pipe).await.map(drop)
+        self.ask_all(pipe).await.map(drop)
     }
 
     /// What older orders still count in such a sorted set: its members are `order|weight`.
@@ -152,7 +153,7 @@ impl Store {
         let name = self.names.quota(quota);
         let from = format!("({}", self.now());
         let members: Vec<String> =
-            self.ask(redis::cmd("ZRANGE").arg(name).arg(from).arg("+inf").arg("BYSCORE")).await?;
+            self.ask(At::of_hash(quota), redis::cmd("ZRANGE").arg(name).arg(from).arg("+inf").arg("BYSCORE")).await?;
         Ok(members.iter().filter_map(|member| member.rsplit('|').next()?.parse::<u64>().ok()).sum())
     }
 
@@ -162,10 +163,10 @@ impl Store {
     /// Redis does not answer.
     pub async fn counted(&self, name: &CountName, most: usize) -> Result<(Vec<OrderId>, u64), StoreError> {
         let ends = name.ends();
-        let mut pipe = redis::pipe();
-        pipe.cmd("ZRANGE").arg(&ends).arg(0).arg(most.max(1) - 1);
-        pipe.cmd("ZCARD").arg(&ends);
-        let answers = self.ask_all(&pipe).await?;
+        let mut pipe = Pipe::default();
+        pipe.cmd(name.at(), "ZRANGE").arg(&ends).arg(0).arg(most.max(1) - 1);
+        pipe.cmd(name.at(), "ZCARD").arg(&ends);
+        let answers = self.ask_all(pipe).await?;
         let ids = answers.first().map(items_of).unwrap_or_default();
         Ok((ids.iter().filter_map(|id| text_of(id)?.parse().ok()).collect(), number(answers.get(1))))
     }
@@ -175,12 +176,12 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn held(&self, names: &[CountName]) -> Result<Vec<CountSum>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for name in names {
-            pipe.cmd("HGET").arg(name.as_str()).arg("+");
-            pipe.cmd("ZCARD").arg(name.ends());
+            pipe.cmd(name.at(), "HGET").arg(name.as_str()).arg("+");
+            pipe.cmd(name.at(), "ZCARD").arg(name.ends());
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         let held =
             answers.chunks_exact(2).map(|pair| CountSum { weight: number(pair.first()), orders: number(pair.get(1)) });
         Ok(held.collect())
@@ -191,11 +192,11 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn states(&self, ids: &[OrderId]) -> Result<Vec<Option<OrderState>>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for id in ids {
-            pipe.cmd("HGET").arg(self.names.order(*id)).arg("state");
+            pipe.cmd(At::Slot(id.slot()), "HGET").arg(self.names.order(*id)).arg("state");
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         Ok(answers.iter().map(|answer| text_of(answer)?.parse().ok()).collect())
     }
 
@@ -206,12 +207,12 @@ impl Store {
     pub async fn limits_of(&self, ids: &[OrderId]) -> Result<Vec<OrderLimits>, StoreError> {
         let mut answers = Vec::with_capacity(ids.len());
         for part in ids.chunks(250) {
-            let mut pipe = redis::pipe();
+            let mut pipe = Pipe::default();
             for id in part {
                 let names = ["unpaid", "bought", "caps", "quotas", "quantity"];
-                pipe.cmd("HMGET").arg(self.names.order(*id)).arg(&names);
+                pipe.cmd(At::Slot(id.slot()), "HMGET").arg(self.names.order(*id)).arg(&names);
             }
-            answers.extend(self.ask_all(&pipe).await?);
+            answers.extend(self.ask_all(pipe).await?);
         }
         let read = |(id, answer): (&OrderId, &Value)| {
             let text = |at: usize| items_of(answer).get(at).and_then(text_of).unwrap_or_default();
@@ -232,10 +233,10 @@ impl Store {
     pub async fn note_holder(&self, network: &str, weight: u64) -> Result<(), StoreError> {
         const MOST: i64 = 20;
         let name = self.names.holders();
-        let mut pipe = redis::pipe();
-        pipe.cmd("ZADD").arg(&name).arg(weight).arg(network);
-        pipe.cmd("ZREMRANGEBYRANK").arg(&name).arg(0).arg(-(MOST + 1));
-        self.ask_all(&pipe).await.map(drop)
+        let mut pipe = Pipe::default();
+        pipe.cmd(At::Catalog, "ZADD").arg(&name).arg(weight).arg(network);
+        pipe.cmd(At::Catalog, "ZREMRANGEBYRANK").arg(&name).arg(0).arg(-(MOST + 1));
+        self.ask_all(pipe).await.map(drop)
     }
 
     /// Networks that were noted.
@@ -243,7 +244,7 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn holders(&self) -> Result<Vec<String>, StoreError> {
-        self.ask(redis::cmd("ZRANGE").arg(self.names.holders()).arg(0).arg(-1)).await
+        self.ask(At::Catalog, redis::cmd("ZRANGE").arg(self.names.holders()).arg(0).arg(-1)).await
     }
 
     /// Forgets networks that hold little by now.
@@ -251,6 +252,6 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn forget_holders(&self, networks: &[String]) -> Result<(), StoreError> {
-        self.ask::<i64>(redis::cmd("ZREM").arg(self.names.holders()).arg(networks)).await.map(drop)
+        self.ask::<i64>(At::Catalog, redis::cmd("ZREM").arg(self.names.holders()).arg(networks)).await.map(drop)
     }
 }

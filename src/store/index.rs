@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Store, StoreError, script};
+use super::at::Pipe;
+use super::{At, Store, StoreError, script};
 use crate::domain::{Millis, OrderId};
 use crate::vault::Index;
 
@@ -42,7 +43,8 @@ impl Store {
     /// Redis cannot do it.
     pub async fn once(&self, key: Index, body: &str, patience_ms: u64) -> Result<Repeat, StoreError> {
         let (name, patience) = (self.names.once(key), patience_ms.to_string());
-        let reply = self.run(&script::ONCE, &[&name], &[body.as_bytes(), patience.as_bytes()]).await?;
+        let reply =
+            self.run(At::of_hash(key), &script::ONCE, &[&name], &[body.as_bytes(), patience.as_bytes()]).await?;
         match reply.tag.as_str() {
             "run" => Ok(Repeat::Run),
             "running" => Ok(Repeat::Running),
@@ -57,17 +59,17 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn once_done(&self, key: Index, answer: Option<&str>, keep_ms: u64) -> Result<(), StoreError> {
-        let (mut pipe, name) = (redis::pipe(), self.names.once(key));
+        let (mut pipe, at, name) = (Pipe::default(), At::of_hash(key), self.names.once(key));
         match answer {
             Some(answer) => {
-                pipe.cmd("HSET").arg(&name).arg("answer").arg(answer);
-                pipe.cmd("PEXPIRE").arg(&name).arg(keep_ms);
+                pipe.cmd(at, "HSET").arg(&name).arg("answer").arg(answer);
+                pipe.cmd(at, "PEXPIRE").arg(&name).arg(keep_ms);
             }
             None => {
-                pipe.cmd("DEL").arg(name);
+                pipe.cmd(at, "DEL").arg(name);
             }
         }
-        self.ask_all(&pipe).await.map(drop)
+        self.ask_all(pipe).await.map(drop)
     }
 
     /// Remembers that a contact made an order.
@@ -75,10 +77,10 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn remember_contact(&self, contact: Index, order: OrderId, at: Millis) -> Result<(), StoreError> {
-        let (mut pipe, name) = (redis::pipe(), self.names.contact(contact));
-        pipe.cmd("ZADD").arg(&name).arg(at).arg(order.as_str());
-        pipe.cmd("ZREMRANGEBYRANK").arg(&name).arg(0).arg(-(CONTACT_ORDERS + 1));
-        self.ask_all(&pipe).await.map(drop)
+        let (mut pipe, place, name) = (Pipe::default(), At::of_hash(contact), self.names.contact(contact));
+        pipe.cmd(place, "ZADD").arg(&name).arg(at).arg(order.as_str());
+        pipe.cmd(place, "ZREMRANGEBYRANK").arg(&name).arg(0).arg(-(CONTACT_ORDERS + 1));
+        self.ask_all(pipe).await.map(drop)
     }
 
     /// The orders of a contact, newest first.
@@ -87,7 +89,8 @@ impl Store {
     /// Redis does not answer.
     pub async fn orders_of_contact(&self, contact: Index) -> Result<Vec<OrderId>, StoreError> {
         let name = self.names.contact(contact);
-        let ids: Vec<String> = self.ask(redis::cmd("ZRANGE").arg(name).arg(0).arg(-1).arg("REV")).await?;
+        let ids: Vec<String> =
+            self.ask(At::of_hash(contact), redis::cmd("ZRANGE").arg(name).arg(0).arg(-1).arg("REV")).await?;
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
@@ -96,16 +99,16 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn claim_trades(&self, claims: &[TradeClaim]) -> Result<Vec<Vec<String>>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for TradeClaim { own, others, order } in claims {
             for trade in own {
-                pipe.cmd("SET").arg(self.names.trade(*trade)).arg(order).arg("NX").arg("GET");
+                pipe.cmd(At::of_hash(*trade), "SET").arg(self.names.trade(*trade)).arg(order).arg("NX").arg("GET");
             }
             for trade in others {
-                pipe.cmd("GET").arg(self.names.trade(*trade));
+                pipe.cmd(At::of_hash(*trade), "GET").arg(self.names.trade(*trade));
             }
         }
-        let mut answers = self.ask_all(&pipe).await?.into_iter();
+        let mut answers = self.ask_all(pipe).await?.into_iter();
         let holders = |claim: &TradeClaim| {
             let of = answers.by_ref().take(claim.own.len() + claim.others.len());
             let all: BTreeSet<String> = of.filter_map(|answer| script::text_of(&answer)).collect();
@@ -119,11 +122,11 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn trade_holders(&self, trades: &[Index]) -> Result<Vec<Option<String>>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for trade in trades {
-            pipe.cmd("GET").arg(self.names.trade(*trade));
+            pipe.cmd(At::of_hash(*trade), "GET").arg(self.names.trade(*trade));
         }
-        Ok(self.ask_all(&pipe).await?.iter().map(script::text_of).collect())
+        Ok(self.ask_all(pipe).await?.iter().map(script::text_of).collect())
     }
 
     /// Gives a trade number to another number, unless somebody did meanwhile; `seen` is what it stood with. Says whether
@@ -133,7 +136,7 @@ impl Store {
     /// Redis cannot do it.
     pub async fn move_trade(&self, trade: Index, seen: Option<&str>, to: &str) -> Result<bool, StoreError> {
         let args = [seen.unwrap_or_default(), to].map(str::as_bytes);
-        let reply = self.run(&script::TRADE, &[&self.names.trade(trade)], &args).await?;
+        let reply = self.run(At::of_hash(trade), &script::TRADE, &[&self.names.trade(trade)], &args).await?;
         match reply.tag.as_str() {
             "moved" => Ok(true),
             "other" => Ok(false),

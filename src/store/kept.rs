@@ -3,8 +3,9 @@
 
 use futures_util::future::try_join_all;
 
+use super::at::Pipe;
 use super::script::{self, items_of, text_of};
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 use crate::domain::{Millis, OrderId, Slot};
 
 /// Orders forgotten at once.
@@ -16,13 +17,13 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn keep(&self, expired: &[(OrderId, Millis)], past: Millis) -> Result<(), StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for (id, at) in expired {
             let name = self.names.kept(id.slot());
-            pipe.cmd("ZADD").arg(&name).arg("NX").arg(at).arg(id.as_str());
-            pipe.cmd("ZREMRANGEBYSCORE").arg(&name).arg("-inf").arg(past);
+            pipe.cmd(At::Slot(id.slot()), "ZADD").arg(&name).arg("NX").arg(at).arg(id.as_str());
+            pipe.cmd(At::Slot(id.slot()), "ZREMRANGEBYSCORE").arg(&name).arg("-inf").arg(past);
         }
-        self.ask_all(&pipe).await.map(drop)
+        self.ask_all(pipe).await.map(drop)
     }
 
     /// How many orders are kept.
@@ -30,11 +31,11 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn kept(&self) -> Result<u64, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("ZCARD").arg(self.names.kept(slot));
+            pipe.cmd(At::Slot(slot), "ZCARD").arg(self.names.kept(slot));
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         Ok(answers.iter().filter_map(|answer| text_of(answer)?.parse::<u64>().ok()).sum())
     }
 
@@ -43,12 +44,12 @@ impl Store {
     /// # Errors
     /// Redis cannot do it.
     pub async fn forget_oldest(&self, most: usize) -> Result<usize, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("ZRANGE").arg(self.names.kept(slot)).arg(0).arg(most.max(1) - 1).arg("WITHSCORES");
+            pipe.cmd(At::Slot(slot), "ZRANGE").arg(self.names.kept(slot)).arg(0).arg(most.max(1) - 1).arg("WITHSCORES");
         }
         let mut oldest: Vec<(Millis, OrderId)> = Vec::new();
-        for answer in self.ask_all(&pipe).await? {
+        for answer in self.ask_all(pipe).await? {
             let of = |pair: &[redis::Value]| Some((text_of(&pair[1])?.parse().ok()?, text_of(&pair[0])?.parse().ok()?));
             oldest.extend(items_of(&answer).chunks_exact(2).filter_map(of));
         }
@@ -66,7 +67,9 @@ impl Store {
     /// Redis cannot do it.
     pub async fn forget(&self, id: OrderId) -> Result<bool, StoreError> {
         let keys = [self.names.order(id), self.names.kept(id.slot())];
-        let reply = self.run(&script::FORGET, &keys.each_ref().map(String::as_str), &[id.as_str().as_bytes()]).await?;
+        let reply = self
+            .run(At::Slot(id.slot()), &script::FORGET, &keys.each_ref().map(String::as_str), &[id.as_str().as_bytes()])
+            .await?;
         match reply.tag.as_str() {
             "forgotten" => Ok(true),
             "stays" => Ok(false),

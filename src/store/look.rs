@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use super::at::{Node, Pipe};
 use super::orders::{fields, read_order, read_payment};
 use super::script::{items_of, text_of};
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 use crate::domain::order::PaymentRecord;
 use crate::domain::{Millis, Order, OrderId, OrderState};
 
@@ -60,9 +61,9 @@ impl Look {
 
 impl Store {
     /// The two reads that a look is made of.
-    pub(super) fn add_reads(&self, pipe: &mut redis::Pipeline, id: OrderId) {
-        pipe.cmd("HGETALL").arg(self.names.order(id));
-        pipe.cmd("HGETALL").arg(self.names.pay(id.as_str()));
+    pub(super) fn add_reads(&self, pipe: &mut Pipe, id: OrderId) {
+        pipe.cmd(At::Slot(id.slot()), "HGETALL").arg(self.names.order(id));
+        pipe.cmd(At::Slot(id.slot()), "HGETALL").arg(self.names.pay(id.as_str()));
     }
 
     /// Several orders, each at one moment.
@@ -77,13 +78,13 @@ impl Store {
     async fn readable_looks(&self, ids: &[OrderId]) -> Result<Vec<Look>, StoreError> {
         let mut looks = Vec::with_capacity(ids.len());
         for batch in ids.chunks(BATCH) {
-            let mut pipe = redis::pipe();
+            let mut pipe = Pipe::default();
             for id in batch {
-                pipe.cmd("MULTI");
+                pipe.cmd(At::Slot(id.slot()), "MULTI");
                 self.add_reads(&mut pipe, *id);
-                pipe.cmd("EXEC");
+                pipe.cmd(At::Slot(id.slot()), "EXEC");
             }
-            let answers = self.ask_all(&pipe).await?;
+            let answers = self.ask_all(pipe).await?;
             for (id, answer) in batch.iter().zip(answers.chunks_exact(4)) {
                 looks.push(Look::read(*id, items_of(&answer[3])));
             }
@@ -97,35 +98,31 @@ impl Store {
         progress: &(dyn Fn(u64) + Sync),
         take: &mut (dyn FnMut(Look) + Send),
     ) -> Result<(), StoreError> {
-        let names: u64 = self.ask(&redis::cmd("DBSIZE")).await?;
-        let pattern = self.names.every("order");
-        let (mut cursor, mut passed) = (0u64, 0u64);
-        loop {
-            let (next, found) = self.scan(cursor, &pattern).await?;
+        let mut names = 0u64;
+        for node in self.topology.nodes() {
+            names += self.ask_node::<u64>(node, &redis::cmd("DBSIZE")).await?;
+        }
+        let (mut walk, mut passed) = (self.walk("order"), 0u64);
+        while let Some(found) = self.step(&mut walk).await? {
             let ids: Vec<OrderId> = found.iter().filter_map(|name| name.rsplit(':').next()?.parse().ok()).collect();
             self.readable_looks(&ids).await?.into_iter().for_each(&mut *take);
             passed += SCANNED;
             progress((1000 * passed / names.max(1)).min(1000));
-            cursor = next;
-            if cursor == 0 {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// Hands every payment there is to `take`, with the number it stands with and the name of its record, until it has
     /// enough; some of them twice. What cannot be read is handed over as that.
     pub(super) async fn each_payment(&self, take: TakePayment<'_>) -> Result<(), StoreError> {
-        let pattern = self.names.every("pay");
-        let mut cursor = 0u64;
-        loop {
-            let (next, names) = self.scan(cursor, &pattern).await?;
+        let mut walk = self.walk("pay");
+        while let Some(names) = self.step(&mut walk).await? {
             for batch in names.chunks(BATCH) {
-                let mut pipe = redis::pipe();
+                let mut pipe = Pipe::default();
                 for name in batch {
-                    pipe.cmd("HGETALL").arg(name);
+                    pipe.cmd(At::of(name), "HGETALL").arg(name);
                 }
-                for (name, answer) in batch.iter().zip(self.ask_all(&pipe).await?) {
+                for (name, answer) in batch.iter().zip(self.ask_all(pipe).await?) {
                     let Some(id) = name.rsplit(':').next() else { continue };
                     for (field, value) in fields(&answer) {
                         if take(id, &field, read_payment(&field, value)).is_break() {
@@ -134,11 +131,8 @@ impl Store {
                     }
                 }
             }
-            cursor = next;
-            if cursor == 0 {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// The payments of a channel that came from `from` until before `until`, whatever became of them and whether they
@@ -185,26 +179,20 @@ impl Store {
         until: Millis,
         most: usize,
     ) -> Result<Option<Vec<Order>>, StoreError> {
-        let pattern = self.names.every("order");
-        let (mut cursor, mut unpaid) = (0u64, BTreeSet::new());
-        loop {
-            let (next, names) = self.scan(cursor, &pattern).await?;
+        let (mut walk, mut unpaid) = (self.walk("order"), BTreeSet::new());
+        while let Some(names) = self.step(&mut walk).await? {
             let ids = names.iter().filter_map(|name| name.rsplit(':').next()?.parse::<OrderId>().ok());
             let ids: Vec<OrderId> = ids.filter(|id| (from..until).contains(&id.created())).collect();
-            let mut pipe = redis::pipe();
+            let mut pipe = Pipe::default();
             for id in &ids {
-                pipe.cmd("HGET").arg(self.names.order(*id)).arg("state");
+                pipe.cmd(At::Slot(id.slot()), "HGET").arg(self.names.order(*id)).arg("state");
             }
-            let states = if ids.is_empty() { Vec::new() } else { self.ask_all(&pipe).await? };
+            let states = self.ask_all(pipe).await?;
             let states = states.iter().map(|state| text_of(state)?.parse().ok());
             let waits = |state: Option<OrderState>| matches!(state, Some(OrderState::Pending | OrderState::Expired));
             unpaid.extend(ids.iter().zip(states).filter(|(_, state)| waits(*state)).map(|(id, _)| *id));
             if unpaid.len() > most {
                 return Ok(None);
-            }
-            cursor = next;
-            if cursor == 0 {
-                break;
             }
         }
         let unpaid: Vec<OrderId> = unpaid.into_iter().collect();
@@ -216,10 +204,31 @@ impl Store {
         Ok(Some(orders))
     }
 
-    /// One step over all names; the next cursor, 0 at the end.
-    pub(super) async fn scan(&self, cursor: u64, pattern: &str) -> Result<(u64, Vec<String>), StoreError> {
-        self.ask(redis::cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCANNED)).await
+    /// A walk over all names of a kind.
+    fn walk(&self, kind: &str) -> Walk {
+        Walk { nodes: self.topology.nodes().to_vec(), cursor: 0, pattern: self.names.every(kind) }
     }
+
+    /// The names of a walk's next step, some of them twice, or none; `None` at its end.
+    async fn step(&self, walk: &mut Walk) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(node) = walk.nodes.last() else { return Ok(None) };
+        let mut cmd = redis::cmd("SCAN");
+        cmd.arg(walk.cursor).arg("MATCH").arg(&walk.pattern).arg("COUNT").arg(SCANNED);
+        let (next, names) = self.ask_node(*node, &cmd).await?;
+        walk.cursor = next;
+        if next == 0 {
+            walk.nodes.pop();
+        }
+        Ok(Some(names))
+    }
+}
+
+/// How far a walk over all names has got: a cursor is one node's own.
+struct Walk {
+    /// Those that are not walked over yet; the last one is being.
+    nodes: Vec<Node>,
+    cursor: u64,
+    pattern: String,
 }
 
 /// Names looked at in one step.

@@ -1,9 +1,11 @@
 //! All of Redis: one method a verb, each one Lua script, so that what belongs together happens together or not at all.
 //!
 //! May touch `redis` and `bb8`, alone in the crate. Invariants: a callback is one round trip, which it may share with others; a time-out is never
-//! retried, a lost connection once; `names.rs` alone builds names, and `names` in `lua/include` those of a product for the
-//! scripts that find it in an order. The names and scripts are listed in `lua/README.md`.
+//! retried, a lost connection once; every call names its place ([`At`]), and all names in it are of that place; `names.rs` alone
+//! builds names, and `names` in `lua/include` those of a product for the scripts that find it in an order. The names and scripts
+//! are listed in `lua/README.md`.
 
+mod at;
 pub mod audit;
 mod catalog;
 pub mod clock;
@@ -33,10 +35,13 @@ mod trail;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use redis::Cmd;
 
 use crate::config::{Durability, StoreConfig, StoreUrl};
 use crate::domain::{Accounts, Doubt, Millis};
+pub use at::At;
+use at::{Node, Pipe, ToNode, Topology};
 use clock::Clock;
 pub use count::{CountSum, Counted, OrderLimits, Rule};
 pub use error::StoreError;
@@ -59,6 +64,7 @@ pub use stock::{Chunk, ChunkReport};
 #[derive(Clone)]
 pub struct Store {
     pool: bb8::Pool<link::Links>,
+    topology: Topology,
     client: redis::Client,
     /// Names of this shop's data.
     pub names: Names,
@@ -141,6 +147,7 @@ impl Store {
             .await?;
         let store = Self {
             pool,
+            topology: Topology::One,
             client,
             names,
             accounts: Arc::default(),
@@ -174,75 +181,105 @@ impl Store {
     }
 
     /// Runs a command. Retried once when the link was lost before it answered: only for what may happen twice.
-    async fn ask<T: redis::FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
-        match self.ask_once(cmd).await {
-            Err(StoreError::Lost(_)) => self.ask_once(cmd).await,
+    async fn ask<T: redis::FromRedisValue>(&self, at: At, cmd: &Cmd) -> Result<T, StoreError> {
+        debug_assert_eq!(at::misplaced(at, cmd), None, "asked of {at:?}");
+        self.ask_node(self.topology.node(at), cmd).await
+    }
+
+    /// The same, of what a node knows of itself.
+    async fn ask_node<T: redis::FromRedisValue>(&self, node: Node, cmd: &Cmd) -> Result<T, StoreError> {
+        match self.ask_once(node, cmd).await {
+            Err(StoreError::Lost(_)) => self.ask_once(node, cmd).await,
             other => other,
         }
     }
 
-    async fn ask_once<T: redis::FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
-        let mut link = self.checkout().await?;
-        let answer = link.run(cmd).await?;
+    async fn ask_once<T: redis::FromRedisValue>(&self, node: Node, cmd: &Cmd) -> Result<T, StoreError> {
+        let answer = self.checkout(node).await?.run(cmd).await?;
         T::from_redis_value(answer).map_err(|_| StoreError::Damaged("an answer of another shape".to_owned()))
     }
 
-    /// Several commands in one write, each with its own answer.
-    async fn ask_all(&self, pipe: &redis::Pipeline) -> Result<Vec<redis::Value>, StoreError> {
-        if pipe.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut link = self.checkout().await?;
-        match link.run_all(pipe).await {
-            Err(StoreError::Lost(_)) => self.checkout().await?.run_all(pipe).await,
+    /// Several commands, in one write for each node that has places of theirs; each with its own answer, in their order.
+    async fn ask_all(&self, pipe: Pipe) -> Result<Vec<redis::Value>, StoreError> {
+        debug_assert_eq!(pipe.misplaced(), None, "in another place");
+        let asked = pipe.by_node(|at| self.topology.node(at));
+        // All of them end: one that is given up may have written, and nobody would know how far.
+        let answers: Result<Vec<_>, StoreError> =
+            join_all(asked.iter().map(|one| self.ask_of(one))).await.into_iter().collect();
+        Ok(at::in_order(&asked, answers?))
+    }
+
+    async fn ask_of(&self, asked: &ToNode<Node>) -> Result<Vec<redis::Value>, StoreError> {
+        match self.checkout(asked.node).await?.run_all(&asked.pipe).await {
+            Err(StoreError::Lost(_)) => self.checkout(asked.node).await?.run_all(&asked.pipe).await,
             other => other,
         }
     }
 
-    /// A link of the pool; its place is given back at once, so that concurrent callers share one pipeline.
-    async fn checkout(&self) -> Result<link::Link, StoreError> {
-        let guard = self.pool.get().await?;
+    /// A link to a node; its place in the pool is given back at once, so that concurrent callers share one pipeline.
+    async fn checkout(&self, node: Node) -> Result<link::Link, StoreError> {
+        let pool = match node {
+            Node::Only => &self.pool,
+        };
+        let guard = pool.get().await?;
         Ok(guard.clone())
+    }
+
+    /// A link to the node of a place.
+    async fn link_to(&self, at: At) -> Result<link::Link, StoreError> {
+        self.checkout(self.topology.node(at)).await
     }
 
     /// Runs a script that changes something. Every script may run twice: the second run finds the first one's work.
     /// With replicas configured, the answer waits until they have it, on the same connection.
-    async fn run(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<ScriptReply, StoreError> {
-        ScriptReply::of(script, self.run_for_value(script, keys, args).await?)
+    async fn run(&self, at: At, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<ScriptReply, StoreError> {
+        ScriptReply::of(script, self.run_for_value(at, script, keys, args).await?)
     }
 
-    async fn run_for_value(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
-        match self.run_once(script, keys, args).await {
+    async fn run_for_value(
+        &self,
+        at: At,
+        script: &Script,
+        keys: &[&str],
+        args: &[&[u8]],
+    ) -> Result<redis::Value, StoreError> {
+        match self.run_once(at, script, keys, args).await {
             // Elsewhere: another instance accepted the store, as this one knows by now; nothing was written.
-            Err(StoreError::Lost(_) | StoreError::Elsewhere) => self.run_once(script, keys, args).await,
+            Err(StoreError::Lost(_) | StoreError::Elsewhere) => self.run_once(at, script, keys, args).await,
             other => other,
         }
     }
 
     /// The command that runs a script, with who its place is known as where it draws.
     #[must_use]
-    pub fn command(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Cmd {
+    pub fn command(&self, at: At, script: &Script, keys: &[&str], args: &[&[u8]]) -> Cmd {
         if !script.draws {
             return script.command(keys, args);
         }
-        let place = Names::place_of(keys.first().copied().unwrap_or_default());
-        let name = self.names.place_named(place);
-        self.places.known_as(place, |id| script.command_at((&name, id), keys, args))
+        let name = self.names.place(at);
+        self.places.known_as(at, |id| script.command_at((&name, id), keys, args))
     }
 
-    async fn run_once(&self, script: &Script, keys: &[&str], args: &[&[u8]]) -> Result<redis::Value, StoreError> {
-        let mut link = self.checkout().await?;
+    async fn run_once(
+        &self,
+        at: At,
+        script: &Script,
+        keys: &[&str],
+        args: &[&[u8]],
+    ) -> Result<redis::Value, StoreError> {
+        let mut link = self.link_to(at).await?;
         // Behind the checkout, which may have dialled a link to a store that is not the one that was there.
         if script.draws {
             self.trusted()?;
         }
-        let (name, cmd) = (keys.first().copied().unwrap_or_default(), self.command(script, keys, args));
-        let answer = match self.run_on(&mut link, name, &cmd).await {
+        let cmd = self.command(at, script, keys, args);
+        debug_assert_eq!(at::misplaced(at, &cmd), None, "{}.lua at {at:?}", script.name);
+        let answer = match self.run_on(&mut link, at, &cmd).await {
             Err(StoreError::NoScript) => {
                 for script in [script, &script::FENCE] {
                     link.run(&script.load()).await?;
                 }
-                self.run_on(&mut link, name, &cmd).await
+                self.run_on(&mut link, at, &cmd).await
             }
             other => other,
         };

@@ -1,5 +1,6 @@
 //! The names of our data in Redis. `lua/README.md` lists them; a test compares.
 
+use super::at::{At, slot_of_hash};
 use crate::domain::{NewsId, OrderId, ProductId, Slot};
 use crate::vault::Index;
 use data_encoding::HEXLOWER;
@@ -23,6 +24,11 @@ impl CountName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Where it is.
+    pub(super) fn at(&self) -> At {
+        At::of(&self.0)
     }
 
     /// When what the count holds stops counting.
@@ -147,7 +153,7 @@ impl Names {
 
     /// Of what is found by a keyed hash: the slot is its first byte.
     fn hashed(self, kind: &str, hash: Index) -> String {
-        self.at(Slot::new(hash[0]), &format!("{kind}:{}", HEXLOWER.encode(&hash)))
+        self.at(slot_of_hash(hash), &format!("{kind}:{}", HEXLOWER.encode(&hash)))
     }
 
     /// A contact's orders.
@@ -191,14 +197,8 @@ impl Names {
         format!("{}:{{catalog}}:proof", self.0)
     }
 
-    /// In the slot of another name.
-    pub fn fence(self, name: &str) -> String {
-        format!("{}:{{{}}}:fence", self.0, Self::place_of(name))
-    }
-
-    /// Which place a name is in: `00` to `63`, or `catalog`.
-    pub fn place_of(name: &str) -> &str {
-        name.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("catalog", |(place, _)| place)
+    pub fn fence(self, at: At) -> String {
+        format!("{}:{{{}}}:fence", self.0, at.tag())
     }
 
     /// That Redis' clock was accepted as it is.
@@ -230,14 +230,9 @@ impl Names {
         format!("{}:{{catalog}}:schema", self.0)
     }
 
-    /// Who a slot is, or, without one, the catalogue: chance, so that an emptied place is told from the one that was there.
-    pub fn place(self, slot: Option<Slot>) -> String {
-        slot.map_or_else(|| self.place_named("catalog"), |slot| self.at(slot, "place"))
-    }
-
-    /// As [`Names::place`], by what [`Names::place_of`] says.
-    pub fn place_named(self, place: &str) -> String {
-        format!("{}:{{{place}}}:place", self.0)
+    /// Who a place is: chance, so that an emptied one is told from the one that was there.
+    pub fn place(self, at: At) -> String {
+        format!("{}:{{{}}}:place", self.0, at.tag())
     }
 
     /// Identities of the catalogue that a person gave up, each with the one that came after it.

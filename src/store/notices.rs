@@ -2,8 +2,9 @@
 
 use redis::Value;
 
+use super::at::Pipe;
 use super::script::{self, items_of, text_of};
-use super::{Store, StoreError, orders};
+use super::{At, Store, StoreError, orders};
 use crate::domain::{Millis, News, NewsId, Notice, NoticeId, NoticeState, Order, OrderId, Slot};
 
 /// How long news are remembered once nothing is to be sent of them: what is read from the outbox twice is told once.
@@ -54,7 +55,7 @@ impl Store {
             news.map_or("", |news| &news.data).as_bytes(),
             keep.as_bytes(),
         ];
-        let reply = self.run(&script::NOTICE, &keys.each_ref().map(String::as_str), &args).await?;
+        let reply = self.run(At::Slot(slot), &script::NOTICE, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "written" => Ok(true),
             "known" | "gone" => Ok(false),
@@ -67,8 +68,12 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn news(&self, id: &NewsId) -> Result<Option<(News, Notice)>, StoreError> {
-        let found: Value =
-            self.ask(redis::cmd("HMGET").arg(self.names.news(id)).arg(&["at", "data", "notice"])).await?;
+        let found: Value = self
+            .ask(
+                At::Slot(Slot::of_number(&id.about)),
+                redis::cmd("HMGET").arg(self.names.news(id)).arg(&["at", "data", "notice"]),
+            )
+            .await?;
         let texts: Vec<Option<String>> = items_of(&found).iter().map(text_of).collect();
         let [Some(at), Some(data), Some(notice)] = &texts[..] else { return Ok(None) };
         let damaged = || StoreError::Damaged(format!("news {id}"));
@@ -86,22 +91,22 @@ impl Store {
         until: Millis,
         most: usize,
     ) -> Result<Vec<(Millis, NoticeId)>, StoreError> {
-        self.scored(Slot::all().map(|slot| self.names.notices(slot, notifier)), until, most).await
+        self.scored(Slot::all().map(|slot| (slot, self.names.notices(slot, notifier))), until, most).await
     }
 
     async fn scored(
         &self,
-        lists: impl Iterator<Item = String>,
+        lists: impl Iterator<Item = (Slot, String)>,
         until: Millis,
         most: usize,
     ) -> Result<Vec<(Millis, NoticeId)>, StoreError> {
-        let mut pipe = redis::pipe();
-        for list in lists {
-            pipe.cmd("ZRANGE").arg(list).arg("-inf").arg(until).arg("BYSCORE");
-            pipe.arg("LIMIT").arg(0).arg(most).arg("WITHSCORES");
+        let mut pipe = Pipe::default();
+        for (slot, list) in lists {
+            let cmd = pipe.cmd(At::Slot(slot), "ZRANGE");
+            cmd.arg(list).arg("-inf").arg(until).arg("BYSCORE").arg("LIMIT").arg(0).arg(most).arg("WITHSCORES");
         }
         let mut all = Vec::new();
-        for answer in self.ask_all(&pipe).await? {
+        for answer in self.ask_all(pipe).await? {
             all.extend(scored(&answer));
         }
         all.sort_unstable();
@@ -114,14 +119,14 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn count_notices(&self, notifiers: &[String]) -> Result<(u64, u64), StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("ZCARD").arg(self.names.dead(slot));
-            for list in self.waiting_in(slot, notifiers) {
-                pipe.cmd("ZCARD").arg(list);
+            pipe.cmd(At::Slot(slot), "ZCARD").arg(self.names.dead(slot));
+            for (slot, list) in self.waiting_in(slot, notifiers) {
+                pipe.cmd(At::Slot(slot), "ZCARD").arg(list);
             }
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         let count = |value: &Value| text_of(value).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let sums = |(waiting, dead), of_slot: &[Value]| {
             (waiting + of_slot[1..].iter().map(count).sum::<u64>(), dead + count(&of_slot[0]))
@@ -130,11 +135,11 @@ impl Store {
     }
 
     /// The lists of one slot of what is to be sent.
-    fn waiting_in(&self, slot: Slot, notifiers: &[String]) -> impl Iterator<Item = String> {
+    fn waiting_in(&self, slot: Slot, notifiers: &[String]) -> impl Iterator<Item = (Slot, String)> {
         let names = self.names;
         std::iter::once(None)
             .chain(notifiers.iter().map(Some))
-            .map(move |name| names.notices(slot, name.map(String::as_str)))
+            .map(move |name| (slot, names.notices(slot, name.map(String::as_str))))
     }
 
     /// The notices that were given up, or are to be sent to buyers and through those notifiers; the earliest first.
@@ -147,19 +152,19 @@ impl Store {
         notifiers: &[String],
         most: usize,
     ) -> Result<Vec<Listed>, StoreError> {
-        let lists: Vec<String> = match state {
-            NoticeState::Dead => Slot::all().map(|slot| self.names.dead(slot)).collect(),
+        let lists: Vec<(Slot, String)> = match state {
+            NoticeState::Dead => Slot::all().map(|slot| (slot, self.names.dead(slot))).collect(),
             _ => Slot::all().flat_map(|slot| self.waiting_in(slot, notifiers)).collect(),
         };
         let found = self.scored(lists.into_iter(), Millis::MAX >> 11, most).await?;
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for (_, id) in &found {
             match id {
-                NoticeId::Buyer(order) => pipe.cmd("HGETALL").arg(self.names.order(*order)),
-                NoticeId::News(news) => pipe.cmd("HGET").arg(self.names.news(news)).arg("notice"),
+                NoticeId::Buyer(order) => pipe.cmd(At::Slot(order.slot()), "HGETALL").arg(self.names.order(*order)),
+                NoticeId::News(news) => pipe.cmd(At::Slot(id.slot()), "HGET").arg(self.names.news(news)).arg("notice"),
             };
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         let mut listed = Vec::with_capacity(found.len());
         for ((when, id), answer) in found.into_iter().zip(&answers) {
             let order = match id {
@@ -180,11 +185,11 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn untold(&self, ids: &[OrderId]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for id in ids {
-            pipe.cmd("HMGET").arg(self.names.order(*id)).arg(&["contact", "notice"]);
+            pipe.cmd(At::Slot(id.slot()), "HMGET").arg(self.names.order(*id)).arg(&["contact", "notice"]);
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         let contact = |answer: &Value| {
             let parts = items_of(answer);
             let told = parts.get(1).and_then(script::bytes_of).is_some();

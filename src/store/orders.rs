@@ -2,8 +2,9 @@
 
 use redis::Value;
 
+use super::at::Pipe;
 use super::script::{self, bytes_of, items_of, text_of};
-use super::{CountName, Store, StoreError};
+use super::{At, CountName, Store, StoreError};
 use crate::domain::order::PaymentRecord;
 use crate::domain::{
     Attempt, AttemptNo, Due, Millis, Money, Opened, Order, OrderId, Origin, Product, ProductId, Slot, Trade,
@@ -109,7 +110,7 @@ impl Store {
             count.as_bytes(),
         ];
         args.extend(fields.iter().flat_map(|(name, value)| [*name, *value]));
-        let reply = self.run(&script::RESERVE, &keys.each_ref().map(String::as_str), &args).await?;
+        let reply = self.run(At::Slot(slot), &script::RESERVE, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "created" => Ok(Reserved::Created),
             "exists" => Ok(Reserved::Exists),
@@ -128,7 +129,7 @@ impl Store {
         let keys = [n.order(id), n.due(slot), n.outbox(slot), n.marks(slot)];
         let (now, keep) = (now.to_string(), keep_ms.to_string());
         let args: [&[u8]; 4] = [now.as_bytes(), id.as_str().as_bytes(), keep.as_bytes(), log.as_bytes()];
-        let reply = self.run(&script::RELEASE, &keys.each_ref().map(String::as_str), &args).await?;
+        let reply = self.run(At::Slot(slot), &script::RELEASE, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "expired" => Ok(Released::Expired),
             "waiting" => Ok(Released::Waiting),
@@ -144,7 +145,7 @@ impl Store {
     pub async fn attempt(&self, id: OrderId, attempt: AttemptNo, due: &Due) -> Result<Option<bool>, StoreError> {
         let (now, due) = (self.now().to_string(), due.to_string());
         let args: [&[u8]; 3] = [now.as_bytes(), attempt.as_str().as_bytes(), due.as_bytes()];
-        let reply = self.run(&script::ATTEMPT, &[&self.names.order(id)], &args).await?;
+        let reply = self.run(At::Slot(id.slot()), &script::ATTEMPT, &[&self.names.order(id)], &args).await?;
         match reply.tag.as_str() {
             "added" => Ok(Some(true)),
             "taken" => Ok(None),
@@ -166,11 +167,11 @@ impl Store {
     /// # Errors
     /// As [`Store::order`].
     pub async fn orders(&self, ids: &[OrderId]) -> Result<Vec<Option<Order>>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for id in ids {
-            pipe.cmd("HGETALL").arg(self.names.order(*id));
+            pipe.cmd(At::Slot(id.slot()), "HGETALL").arg(self.names.order(*id));
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         ids.iter().zip(&answers).map(|(id, value)| read_order(*id, value)).collect()
     }
 
@@ -180,7 +181,7 @@ impl Store {
     /// Redis cannot do it.
     pub async fn open(&self, id: OrderId, attempt: AttemptNo, opened: &Opened) -> Result<bool, StoreError> {
         let args = [attempt.as_str(), &opened.reference, &opened.step].map(str::as_bytes);
-        let reply = self.run(&script::OPEN, &[&self.names.order(id)], &args).await?;
+        let reply = self.run(At::Slot(id.slot()), &script::OPEN, &[&self.names.order(id)], &args).await?;
         match reply.tag.as_str() {
             "opened" => Ok(true),
             "closed" => Ok(false),
@@ -193,8 +194,9 @@ impl Store {
     /// # Errors
     /// Redis cannot do it.
     pub async fn note_refund(&self, id: OrderId, at: Millis) -> Result<(), StoreError> {
-        let _new: i64 =
-            self.ask(redis::cmd("HSET").arg(self.names.order(id)).arg(format!("refund:{at}")).arg("")).await?;
+        let _new: i64 = self
+            .ask(At::Slot(id.slot()), redis::cmd("HSET").arg(self.names.order(id)).arg(format!("refund:{at}")).arg(""))
+            .await?;
         Ok(())
     }
 
@@ -203,7 +205,8 @@ impl Store {
     /// # Errors
     /// As [`Store::order`].
     pub async fn payments(&self, id: &str) -> Result<Vec<PaymentRecord>, StoreError> {
-        let answer: Value = self.ask(redis::cmd("HGETALL").arg(self.names.pay(id))).await?;
+        let answer: Value =
+            self.ask(At::Slot(Slot::of_number(id)), redis::cmd("HGETALL").arg(self.names.pay(id))).await?;
         fields(&answer).map(|(name, value)| read_payment(&name, value)).collect()
     }
 
@@ -212,9 +215,9 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn due(&self, now: Millis, most: usize) -> Result<Vec<OrderId>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("ZRANGE")
+            pipe.cmd(At::Slot(slot), "ZRANGE")
                 .arg(self.names.due(slot))
                 .arg("-inf")
                 .arg(now)
@@ -223,7 +226,7 @@ impl Store {
                 .arg(0)
                 .arg(most);
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         Ok(answers.iter().flat_map(items_of).filter_map(|item| text_of(item)?.parse().ok()).collect())
     }
 }

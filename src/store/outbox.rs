@@ -5,8 +5,9 @@
 
 use redis::Value;
 
+use super::at::Pipe;
 use super::script::{items_of, text_of};
-use super::{Store, StoreError, orders};
+use super::{At, Store, StoreError, orders};
 use crate::domain::{Millis, OrderId, PaymentState, Slot, Trade};
 
 /// How long a lease lasts without being renewed.
@@ -167,18 +168,18 @@ impl Store {
     /// Redis does not answer.
     pub async fn lease(&self, who: &Lease) -> Result<bool, StoreError> {
         let name = self.names.lease();
-        let mut pipe = redis::pipe();
-        pipe.cmd("SET").arg(&name).arg(&who.0).arg("NX").arg("PX").arg(LEASE_MS);
-        pipe.cmd("GET").arg(&name);
-        pipe.cmd("PTTL").arg(&name);
-        let answers = self.ask_all(&pipe).await?;
+        let mut pipe = Pipe::default();
+        pipe.cmd(At::Catalog, "SET").arg(&name).arg(&who.0).arg("NX").arg("PX").arg(LEASE_MS);
+        pipe.cmd(At::Catalog, "GET").arg(&name);
+        pipe.cmd(At::Catalog, "PTTL").arg(&name);
+        let answers = self.ask_all(pipe).await?;
         let holder = answers.get(1).and_then(text_of);
         if holder.as_deref() != Some(who.0.as_str()) {
             return Ok(false);
         }
         let left = answers.get(2).and_then(text_of).and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
         if left < LEASE_MS / 2 {
-            let _set: i64 = self.ask(redis::cmd("PEXPIRE").arg(&name).arg(LEASE_MS)).await?;
+            let _set: i64 = self.ask(At::Catalog, redis::cmd("PEXPIRE").arg(&name).arg(LEASE_MS)).await?;
         }
         Ok(true)
     }
@@ -188,7 +189,7 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn holds(&self, who: &Lease) -> Result<bool, StoreError> {
-        let holder: Option<String> = self.ask(redis::cmd("GET").arg(self.names.lease())).await?;
+        let holder: Option<String> = self.ask(At::Catalog, redis::cmd("GET").arg(self.names.lease())).await?;
         Ok(holder.as_deref() == Some(who.0.as_str()))
     }
 
@@ -197,7 +198,7 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn unlease(&self) -> Result<(), StoreError> {
-        let _gone: i64 = self.ask(redis::cmd("DEL").arg(self.names.lease())).await?;
+        let _gone: i64 = self.ask(At::Catalog, redis::cmd("DEL").arg(self.names.lease())).await?;
         Ok(())
     }
 
@@ -206,17 +207,17 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn unread(&self, most: usize) -> Result<Vec<(Slot, Vec<Event>)>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("GET").arg(self.names.cursor(slot));
+            pipe.cmd(At::Slot(slot), "GET").arg(self.names.cursor(slot));
         }
-        let cursors = self.ask_all(&pipe).await?;
-        let mut pipe = redis::pipe();
+        let cursors = self.ask_all(pipe).await?;
+        let mut pipe = Pipe::default();
         for (slot, cursor) in Slot::all().zip(&cursors) {
             let from = text_of(cursor).map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-            pipe.cmd("XRANGE").arg(self.names.outbox(slot)).arg(from).arg("+").arg("COUNT").arg(most);
+            pipe.cmd(At::Slot(slot), "XRANGE").arg(self.names.outbox(slot)).arg(from).arg("+").arg("COUNT").arg(most);
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         Ok(Slot::all()
             .zip(&answers)
             .map(|(slot, answer)| (slot, events(answer)))
@@ -234,20 +235,25 @@ impl Store {
         trade_no: &str,
         same: impl Fn(&str) -> bool,
     ) -> Result<Vec<String>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("GET").arg(self.names.cursor(slot));
+            pipe.cmd(At::Slot(slot), "GET").arg(self.names.cursor(slot));
         }
         let from = |cursor: &Value| text_of(cursor).map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-        let mut open: Vec<(Slot, String)> = Slot::all().zip(self.ask_all(&pipe).await?.iter().map(from)).collect();
+        let mut open: Vec<(Slot, String)> = Slot::all().zip(self.ask_all(pipe).await?.iter().map(from)).collect();
         let mut found = Vec::new();
         while !open.is_empty() {
-            let mut pipe = redis::pipe();
+            let mut pipe = Pipe::default();
             for (slot, from) in &open {
-                pipe.cmd("XRANGE").arg(self.names.outbox(*slot)).arg(from).arg("+").arg("COUNT").arg(PAGE);
+                pipe.cmd(At::Slot(*slot), "XRANGE")
+                    .arg(self.names.outbox(*slot))
+                    .arg(from)
+                    .arg("+")
+                    .arg("COUNT")
+                    .arg(PAGE);
             }
             let mut next = Vec::new();
-            for ((slot, _), answer) in open.iter().zip(&self.ask_all(&pipe).await?) {
+            for ((slot, _), answer) in open.iter().zip(&self.ask_all(pipe).await?) {
                 let events = events(answer);
                 if items_of(answer).len() >= PAGE
                     && let Some(last) = events.last()
@@ -269,13 +275,13 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn handled(&self, last: &[(Slot, String)], before: Millis) -> Result<(), StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for (slot, id) in last {
-            pipe.cmd("SET").arg(self.names.cursor(*slot)).arg(id);
+            pipe.cmd(At::Slot(*slot), "SET").arg(self.names.cursor(*slot)).arg(id);
             let at = id.split('-').next().and_then(|ms| ms.parse().ok()).unwrap_or(0);
-            pipe.cmd("XTRIM").arg(self.names.outbox(*slot)).arg("MINID").arg("~").arg(before.min(at));
+            pipe.cmd(At::Slot(*slot), "XTRIM").arg(self.names.outbox(*slot)).arg("MINID").arg("~").arg(before.min(at));
         }
-        self.ask_all(&pipe).await.map(drop)
+        self.ask_all(pipe).await.map(drop)
     }
 
     /// The newest events of every slot, newest first, at most `most` in all.
@@ -283,11 +289,11 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn recent(&self, most: usize) -> Result<Vec<Event>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("XREVRANGE").arg(self.names.outbox(slot)).arg("+").arg("-").arg("COUNT").arg(most);
+            pipe.cmd(At::Slot(slot), "XREVRANGE").arg(self.names.outbox(slot)).arg("+").arg("-").arg("COUNT").arg(most);
         }
-        let mut all: Vec<Event> = self.ask_all(&pipe).await?.iter().flat_map(events).collect();
+        let mut all: Vec<Event> = self.ask_all(pipe).await?.iter().flat_map(events).collect();
         all.sort_by_key(|event| std::cmp::Reverse(event.at()));
         all.truncate(most);
         Ok(all)
@@ -302,11 +308,16 @@ impl Store {
         let mut open: Vec<(Slot, String)> = Slot::all().map(|slot| (slot, "+".to_owned())).collect();
         let mut expired = Vec::new();
         for _ in 0..PAGES {
-            let mut pipe = redis::pipe();
+            let mut pipe = Pipe::default();
             for (slot, to) in &open {
-                pipe.cmd("XREVRANGE").arg(self.names.outbox(*slot)).arg(to).arg(from).arg("COUNT").arg(PAGE);
+                pipe.cmd(At::Slot(*slot), "XREVRANGE")
+                    .arg(self.names.outbox(*slot))
+                    .arg(to)
+                    .arg(from)
+                    .arg("COUNT")
+                    .arg(PAGE);
             }
-            let answers = self.ask_all(&pipe).await?;
+            let answers = self.ask_all(pipe).await?;
             let mut next = Vec::new();
             for ((slot, _), answer) in open.iter().zip(&answers) {
                 let events = events(answer);
@@ -329,11 +340,11 @@ impl Store {
 
     /// Where each slot's stream stands now: the id of its last event.
     pub(super) async fn stream_ends(&self) -> Result<Vec<String>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("XREVRANGE").arg(self.names.outbox(slot)).arg("+").arg("-").arg("COUNT").arg(1);
+            pipe.cmd(At::Slot(slot), "XREVRANGE").arg(self.names.outbox(slot)).arg("+").arg("-").arg("COUNT").arg(1);
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         Ok(answers
             .iter()
             .map(|answer| events(answer).pop().map_or_else(|| "0-0".to_owned(), |event| event.id))
@@ -345,7 +356,7 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn publish(&self, text: &str) -> Result<(), StoreError> {
-        let _: i64 = self.ask(redis::cmd("PUBLISH").arg(self.names.snapshots()).arg(text)).await?;
+        let _: i64 = self.ask(At::Catalog, redis::cmd("PUBLISH").arg(self.names.snapshots()).arg(text)).await?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use redis::Value;
 
 use super::link::Link;
 use super::script::{items_of, text_of};
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 use crate::config::Durability;
 use crate::domain::RedisHealth;
 
@@ -223,7 +223,7 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn health(&self) -> Result<RedisHealth, StoreError> {
-        let mut link = self.checkout().await?;
+        let mut link = self.link_to(At::Catalog).await?;
         let mut all = info(&mut link, "server").await?;
         for section in ["clients", "memory", "persistence", "replication", "stats"] {
             all.extend(info(&mut link, section).await?);
@@ -252,7 +252,7 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn drift(&self) -> Result<Drift, StoreError> {
-        self.preflight.drift(&mut self.checkout().await?).await
+        self.preflight.drift(&mut self.link_to(At::Catalog).await?).await
     }
 
     /// Writes as much as some fifty payments do, which a Redis on a full disk does not survive although it starts and
@@ -262,6 +262,6 @@ impl Store {
     /// It cannot write.
     pub async fn prove_write(&self) -> Result<(), StoreError> {
         let now = self.now().to_string();
-        self.run(&super::script::PROVE, &[&self.names.proof()], &[now.as_bytes()]).await.map(drop)
+        self.run(At::Catalog, &super::script::PROVE, &[&self.names.proof()], &[now.as_bytes()]).await.map(drop)
     }
 }

@@ -1,7 +1,8 @@
 //! What a person does with held, owed and delivered orders, and with payments that have no order.
 
+use super::at::Pipe;
 use super::script::{self, ScriptReply, items_of, text_of};
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 use crate::domain::{Order, OrderId, ReviewKind, Slot, Trade};
 
 /// What became of a person's decision.
@@ -103,7 +104,7 @@ impl Store {
         let keys = [n.order(id), n.pay(id.as_str()), n.outbox(slot), n.review(slot), n.marks(slot)];
         let now = self.now().to_string();
         let args = [now.as_str(), id.as_str(), log].map(str::as_bytes);
-        reviewed(&self.run(&script::APPROVE, &keys.each_ref().map(String::as_str), &args).await?)
+        reviewed(&self.run(At::Slot(slot), &script::APPROVE, &keys.each_ref().map(String::as_str), &args).await?)
     }
 
     /// Refuses a held payment.
@@ -114,7 +115,7 @@ impl Store {
         let (slot, n) = (id.slot(), self.names);
         let keys = [n.order(id), n.outbox(slot), n.review(slot)];
         let args = [id.as_str(), log].map(str::as_bytes);
-        reviewed(&self.run(&script::REJECT, &keys.each_ref().map(String::as_str), &args).await?)
+        reviewed(&self.run(At::Slot(slot), &script::REJECT, &keys.each_ref().map(String::as_str), &args).await?)
     }
 
     /// Marks an order as refunded and burns its keys; `given`: the payment that was given back, which must still stand for the
@@ -135,7 +136,7 @@ impl Store {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let given = given.map(Trade::to_string).unwrap_or_default();
         let args = [id.as_str(), log, &given].map(str::as_bytes);
-        reviewed(&self.run(&script::REFUND, &keys, &args).await?)
+        reviewed(&self.run(At::Slot(slot), &script::REFUND, &keys, &args).await?)
     }
 
     /// Replaces the key at `position` (from 0) of a delivered order and burns it.
@@ -147,7 +148,8 @@ impl Store {
         let keys = [n.order(id), n.burned(slot, &order.product), n.outbox(slot)];
         let position = (position + 1).to_string();
         let args: [&[u8]; 4] = [position.as_bytes(), bad, id.as_str().as_bytes(), log.as_bytes()];
-        let reply = self.run(&script::REPLACE, &keys.each_ref().map(String::as_str), &args).await?;
+        let reply =
+            self.run(At::Slot(id.slot()), &script::REPLACE, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "replaced" => Ok(Changed::Done),
             "short" => Ok(Changed::Short),
@@ -175,7 +177,7 @@ impl Store {
         let (now, twins) = (self.now().to_string(), twins.unwrap_or_default());
         let payment = item.payment.as_ref().map(Trade::to_string).unwrap_or_default();
         let args = [&payment, from, to, &item.id, target, event, log, &now, &twins].map(str::as_bytes);
-        let reply = self.run(&script::PAYMENT, &keys.each_ref().map(String::as_str), &args).await?;
+        let reply = self.run(At::Slot(slot), &script::PAYMENT, &keys.each_ref().map(String::as_str), &args).await?;
         match reply.tag.as_str() {
             "done" => Ok(Finished::Done),
             "known" => Ok(Finished::Known(reply.text(0)?)),
@@ -189,11 +191,11 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn waiting(&self) -> Result<u64, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("ZCARD").arg(self.names.review(slot));
+            pipe.cmd(At::Slot(slot), "ZCARD").arg(self.names.review(slot));
         }
-        let counts = self.ask_all(&pipe).await?;
+        let counts = self.ask_all(pipe).await?;
         Ok(counts.iter().filter_map(text_of).filter_map(|count| count.parse::<u64>().ok()).sum())
     }
 
@@ -202,12 +204,16 @@ impl Store {
     /// # Errors
     /// Redis does not answer, or something waits there of a kind that no script writes.
     pub async fn review(&self, most: usize) -> Result<Vec<ReviewItem>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("ZRANGE").arg(self.names.review(slot)).arg(0).arg(most.max(1) - 1).arg("WITHSCORES");
+            pipe.cmd(At::Slot(slot), "ZRANGE")
+                .arg(self.names.review(slot))
+                .arg(0)
+                .arg(most.max(1) - 1)
+                .arg("WITHSCORES");
         }
         let mut items: Vec<ReviewItem> = Vec::new();
-        for answer in self.ask_all(&pipe).await? {
+        for answer in self.ask_all(pipe).await? {
             // RESP2 gives one flat list: member, score, member, score.
             for pair in items_of(&answer).chunks_exact(2) {
                 let (Some(member), Some(score)) = (text_of(&pair[0]), text_of(&pair[1])) else { continue };

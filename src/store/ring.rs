@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::at::Pipe;
 use super::script::{bytes_of, text_of};
-use super::{Store, StoreError, orders};
+use super::{At, Store, StoreError, orders};
 use crate::domain::Millis;
 use crate::vault::{Vault, key_part};
 
@@ -60,12 +61,12 @@ impl Store {
     /// Another ring made this store's keys or links, or this one lacks a key that is in use.
     pub async fn check_ring(&self, vault: &Vault) -> Result<Sealing, StoreError> {
         let name = self.names.ring();
-        let mut stands: Option<String> = self.ask(redis::cmd("GET").arg(&name)).await?;
+        let mut stands: Option<String> = self.ask(At::Catalog, redis::cmd("GET").arg(&name)).await?;
         let fresh = stands.is_none();
         if fresh {
             let _first: Option<String> =
-                self.ask(redis::cmd("SET").arg(&name).arg(vault.check_value()).arg("NX")).await?;
-            stands = self.ask(redis::cmd("GET").arg(&name)).await?;
+                self.ask(At::Catalog, redis::cmd("SET").arg(&name).arg(vault.check_value()).arg("NX")).await?;
+            stands = self.ask(At::Catalog, redis::cmd("GET").arg(&name)).await?;
         }
         if stands.as_deref() != Some(vault.check_value()) {
             return Err(other("fingerprint secret"));
@@ -83,8 +84,9 @@ impl Store {
         };
         if !missing.is_empty() {
             for (part, check) in &missing {
-                let _first: i64 =
-                    self.ask(redis::cmd("HSETNX").arg(self.names.ring_parts()).arg(part).arg(check)).await?;
+                let _first: i64 = self
+                    .ask(At::Catalog, redis::cmd("HSETNX").arg(self.names.ring_parts()).arg(part).arg(check))
+                    .await?;
             }
             parts = self.ring_parts().await?;
         }
@@ -106,25 +108,27 @@ impl Store {
     /// Redis cannot do it.
     pub async fn announce_key(&self, id: u8) -> Result<(), StoreError> {
         let (part, now) = (format!("{SEALING}{id}"), self.now().max(1));
-        self.ask::<i64>(redis::cmd("HSETNX").arg(self.names.ring_parts()).arg(part).arg(now)).await.map(drop)
+        self.ask::<i64>(At::Catalog, redis::cmd("HSETNX").arg(self.names.ring_parts()).arg(part).arg(now))
+            .await
+            .map(drop)
     }
 
     async fn ring_parts(&self) -> Result<BTreeMap<String, String>, StoreError> {
-        let answer: redis::Value = self.ask(redis::cmd("HGETALL").arg(self.names.ring_parts())).await?;
+        let answer: redis::Value = self.ask(At::Catalog, redis::cmd("HGETALL").arg(self.names.ring_parts())).await?;
         Ok(orders::fields(&answer).filter_map(|(part, value)| Some((part, text_of(value)?))).collect())
     }
 
     /// Opens some keys of a store that has no check values yet, so that a wrong ring does not write its own.
     async fn try_ring(&self, vault: &Vault) -> Result<(), StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for product in self.products().await?.values().take(TRIED) {
             let (slot, id) = (product.home(), &product.id);
             for list in [self.names.pool(slot, id), self.names.voided(slot, id), self.names.burned(slot, id)] {
-                pipe.cmd("LINDEX").arg(&list).arg(0);
-                pipe.cmd("LINDEX").arg(&list).arg(-1);
+                pipe.cmd(At::Slot(slot), "LINDEX").arg(&list).arg(0);
+                pipe.cmd(At::Slot(slot), "LINDEX").arg(&list).arg(-1);
             }
         }
-        for sealed in self.ask_all(&pipe).await?.iter().filter_map(bytes_of) {
+        for sealed in self.ask_all(pipe).await?.iter().filter_map(bytes_of) {
             let Some(id) = sealed.first() else { continue };
             if !vault.key_ids().any(|held| held == *id) {
                 return Err(lacking(*id));

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 
 /// The layout that this kamid writes: since 2 a payment's record tells whether a person stated it.
 pub const SCHEMA: u64 = 2;
@@ -30,13 +30,14 @@ impl Store {
     pub(super) async fn agree_on_schema(&self) -> Result<(), StoreError> {
         let name = self.names.schema();
         // Where none stands no daemon runs that reads it: each writes it before it does anything else.
-        let _stood: Option<String> = self.ask(redis::cmd("SET").arg(&name).arg(SCHEMA).arg("NX").arg("GET")).await?;
-        let stands: u64 = self.ask(redis::cmd("GET").arg(&name)).await?;
+        let _stood: Option<String> =
+            self.ask(At::Catalog, redis::cmd("SET").arg(&name).arg(SCHEMA).arg("NX").arg("GET")).await?;
+        let stands: u64 = self.ask(At::Catalog, redis::cmd("GET").arg(&name)).await?;
         if stands > SCHEMA {
             return Err(StoreError::newer(stands));
         }
         if stands < SCHEMA {
-            let _set: String = self.ask(redis::cmd("SET").arg(&name).arg(SCHEMA)).await?;
+            let _set: String = self.ask(At::Catalog, redis::cmd("SET").arg(&name).arg(SCHEMA)).await?;
             tracing::info!(from = stands, to = SCHEMA, "The data's layout is raised; older daemons stop.");
             tokio::time::sleep(PAUSE).await;
         }

@@ -10,7 +10,7 @@ use redis::Value;
 use tokio::sync::oneshot;
 
 use super::script::{self, ScriptReply, items_of};
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 use crate::domain::payment::Settled;
 use crate::domain::{Due, Origin, Outcome, Payment, PaymentNo, Rejection, Slot};
 
@@ -180,7 +180,7 @@ impl Store {
             );
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let answer = self.run_for_value(&script::SETTLE, &keys, &args).await?;
+        let answer = self.run_for_value(At::Slot(slot), &script::SETTLE, &keys, &args).await?;
         let mut replies = items_of(&answer).to_vec();
         let entry = replies.pop().as_ref().and_then(script::text_of).ok_or_else(short)?;
         if let Ok(entry) = entry.parse() {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use redis::Value;
 
+use super::at::Pipe;
 use super::names::{Print, SEEN_FULL, SEEN_LEVELS};
 use super::script::{self, Script, items_of, text_of};
-use super::{Store, StoreError};
+use super::{At, Store, StoreError};
 use crate::domain::{Millis, OrderId, Product, ProductId, Slot, Stock};
 use crate::vault::{NONCE, Sealed};
 
@@ -88,7 +89,7 @@ fn print_command(store: &Store, script: &Script, owner: &str, slot: Slot, prints
     let mut args: Vec<&[u8]> = vec![owner.as_bytes(), full.as_bytes(), levels.as_bytes()];
     args.extend(kept.iter().map(String::as_bytes));
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    store.command(script, &keys, &args)
+    store.command(At::Slot(slot), script, &keys, &args)
 }
 
 impl Store {
@@ -102,7 +103,7 @@ impl Store {
         let (now, member) = (self.now().to_string(), chunk.member());
         let mut args: Vec<&[u8]> = vec![now.as_bytes(), member.as_bytes()];
         args.extend(chunk.elements());
-        self.run(&script::STAGE, &keys.each_ref().map(String::as_str), &args).await?;
+        self.run(At::Slot(slot), &script::STAGE, &keys.each_ref().map(String::as_str), &args).await?;
         self.finish_chunk(chunk).await
     }
 
@@ -135,7 +136,7 @@ impl Store {
         let flags: Vec<u8> = elements.iter().map(of_key).map(|ours| if ours { b'1' } else { b'0' }).collect();
         let member = chunk.member();
         let args: [&[u8]; 3] = [member.as_bytes(), &flags, chunk.product.as_str().as_bytes()];
-        self.run(&script::COMMIT, &names.each_ref().map(String::as_str), &args).await?;
+        self.run(At::Slot(slot), &script::COMMIT, &names.each_ref().map(String::as_str), &args).await?;
         self.ask_of_prints(&script::FINISH, &owner, keys.iter().chain(&stood)).await?;
         Ok(ChunkReport(ours))
     }
@@ -160,19 +161,26 @@ impl Store {
         groups: impl IntoIterator<Item = (&'a Slot, &'a Vec<(usize, Print)>)> + Clone,
     ) -> Result<Vec<Value>, StoreError> {
         let calls = || {
-            let mut pipe = redis::pipe();
+            let mut pipe = Pipe::default();
             for (slot, prints) in groups.clone() {
-                pipe.add_command(print_command(self, script, owner, *slot, prints));
+                pipe.add(At::Slot(*slot), print_command(self, script, owner, *slot, prints));
             }
             pipe
         };
         self.trusted()?;
-        match self.ask_all(&calls()).await {
-            Err(StoreError::NoScript) => drop(self.checkout().await?.run(&script.load()).await?),
-            Err(StoreError::Elsewhere) => self.look_elsewhere(&mut self.checkout().await?).await?,
-            other => return other,
+        let asked = self.ask_all(calls()).await;
+        if !matches!(asked, Err(StoreError::NoScript | StoreError::Elsewhere)) {
+            return asked;
         }
-        self.ask_all(&calls()).await
+        // Which of the nodes said it is not known.
+        for node in self.topology.nodes() {
+            let mut link = self.checkout(node).await?;
+            match asked {
+                Err(StoreError::NoScript) => drop(link.run(&script.load()).await?),
+                _ => self.look_elsewhere(&mut link).await?,
+            }
+        }
+        self.ask_all(calls()).await
     }
 
     /// Finishes chunks that were staged before `before` and never committed; says how many. (Claims of a chunk that was
@@ -182,9 +190,9 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn recover(&self, before: Millis) -> Result<(usize, Vec<String>), StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("ZRANGE")
+            pipe.cmd(At::Slot(slot), "ZRANGE")
                 .arg(self.names.staging(slot))
                 .arg("-inf")
                 .arg(before)
@@ -193,14 +201,15 @@ impl Store {
                 .arg(0)
                 .arg(64);
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         let (mut finished, mut damaged) = (0, Vec::new());
         for (slot, answer) in Slot::all().zip(&answers) {
             for member in items_of(answer).iter().filter_map(text_of) {
                 let Some((product, batch)) = member.split_once('|') else { continue };
                 let Ok(product) = product.parse::<ProductId>() else { continue };
                 let staged = self.names.staged(slot, batch);
-                let elements: Vec<Vec<u8>> = self.ask(redis::cmd("LRANGE").arg(&staged).arg(0).arg(-1)).await?;
+                let elements: Vec<Vec<u8>> =
+                    self.ask(At::Slot(slot), redis::cmd("LRANGE").arg(&staged).arg(0).arg(-1)).await?;
                 let (keys, stood) = (Vec::new(), Vec::new());
                 let mut chunk = Chunk { product: &product, slot, batch: batch.to_owned(), keys, stood };
                 chunk.take_elements(elements);
@@ -227,16 +236,17 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn stocks(&self, products: &[&Product]) -> Result<Vec<Stock>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for product in products {
             let (slot, id) = (product.home(), &product.id);
-            pipe.cmd("MULTI");
-            pipe.cmd("LLEN").arg(self.names.pool(slot, id));
-            pipe.cmd("HMGET").arg(self.names.stock(slot, id)).arg(&["reserved", "imported", "voided"]);
-            pipe.cmd("LLEN").arg(self.names.owed(slot, id));
-            pipe.cmd("EXEC");
+            let at = At::Slot(slot);
+            pipe.cmd(at, "MULTI");
+            pipe.cmd(at, "LLEN").arg(self.names.pool(slot, id));
+            pipe.cmd(at, "HMGET").arg(self.names.stock(slot, id)).arg(&["reserved", "imported", "voided"]);
+            pipe.cmd(at, "LLEN").arg(self.names.owed(slot, id));
+            pipe.cmd(at, "EXEC");
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         let stocks = answers.chunks_exact(5).map(|answer| {
             let items = items_of(&answer[4]);
             let number =
@@ -256,7 +266,8 @@ impl Store {
     pub async fn restock(&self, slot: Slot, product: &ProductId) -> Result<(u64, bool), StoreError> {
         let n = self.names;
         let owed = n.owed(slot, product);
-        let head: Vec<String> = self.ask(redis::cmd("LRANGE").arg(&owed).arg(0).arg(RESTOCK_ORDERS - 1)).await?;
+        let head: Vec<String> =
+            self.ask(At::Slot(slot), redis::cmd("LRANGE").arg(&owed).arg(0).arg(RESTOCK_ORDERS - 1)).await?;
         let ids: Vec<OrderId> = head.iter().filter_map(|id| id.parse().ok()).collect();
         let mut keys = vec![n.stock(slot, product), n.pool(slot, product), owed, n.outbox(slot), n.marks(slot)];
         keys.extend(ids.iter().map(|id| n.order(*id)));
@@ -264,7 +275,7 @@ impl Store {
         let mut args: Vec<&[u8]> = vec![now.as_bytes(), product.as_str().as_bytes()];
         args.extend(ids.iter().map(|id| id.as_str().as_bytes()));
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let reply = self.run(&script::RESTOCK, &keys, &args).await?;
+        let reply = self.run(At::Slot(slot), &script::RESTOCK, &keys, &args).await?;
         match reply.tag.as_str() {
             "settled" => Ok((reply.parsed(0)?, false)),
             "more" => Ok((reply.parsed(0)?, true)),
@@ -278,11 +289,11 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn marked(&self) -> Result<Vec<(Slot, ProductId)>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for slot in Slot::all() {
-            pipe.cmd("SMEMBERS").arg(self.names.marks(slot));
+            pipe.cmd(At::Slot(slot), "SMEMBERS").arg(self.names.marks(slot));
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         let members = |value: &Value| -> Vec<ProductId> {
             let items = match value {
                 Value::Set(items) => items.as_slice(),
@@ -306,7 +317,7 @@ impl Store {
         let count = count.to_string();
         let mut args: Vec<&[u8]> = vec![id.as_str().as_bytes(), count.as_bytes()];
         args.extend(named.iter().map(|key| key.0.as_slice()));
-        self.run(&script::VOID, &keys.each_ref().map(String::as_str), &args).await?.parsed(0)
+        self.run(At::Slot(slot), &script::VOID, &keys.each_ref().map(String::as_str), &args).await?.parsed(0)
     }
 
     /// Puts voided keys back on sale, at most 1,000. Says how many.
@@ -318,7 +329,7 @@ impl Store {
         let keys = [n.pool(slot, id), n.stock(slot, id), n.voided(slot, id), n.marks(slot), n.outbox(slot)];
         let count = count.to_string();
         let args: [&[u8]; 2] = [id.as_str().as_bytes(), count.as_bytes()];
-        self.run(&script::RESTORE, &keys.each_ref().map(String::as_str), &args).await?.parsed(0)
+        self.run(At::Slot(slot), &script::RESTORE, &keys.each_ref().map(String::as_str), &args).await?.parsed(0)
     }
 
     /// Orders that wait for stock, oldest first in each product, at most `most` of each.
@@ -326,11 +337,14 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn owed(&self, products: &[&Product], most: usize) -> Result<Vec<OrderId>, StoreError> {
-        let mut pipe = redis::pipe();
+        let mut pipe = Pipe::default();
         for product in products {
-            pipe.cmd("LRANGE").arg(self.names.owed(product.home(), &product.id)).arg(0).arg(most.max(1) - 1);
+            pipe.cmd(At::Slot(product.home()), "LRANGE")
+                .arg(self.names.owed(product.home(), &product.id))
+                .arg(0)
+                .arg(most.max(1) - 1);
         }
-        let answers = self.ask_all(&pipe).await?;
+        let answers = self.ask_all(pipe).await?;
         Ok(answers.iter().flat_map(items_of).filter_map(|item| text_of(item)?.parse().ok()).collect())
     }
 }

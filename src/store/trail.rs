@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::script::{items_of, text_of};
-use super::{Store, StoreError, orders};
+use super::{At, Store, StoreError, orders};
 use crate::domain::Deed;
 
 /// Entries kept, about.
@@ -45,7 +45,7 @@ impl Store {
         ] {
             cmd.arg(name).arg(text);
         }
-        self.ask::<String>(&cmd).await.map(drop)
+        self.ask::<String>(At::Catalog, &cmd).await.map(drop)
     }
 
     /// The newest of the trail, newest first.
@@ -55,7 +55,7 @@ impl Store {
     pub async fn deeds(&self, most: usize) -> Result<Vec<Deed>, StoreError> {
         let mut cmd = redis::cmd("XREVRANGE");
         cmd.arg(self.names.trail()).arg("+").arg("-").arg("COUNT").arg(most);
-        let answer: Value = self.ask(&cmd).await?;
+        let answer: Value = self.ask(At::Catalog, &cmd).await?;
         Ok(items_of(&answer).iter().filter_map(read).collect())
     }
 }

@@ -391,6 +391,34 @@ fn names_of_redis_are_built_in_the_store_alone() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Files of the store that speak to a link itself, and why they may: all others name a place.
+const ON_A_LINK: &[(&str, &str)] = &[
+    ("at.rs", "makes the pipeline of each node"),
+    ("copies.rs", "WAIT counts for its own connection"),
+    ("embedded/memory.rs", "how a server is set"),
+    ("link.rs", "a link is to one node"),
+    ("mod.rs", "finds the link to a place"),
+    ("places/look.rs", "what stands at a node, before anything is asked of it"),
+    ("preflight.rs", "how a server is"),
+    ("stock.rs", "makes a script known to a node"),
+];
+
+#[test]
+fn every_call_of_the_store_names_its_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let (mut files, mut found) = (Vec::new(), BTreeSet::new());
+    sources(&root, &mut files);
+    let pieces = ["redis::pipe()", "Pipeline", "link.run", ".run_all(", ".run_each(", ".query_async(", "req_packed"];
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        if pieces.iter().any(|piece| text.contains(piece)) {
+            found.insert(file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    let may: BTreeSet<String> = ON_A_LINK.iter().map(|(file, _)| (*file).to_owned()).collect();
+    assert_eq!(found, may, "with a place it goes through Store::ask, Store::ask_all or Store::run");
+}
+
 #[test]
 fn a_public_types_name_stands_once() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -8,6 +8,7 @@ mod blocks;
 mod browser;
 mod channels;
 mod clocks;
+mod clusters;
 mod config;
 mod crowds;
 mod damage;

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::domain::{AuditReport, Product, Progress};
+use redis::Value;
+
+use crate::domain::{AuditReport, Product, Progress, Slot};
+use crate::store::at::{At, Pipe};
 use crate::store::script::{bytes_of, items_of, text_of};
 use crate::store::{Store, StoreError};
 
@@ -76,7 +79,8 @@ impl Store {
         self.confirm(&places, report).await
     }
 
-    /// Counts each suspect in all its places at one moment of each place.
+    /// Counts each suspect in all its lists and orders, at one moment of each slot: where a key goes from a pool to an order, and
+    /// on, it stays in its product's slot, so that it is met once in all of them however they are looked at one after the other.
     async fn confirm(
         &self,
         places: &BTreeMap<Vec<u8>, HashSet<String>>,
@@ -85,19 +89,26 @@ impl Store {
         // The same key under two ring keys gives two blobs with one fingerprint.
         let mut found: BTreeMap<&[u8], Vec<String>> = BTreeMap::new();
         for (sealed, names) in places {
-            let mut pipe = redis::pipe();
-            pipe.cmd("MULTI");
+            let mut by_place = BTreeMap::<At, Vec<&String>>::new();
             for name in names {
-                if name.contains(":order:") {
-                    pipe.cmd("HVALS").arg(name);
-                } else {
-                    pipe.cmd("LPOS").arg(name).arg(sealed).arg("COUNT").arg(0);
-                }
+                by_place.entry(At::of(name)).or_default().push(name);
             }
-            pipe.cmd("EXEC");
-            let answers = self.ask_all(&pipe).await?;
-            let answers = answers.last().map(items_of).unwrap_or_default();
-            for (name, answer) in names.iter().zip(answers) {
+            let mut pipe = Pipe::default();
+            for (at, names) in &by_place {
+                pipe.cmd(*at, "MULTI");
+                for name in names {
+                    if name.contains(":order:") {
+                        pipe.cmd(*at, "HVALS").arg(*name);
+                    } else {
+                        pipe.cmd(*at, "LPOS").arg(*name).arg(sealed).arg("COUNT").arg(0);
+                    }
+                }
+                pipe.cmd(*at, "EXEC");
+            }
+            let answers = self.ask_all(pipe).await?;
+            // What only stands in a queue until EXEC is answered by a word.
+            let answers = answers.iter().filter(|answer| matches!(answer, Value::Array(_))).flat_map(items_of);
+            for (name, answer) in by_place.into_values().flatten().zip(answers) {
                 let items = items_of(answer);
                 let times = if name.contains(":order:") {
                     items.iter().filter(|value| bytes_of(value) == Some(sealed)).count()
@@ -125,7 +136,7 @@ impl Store {
         for (done, product) in products.iter().enumerate() {
             progress("pools", done as u64, products.len() as u64);
             self.each_of_pool(product, take).await?;
-            self.each_of_list(&self.names.voided(product.home(), &product.id), take).await?;
+            self.each_of_list(product.home(), &self.names.voided(product.home(), &product.id), take).await?;
         }
         Ok(())
     }
@@ -137,15 +148,16 @@ impl Store {
         take: &mut impl FnMut(&str, &[u8]),
     ) -> Result<(), StoreError> {
         for product in products {
-            self.each_of_list(&self.names.burned(product.home(), &product.id), take).await?;
+            self.each_of_list(product.home(), &self.names.burned(product.home(), &product.id), take).await?;
         }
         Ok(())
     }
 
-    async fn each_of_list(&self, name: &str, take: &mut impl FnMut(&str, &[u8])) -> Result<(), StoreError> {
+    async fn each_of_list(&self, slot: Slot, name: &str, take: &mut impl FnMut(&str, &[u8])) -> Result<(), StoreError> {
         let mut at = 0;
         loop {
-            let keys: Vec<Vec<u8>> = self.ask(redis::cmd("LRANGE").arg(name).arg(at).arg(at + CHUNK - 1)).await?;
+            let keys: Vec<Vec<u8>> =
+                self.ask(At::Slot(slot), redis::cmd("LRANGE").arg(name).arg(at).arg(at + CHUNK - 1)).await?;
             keys.iter().for_each(|sealed| take(name, sealed));
             at += CHUNK;
             if keys.len() < CHUNK {
@@ -157,19 +169,20 @@ impl Store {
     /// A pool shrinks from the left while it is read: what left it since the start moves the place to go on from. Keys
     /// put back meanwhile (`restore`) hide how many left, so then it is read anew.
     async fn each_of_pool(&self, product: &Product, take: &mut impl FnMut(&str, &[u8])) -> Result<(), StoreError> {
+        let home = At::Slot(product.home());
         let pool = self.names.pool(product.home(), &product.id);
         let stock = self.names.stock(product.home(), &product.id);
         'again: loop {
             let (mut read, mut start, mut gone) = (0usize, None, 0u64);
             loop {
                 let at = read.saturating_sub(usize::try_from(gone).unwrap_or(usize::MAX));
-                let mut pipe = redis::pipe();
-                pipe.cmd("MULTI");
-                pipe.cmd("HGET").arg(&stock).arg("imported");
-                pipe.cmd("LLEN").arg(&pool);
-                pipe.cmd("LRANGE").arg(&pool).arg(at).arg(at + CHUNK - 1);
-                pipe.cmd("EXEC");
-                let answers = self.ask_all(&pipe).await?;
+                let mut pipe = Pipe::default();
+                pipe.cmd(home, "MULTI");
+                pipe.cmd(home, "HGET").arg(&stock).arg("imported");
+                pipe.cmd(home, "LLEN").arg(&pool);
+                pipe.cmd(home, "LRANGE").arg(&pool).arg(at).arg(at + CHUNK - 1);
+                pipe.cmd(home, "EXEC");
+                let answers = self.ask_all(pipe).await?;
                 let both = answers.last().map(items_of).unwrap_or_default();
                 let number = |at: usize| both.get(at).and_then(text_of).and_then(|text| text.parse::<u64>().ok());
                 let left = number(0).unwrap_or(0).saturating_sub(number(1).unwrap_or(0));

@@ -8,7 +8,7 @@ use crate::domain::order::PaymentRecord;
 use crate::domain::text::printable;
 use crate::domain::{AuditReport, PaymentState, Slot, Trade};
 use crate::store::orders::{fields, read_payment};
-use crate::store::{Store, StoreError};
+use crate::store::{At, Store, StoreError};
 
 fn print(trade: &Trade) -> u64 {
     let mut hash = DefaultHasher::new();
@@ -45,8 +45,9 @@ impl Store {
         }
         for (id, record) in orphans {
             let member = format!("orphan:{id}:{}", record.trade());
-            let review = self.names.review(Slot::of_number(&id));
-            let waits: Option<f64> = self.ask(redis::cmd("ZSCORE").arg(review).arg(&member)).await?;
+            let slot = Slot::of_number(&id);
+            let review = self.names.review(slot);
+            let waits: Option<f64> = self.ask(At::Slot(slot), redis::cmd("ZSCORE").arg(review).arg(&member)).await?;
             if waits.is_none() && self.readable_payments(&id).await?.contains(&record) {
                 report.add("review", &id, "an orphan payment that nobody is shown");
             }
@@ -91,7 +92,8 @@ impl Store {
 
     /// The payments that stand with a number, those that can be read.
     async fn readable_payments(&self, id: &str) -> Result<Vec<PaymentRecord>, StoreError> {
-        let answer: redis::Value = self.ask(redis::cmd("HGETALL").arg(self.names.pay(id))).await?;
+        let answer: redis::Value =
+            self.ask(At::Slot(Slot::of_number(id)), redis::cmd("HGETALL").arg(self.names.pay(id))).await?;
         Ok(fields(&answer).filter_map(|(name, value)| read_payment(&name, value).ok()).collect())
     }
 }

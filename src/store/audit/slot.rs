@@ -6,9 +6,10 @@ use redis::Value;
 
 use super::facts::Facts;
 use crate::domain::{AuditReport, OrderId, OrderState, Product, Slot};
+use crate::store::at::Pipe;
 use crate::store::outbox::{Event, events};
 use crate::store::script::{items_of, text_of};
-use crate::store::{Look, Store, StoreError};
+use crate::store::{At, Look, Store, StoreError};
 
 /// Events read at once; more means that the audit is still catching up.
 const EVENTS: usize = 1000;
@@ -75,22 +76,22 @@ impl Store {
 
     /// Events behind `from`, and every counter, at one moment.
     async fn moment(&self, slot: Slot, from: &str, products: &[&Product]) -> Result<Moment, StoreError> {
-        let n = self.names;
-        let mut pipe = redis::pipe();
-        pipe.cmd("MULTI");
-        pipe.cmd("XRANGE").arg(n.outbox(slot)).arg(format!("({from}")).arg("+").arg("COUNT").arg(EVENTS);
-        pipe.cmd("ZRANGE").arg(n.due(slot)).arg(0).arg(-1);
-        pipe.cmd("ZRANGE").arg(n.review(slot)).arg(0).arg(-1);
+        let (n, at) = (self.names, At::Slot(slot));
+        let mut pipe = Pipe::default();
+        pipe.cmd(at, "MULTI");
+        pipe.cmd(at, "XRANGE").arg(n.outbox(slot)).arg(format!("({from}")).arg("+").arg("COUNT").arg(EVENTS);
+        pipe.cmd(at, "ZRANGE").arg(n.due(slot)).arg(0).arg(-1);
+        pipe.cmd(at, "ZRANGE").arg(n.review(slot)).arg(0).arg(-1);
         for product in products {
             let id = &product.id;
-            pipe.cmd("LLEN").arg(n.pool(slot, id));
-            pipe.cmd("LLEN").arg(n.voided(slot, id));
-            pipe.cmd("LLEN").arg(n.burned(slot, id));
-            pipe.cmd("HMGET").arg(n.stock(slot, id)).arg(&["reserved", "imported", "voided"]);
-            pipe.cmd("LRANGE").arg(n.owed(slot, id)).arg(0).arg(-1);
+            pipe.cmd(at, "LLEN").arg(n.pool(slot, id));
+            pipe.cmd(at, "LLEN").arg(n.voided(slot, id));
+            pipe.cmd(at, "LLEN").arg(n.burned(slot, id));
+            pipe.cmd(at, "HMGET").arg(n.stock(slot, id)).arg(&["reserved", "imported", "voided"]);
+            pipe.cmd(at, "LRANGE").arg(n.owed(slot, id)).arg(0).arg(-1);
         }
-        pipe.cmd("EXEC");
-        let answers = self.ask_all(&pipe).await?;
+        pipe.cmd(at, "EXEC");
+        let answers = self.ask_all(pipe).await?;
         let all = answers.last().map(items_of).unwrap_or_default();
         let counts = |part: &[Value]| {
             let stock = part.get(3).map(items_of).unwrap_or_default();
@@ -120,16 +121,21 @@ impl Store {
         ids: &[OrderId],
         facts: &mut Facts<'_>,
     ) -> Result<Vec<Event>, StoreError> {
-        let mut later = Vec::new();
+        let (mut later, at) = (Vec::new(), At::Slot(slot));
         for batch in ids.chunks(200) {
-            let mut pipe = redis::pipe();
-            pipe.cmd("MULTI");
+            let mut pipe = Pipe::default();
+            pipe.cmd(at, "MULTI");
             for id in batch {
                 self.add_reads(&mut pipe, *id);
             }
-            pipe.cmd("XRANGE").arg(self.names.outbox(slot)).arg(format!("({from}")).arg("+").arg("COUNT").arg(EVENTS);
-            pipe.cmd("EXEC");
-            let answers = self.ask_all(&pipe).await?;
+            pipe.cmd(at, "XRANGE")
+                .arg(self.names.outbox(slot))
+                .arg(format!("({from}"))
+                .arg("+")
+                .arg("COUNT")
+                .arg(EVENTS);
+            pipe.cmd(at, "EXEC");
+            let answers = self.ask_all(pipe).await?;
             let all = answers.last().map(items_of).unwrap_or_default();
             for (id, answer) in batch.iter().zip(all.chunks_exact(2)) {
                 facts.take(Look::read(*id, answer));

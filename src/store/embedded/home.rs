@@ -12,7 +12,7 @@ use rustix::fs::{major, minor};
 use serde::{Deserialize, Serialize};
 
 use super::{EmbeddedError, at};
-use crate::store::{Names, Store, StoreError};
+use crate::store::{At, Names, Store, StoreError};
 
 /// File systems whose id is made when they are, and kept in them: ext2 to ext4, btrfs, ZFS, bcachefs; tmpfs has one for as
 /// long as it has its files. Others (XFS, F2FS) give the device's number for it.
@@ -111,7 +111,7 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn home(&self) -> Result<String, StoreError> {
-        let mark: Option<String> = self.ask(redis::cmd("GET").arg(Names::home())).await?;
+        let mark: Option<String> = self.ask(At::Catalog, redis::cmd("GET").arg(Names::home())).await?;
         Ok(mark.unwrap_or_default())
     }
 
@@ -120,7 +120,7 @@ impl Store {
     /// # Errors
     /// Redis cannot do it.
     pub async fn put_home(&self, mark: &str) -> Result<(), StoreError> {
-        self.ask::<String>(redis::cmd("SET").arg(Names::home()).arg(mark)).await.map(drop)
+        self.ask::<String>(At::Catalog, redis::cmd("SET").arg(Names::home()).arg(mark)).await.map(drop)
     }
 }
 

@@ -8,6 +8,7 @@ use redis::{Pipeline, Value};
 use super::{CATALOG, Ends, EntryId, Finding, Kept, Places, Seen, Server, place_names};
 use crate::domain::text::printable;
 use crate::domain::{Cause, Doubt, Missing, Slot};
+use crate::store::at::{At, Pipe};
 use crate::store::link::Link;
 use crate::store::preflight::{pairs, pairs_of_info};
 use crate::store::script::{items_of, text_of};
@@ -34,10 +35,11 @@ fn last_generated(value: &Value) -> EntryId {
     pairs(value).get("last-generated-id").and_then(|id| id.parse().ok()).unwrap_or_default()
 }
 
+/// What stands at the node of a link: all places, since one node has them.
 async fn read(link: &mut Link, names: Names) -> Result<Seen, StoreError> {
     let mut pipe = Pipeline::new();
-    for slot in Slot::all().map(Some).chain([None]) {
-        pipe.cmd("GET").arg(names.place(slot));
+    for at in At::all() {
+        pipe.cmd("GET").arg(names.place(at));
     }
     for slot in Slot::all() {
         pipe.cmd("XINFO").arg("STREAM").arg(names.outbox(slot));
@@ -196,16 +198,19 @@ impl Store {
         if self.places.knows_any() {
             return Ok(false);
         }
-        let mut link = self.checkout().await?;
-        let held = !read(&mut link, self.names).await?.ids.is_empty();
-        let mut pipe = Pipeline::new();
-        for slot in Slot::all().map(Some).chain([None]) {
-            pipe.cmd("SET").arg(self.names.place(slot)).arg(identity()?).arg("NX");
+        let held = !self.read_places().await?.ids.is_empty();
+        let mut pipe = Pipe::default();
+        for at in At::all() {
+            pipe.cmd(at, "SET").arg(self.names.place(at)).arg(identity()?).arg("NX");
         }
-        self.ask_all(&pipe).await?;
-        let seen = read(&mut self.checkout().await?, self.names).await?;
+        self.ask_all(pipe).await?;
+        let seen = self.read_places().await?;
         self.places.adopt(&seen);
         Ok(held)
+    }
+
+    async fn read_places(&self) -> Result<Seen, StoreError> {
+        read(&mut self.link_to(At::Catalog).await?, self.names).await
     }
 
     /// Looks at all places again; what has its copies becomes their mark.
@@ -213,7 +218,7 @@ impl Store {
     /// # Errors
     /// Redis does not answer.
     pub async fn look_at_places(&self) -> Result<(), StoreError> {
-        let mut link = self.checkout().await?;
+        let mut link = self.link_to(At::Catalog).await?;
         let Some(ends) = self.places.look(&mut link, self.names).await? else { return Ok(()) };
         // Only what moved is waited for: an idle shop writes nothing.
         if self.places.are_ahead(&ends) && self.all_copied().await? {
@@ -230,22 +235,22 @@ impl Store {
     pub async fn accept(&self, reason: &str, by: &str) -> Result<Accepted, StoreError> {
         let doubt = self.places.doubt();
         let known = self.places.catalog_id();
-        let there = read(&mut self.checkout().await?, self.names).await?.ids.remove(CATALOG);
+        let there = self.read_places().await?.ids.remove(CATALOG);
         let (now, epoch) = (self.now(), identity()?);
-        let mut pipe = Pipeline::new();
-        for slot in Slot::all() {
-            pipe.cmd("SET").arg(self.names.place(Some(slot))).arg(identity()?);
+        let mut pipe = Pipe::default();
+        for at in Slot::all().map(At::Slot) {
+            pipe.cmd(at, "SET").arg(self.names.place(at)).arg(identity()?);
         }
-        self.ask_all(&pipe).await?;
+        self.ask_all(pipe).await?;
         // The catalogue's last: the others follow it alone.
         let record = format!("{epoch}|{now}|{by}|{}", printable(reason, 200).replace('|', "/"));
-        let mut pipe = Pipeline::new();
+        let mut pipe = Pipe::default();
         for given_up in [known, there].into_iter().flatten() {
-            pipe.cmd("HSET").arg(self.names.accepted()).arg(given_up).arg(&record);
+            pipe.cmd(At::Catalog, "HSET").arg(self.names.accepted()).arg(given_up).arg(&record);
         }
-        pipe.cmd("SET").arg(self.names.place(None)).arg(&epoch);
-        self.ask_all(&pipe).await?;
-        let seen = read(&mut self.checkout().await?, self.names).await?;
+        pipe.cmd(At::Catalog, "SET").arg(self.names.place(At::Catalog)).arg(&epoch);
+        self.ask_all(pipe).await?;
+        let seen = self.read_places().await?;
         self.places.adopt(&seen);
         Ok(Accepted { doubt, epoch })
     }
@@ -261,7 +266,7 @@ impl Store {
             doubt.missing.iter().filter(|missing| known.get(&missing.place) == Some(&missing.id)).collect();
         if doubt.cause == Cause::Behind
             && self.places.doubt().is_none()
-            && lacks(&mut self.checkout().await?, self.names, ours.into_iter()).await?
+            && lacks(&mut self.link_to(At::Catalog).await?, self.names, ours.into_iter()).await?
         {
             self.places.doubt_too(doubt.clone());
         }

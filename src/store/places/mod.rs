@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{At, StoreError};
 use crate::domain::{Cause, Doubt, Millis, Missing, Slot};
 pub use look::Accepted;
 
@@ -137,7 +137,7 @@ pub enum Finding {
 const CATALOG: &str = "catalog";
 
 fn place_names() -> impl Iterator<Item = String> {
-    Slot::all().map(|slot| slot.to_string()).chain([CATALOG.to_owned()])
+    At::all().map(|at| at.tag().to_owned())
 }
 
 #[derive(Debug, Default)]
@@ -199,8 +199,8 @@ impl Places {
     }
 
     /// Says something with who a place is known as; empty where it is not, as no place is.
-    pub(super) fn known_as<T>(&self, place: &str, say: impl FnOnce(&str) -> T) -> T {
-        say(self.state().kept.places.get(place).map_or("", |known| known.id.as_str()))
+    pub(super) fn known_as<T>(&self, at: At, say: impl FnOnce(&str) -> T) -> T {
+        say(self.state().kept.places.get(at.tag()).map_or("", |known| known.id.as_str()))
     }
 
     /// What was found since the last call.
@@ -216,7 +216,7 @@ impl Places {
         }
         let mut state = self.state();
         if state.kept.doubt.is_none()
-            && let Some(known) = state.kept.places.get_mut(&slot.to_string())
+            && let Some(known) = state.kept.places.get_mut(At::Slot(slot).tag())
             && known.mark < entry
         {
             known.mark = entry;

@@ -9,7 +9,8 @@ use kamid::domain::{
 };
 use kamid::store::script;
 use kamid::store::{
-    Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Released, Repeat, Reserved, ReviewItem, Reviewed, SCHEMA,
+    At, Changed, Chunk, ChunkReport, Finish, Finished, NewOrder, Released, Repeat, Reserved, ReviewItem, Reviewed,
+    SCHEMA,
 };
 
 use crate::support::cluster;
@@ -61,8 +62,8 @@ async fn no_script_that_draws_reads_or_writes_a_place_that_is_another() {
     let mut link = bench.link.clone();
     for other in [None, Some("another")] {
         match other {
-            None => redis::cmd("DEL").arg(n.place(Some(slot))).exec_async(&mut link).await.unwrap(),
-            Some(id) => redis::cmd("SET").arg(n.place(Some(slot))).arg(id).exec_async(&mut link).await.unwrap(),
+            None => redis::cmd("DEL").arg(n.place(At::Slot(slot))).exec_async(&mut link).await.unwrap(),
+            Some(id) => redis::cmd("SET").arg(n.place(At::Slot(slot))).arg(id).exec_async(&mut link).await.unwrap(),
         }
         let before = bench.dump().await;
         let mut drawing = script::all();
@@ -109,6 +110,7 @@ macro_rules! fails_whole {
     };
 }
 
+mod audit;
 mod contract;
 mod count;
 mod notices;

@@ -3,7 +3,7 @@
 use kamid::domain::{
     Account, Accounts, AttemptNo, Money, Opened, OrderState, Origin, Payment, PaymentState, ReviewKind, Take,
 };
-use kamid::store::{EventKind, Finish, Finished, Reserved, script};
+use kamid::store::{At, EventKind, Finish, Finished, Reserved, script};
 
 use crate::support::cluster;
 use crate::support::redis::{Bench, CHANNEL, EXPIRES_MS, PRICE, cny, payment};
@@ -213,8 +213,12 @@ async fn together(bench: &Bench, payments: &[Payment]) -> Vec<String> {
     args.extend(asked.into_iter().flatten());
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let args: Vec<&[u8]> = args.iter().map(|text| text.as_bytes()).collect();
-    let mut replies: Vec<Vec<String>> =
-        bench.store.command(&script::SETTLE, &names, &args).query_async(&mut bench.link.clone()).await.unwrap();
+    let mut replies: Vec<Vec<String>> = bench
+        .store
+        .command(At::Slot(slot), &script::SETTLE, &names, &args)
+        .query_async(&mut bench.link.clone())
+        .await
+        .unwrap();
     let entry = replies.pop();
     assert!(entry.is_some_and(|entry| entry.concat().is_empty() || entry.concat().contains('-')));
     replies.into_iter().map(|reply| reply[..reply.len().min(2)].join(" ")).collect()

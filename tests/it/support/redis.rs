@@ -17,7 +17,7 @@ use kamid::domain::{
 };
 use kamid::settings::Secret;
 use kamid::store::script::Script;
-use kamid::store::{Chunk, ChunkReport, NewOrder, Reserved, Reviewed, Store, StoreError};
+use kamid::store::{At, Chunk, ChunkReport, NewOrder, Reserved, Reviewed, Store, StoreError};
 use kamid::vault::{Sealed, Vault};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Value};
@@ -49,9 +49,11 @@ pub struct TestRedis {
 impl TestRedis {
     /// Starts one and waits until it answers.
     pub fn start() -> Self {
-        if !cluster::asked() {
-            return Self::with(|_| Vec::new());
-        }
+        if cluster::asked() { Self::cluster() } else { Self::with(|_| Vec::new()) }
+    }
+
+    /// Starts one that is a cluster of one node, and says that it is none.
+    pub fn cluster() -> Self {
         let mut redis = Self::with(|_| cluster::settings());
         cluster::settle(&redis);
         redis.front = Some(cluster::disguised(&redis.socket));
@@ -452,7 +454,9 @@ impl Bench {
     /// A script's reply in words.
     pub async fn raw(&self, script: &Script, keys: &[String], args: &[&[u8]]) -> redis::RedisResult<String> {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let reply: Vec<String> = self.store.command(script, &keys, args).query_async(&mut self.link.clone()).await?;
+        let at = At::of(keys.first().copied().unwrap_or_default());
+        let reply: Vec<String> =
+            self.store.command(at, script, &keys, args).query_async(&mut self.link.clone()).await?;
         Ok(reply.join(" "))
     }
 
