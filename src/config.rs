@@ -165,6 +165,15 @@ fn read(text: &str, base: &Path, problems: &mut Vec<ConfigProblem>) -> Option<Co
     Some(Config { server: server?, store: store?, outbound, limits, test: mode?, top, channels, notify })
 }
 
+/// Whether a file means test mode, whatever else is wrong with it.
+#[must_use]
+pub fn is_test(file: &Section) -> bool {
+    let mut unheard = Vec::new();
+    let defaults = Section::from_toml(DEFAULT, Path::new(""), &mut unheard).section("test", &mut unheard);
+    let test = file.section("test", &mut unheard).with_defaults(defaults);
+    values(&test, &[&MODE], &mut unheard, |v| v.flag(&MODE)).unwrap_or(true)
+}
+
 /// What a section says, read by its rows.
 fn values<T>(
     section: &Section,

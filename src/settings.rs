@@ -386,11 +386,7 @@ fn line_of(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|b| *b == b'\n').count() + 1
 }
 
-/// Whether two names differ by a slip: one letter more, less or other, or only by `-` and `_`.
+/// Whether two names differ by a slip: one letter more, less or other, two that changed places, or only by `-` and `_`.
 fn alike(known: &str, given: &str) -> bool {
-    let (a, b) = (known.as_bytes(), given.as_bytes());
-    let front = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    let back = a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| x == y).count();
-    known.replace('_', "") == given.replace(['-', '_'], "")
-        || (a.len().abs_diff(b.len()) <= 1 && front + back + 2 > a.len().max(b.len()))
+    known.replace('_', "") == given.replace(['-', '_'], "") || strsim::damerau_levenshtein(known, given) <= 1
 }

@@ -84,11 +84,12 @@ fn sections_alone(context: &Context) -> Vec<ConfigProblem> {
     let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut known = Vec::new();
     let file = Section::from_toml(&text, &base, &mut known);
+    let test = config::is_test(&file);
     let channels = file.section("channel", &mut known).sections(&mut known);
     let notify = file.section("notify", &mut known).sections(&mut known);
     let outbound = Outbound::build(&OutboundConfig::default());
-    let notify = outbound.map(|outbound| Notifiers::build(&notify, &outbound, &context.data, true).err());
-    let channels = Channels::build(&channels, true, process::now()).err();
+    let notify = outbound.map(|outbound| Notifiers::build(&notify, &outbound, &context.data, test).err());
+    let channels = Channels::build(&channels, test, process::now()).err();
     [channels, notify.ok().flatten()].into_iter().flatten().flatten().collect()
 }
 

@@ -152,6 +152,11 @@ pub async fn execute(context: &Context, args: TopArgs) -> Done {
         ascii,
     };
     if context.out.json {
+        if options.record.is_some() {
+            let message =
+                "--record is for the dashboard: kamid top --json > FILE keeps the lines themselves".to_owned();
+            return Err(Failure { message, code: 2 });
+        }
         return lines(&options, args.once).await;
     }
     if args.once {

@@ -108,11 +108,34 @@ pub const ROWS: &[&Setting] =
 /// How an address of Redis begins.
 const STARTS: [&str; 4] = ["embedded", "redis://", "rediss://", "unix://"];
 
+/// Whether what stands behind `redis://` has a host, and a port and a database's number where it names some.
+fn names_a_server(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("redis://").or_else(|| url.strip_prefix("rediss://")) else { return true };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, number) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // The colons of an IPv6 address stand in brackets.
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (host, None),
+    };
+    !name.is_empty()
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+        && (number.is_empty() || number.parse::<u16>().is_ok())
+}
+
 impl StoreConfig {
     pub(super) fn read(v: &mut Values<'_>) -> Option<Self> {
         let mut url = v.secret(&URL);
         if url.as_ref().is_some_and(|url| !STARTS.iter().any(|start| url.reveal().starts_with(start))) {
             v.reject(&URL, "must be \"embedded\" or begin with redis://, rediss:// or unix://");
+            url = None;
+        }
+        if url.as_ref().is_some_and(|url| !names_a_server(url.reveal())) {
+            v.reject(
+                &URL,
+                "must be redis://host:port/number: a port is at most 65535, and a number says which database",
+            );
             url = None;
         }
         let redis_server = v.text(&REDIS_SERVER);
@@ -132,5 +155,30 @@ impl StoreConfig {
             timeout_ms: timeout_ms?,
             ca,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_redis_names_a_server() {
+        for right in [
+            "embedded",
+            "unix:///run/redis.sock",
+            "redis://h",
+            "redis://h:6379",
+            "rediss://user:p%40ss@h:6379/3",
+            "redis://[::1]:6379/0",
+            "redis://[::1]",
+            "redis://h/0?protocol=resp3",
+        ] {
+            assert!(names_a_server(right), "{right}");
+        }
+        for wrong in ["redis://h:99999/0", "redis://h:x/0", "redis://h/abc", "redis://", "redis://:6379", "redis://h:0"]
+        {
+            assert!(!names_a_server(wrong), "{wrong}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Millis;
 
 /// What is wrong with a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Places have lost their identity or have another one: it was emptied, its files are gone, or it is another Redis.
@@ -14,11 +14,13 @@ pub enum Cause {
     Behind,
     /// A word of a newer daemon.
     #[serde(other)]
+    #[default]
     Other,
 }
 
 /// A place that is not as it was known, and how it was known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Missing {
     /// A slot, `00` to `63`, or `catalog`.
     pub place: String,
@@ -29,7 +31,8 @@ pub struct Missing {
 }
 
 /// A store that is doubted: until a person accepts it, or the right one is back, nothing is drawn from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Doubt {
     /// What is wrong.
     pub cause: Cause,

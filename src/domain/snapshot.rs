@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
-use serde::{Deserialize, Serialize};
+use hdrhistogram::serialization::{Deserializer as Unpacker, Serializer, V2Serializer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Brief, Danger, Doubt, Millis, NoticeState, RedisHealth, Stock, Trouble};
 
@@ -22,6 +23,20 @@ pub const FILTER_BYTES: usize = 200;
 pub const DELIVERIES: usize = 10;
 /// Longest latency told apart, in microseconds.
 pub const LONGEST_US: u64 = 60_000_000;
+
+/// A list for people to look at: what cannot be read of it is left out, and the rest is shown. Never for what is counted
+/// or compared, where a line less is a wrong answer.
+///
+/// # Errors
+/// What is no list.
+pub fn shown<'de, D, T>(source: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let list = Vec::<serde_json::Value>::deserialize(source)?;
+    Ok(list.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect())
+}
 
 /// A delivery as the dashboard shows it.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -255,11 +270,13 @@ pub struct Snapshot {
     pub noticed: String,
     /// Notices tried in this second, the newest [`DELIVERIES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "shown")]
     pub notices: Vec<NoticeRow>,
     /// What waits to be sent; only of the instance that sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notices_waiting: Option<NoticeCounts>,
     /// Incidents of this second, at most 50.
+    #[serde(deserialize_with = "shown")]
     pub incidents: Vec<Brief>,
     /// Incidents that were only counted, since the start.
     pub incidents_dropped: u64,
@@ -308,12 +325,34 @@ pub fn decode(text: &str) -> Option<Histogram<u64>> {
     if cookie != V2 || length > bytes.len() as u64 || digits > 3 || highest > DAY_US || past_all_counts {
         return None;
     }
-    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+    Unpacker::new().deserialize(&mut bytes.as_slice()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_is_read_though_a_newer_daemon_says_more_in_it() {
+        let row = NoticeRow {
+            order: "A".to_owned(),
+            product: String::new(),
+            contact: String::new(),
+            state: NoticeState::Dead,
+            tries: 1,
+            at: 0,
+            next: 0,
+            by: String::new(),
+            why: String::new(),
+        };
+        let mut second = serde_json::to_value(Snapshot::default()).unwrap();
+        second["notices"] = serde_json::json!([{"state": "melted"}, 7, row]);
+        second["surroundings"]["doubt"] = serde_json::json!({"cause": "sun_spots"});
+        let read: Snapshot = serde_json::from_value(second).unwrap();
+        let orders: Vec<&str> = read.notices.iter().map(|notice| notice.order.as_str()).collect();
+        assert_eq!(orders, ["A"]);
+        assert_eq!(read.surroundings.doubt.map(|doubt| doubt.cause), Some(crate::domain::Cause::Other));
+    }
 
     #[test]
     fn histograms_read_back_and_add_up() {

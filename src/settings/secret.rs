@@ -145,7 +145,8 @@ impl Section {
         if let Some(name) = self.text(&env, problems) {
             return match std::env::var(&name) {
                 Ok(text) => Some((env, Secret::new(text))),
-                Err(_) => self.wrong(&env, &format!("the name of a variable that is set ({name} is not)"), problems),
+                // What stands there may be the secret itself.
+                Err(_) => self.wrong(&env, "the name of a variable that is set", problems),
             };
         }
         match self.find(key).map(|entry| &entry.value)? {

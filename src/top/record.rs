@@ -72,13 +72,19 @@ pub fn line_of(message: &Message) -> Option<String> {
     Some(line.to_string())
 }
 
+/// An error of a file, with its name.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 impl Recorder {
     /// Begins a new file; an existing one is not touched.
     ///
     /// # Errors
     /// It is there already or cannot be made.
     pub fn create(path: &Path, now: u64) -> io::Result<Self> {
-        let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        let made = File::options().write(true).create_new(true).mode(0o600).open(path);
+        let file = made.map_err(|error| named(path, &error))?;
         let mut file = BufWriter::new(file);
         serde_json::to_writer(&mut file, &Head { kamid_recording: FORMAT, began: now })?;
         file.write_all(b"\n")?;
@@ -138,8 +144,11 @@ impl Player {
     /// # Errors
     /// It cannot be read, or is none. A torn last line is left out.
     pub fn open(path: &Path, speed: f64) -> io::Result<Self> {
-        let mut file = BufReader::new(File::open(path)?);
-        let none = || io::Error::new(io::ErrorKind::InvalidData, "this is no recording of kamid top --record");
+        let mut file = BufReader::new(File::open(path).map_err(|error| named(path, &error))?);
+        let none = || {
+            let what = "this is no recording of kamid top --record";
+            named(path, &io::Error::new(io::ErrorKind::InvalidData, what))
+        };
         let mut text = String::new();
         let mut at = file.read_line(&mut text)? as u64;
         let head: Head = serde_json::from_str(&text).map_err(|_| none())?;

@@ -31,7 +31,7 @@ impl Default for IncidentSearch {
 #[serde(default)]
 pub struct IncidentList {
     /// The newest first.
-    #[serde(deserialize_with = "super::word::shown")]
+    #[serde(deserialize_with = "crate::domain::snapshot::shown")]
     pub incidents: Vec<Brief>,
     /// How many more were only counted.
     pub only_counted: u64,

@@ -82,6 +82,9 @@ mod tests {
         for wrong in [json!({"id": "a", "prise": "1"}), json!({"price": "1"}), json!({"id": "a", "low": -1})] {
             assert!(product(wrong.clone()).is_err(), "{wrong}");
         }
+        for twice in [r#"{"id": "a", "id": "b", "price": "1"}"#, r#"{"id": "a", "price": "1", "price": "2"}"#] {
+            assert!(serde_json::from_str::<NewProduct>(twice).is_err(), "{twice}");
+        }
         assert!(serde_json::from_value::<Note>(json!({"reason": "x", "positon": 2})).is_err());
         assert!(serde_json::from_value::<OrderSearch>(json!({"state": "frozen"})).is_err());
         assert!(

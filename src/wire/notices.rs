@@ -62,7 +62,7 @@ pub struct NotifierView {
 #[serde(default)]
 pub struct NoticeList {
     /// The next one first.
-    #[serde(deserialize_with = "super::word::shown")]
+    #[serde(deserialize_with = "crate::domain::snapshot::shown")]
     pub notices: Vec<NoticeView>,
     /// How many wait.
     pub waiting: u64,

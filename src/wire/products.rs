@@ -1,5 +1,8 @@
 //! Products, their stock and their keys.
 
+use std::fmt;
+
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -102,7 +105,7 @@ pub struct ProductList {
 
 /// A product that is to be added.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(try_from = "Map<String, Value>")]
+#[serde(try_from = "Fields")]
 pub struct NewProduct {
     /// Its id.
     pub id: String,
@@ -111,11 +114,41 @@ pub struct NewProduct {
     pub patch: ProductPatch,
 }
 
+/// The fields of an object, each said once.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
+                let mut fields = Map::new();
+                while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+                    if fields.contains_key(&name) {
+                        return Err(de::Error::custom(format!("duplicate field `{name}`")));
+                    }
+                    fields.insert(name, value);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        source.deserialize_map(Read)
+    }
+}
+
 /// Serde takes what flattened fields do not know for nothing: here it is refused.
-impl TryFrom<Map<String, Value>> for NewProduct {
+impl TryFrom<Fields> for NewProduct {
     type Error = String;
 
-    fn try_from(mut fields: Map<String, Value>) -> Result<Self, String> {
+    fn try_from(Fields(mut fields): Fields) -> Result<Self, String> {
         let id = match fields.remove("id") {
             Some(Value::String(id)) => id,
             Some(_) => return Err("id: must be a text".to_owned()),

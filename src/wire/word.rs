@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A word, or what stands in the place of one, that is known here, or another.
@@ -23,25 +23,6 @@ impl<T> Word<T> {
             Self::Other(_) => None,
         }
     }
-}
-
-/// A list for people to look at: what cannot be read of it is left out, and the rest is shown. Never for what is counted
-/// or compared, where a line less is a wrong answer.
-///
-/// # Errors
-///
-/// What is no list.
-pub(super) fn shown<'de, D, T>(source: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    let list = Vec::<Word<T>>::deserialize(source)?;
-    let known = |word| match word {
-        Word::Known(known) => Some(known),
-        Word::Other(_) => None,
-    };
-    Ok(list.into_iter().filter_map(known).collect())
 }
 
 impl<T: Copy + PartialEq> Word<T> {

@@ -91,7 +91,9 @@ impl Reader {
                 text.push_str(&line);
                 text.push('\n');
             }
-            if let Some(stock) = self.stock.as_mut().filter(|stock| stock.due) {
+            // It is of now: a reader that is still at the history would take it for something older.
+            let behind = self.follower.is_behind();
+            if let Some(stock) = self.stock.as_mut().filter(|stock| stock.due && !behind) {
                 text.extend(stock.line().await);
             }
             if !text.is_empty() {
