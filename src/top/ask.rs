@@ -76,7 +76,7 @@ pub enum Ask {
 
 /// What was answered.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum Received {
     /// Who we are, and where.
     Info(Info),
     /// Orders, and payments without one.
@@ -152,28 +152,28 @@ impl Ask {
     ///
     /// # Errors
     /// They are no answers to it.
-    pub fn read(&self, answers: &[Value]) -> Result<Answer, ClientError> {
+    pub fn read(&self, answers: &[Value]) -> Result<Received, ClientError> {
         let missing = || ClientError::Answer("there is none".to_owned());
         let first = || answers.first().ok_or_else(missing);
         Ok(match self {
-            Self::Info => Answer::Info(read(first()?)?),
-            Self::Search(_) => Answer::Rows(rows_of(answers, |list: Orders| list.orders)?),
+            Self::Info => Received::Info(read(first()?)?),
+            Self::Search(_) => Received::Rows(rows_of(answers, |list: Orders| list.orders)?),
             Self::Review => {
                 let (orphans, orders) = answers.split_last().ok_or_else(missing)?;
                 let mut rows = rows_of(orders, |list: Orders| list.orders)?;
                 rows.extend(rows_of(std::slice::from_ref(orphans), |list: Orphans| list.payments)?);
-                Answer::Rows(rows)
+                Received::Rows(rows)
             }
             Self::Notices => {
                 let list: NoticeList = read(first()?)?;
-                Answer::Notices(list.notices.into_iter().filter_map(notice_row).collect())
+                Received::Notices(list.notices.into_iter().filter_map(notice_row).collect())
             }
-            Self::Incidents => Answer::Incidents(read::<IncidentList>(first()?)?.incidents),
-            Self::Order(_) | Self::Incident(_) | Self::Capture(_) => Answer::Whole(first()?.clone()),
-            Self::Replay(_) => Answer::Replayed(read(first()?)?),
-            Self::Act { .. } | Self::Payment { order: None, .. } => Answer::Done(read::<Acted>(first()?)?.result),
-            Self::Payment { order: Some(_), .. } => Answer::Done(read::<Adopted>(first()?)?.result),
-            Self::Block { .. } => Answer::Done(read::<Blocked>(first()?).map(|_| String::new())?),
+            Self::Incidents => Received::Incidents(read::<IncidentList>(first()?)?.incidents),
+            Self::Order(_) | Self::Incident(_) | Self::Capture(_) => Received::Whole(first()?.clone()),
+            Self::Replay(_) => Received::Replayed(read(first()?)?),
+            Self::Act { .. } | Self::Payment { order: None, .. } => Received::Done(read::<Acted>(first()?)?.result),
+            Self::Payment { order: Some(_), .. } => Received::Done(read::<Adopted>(first()?)?.result),
+            Self::Block { .. } => Received::Done(read::<Blocked>(first()?).map(|_| String::new())?),
         })
     }
 
@@ -260,7 +260,7 @@ where
     };
     let text = |name: &str| whole[name].as_str().unwrap_or_default().to_owned();
     let kind = [text("kind"), text("state")].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-    let why = "this version cannot read it whole".to_owned();
+    let why = "unreadable here".to_owned();
     Row { kind, id: text("id"), payment: text("payment"), why, ..Row::default() }
 }
 

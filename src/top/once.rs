@@ -10,7 +10,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use tokio::sync::{mpsc, watch};
 
-use super::ask::{Answer, Ask};
+use super::ask::{Ask, Received};
 use super::clock::SteadyClock;
 use super::model::{Connection, Effect, Lost, Message, Model};
 use super::pane::PANES;
@@ -84,7 +84,7 @@ struct Fresh {
 
 impl Fresh {
     fn read(message: &Message, clock: SteadyClock) -> Option<Self> {
-        let Message::Answer(Ask::Info, Ok(Answer::Info(info))) = message else { return None };
+        let Message::Answer(Ask::Info, Ok(Received::Info(info))) = message else { return None };
         let from = info.now.unwrap_or_else(|| clock.now().saturating_sub(SKEW_MS));
         Some(Self { instance: info.instance.clone(), from })
     }

@@ -13,7 +13,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::ask::{Answer, Ask, Row};
+use super::ask::{Ask, Received, Row};
 use super::model::{Line, Message};
 use crate::domain::text::masked;
 
@@ -61,12 +61,12 @@ struct Open {
 pub fn line_of(message: &Message) -> Option<String> {
     let Message::Answer(ask, Ok(answer)) = message else { return None };
     let line = match (ask, answer) {
-        (Ask::Review, Answer::Rows(rows)) => {
+        (Ask::Review, Received::Rows(rows)) => {
             let masked = |row: &Row| Row { contact: masked(&row.contact), ..row.clone() };
             json!({"review": rows.iter().map(masked).collect::<Vec<_>>()})
         }
-        (_, Answer::Notices(notices)) => json!({"unsent": notices}),
-        (_, Answer::Incidents(incidents)) => json!({"earlier": incidents}),
+        (_, Received::Notices(notices)) => json!({"unsent": notices}),
+        (_, Received::Incidents(incidents)) => json!({"earlier": incidents}),
         _ => return None,
     };
     Some(line.to_string())

@@ -4,7 +4,7 @@ use futures_util::future::join;
 use kamid::domain::{Currency, Money, Payment, ReviewKind};
 use kamid::settings::Secret;
 use kamid::store::{Finish, ReviewItem, Store};
-use kamid::top::ask::{Answer, Ask};
+use kamid::top::ask::{Ask, Received};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -257,7 +257,7 @@ async fn an_order_is_found_by_whatever_number_somebody_has_of_it() {
                         request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
                     answers.push(shop.admin(&format!("/{}?{}", request.path.join("/"), query.join("&"))).await);
                 }
-                let Ok(Answer::Rows(rows)) = search.read(&answers) else { panic!("{answers:?}") };
+                let Ok(Received::Rows(rows)) = search.read(&answers) else { panic!("{answers:?}") };
                 let found: Vec<String> = rows.into_iter().map(|row| row.id).collect();
                 if found == [id.as_str()] {
                     break;

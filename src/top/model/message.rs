@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::ui::Hit;
 use crate::domain::snapshot::{NoticeRow, Snapshot, StockLine};
 use crate::domain::{Brief, Severity};
-use crate::top::ask::{Answer, Ask, Row, Unanswered};
+use crate::top::ask::{Ask, Received, Row, Unanswered};
 
 /// One line of the stream, or of a recording, which also holds what was asked for beside it.
 #[derive(Debug, Clone)]
@@ -128,7 +128,7 @@ pub enum Message {
     /// The local clock, in ms; at least four times a second.
     Tick(u64),
     /// An answer, or why there is none.
-    Answer(Ask, Result<Answer, Unanswered>),
+    Answer(Ask, Result<Received, Unanswered>),
     /// A recording is so far, ms of ms.
     Position(u64, u64),
     /// A recording jumped: what was known is void.

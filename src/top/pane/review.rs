@@ -65,7 +65,10 @@ pub static PANE: List<Row> = List {
 
 const COLUMNS: &[Column<Row>] = &[
     figure("for", "已等", 7, 0, |row, model, _| {
-        (lasting(model.now().saturating_sub(row.since) / 1000), Style::new())
+        (
+            if row.since == 0 { String::new() } else { lasting(model.now().saturating_sub(row.since) / 1000) },
+            Style::new(),
+        )
     }),
     text("kind", "类别", 14, 0, |row, model, theme| (word(model.lang, &row.kind).to_owned(), state(row, theme))),
     text("order", "订单", 22, 0, |row, _, _| (row.id.clone(), Style::new())),

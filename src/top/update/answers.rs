@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{FEED, Turn, shed_incidents};
 use crate::domain::{Action, Brief, Role, Severity};
-use crate::top::ask::{Answer, Ask, Unanswered};
+use crate::top::ask::{Ask, Received, Unanswered};
 use crate::top::lang::word;
 use crate::top::model::Effect;
 use crate::top::tab::Tab;
@@ -12,46 +12,46 @@ use crate::wire::incidents::ReplayReport;
 
 impl Turn<'_> {
     /// Takes an answer in, or why there is none.
-    pub(super) fn answer(&mut self, ask: &Ask, answer: Result<Answer, Unanswered>) {
+    pub(super) fn answer(&mut self, ask: &Ask, answer: Result<Received, Unanswered>) {
         let answer = match answer {
             Ok(answer) => answer,
             Err(why) => return self.failed(ask, why),
         };
         match (ask, answer) {
-            (_, Answer::Info(info)) => {
+            (_, Received::Info(info)) => {
                 self.model.operator = info.operator;
                 // A daemon that does not tell roles has one token, which may do everything.
                 self.model.may_act = info.role.is_none_or(|role| role.is(Role::Operate));
             }
-            (Ask::Search(text), Answer::Rows(found)) => {
+            (Ask::Search(text), Received::Rows(found)) => {
                 if found.is_empty() {
                     let nothing = self.model.lang.say("nothing found", "没有找到");
                     self.model.note(format!("{nothing}: {text}"), Severity::Warning);
                 }
                 self.keeping(|model| model.found = Some(found));
             }
-            (_, Answer::Rows(review)) => self.keeping(|model| model.review = review),
-            (_, Answer::Notices(unsent)) => self.keeping(|model| model.unsent = unsent),
-            (_, Answer::Incidents(incidents)) => self.earlier(incidents),
-            (Ask::Capture(id), Answer::Whole(capture)) => {
+            (_, Received::Rows(review)) => self.keeping(|model| model.review = review),
+            (_, Received::Notices(unsent)) => self.keeping(|model| model.unsent = unsent),
+            (_, Received::Incidents(incidents)) => self.earlier(incidents),
+            (Ask::Capture(id), Received::Whole(capture)) => {
                 let text = serde_json::to_string_pretty(&capture).unwrap_or_default();
                 self.effects.push(Effect::Export(format!("incident-{id}.json"), text));
             }
-            (Ask::Order(id) | Ask::Incident(id), Answer::Whole(mut whole)) => {
+            (Ask::Order(id) | Ask::Incident(id), Received::Whole(mut whole)) => {
                 // The link to the buyer's page opens the keys: it is not for a screen.
                 if let Some(fields) = whole.as_object_mut() {
                     fields.remove("page");
                 }
                 self.model.ui.fill(id, whole);
             }
-            (Ask::Replay(id), Answer::Replayed(ReplayReport { verdict, reason, .. })) => {
+            (Ask::Replay(id), Received::Replayed(ReplayReport { verdict, reason, .. })) => {
                 let reason = reason.unwrap_or_default();
                 let lang = self.model.lang;
                 let what = format!("{id}: {} {}", word(lang, &verdict), word(lang, &reason));
                 self.model.note(what, if verdict == "accept" { Severity::Warning } else { Severity::Alarm });
             }
-            (_, Answer::Done(result)) => self.done(ask, &result),
-            (_, Answer::Whole(_) | Answer::Replayed(_)) => {}
+            (_, Received::Done(result)) => self.done(ask, &result),
+            (_, Received::Whole(_) | Received::Replayed(_)) => {}
         }
     }
 
