@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::{Brief, Danger, Doubt, Millis, NoticeState, RedisHealth, Stock, Trouble};
+use super::{Danger, Doubt, IncidentBrief, Millis, NoticeState, RedisHealth, Stock, Trouble};
 
 /// Version of this format.
 pub const FORMAT: u32 = 2;
@@ -260,7 +260,7 @@ pub struct Snapshot {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notices_waiting: Option<NoticeCounts>,
     /// Incidents of this second, at most 50.
-    pub incidents: Vec<Brief>,
+    pub incidents: Vec<IncidentBrief>,
     /// Incidents that were only counted, since the start.
     pub incidents_dropped: u64,
     /// Lines of the log that could not be written, since the start.

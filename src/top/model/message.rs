@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::ui::Hit;
 use crate::domain::snapshot::{NoticeRow, Snapshot, StockLine};
-use crate::domain::{Brief, Severity};
+use crate::domain::{IncidentBrief, Severity};
 use crate::top::ask::{Ask, Row};
 
 /// One line of the stream, or of a recording, which also holds what was asked for beside it.
@@ -21,7 +21,7 @@ pub enum Line {
     /// Notices that wait or were given up.
     Unsent(Vec<NoticeRow>),
     /// Incidents of before the stream.
-    Earlier(Vec<Brief>),
+    Earlier(Vec<IncidentBrief>),
 }
 
 /// A line that is no snapshot: an object of one field.
@@ -31,7 +31,7 @@ enum Told {
     Stock(Box<StockLine>),
     Review(Vec<Row>),
     Unsent(Vec<NoticeRow>),
-    Earlier(Vec<Brief>),
+    Earlier(Vec<IncidentBrief>),
 }
 
 impl Line {

@@ -15,7 +15,7 @@ use super::ask::Row;
 use crate::config::Top;
 use crate::domain::snapshot::{Delivery, NoticeRow};
 use crate::domain::time::Zone;
-use crate::domain::{Brief, Lang, Millis, Severity};
+use crate::domain::{IncidentBrief, Lang, Millis, Severity};
 pub use message::{Connection, Effect, Fault, Line, Lost, Message};
 
 use alarm::Alarm;
@@ -32,7 +32,7 @@ pub struct Model {
     /// The stock.
     pub stock: StockBoard,
     /// Failed callbacks, the newest first.
-    pub incidents: VecDeque<Brief>,
+    pub incidents: VecDeque<IncidentBrief>,
     /// Deliveries, the newest first.
     pub deliveries: VecDeque<Delivery>,
     /// Orders that were searched for; `None` shows the deliveries.

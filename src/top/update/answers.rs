@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{FEED, Turn, shed_incidents};
 use crate::client::read;
-use crate::domain::{Action, Brief, Role, Severity};
+use crate::domain::{Action, IncidentBrief, Role, Severity};
 use crate::top::ask::{Ask, notice_row, rows};
 use crate::top::lang::word;
 use crate::top::model::Effect;
@@ -104,7 +104,7 @@ impl Turn<'_> {
     }
 
     /// Incidents that the daemon kept of the time before the stream.
-    pub(super) fn earlier(&mut self, told: Vec<Brief>) {
+    pub(super) fn earlier(&mut self, told: Vec<IncidentBrief>) {
         let known: HashSet<String> = self.model.incidents.iter().map(|brief| brief.id.clone()).collect();
         self.keeping(|model| {
             model.incidents.extend(told.into_iter().filter(|brief| !known.contains(&brief.id)));
