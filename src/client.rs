@@ -253,7 +253,7 @@ impl Client {
         question.path.split('/').skip(1).try_for_each(part)?;
         let pairs = question.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mark = if question.query.is_empty() { "" } else { "?" };
-        let url = format!("{}{}{mark}{}", self.base, question.path, crate::channel::params::encode(pairs));
+        let url = format!("{}{}{mark}{}", self.base, question.path, crate::domain::text::encode(pairs));
         let request = match question.verb {
             Verb::Get => self.http.get(url),
             Verb::Post | Verb::Make => self.http.post(url),

@@ -29,7 +29,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::client::{Client, ClientError, Warned};
-use crate::top::lang::utf8_environment;
+use crate::tty::utf8_environment;
 use crate::wire::ListTrail;
 use crate::wire::operators::TrailWish;
 pub use keys::parts;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::domain::text::{ascii, printable};
 use crate::domain::time::Zone;
-use crate::top::lang::utf8_environment;
+use crate::tty::utf8_environment;
 
 /// Which characters are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,30 +1,13 @@
 //! Which language whoever sits here reads, and the daemon's words in it: reasons by their rows, the others by a table here.
 
 use crate::domain::{Lang, Reason, Text};
+use crate::tty::{first_set, utf8_environment};
 
 /// The language of the environment: Chinese only where the terminal can show it.
 #[must_use]
 pub fn language() -> Lang {
     let named = first_set(["LC_ALL", "LC_MESSAGES", "LANG"]).filter(|_| utf8_environment());
     named.map_or(Lang::En, |it| Lang::of_locale(&it))
-}
-
-/// The first of these that the environment sets.
-fn first_set(names: [&str; 3]) -> Option<String> {
-    names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-}
-
-/// Whether the environment's locale says that text is UTF-8. Where it says nothing it is `POSIX`, which is not.
-#[must_use]
-pub fn utf8_environment() -> bool {
-    first_set(["LC_ALL", "LC_CTYPE", "LANG"]).is_some_and(|locale| is_utf8(&locale))
-}
-
-/// Whether a locale such as `zh_CN.UTF-8@pinyin` is one of UTF-8.
-fn is_utf8(locale: &str) -> bool {
-    let locale = locale.split('@').next().unwrap_or_default();
-    let charset = locale.rsplit('.').next().unwrap_or_default();
-    charset.replace(['-', '_'], "").eq_ignore_ascii_case("utf8")
 }
 
 /// States, kinds and deeds, as the daemon writes them; reasons have rows of their own.
@@ -80,13 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locale_says_whether_its_text_is_utf8_and_whether_it_is_chinese() {
-        for yes in ["zh_CN.UTF-8", "C.utf8", "en_US.UTF8@euro", "UTF-8"] {
-            assert!(is_utf8(yes), "{yes}");
-        }
-        for no in ["C", "POSIX", "zh_CN.GBK", "zh_CN", "zh_CN.GB18030", "de_DE@euro", "en_US.ISO-8859-1"] {
-            assert!(!is_utf8(no), "{no}");
-        }
+    fn a_locale_says_whether_it_is_chinese() {
         assert_eq!([Lang::of_locale("zh_TW.UTF-8"), Lang::of_locale("C")], [Lang::Zh, Lang::En]);
     }
 }

@@ -68,8 +68,8 @@ const ROOMS: &[Room] = &[
     ("wire", &["domain"], "what is asked and answered, as serde data"),
     (
         "client",
-        &["channel", "domain", "vault", "wire"],
-        "the admin API from outside: `channel` only to write a query by the one encoder there is, `vault` to check that a listener knows the token",
+        &["domain", "vault", "wire"],
+        "the admin API from outside: `vault` to check that a listener knows the token",
     ),
     (
         "shop",
@@ -114,7 +114,7 @@ const ROOMS: &[Room] = &[
         "what is built, spawned and drained",
     ),
     ("hammer", &["channel", "client", "domain", "tty", "wire"], "through the daemon's own HTTP, never Redis"),
-    ("top/lang", &["domain"], "the operator's words"),
+    ("top/lang", &["domain", "tty"], "the operator's words, in the language that the terminal shows"),
     ("top/labels", &["domain", "top/lang"], "the operator's words for fields"),
     ("top/text", &["domain"], "cells, whatever stands in them"),
     ("top/tab", &["domain"], "names of panes, for those that know none"),
@@ -166,7 +166,7 @@ const ROOMS: &[Room] = &[
         "cli",
         &[
             "channel", "client", "config", "daemon", "domain", "hammer", "notify", "outbound", "settings", "shop",
-            "store", "top", "vault", "wire",
+            "store", "top", "tty", "vault", "wire",
         ],
         "the commands",
     ),
