@@ -31,6 +31,7 @@ pub mod time;
 pub mod trade;
 pub mod trial;
 pub mod wish;
+pub mod words;
 
 pub use account::{Account, Accounts};
 pub use audit::{AuditReport, Progress, Violation};
