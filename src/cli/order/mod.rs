@@ -1,6 +1,6 @@
 //! `kamid order`.
 
-mod reconcile;
+pub mod reconcile;
 
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
 use crate::cli::address::expire_all;
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done, Failure, output};
 use crate::client::Client;
 use crate::domain::{Action, Note, OrderState, Pay, Wanted};
@@ -19,6 +20,12 @@ use crate::wire::{ActOnOrder, ListOrders, MakeOrders, PayInSandbox, ShowOrder, W
 /// Orders made by one request, and such requests under way at once.
 const BATCH: u64 = 250;
 const BATCHES: usize = 3;
+
+/// Orders as they are listed.
+pub const ORDERS: Shown<9> = Shown {
+    list: "orders",
+    columns: ["id", "state", "product", "quantity", "amount", "currency", "contact", "created_at", "why"],
+};
 
 #[derive(Debug, Subcommand)]
 pub enum OrderCommand {
@@ -220,9 +227,8 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
         OrderCommand::Pay { id, how } => client.call::<PayInSandbox>(id, &SandboxWish { how: how.pay() }).await?.whole,
         OrderCommand::List { state, contact, trade_no, limit } => {
             let search = OrderSearch { state, contact, trade_no, find: None, limit: limit as usize };
-            let columns = ["id", "state", "product", "quantity", "amount", "currency", "contact", "created_at", "why"];
             let list = client.call::<ListOrders>((), &search).await?;
-            return context.show(&list.whole, "orders", &columns);
+            return context.show(&list.whole, &ORDERS);
         }
         OrderCommand::Show { id, keys } => client.call::<ShowOrder>(id, &OrderWish::keys(keys)).await?.whole,
         OrderCommand::MarkPaid { act: Act { id, reason }, trade_no } => {

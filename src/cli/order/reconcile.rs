@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
+use crate::cli::output::Shown;
 use crate::cli::product::moment;
 use crate::cli::{Context, Done, Failure, output};
 use crate::client::{Client, ClientError};
@@ -51,6 +52,10 @@ pub struct ReconcileArgs {
     #[arg(long, value_name = "NAME", requires = "since")]
     channel: Option<String>,
 }
+
+/// What became of orders.
+pub const HEARD: Shown<7> =
+    Shown { list: "orders", columns: ["id", "result", "amount", "currency", "channel", "trade_no", "why"] };
 
 /// What became of one order.
 #[derive(Debug, Serialize)]
@@ -264,7 +269,7 @@ fn show(context: &Context, heard: &[Heard]) {
         return context.out.value(&report);
     }
     if !told.is_empty() {
-        context.out.list(&report, "orders", &["id", "result", "amount", "currency", "channel", "trade_no", "why"]);
+        context.out.list(&report, &HEARD);
     }
     let amounts: Vec<String> = sums.iter().map(|sum| format!("{sum} {}", sum.currency)).collect();
     let amounts = if amounts.is_empty() { String::new() } else { format!(" ({})", amounts.join(", ")) };
@@ -283,6 +288,13 @@ fn show(context: &Context, heard: &[Heard]) {
         parts.extend(Some(count(word)).filter(|count| *count > 0).map(|count| format!("{count} {text}")));
     }
     context.out.line(&format!("{} orders: {}", heard.len(), parts.join(", ")));
+}
+
+/// One of an order with everything that can be said of it.
+#[cfg(test)]
+pub fn heard() -> Value {
+    let payment = PaymentView { currency: "CNY".to_owned(), ..PaymentView::default() };
+    json!(Heard { id: String::new(), result: String::new(), why: "silent".to_owned(), paid: Some(payment.into()) })
 }
 
 #[cfg(test)]
