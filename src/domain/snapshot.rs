@@ -125,7 +125,7 @@ impl StockAlarms {
                 (known.1, known.2, known.3) = (danger, stock, product);
             }
         }
-        let told = worst.into_iter().map(|(trouble, (products, danger, stock, product))| {
+        let alarms = worst.into_iter().map(|(trouble, (products, danger, stock, product))| {
             let figure = match trouble {
                 Trouble::Owed => danger.owed,
                 Trouble::Empty => 0,
@@ -135,7 +135,7 @@ impl StockAlarms {
             };
             (trouble.as_str().to_owned(), StockAlarm { products, product: product.to_owned(), figure })
         });
-        Self(told.collect())
+        Self(alarms.collect())
     }
 }
 

@@ -98,7 +98,7 @@ pub fn has_two_hosts(headers: &HeaderMap) -> bool {
 pub async fn route(router: Router, mut request: Request<Body>, caller: Caller) -> Response {
     request.extensions_mut().insert(caller);
     match router.oneshot(request).await {
-        Ok(response) => problem::told(response).await,
+        Ok(response) => problem::of_axum(response).await,
         Err(never) => match never {},
     }
 }

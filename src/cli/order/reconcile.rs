@@ -257,18 +257,18 @@ fn show(context: &Context, heard: &[Heard]) {
         .iter()
         .map(|sum| json!({"currency": sum.currency, "amount": sum.to_string(), "amount_minor": sum.minor}))
         .collect();
-    let told: Vec<&Heard> = heard.iter().filter(|it| !matches!(it.result.as_str(), "unpaid" | "unknown")).collect();
+    let named: Vec<&Heard> = heard.iter().filter(|it| !matches!(it.result.as_str(), "unpaid" | "unknown")).collect();
     let report = json!({
         "asked": heard.len(), "found": found, "amounts": amounts, "settled_before": count("replayed"),
         "unpaid": count("unpaid"), "refunded": count("refunded"), "unknown": count("unknown"),
         "cannot_be_asked": count("cannot_be_asked"), "not_believed": count("mismatch"), "silent": count("silent"),
-        "orders": told,
+        "orders": named,
     });
     let report = context.report(report);
     if context.out.json {
         return context.out.value(&report);
     }
-    if !told.is_empty() {
+    if !named.is_empty() {
         context.out.list(&report, &HEARD);
     }
     let amounts: Vec<String> = sums.iter().map(|sum| format!("{sum} {}", sum.currency)).collect();

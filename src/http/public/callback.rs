@@ -298,8 +298,8 @@ pub fn charge(web: &Web, caller: Caller) {
 }
 
 /// A genuine callback whose status nobody knows: it may mean that money came, so a person should look.
-fn strange(web: &Web, name: &str, callback: &Callback<'_>, caller: Caller, told: (&str, &str, u16)) {
-    let (number, said, status) = told;
+fn strange(web: &Web, name: &str, callback: &Callback<'_>, caller: Caller, answered: (&str, &str, u16)) {
+    let (number, said, status) = answered;
     let advice = format!(
         "A genuine callback says {said:?}, which the documents of this kind of gateway do not name: nothing was delivered, and the gateway heard that it came. See in its console what became of the payment; if it was made, `kamid order query ID` or `kamid order mark-paid ID` delivers."
     );

@@ -120,7 +120,7 @@ pub fn cookie(id: &str, token: &str, secure: bool) -> String {
     format!("o_{id}={token}; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax{secure}")
 }
 
-/// Makes an order for whoever asks from an address: the whole one counts, and is what a gateway is told.
+/// Makes an order for whoever asks from an address: the whole one counts, and is what a gateway hears.
 async fn made(shop: &Shop, wanted: &Wanted, caller: Caller) -> Result<Created, crate::shop::ShopError> {
     shop.order(wanted, Buyer::Address(plain(caller.0)), By::Asker(Some(caller.0))).await
 }

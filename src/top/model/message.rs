@@ -27,7 +27,7 @@ pub enum Line {
 /// A line that is no snapshot: an object of one field.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Told {
+enum Field {
     Stock(Box<StockLine>),
     Review(Vec<Row>),
     Unsent(Vec<NoticeRow>),
@@ -40,10 +40,10 @@ impl Line {
     pub fn read(text: &str) -> Option<Self> {
         if Self::kind(text).is_some() {
             return Some(match serde_json::from_str(text).ok()? {
-                Told::Stock(line) => Self::Stock(line),
-                Told::Review(rows) => Self::Review(rows),
-                Told::Unsent(rows) => Self::Unsent(rows),
-                Told::Earlier(briefs) => Self::Earlier(briefs),
+                Field::Stock(line) => Self::Stock(line),
+                Field::Review(rows) => Self::Review(rows),
+                Field::Unsent(rows) => Self::Unsent(rows),
+                Field::Earlier(briefs) => Self::Earlier(briefs),
             });
         }
         serde_json::from_str(text).ok().map(Self::Snapshot)
@@ -88,7 +88,7 @@ pub enum Fault {
 /// A link that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
-    /// Whose fault it is, as far as that can be told.
+    /// Whose fault it is, as far as that can be seen.
     pub fault: Fault,
     /// Why.
     pub why: String,

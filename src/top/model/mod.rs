@@ -39,7 +39,7 @@ pub struct Model {
     pub found: Option<Vec<Row>>,
     /// What waits for a person.
     pub review: Vec<Row>,
-    /// Notices as they were told, the newest first: sent, put off, given up.
+    /// Notices as they were heard of, the newest first: sent, put off, given up.
     pub notices: VecDeque<NoticeRow>,
     /// Notices that wait or were given up, as they were asked for.
     pub unsent: Vec<NoticeRow>,
@@ -79,7 +79,7 @@ pub struct Model {
     pub lang: Lang,
     /// Whether the terminal shows plain characters alone.
     pub ascii: bool,
-    /// In which zone times are told.
+    /// In which zone times are shown.
     pub zone: Zone,
     /// What the operator is doing.
     pub ui: Ui,

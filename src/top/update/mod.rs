@@ -258,8 +258,8 @@ impl Turn<'_> {
     /// Reads again what is open and known here, if it is not asked for; what left the list stays as it was last.
     fn read_again(&mut self) {
         let here = self.model.ui.detail.as_ref().filter(|detail| detail.about.asks(&detail.id).is_none());
-        let told = here.and_then(|detail| self.pane().read(self.model, detail));
-        if let (Some(value), Some(detail)) = (told, &mut self.model.ui.detail) {
+        let known = here.and_then(|detail| self.pane().read(self.model, detail));
+        if let (Some(value), Some(detail)) = (known, &mut self.model.ui.detail) {
             detail.value = Some(value);
         }
     }

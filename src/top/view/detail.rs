@@ -1,4 +1,4 @@
-//! What is open of an order, an incident, a product: every field the daemon tells, masked as it tells it.
+//! What is open of an order, an incident, a product: every field the daemon shows, masked as it shows it.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::domain::{Lang, Reason};
 use crate::top::kit::View;
-use crate::top::labels::{label, told};
+use crate::top::labels::{in_words, label};
 use crate::top::model::Model;
 use crate::top::text::{clean, columns, left, wrapped};
 
@@ -78,7 +78,7 @@ fn flatten([name, field]: [&str; 2], value: &Value, model: &Model, lines: &mut V
 /// A value as it is read; a word of the daemon's in the operator's language.
 fn plain(field: &str, value: &Value, lang: Lang) -> String {
     match (value, lang) {
-        (Value::String(text), _) => told(lang, field, text).to_owned(),
+        (Value::String(text), _) => in_words(lang, field, text).to_owned(),
         (Value::Bool(is), Lang::Zh) => if *is { "是" } else { "否" }.to_owned(),
         (other, _) => other.to_string(),
     }

@@ -15,7 +15,7 @@ use crate::top::text::{apart, clean, lasting};
 const STOPPED_S: u64 = 600;
 /// Events that wait: more than a flash sale leaves behind for a moment.
 const BEHIND: u64 = 10_000;
-/// How long lost lines of a log are told of.
+/// How long lost lines of a log are an alarm.
 const LOG_MS: u64 = 600_000;
 /// Places that are named of those that a doubted store lacks.
 const NAMED: usize = 12;
