@@ -269,7 +269,7 @@ impl Client {
         question.path.iter().try_for_each(|id| part(id))?;
         let pairs = question.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mark = if question.query.is_empty() { "" } else { "?" };
-        let url = format!("{}/{}{mark}{}", self.base, question.path.join("/"), crate::channel::params::encode(pairs));
+        let url = format!("{}/{}{mark}{}", self.base, question.path.join("/"), crate::domain::text::encode(pairs));
         let request = match question.verb {
             Verb::Get => self.http.get(url),
             Verb::Post | Verb::Make => self.http.post(url),

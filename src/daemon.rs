@@ -278,7 +278,7 @@ async fn connect(config: &Config, embedded: Option<&Embedded>, places: Arc<Place
         None => false,
     };
     let began = Instant::now();
-    let mut told = false;
+    let mut said = false;
     loop {
         let error = match Store::attach(&config.store, socket.as_deref(), config.test, Arc::clone(&places)).await {
             Ok(store) => return Ok(store),
@@ -296,8 +296,8 @@ async fn connect(config: &Config, embedded: Option<&Embedded>, places: Arc<Place
             None if began.elapsed() > PATIENCE => return Err(error.into()),
             None => {}
         }
-        if began.elapsed() > Duration::from_secs(2) && !told {
-            told = true;
+        if began.elapsed() > Duration::from_secs(2) && !said {
+            said = true;
             tracing::warn!(%error, "Waiting for Redis.");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -359,8 +359,8 @@ impl Running {
         let mut workers = JoinSet::new();
         if let Some(embedded) = embedded.clone() {
             let asked = Arc::clone(&shop);
-            let told = Arc::clone(&shop);
-            let cut = move |cut: Cut| told.store_was_cut(&cut.file, cut.offset, cut.bytes);
+            let hears = Arc::clone(&shop);
+            let cut = move |cut: Cut| hears.store_was_cut(&cut.file, cut.offset, cut.bytes);
             workers.spawn(embedded.supervise(working.clone(), move || asked.answers(), cut));
         }
         let disk = embedded.is_some().then(|| data.to_owned());

@@ -164,11 +164,11 @@ impl Section {
     /// Says that setting `key` is missing, unless something is wrong with it already.
     pub fn require(&self, key: &str, why: &str, problems: &mut Vec<ConfigProblem>) {
         let missing = self.problem(key, format!("is missing: {why}"));
-        let told = |problem: &ConfigProblem| {
+        let known = |problem: &ConfigProblem| {
             !problem.warning
                 && problem.path.strip_prefix(&missing.path).is_some_and(|rest| matches!(rest, "" | "_file" | "_env"))
         };
-        if !problems.iter().any(told) {
+        if !problems.iter().any(known) {
             problems.push(missing);
         }
     }
@@ -330,7 +330,7 @@ impl Section {
     }
 }
 
-/// Why a file that a setting names cannot be read. The name is not told: what stands there may be the secret itself.
+/// Why a file that a setting names cannot be read. The name is not shown: what stands there may be the secret itself.
 pub fn unreadable(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidFilename => {

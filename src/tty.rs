@@ -1,7 +1,8 @@
 //! A terminal that is taken for a full screen, and given back as it was: at the end, on an error, and before a panic says
 //! what happened.
 //!
-//! Used by the load tester's screen (on standard error) and by the dashboard (on standard output).
+//! Used by the load tester's screen (on standard error) and by the dashboard (on standard output). Also here: what the
+//! environment says of the characters that a terminal can show.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Once;
@@ -82,4 +83,36 @@ pub fn give_back() {
     let _gone = execute!(writer, terminal::LeaveAlternateScreen, cursor::Show);
     let _gone = terminal::disable_raw_mode();
     let _gone = writer.flush();
+}
+
+/// The first of these that the environment sets.
+pub fn first_set(names: [&str; 3]) -> Option<String> {
+    names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+/// Whether the environment's locale says that text is UTF-8. Where it says nothing it is `POSIX`, which is not.
+pub fn utf8_environment() -> bool {
+    first_set(["LC_ALL", "LC_CTYPE", "LANG"]).is_some_and(|locale| is_utf8(&locale))
+}
+
+/// Whether a locale such as `zh_CN.UTF-8@pinyin` is one of UTF-8.
+fn is_utf8(locale: &str) -> bool {
+    let locale = locale.split('@').next().unwrap_or_default();
+    let charset = locale.rsplit('.').next().unwrap_or_default();
+    charset.replace(['-', '_'], "").eq_ignore_ascii_case("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locale_says_whether_its_text_is_utf8() {
+        for yes in ["zh_CN.UTF-8", "C.utf8", "en_US.UTF8@euro", "UTF-8"] {
+            assert!(is_utf8(yes), "{yes}");
+        }
+        for no in ["C", "POSIX", "zh_CN.GBK", "zh_CN", "zh_CN.GB18030", "de_DE@euro", "en_US.ISO-8859-1"] {
+            assert!(!is_utf8(no), "{no}");
+        }
+    }
 }

@@ -4,10 +4,15 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done, Failure, output};
 use crate::client::{Answered, Client};
 use crate::wire::operators::{AddressExpired, AddressWish, BlockWish, ExpireWish};
 use crate::wire::{BlockAddress, ExpireAddress, ListAddresses, Nothing, UnblockAddress};
+
+/// Addresses as they are listed.
+pub const ADDRESSES: Shown<6> =
+    Shown { list: "addresses", columns: ["address", "until_at", "since", "by", "orders", "reason"] };
 
 #[derive(Debug, Subcommand)]
 pub enum AddressCommand {
@@ -46,9 +51,8 @@ pub async fn run(context: &Context, command: AddressCommand) -> Done {
     let client = context.client()?;
     let done = match command {
         AddressCommand::List => {
-            let columns = ["address", "until_at", "since", "by", "orders", "reason"];
             let list = client.whole::<ListAddresses>((), &Nothing).await?;
-            return context.show(&list, "addresses", &columns);
+            return context.show(&list, &ADDRESSES);
         }
         AddressCommand::Block { address, minutes, reason, orders, force } => {
             let (known, why) = (address.clone(), reason.clone());

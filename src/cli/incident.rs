@@ -4,10 +4,15 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::cli::output::Shown;
 use crate::cli::product::moment;
 use crate::cli::{Context, Done};
 use crate::wire::incidents::IncidentSearch;
 use crate::wire::{CaptureIncident, ListIncidents, Nothing, ReplayIncident, ShowIncident};
+
+/// Incidents as they are listed.
+pub const INCIDENTS: Shown<7> =
+    Shown { list: "incidents", columns: ["at", "id", "reason", "channel", "address", "number", "status"] };
 
 #[derive(Debug, Subcommand)]
 pub enum IncidentCommand {
@@ -57,8 +62,7 @@ pub async fn run(context: &Context, command: IncidentCommand) -> Done {
     match command {
         IncidentCommand::List { limit, reason, channel, address, before } => {
             let search = IncidentSearch { limit: limit as usize, reason, channel, address, before };
-            let columns = ["at", "id", "reason", "channel", "address", "number", "status"];
-            context.show(&client.whole::<ListIncidents>((), &search).await?, "incidents", &columns)
+            context.show(&client.whole::<ListIncidents>((), &search).await?, &INCIDENTS)
         }
         IncidentCommand::Show { id } => {
             context.out.fields(&client.whole::<ShowIncident>(id, &Nothing).await?);

@@ -29,11 +29,17 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::client::{Client, ClientError, Warned};
-use crate::top::lang::utf8_environment;
+use crate::tty::utf8_environment;
 use crate::wire::ListTrail;
 use crate::wire::operators::TrailWish;
 pub use keys::parts;
-use output::{Output, Signs};
+use output::{Output, Shown, Signs};
+
+/// The trail as it is listed.
+pub const TRAIL: Shown<7> = Shown { list: "trail", columns: ["at", "by", "what", "on", "change", "reason", "result"] };
+
+/// What an audit found.
+pub const VIOLATIONS: Shown<3> = Shown { list: "violations", columns: ["kind", "what", "detail"] };
 
 /// Delivers digital keys (卡密) by itself: a signed payment callback becomes a delivered key, exactly once.
 #[derive(Debug, Parser)]
@@ -218,8 +224,8 @@ impl Context {
         }
     }
 
-    fn show(&self, value: &Value, list: &str, columns: &[&str]) -> Done {
-        self.out.list(value, list, columns);
+    fn show<const N: usize>(&self, value: &Value, shown: &Shown<N>) -> Done {
+        self.out.list(value, shown);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -297,7 +303,7 @@ fn run(cli: Cli) -> Done {
             Command::Clock(command) => clock::run(&context, command).await,
             Command::Trail { limit } => {
                 let trail = context.client()?.whole::<ListTrail>((), &TrailWish { limit: limit as usize }).await?;
-                context.show(&trail, "trail", &["at", "by", "what", "on", "change", "reason", "result"])
+                context.show(&trail, &TRAIL)
             }
             Command::Notice(command) => notice::run(&context, command).await,
             Command::Store(command) => store::run(&context, command).await,
@@ -327,7 +333,7 @@ async fn audit(context: &Context) -> Done {
     bar.finish_and_clear();
     let report = report?;
     let violations = report.violations.len();
-    context.out.list(&serde_json::to_value(&report).unwrap_or_default(), "violations", &["kind", "what", "detail"]);
+    context.out.list(&serde_json::to_value(&report).unwrap_or_default(), &VIOLATIONS);
     if !context.out.json {
         context.out.line(&format!(
             "{} products, {} orders, {} keys, {} payments: {}",

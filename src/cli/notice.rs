@@ -4,10 +4,15 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done};
 use crate::client::resend;
 use crate::wire::notices::{NoticeTest, NoticesWish};
 use crate::wire::{ListNotices, TryNotifier};
+
+/// Notices as they are listed.
+pub const NOTICES: Shown<7> =
+    Shown { list: "notices", columns: ["order", "state", "tries", "next_time", "by", "contact", "why"] };
 
 #[derive(Debug, Subcommand)]
 pub enum NoticeCommand {
@@ -42,8 +47,7 @@ pub async fn run(context: &Context, command: NoticeCommand) -> Done {
     let done = match command {
         NoticeCommand::List { limit } => {
             let list = client.call::<ListNotices>((), &NoticesWish { limit: limit as usize }).await?;
-            let columns = ["order", "state", "tries", "next_time", "by", "contact", "why"];
-            return context.show(&list.whole, "notices", &columns);
+            return context.show(&list.whole, &NOTICES);
         }
         NoticeCommand::Resend { order } => client.ask(&resend(&order)).await?,
         NoticeCommand::Test { notifier, to } => client.whole::<TryNotifier>((), &NoticeTest { notifier, to }).await?,

@@ -4,9 +4,14 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done};
 use crate::wire::payments::OrphanWish;
 use crate::wire::{AdoptOrphan, ListOrphans, Nothing, RefundOrphan};
+
+/// Payments as they are listed.
+pub const PAYMENTS: Shown<6> =
+    Shown { list: "payments", columns: ["kind", "id", "payment", "amount", "currency", "since"] };
 
 #[derive(Debug, Subcommand)]
 pub enum OrphanCommand {
@@ -40,9 +45,8 @@ pub async fn run(context: &Context, command: OrphanCommand) -> Done {
     let client = context.client()?;
     let done = match command {
         OrphanCommand::List => {
-            let columns = ["kind", "id", "payment", "amount", "currency", "since"];
             let list = client.whole::<ListOrphans>((), &Nothing).await?;
-            return context.show(&list, "payments", &columns);
+            return context.show(&list, &PAYMENTS);
         }
         OrphanCommand::Adopt { id, payment, order } => {
             client.whole::<AdoptOrphan>((), &OrphanWish { id, payment, order }).await?

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::domain::text::{ascii, printable};
 use crate::domain::time::Zone;
-use crate::top::lang::utf8_environment;
+use crate::tty::utf8_environment;
 
 /// Which characters are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,15 @@ impl Signs {
     fn foreign(self, text: String) -> String {
         if self == Self::Plain { text.chars().map(ascii).collect() } else { text }
     }
+}
+
+/// The list inside an answer that people see, and which of its fields (`stock.pool` looks inside one). Each stands in the
+/// table of the tests here, which holds it against the answer's type: a field of another name would be an empty column.
+pub struct Shown<const N: usize> {
+    /// The list's name.
+    pub list: &'static str,
+    /// Its columns.
+    pub columns: [&'static str; N],
 }
 
 /// How a command shows what it found.
@@ -137,8 +146,9 @@ impl Output {
         say(&value.to_string());
     }
 
-    /// The list `name` inside a value: a table of these columns (`stock.pool` looks inside), or the value as JSON.
-    pub fn list(self, value: &Value, name: &str, columns: &[&str]) {
+    /// The list inside a value: a table of its columns, or the value as JSON.
+    pub fn list<const N: usize>(self, value: &Value, shown: &Shown<N>) {
+        let Shown { list: name, columns } = *shown;
         if self.json {
             return self.value(value);
         }
@@ -148,16 +158,17 @@ impl Output {
         }
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(columns.iter().map(|column| column.rsplit('.').next().unwrap_or(column).replace('_', " ")));
+        table.set_header(columns.map(|column| column.rsplit('.').next().unwrap_or(column).replace('_', " ")));
         for row in rows {
-            let of = |column: &&str| self.cell(column, column.split('.').fold(row, |value, part| &value[part]), true);
-            table.add_row(columns.iter().map(of));
+            let of = |column: &str| self.cell(column, column.split('.').fold(row, |value, part| &value[part]), true);
+            table.add_row(columns.map(of));
         }
         say(&table.trim_fmt());
     }
 
-    /// The list `name` inside a value, an entry a line: a word, a name, and whole sentences, which a table would cut.
-    pub fn told(self, value: &Value, name: &str, [word, what, says]: [&str; 3]) {
+    /// The list inside a value, an entry a line: a word, a name, and whole sentences, which a table would cut.
+    pub fn sentences(self, value: &Value, shown: &Shown<3>) {
+        let Shown { list: name, columns: [word, what, says] } = *shown;
         if self.json {
             return self.value(value);
         }
@@ -233,4 +244,113 @@ pub fn bar(length: u64, bytes: bool) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let style = if utf8_environment() { style } else { style.progress_chars("#>-") };
     ProgressBar::new(length).with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::capture::{CapturedAnswer, Judged};
+    use crate::cli::channel::reconcile::{self, compare::Difference};
+    use crate::cli::{
+        TRAIL, VIOLATIONS, address, channel, incident, keys, notice, order, orphan, product, store, token,
+    };
+    use crate::domain::{AuditReport, Cause, Deed, Doubt, IncidentBrief, Missing, TrialStep, Violation};
+    use crate::wire::channels::{ChannelList, ChannelView, TrialReport};
+    use crate::wire::incidents::IncidentList;
+    use crate::wire::notices::{NoticeList, NoticeView};
+    use crate::wire::operators::{AddressList, BlockView, TokenList, TokenView, TrailList};
+    use crate::wire::orders::{OrderBrief, OrderList};
+    use crate::wire::payments::{OrphanList, OrphanView};
+    use crate::wire::products::{ProductList, ProductView};
+
+    /// A list that a command shows: an answer with one entry, and what is looked up there.
+    type Row = (Value, &'static str, Vec<&'static str>);
+
+    fn row<const N: usize>(answer: Value, shown: &Shown<N>) -> Row {
+        (answer, shown.list, shown.columns.to_vec())
+    }
+
+    /// Every list that the daemon answers.
+    fn answered() -> Vec<Row> {
+        let block = BlockView {
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            until_at: 0,
+            since: 0,
+            by: String::new(),
+            reason: String::new(),
+            orders: false,
+        };
+        let products = || json!(ProductList { products: vec![ProductView::default()] });
+        vec![
+            row(json!(OrderList { orders: vec![OrderBrief::default()] }), &order::ORDERS),
+            row(json!(OrphanList { payments: vec![OrphanView::default()] }), &orphan::PAYMENTS),
+            row(json!(NoticeList { notices: vec![NoticeView::default()], ..NoticeList::default() }), &notice::NOTICES),
+            row(
+                json!(IncidentList { incidents: vec![IncidentBrief::default()], ..IncidentList::default() }),
+                &incident::INCIDENTS,
+            ),
+            row(products(), &product::PRODUCTS),
+            row(products(), &keys::STOCK),
+            row(json!(ChannelList { channels: vec![ChannelView::default()] }), &channel::CHANNELS),
+            row(json!(TrialReport { steps: vec![TrialStep::default()], ..TrialReport::default() }), &channel::TRIAL),
+            row(json!(AddressList { addresses: vec![block] }), &address::ADDRESSES),
+            row(json!(TokenList { tokens: vec![TokenView::default()] }), &token::TOKENS),
+            row(json!(TrailList { trail: vec![Deed::default()] }), &TRAIL),
+            row(json!(AuditReport { violations: vec![Violation::default()], ..AuditReport::default() }), &VIOLATIONS),
+        ]
+    }
+
+    /// Every list that a command makes itself.
+    fn made() -> Vec<Row> {
+        let difference = Difference {
+            difference: "",
+            number: String::new(),
+            trade_no: String::new(),
+            there: String::new(),
+            here: String::new(),
+            note: String::new(),
+        };
+        let judged = Judged {
+            verdict: "",
+            reason: None,
+            extracted: None,
+            answer: CapturedAnswer { status: 0, body: "" },
+            canonical: None,
+        };
+        let missing = Missing { place: "00".to_owned(), id: String::new(), mark: "1-0".to_owned() };
+        let doubt = Doubt { cause: Cause::Gone, since: 0, run: String::new(), missing: vec![missing] };
+        vec![
+            row(json!({"orders": [order::reconcile::heard()]}), &order::reconcile::HEARD),
+            row(json!({"differences": [difference]}), &reconcile::DIFFERENCES),
+            row(json!({"unread": reconcile::unread(&vec![(1, String::new())])}), &reconcile::UNREAD),
+            row(json!({"steps": [judged]}), &channel::JUDGED),
+            row(channel::kinds(), &channel::KINDS_SHOWN),
+            row(store::last_known(&doubt), &store::SLOTS),
+        ]
+    }
+
+    #[test]
+    fn every_column_is_a_field_of_what_is_shown() {
+        let rows = [answered(), made()].concat();
+        for (answer, list, columns) in &rows {
+            let entry = &answer[list][0];
+            assert!(entry.is_object(), "{list} is no list of {answer}");
+            for column in columns {
+                let field = column.split('.').try_fold(entry, |value, part| value.get(part));
+                assert!(field.is_some(), "{list} has no {column}: {entry}");
+            }
+        }
+        let (mut files, mut consts) =
+            (vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli"))], 0);
+        while let Some(path) = files.pop() {
+            if path.is_dir() {
+                files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                let text = std::fs::read_to_string(path).unwrap();
+                consts +=
+                    text.lines().filter(|line| line.starts_with("pub const ") && line.contains(": Shown<")).count();
+            }
+        }
+        assert_eq!(rows.len(), consts, "each list that is shown stands in the table");
+    }
 }

@@ -3,26 +3,31 @@
 use clap::{Args, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done};
 use crate::domain::time::Zone;
 use crate::domain::{Allowance, ProductPatch, Take};
 use crate::wire::products::{NewProduct, ProductsWish};
 use crate::wire::{AddProduct, ListProducts, Nothing, SetProduct, ShowProduct};
 
-const COLUMNS: [&str; 12] = [
-    "id",
-    "name",
-    "price",
-    "currency",
-    "take",
-    "stock.available",
-    "low",
-    "stock.reserved",
-    "stock.given",
-    "stock.owed",
-    "stock.voided",
-    "retired",
-];
+/// Products as they are listed.
+pub const PRODUCTS: Shown<12> = Shown {
+    list: "products",
+    columns: [
+        "id",
+        "name",
+        "price",
+        "currency",
+        "take",
+        "stock.available",
+        "low",
+        "stock.reserved",
+        "stock.given",
+        "stock.owed",
+        "stock.voided",
+        "retired",
+    ],
+};
 
 #[derive(Debug, Subcommand)]
 pub enum ProductCommand {
@@ -159,7 +164,7 @@ pub async fn run(context: &Context, command: ProductCommand) -> Done {
     let product = match command {
         ProductCommand::List => {
             let list = client.whole::<ListProducts>((), &ProductsWish::fresh()).await?;
-            return context.show(&list, "products", &COLUMNS);
+            return context.show(&list, &PRODUCTS);
         }
         ProductCommand::Show { id } => client.whole::<ShowProduct>(id, &Nothing).await?,
         ProductCommand::Add { id, fields, slot } => {

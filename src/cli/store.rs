@@ -5,10 +5,14 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done};
 use crate::domain::{Doubt, Missing};
 use crate::wire::shop::Why;
 use crate::wire::{AcceptStore, Nothing, ShowStore};
+
+/// Up to when each slot was acknowledged.
+pub const SLOTS: Shown<2> = Shown { list: "slots", columns: ["slot", "acknowledged_until_at"] };
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
@@ -27,7 +31,7 @@ pub enum StoreCommand {
 }
 
 /// Of the slots that are not as they were and had events: up to when those were acknowledged.
-fn last_known(doubt: &Doubt) -> Value {
+pub fn last_known(doubt: &Doubt) -> Value {
     let row = |missing: &Missing| {
         let ms = missing.mark.split('-').next()?.parse::<u64>().ok().filter(|ms| *ms > 0)?;
         Some(json!({"slot": missing.place, "acknowledged_until_at": ms}))
@@ -52,7 +56,7 @@ pub async fn run(context: &Context, command: StoreCommand) -> Done {
                 if let Some(doubt) = &standing.doubt {
                     let known = last_known(doubt);
                     if known["slots"] != json!([]) {
-                        context.out.list(&known, "slots", &["slot", "acknowledged_until_at"]);
+                        context.out.list(&known, &SLOTS);
                     }
                     context.out.line("Bring the right files back, and all goes on by itself; or, if what is lost is lost: kamid store accept --help");
                 } else {

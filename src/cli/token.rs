@@ -4,10 +4,14 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done};
 use crate::domain::Role;
 use crate::wire::operators::NewToken;
 use crate::wire::{AddToken, ListTokens, Nothing, RemoveToken};
+
+/// Operators as they are listed.
+pub const TOKENS: Shown<3> = Shown { list: "tokens", columns: ["name", "role", "created_at"] };
 
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
@@ -46,7 +50,7 @@ pub async fn run(context: &Context, command: TokenCommand) -> Done {
     let done = match command {
         TokenCommand::List => {
             let list = client.whole::<ListTokens>((), &Nothing).await?;
-            return context.show(&list, "tokens", &["name", "role", "created_at"]);
+            return context.show(&list, &TOKENS);
         }
         TokenCommand::Add { name, role } => {
             let role = match role {

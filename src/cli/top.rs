@@ -197,7 +197,7 @@ fn picture(text: &str, shows: Shows) -> Done {
         Shows::Past(newest) => {
             let newest = newest.map_or_else(String::new, |at| format!("; the newest is of {at}"));
             let message =
-                format!("the daemon told nothing of now within some seconds{newest}: is its Redis slow or away?");
+                format!("the daemon said nothing of now within some seconds{newest}: is its Redis slow or away?");
             Err(Failure { message, code: 69 })
         }
     }

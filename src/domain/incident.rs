@@ -81,7 +81,7 @@ pub struct Incident {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(default)]
 #[allow(missing_docs)]
-pub struct Brief {
+pub struct IncidentBrief {
     pub id: String,
     pub at: Millis,
     pub channel: String,
@@ -100,8 +100,8 @@ impl Incident {
 
     /// Without its request; foreign text made printable.
     #[must_use]
-    pub fn brief(&self) -> Brief {
-        Brief {
+    pub fn brief(&self) -> IncidentBrief {
+        IncidentBrief {
             id: self.id.clone(),
             at: self.at,
             channel: self.channel.clone(),

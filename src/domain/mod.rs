@@ -31,6 +31,7 @@ pub mod time;
 pub mod trade;
 pub mod trial;
 pub mod wish;
+pub mod words;
 
 pub use account::{Account, Accounts};
 pub use audit::{AuditReport, Progress, Violation};
@@ -41,7 +42,7 @@ pub use doubt::{Cause, Doubt, Missing, Standing};
 pub use health::RedisHealth;
 pub use ids::{AttemptNo, OrderId, PaymentNo, SLOTS, Slot};
 pub use import::{ImportReport, LINES_NAMED};
-pub use incident::{Brief, Incident, RawRequest};
+pub use incident::{Incident, IncidentBrief, RawRequest};
 pub use lang::{Lang, Text};
 pub use limit::{Limit, Reached};
 pub use money::{Currency, Money};

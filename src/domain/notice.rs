@@ -55,6 +55,9 @@ pub enum NoticeState {
 }
 
 impl NoticeState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Sent, Self::Dead, Self::Dropped];
+
     /// Its word in Redis and in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {

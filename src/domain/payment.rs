@@ -180,6 +180,9 @@ impl std::fmt::Display for PaymentState {
 }
 
 impl PaymentState {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Settled, Self::Held, Self::Extra, Self::Orphan, Self::Refunded, Self::Adopted];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -198,10 +201,7 @@ impl std::str::FromStr for PaymentState {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Settled, Self::Held, Self::Extra, Self::Orphan, Self::Refunded, Self::Adopted]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or(())
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
     }
 }
 

@@ -11,7 +11,7 @@ use hdrhistogram::serialization::{Deserializer as Unpacker, Serializer, V2Serial
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Brief, Danger, Doubt, Millis, NoticeState, RedisHealth, Stock, Trouble};
+use super::{Danger, Doubt, IncidentBrief, Millis, NoticeState, RedisHealth, Stock, Trouble};
 
 /// Version of this format.
 pub const FORMAT: u32 = 2;
@@ -140,7 +140,7 @@ impl StockAlarms {
                 (known.1, known.2, known.3) = (danger, stock, product);
             }
         }
-        let told = worst.into_iter().map(|(trouble, (products, danger, stock, product))| {
+        let alarms = worst.into_iter().map(|(trouble, (products, danger, stock, product))| {
             let figure = match trouble {
                 Trouble::Owed => danger.owed,
                 Trouble::Empty => 0,
@@ -150,7 +150,7 @@ impl StockAlarms {
             };
             (trouble.as_str().to_owned(), StockAlarm { products, product: product.to_owned(), figure })
         });
-        Self(told.collect())
+        Self(alarms.collect())
     }
 }
 
@@ -277,7 +277,7 @@ pub struct Snapshot {
     pub notices_waiting: Option<NoticeCounts>,
     /// Incidents of this second, at most 50.
     #[serde(deserialize_with = "shown")]
-    pub incidents: Vec<Brief>,
+    pub incidents: Vec<IncidentBrief>,
     /// Incidents that were only counted, since the start.
     pub incidents_dropped: u64,
     /// Lines of the log that could not be written, since the start.

@@ -1,7 +1,11 @@
-//! Foreign text, made safe to show, and without what nobody sees at its edges.
+//! Foreign text, made safe to show, and without what nobody sees at its edges; text made safe for a query.
 
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What PHP's `urlencode` leaves as it is; a space becomes `+` afterwards.
+const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b' ');
 
 /// `text` without control, escape and bidirectional characters, cut to `most` characters: what a terminal or a log
 /// may be given of what a buyer or a gateway sent.
@@ -148,6 +152,13 @@ pub fn bare_json(mut bytes: &[u8]) -> &[u8] {
 #[must_use]
 pub fn bare(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
+/// Names and values as a query, the way PHP's `http_build_query` writes it: the one encoder there is.
+#[must_use]
+pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let part = |text: &str| utf8_percent_encode(text, KEEP).to_string().replace(' ', "+");
+    pairs.into_iter().map(|(name, value)| format!("{}={}", part(name), part(value))).collect::<Vec<_>>().join("&")
 }
 
 #[cfg(test)]

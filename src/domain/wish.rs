@@ -63,6 +63,19 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Approve,
+        Self::Reject,
+        Self::Refund,
+        Self::MarkPaid,
+        Self::Replace,
+        Self::Redeliver,
+        Self::Resend,
+        Self::Expire,
+        Self::Query,
+    ];
+
     /// The word for it, in addresses and histories.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -50,7 +50,7 @@ impl Audit {
     /// Holds one visit against its order.
     fn visit(&mut self, target: &Prepared, visit: u32, sent: &Sent, look: &OrderLook) {
         let heard = |request| sent.heard.get(&Ticket { visit, request }).map(Vec::as_slice).unwrap_or_default();
-        let told = |request| heard(request).contains(&RequestResult::Success);
+        let was_success = |request| heard(request).contains(&RequestResult::Success);
         let paid = |request| {
             let trade = target.trade(Ticket { visit, request });
             look.payments.iter().find(|payment| payment.trade_no == trade)
@@ -61,7 +61,7 @@ impl Audit {
         *self.states.entry(state.clone()).or_default() += 1;
         for request in [RequestKind::Right, RequestKind::Less] {
             self.answers(&look.id, request, heard(request));
-            if !told(request) {
+            if !was_success(request) {
                 continue;
             }
             self.acknowledged += 1;
@@ -70,10 +70,10 @@ impl Audit {
             }
         }
         let kept = is(&[OrderState::Delivered, OrderState::Owed, OrderState::Held]);
-        if (told(RequestKind::Right) || told(RequestKind::Less)) && !kept {
+        if (was_success(RequestKind::Right) || was_success(RequestKind::Less)) && !kept {
             self.add("lost", &look.id, format!("paid and told success, and the order is {state}"));
         }
-        if heard(RequestKind::Right).iter().any(|heard| heard.unknown()) && !told(RequestKind::Right) {
+        if heard(RequestKind::Right).iter().any(|heard| heard.unknown()) && !was_success(RequestKind::Right) {
             self.uncertain += 1;
         }
         let sold = is(&[OrderState::Delivered, OrderState::Owed]);
@@ -81,7 +81,8 @@ impl Audit {
             self.add("unpaid", &look.id, format!("the order is {state}, and was never paid right"));
         }
         // Where the gateway's number is the attempt's, a payment stands under it that nobody forged.
-        if told(RequestKind::Bent) || (!heard(RequestKind::Bent).is_empty() && paid(RequestKind::Bent).is_some()) {
+        if was_success(RequestKind::Bent) || (!heard(RequestKind::Bent).is_empty() && paid(RequestKind::Bent).is_some())
+        {
             self.add("believed", &look.id, "a forged callback was believed".to_owned());
         }
         let due = if is(&[OrderState::Delivered]) { look.quantity } else { 0 };

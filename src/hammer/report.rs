@@ -47,7 +47,7 @@ fn percentiles(histogram: &Histogram<u64>) -> Value {
 }
 
 /// What an audit found, for people.
-fn told(audit: &Audit, text: &mut String) {
+fn audited(audit: &Audit, text: &mut String) {
     let states: Vec<String> = audit.states.iter().map(|(state, count)| format!("{count} {state}")).collect();
     let _ = writeln!(
         text,
@@ -227,7 +227,7 @@ impl RunReport {
             let _ = writeln!(text, "COULD NOT BE AUDITED: {why}");
         }
         if let Some(audit) = &self.audit {
-            told(audit, &mut text);
+            audited(audit, &mut text);
         }
         let _ = writeln!(text, "{}", off_sale(&self.product, self.off_sale));
         text

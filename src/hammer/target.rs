@@ -319,15 +319,15 @@ impl Prepared {
 /// Where the public listener is, as seen from here: a daemon elsewhere may call its own machine's loopback its address.
 async fn public_address(public: &str, admin: &str) -> Result<SocketAddr, HammerError> {
     let wrong = |url: &str| HammerError::Wrong(format!("{url} is no plain HTTP address"));
-    let told: SocketAddr =
+    let named: SocketAddr =
         public.strip_prefix("http://").and_then(|rest| rest.parse().ok()).ok_or_else(|| wrong(public))?;
     let host = admin.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest));
     let host = host.ok_or_else(|| wrong(admin))?;
     let admin = tokio::net::lookup_host(host).await.ok().and_then(|mut all| all.next()).ok_or_else(|| wrong(admin))?;
-    if admin.ip().is_loopback() || !told.ip().is_loopback() {
-        return Ok(told);
+    if admin.ip().is_loopback() || !named.ip().is_loopback() {
+        return Ok(named);
     }
-    Ok(SocketAddr::new(admin.ip(), told.port()))
+    Ok(SocketAddr::new(admin.ip(), named.port()))
 }
 
 /// Takes a run's product off sale, if the daemon answers; says whether.

@@ -10,7 +10,7 @@ use crate::domain::{Lang, Reached, Rejection};
 use crate::shop::ShopError;
 use crate::store::StoreError;
 
-/// What is told of a store that has to be asked again.
+/// What is said of a store that has to be asked again.
 const LATER: &str = "The store cannot answer now: try again.";
 
 /// A problem's word, beside its answer.
@@ -38,8 +38,8 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here, or not for you.")
     }
 
-    /// What a stranger is told where a gateway does not do its part: not what it said, and not where it is.
-    /// A limit is told in the buyer's language.
+    /// What a stranger hears where a gateway does not do its part: not what it said, and not where it is.
+    /// A limit is said in the buyer's language.
     pub fn for_buyers(error: ShopError, lang: Lang) -> Self {
         match error {
             ShopError::Limited(reached) => Self { detail: reached.says(lang), ..reached.into() },
@@ -120,8 +120,8 @@ impl From<Reached> for Problem {
     }
 }
 
-/// What axum refuses by itself is told in plain text; here it becomes a problem as every other.
-pub async fn told(response: Response) -> Response {
+/// What axum refuses by itself it says in plain text; here that becomes a problem as every other.
+pub async fn of_axum(response: Response) -> Response {
     let status = response.status();
     let plain =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));

@@ -57,7 +57,7 @@ impl Web {
     }
 
     /// Whose request this is.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Caller {
+    pub fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> Caller {
         let peer = plain(peer);
         let forwarded = headers.contains_key("x-forwarded-for");
         if forwarded && is_private(peer) && !self.proxies.trusts(peer) && self.proxies.is_news(peer) {
@@ -95,10 +95,10 @@ pub fn has_two_hosts(headers: &HeaderMap) -> bool {
     headers.get_all(header::HOST).iter().nth(1).is_some()
 }
 
-pub async fn route(router: Router, mut request: Request<Body>, client: Caller) -> Response {
-    request.extensions_mut().insert(client);
+pub async fn route(router: Router, mut request: Request<Body>, caller: Caller) -> Response {
+    request.extensions_mut().insert(caller);
     match router.oneshot(request).await {
-        Ok(response) => problem::told(response).await,
+        Ok(response) => problem::of_axum(response).await,
         Err(never) => match never {},
     }
 }

@@ -42,7 +42,7 @@ fn flaw(text: &str) -> Option<String> {
     if example || inner.chars().all(masked) {
         return Some("only stands for the secret: put the secret itself there".to_owned());
     }
-    // A line's end is told by whoever reads one line.
+    // A line's end is found by whoever reads one line.
     let hidden = text.chars().find(|c| is_hidden(*c) && !c.is_control())?;
     Some(format!(
         "holds a character that is not seen (U+{:04X}) in the middle: copy it once more, from its source",
@@ -158,7 +158,7 @@ impl Section {
         }
     }
 
-    /// A secret without its edges; one of which nothing is left is told, and one that its name stands before.
+    /// A secret without its edges; one of which nothing is left is a problem, and one that its name stands before.
     fn bare_secret(&self, place: &str, raw: &str, problems: &mut Vec<ConfigProblem>) -> Option<Secret> {
         let text = bare(raw);
         if text.is_empty() {

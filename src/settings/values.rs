@@ -9,7 +9,7 @@ use super::{ConfigProblem, Form, Secret, Section, Setting, is_url};
 /// Slices of rows, as a kind's own and those of every kind.
 pub type Rows<'a> = &'a [&'a [&'static Setting]];
 
-/// A section's settings as values, read by their rows: a needed one that is read and not there is told of. What is wrong is
+/// A section's settings as values, read by their rows: a needed one that is read and not there is missed. What is wrong is
 /// collected; nothing stops at the first, and a default stands in for what cannot be read.
 pub struct Values<'a> {
     section: &'a Section,
@@ -107,7 +107,7 @@ impl<'a> Values<'a> {
         self.section.has(row.key)
     }
 
-    /// A text that is there: what is missing is not told of, since another setting may stand in its place.
+    /// A text that is there: what is missing is no problem, since another setting may stand in its place.
     pub fn given(&mut self, row: &Setting) -> Option<String> {
         self.check(row);
         match row.form {
@@ -148,7 +148,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// A number out of a console; one that does not look as usual is told of, and no more than that: gateways give out
+    /// A number out of a console; one that does not look as usual is warned of, and no more than that: gateways give out
     /// others than they document.
     pub fn number(&mut self, row: &Setting, usual: impl Fn(&str) -> bool) -> Option<String> {
         let text = self.text(row)?;
@@ -350,7 +350,7 @@ mod tests {
                 if wanted.is_empty() { said.is_empty() && there } else { said.contains(wanted) },
                 "{form:?}: {said}"
             );
-            // A person's password may have such marks, and is only told of.
+            // A person's password may have such marks, and is only warned of.
             let refused = problems.iter().any(|problem| !problem.warning);
             assert!(form != Form::Password || !refused && there);
         }

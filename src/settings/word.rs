@@ -25,7 +25,7 @@ impl Section {
         self.visible(key, &text, problems).map(str::to_owned)
     }
 
-    /// A text without its edges; told where there are some, and refused where nothing else is there.
+    /// A text without its edges; with a warning where there are some, and refused where nothing else is there.
     pub(super) fn edged(&self, key: &str, text: &str, problems: &mut Vec<ConfigProblem>) -> Option<String> {
         let inside = bare(text);
         if inside.is_empty() && !text.is_empty() {

@@ -14,7 +14,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::config::Limits;
-pub use crate::domain::incident::{Brief, Incident, RawRequest};
+pub use crate::domain::incident::{Incident, IncidentBrief, RawRequest};
 use crate::domain::{Millis, Reason};
 
 /// Letters of its instance's name that an incident's id begins with.

@@ -92,7 +92,7 @@ impl Write for Waiting {
 
 /// Writes what comes, and says what was lost once a line got through again.
 fn write_all(queue: &Receiver<Item>) {
-    let (mut told, mut told_at) = (0, None::<Instant>);
+    let (mut said, mut said_at) = (0, None::<Instant>);
     loop {
         match queue.recv_timeout(SAY_AGAIN) {
             Ok(Item::Text(line)) => {
@@ -107,10 +107,10 @@ fn write_all(queue: &Receiver<Item>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
         let lost = LOST.load(Ordering::Relaxed);
-        let due = told_at.is_none_or(|at| at.elapsed() >= SAY_AGAIN);
-        if lost > told && due && !FAILING.load(Ordering::Relaxed) {
-            tracing::warn!(lines = lost - told, "Lines of this log could not be written: they are lost.");
-            (told, told_at) = (lost, Some(Instant::now()));
+        let due = said_at.is_none_or(|at| at.elapsed() >= SAY_AGAIN);
+        if lost > said && due && !FAILING.load(Ordering::Relaxed) {
+            tracing::warn!(lines = lost - said, "Lines of this log could not be written: they are lost.");
+            (said, said_at) = (lost, Some(Instant::now()));
         }
     }
 }

@@ -63,7 +63,7 @@ pub enum Observation<'a> {
     Incident(Box<Incident>),
 }
 
-/// Incidents told in one snapshot.
+/// Incidents in one snapshot.
 const FRESH: usize = 50;
 /// Addresses told apart of one channel's callbacks.
 const ADDRESSES: usize = 1000;
@@ -326,7 +326,7 @@ impl Telemetry {
         self.prometheus.render() + &stock_gauges(&stock.0, &stock.1)
     }
 
-    /// The stock that is told to Prometheus: the most endangered products, and what is wrong with any.
+    /// The stock that Prometheus hears of: the most endangered products, and what is wrong with any.
     pub fn stock(&self, rows: Vec<StockRow>, alarms: StockAlarms) {
         self.state().stock = Arc::new((rows, alarms));
     }

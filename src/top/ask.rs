@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::client::{ClientError, read, resend};
 use crate::domain::snapshot::NoticeRow;
-use crate::domain::{Action, Brief, Millis, Note, OrderState, time};
+use crate::domain::{Action, IncidentBrief, Millis, Note, OrderState, time};
 use crate::wire::incidents::{IncidentList, IncidentSearch, ReplayReport};
 use crate::wire::notices::{NoticeList, NoticeView, NoticesWish};
 use crate::wire::operators::BlockWish;
@@ -78,17 +78,17 @@ pub enum Ask {
 #[derive(Debug, Clone)]
 pub enum Received {
     /// Who we are, and where.
-    Info(Info),
+    Info(Box<Info>),
     /// Orders, and payments without one.
     Rows(Vec<Row>),
     /// Notices.
     Notices(Vec<NoticeRow>),
     /// Incidents.
-    Incidents(Vec<Brief>),
+    Incidents(Vec<IncidentBrief>),
     /// A thing with all that is said of it, as it came: it is shown field by field.
     Whole(Value),
     /// What would be said of a request now.
-    Replayed(ReplayReport),
+    Replayed(Box<ReplayReport>),
     /// Something was done: the word of what came of it, or an empty text.
     Done(String),
 }

@@ -120,6 +120,6 @@ pub fn label(lang: Lang, field: &str) -> String {
 
 /// A field's text in that language, as far as it is a word of the daemon's.
 #[must_use]
-pub fn told<'a>(lang: Lang, field: &str, text: &'a str) -> &'a str {
+pub fn in_words<'a>(lang: Lang, field: &str, text: &'a str) -> &'a str {
     if lang == Lang::Zh && WORDS.contains(&field) { word(lang, text) } else { text }
 }

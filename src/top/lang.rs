@@ -1,6 +1,8 @@
-//! Which language whoever sits here reads, and the daemon's words in it: reasons by their rows, the others by a table here.
+//! Which language whoever sits here reads, and the daemon's words in it: reasons' by their rows, an enum's by
+//! `domain::words`.
 
-use crate::domain::{Lang, Reason, Text};
+use crate::domain::{Action, CallbackOutcome, Lang, NoticeState, OrderState, PaymentState, Reason, Text};
+use crate::tty::{first_set, utf8_environment};
 
 /// The language of the environment: Chinese only where the terminal can show it.
 #[must_use]
@@ -9,60 +11,43 @@ pub fn language() -> Lang {
     named.map_or(Lang::En, |it| Lang::of_locale(&it))
 }
 
-/// The first of these that the environment sets.
-fn first_set(names: [&str; 3]) -> Option<String> {
-    names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-}
-
-/// Whether the environment's locale says that text is UTF-8. Where it says nothing it is `POSIX`, which is not.
-#[must_use]
-pub fn utf8_environment() -> bool {
-    first_set(["LC_ALL", "LC_CTYPE", "LANG"]).is_some_and(|locale| is_utf8(&locale))
-}
-
-/// Whether a locale such as `zh_CN.UTF-8@pinyin` is one of UTF-8.
-fn is_utf8(locale: &str) -> bool {
-    let locale = locale.split('@').next().unwrap_or_default();
-    let charset = locale.rsplit('.').next().unwrap_or_default();
-    charset.replace(['-', '_'], "").eq_ignore_ascii_case("utf8")
-}
-
-/// States, kinds and deeds, as the daemon writes them; reasons have rows of their own.
-const TERMS: &[(&str, Text)] = &[
-    ("sent", Text::new("sent", "已发送")),
-    ("waiting", Text::new("put off", "推迟")),
-    ("dead", Text::new("given up", "已放弃")),
-    ("dropped", Text::new("dropped", "已取消")),
-    ("delivered", Text::new("delivered", "已发货")),
-    ("pending", Text::new("pending", "待付款")),
-    ("owed", Text::new("owed", "待补货")),
-    ("extra", Text::new("extra payment", "重复付款")),
-    ("expired", Text::new("expired", "已过期")),
-    ("approve", Text::new("approve", "通过")),
-    ("reject", Text::new("reject", "拒绝")),
-    ("refund", Text::new("refund", "退款")),
-    ("redeliver", Text::new("redeliver", "重新发货")),
-    ("mark-paid", Text::new("mark-paid", "标记已付款")),
-    ("replace", Text::new("replace", "更换卡密")),
-    ("resend", Text::new("resend", "重新通知")),
-    ("expire", Text::new("expire", "使其过期")),
-    ("query", Text::new("query", "向网关查询")),
-    ("adopt", Text::new("adopt", "认领")),
-    ("block", Text::new("block", "封锁")),
+/// Words that stand in the daemon's answers and are of no enum: what a question to a gateway came to, how a request is
+/// judged again, deeds that are done to payments and addresses.
+const OTHERS: [(&str, Text); 9] = [
     ("unpaid", Text::new("unpaid", "未付款")),
     ("unknown", Text::new("unknown", "未知")),
     ("mismatch", Text::new("mismatch", "不符")),
     ("accept", Text::new("accept", "接受")),
+    ("hold", Text::new("hold", "待审")),
+    ("ignore", Text::new("ignore", "忽略")),
+    ("adopt", Text::new("adopt", "认领")),
+    ("block", Text::new("block", "封锁")),
     ("done", Text::new("done", "已完成")),
-    ("rejected", Text::new("rejected", "已拒绝")),
-    ("refunded", Text::new("refunded", "已退款")),
-    ("settled", Text::new("settled", "已结算")),
 ];
+
+/// Each of an enum's, as the daemon writes it and as it is read.
+fn each<T: Copy>(
+    all: &[T],
+    word: fn(T) -> &'static str,
+    text: fn(T) -> Text,
+) -> impl Iterator<Item = (&'static str, Text)> {
+    all.iter().map(move |it| (word(*it), text(*it)))
+}
+
+/// Every word that the daemon writes but those of reasons; one of several kinds comes several times.
+fn terms() -> impl Iterator<Item = (&'static str, Text)> {
+    each(&OrderState::ALL, OrderState::as_str, OrderState::text)
+        .chain(each(&PaymentState::ALL, PaymentState::as_str, PaymentState::text))
+        .chain(each(&NoticeState::ALL, NoticeState::as_str, NoticeState::text))
+        .chain(each(&Action::ALL, Action::as_str, Action::text))
+        .chain(each(&CallbackOutcome::ALL, CallbackOutcome::as_str, CallbackOutcome::text))
+        .chain(OTHERS)
+}
 
 /// A word of the daemon's in that language; an unknown one as it is.
 #[must_use]
 pub fn word(lang: Lang, word: &str) -> &str {
-    let term = TERMS.iter().find(|(known, _)| *known == word).map(|(_, text)| *text);
+    let term = terms().find(|(known, _)| *known == word).map(|(_, text)| text);
     term.or_else(|| Reason::find(word).map(|reason| reason.row().text)).map_or(word, |text| text.say(lang))
 }
 
@@ -71,22 +56,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_stands_there_once_and_is_chinese_in_chinese() {
-        let mut seen = std::collections::HashSet::new();
-        for (word, text) in TERMS {
-            assert!(seen.insert(word) && Reason::find(word).is_none(), "{word} twice");
+    fn every_word_is_chinese_in_chinese_and_read_alike_wherever_it_stands() {
+        let mut seen = std::collections::HashMap::new();
+        for (word, text) in terms() {
             assert!(!text.en.is_empty() && !text.zh.is_ascii(), "{word}");
+            assert_eq!(*seen.entry(word).or_insert(text), text, "{word}");
+            if let Some(reason) = Reason::find(word) {
+                assert_eq!(text, reason.row().text, "{word}");
+            }
         }
+        assert_eq!(terms().filter(|(word, _)| OTHERS.iter().any(|(other, _)| other == word)).count(), OTHERS.len());
+        let read = |word| super::word(Lang::Zh, word);
+        assert_eq!(
+            ["held", "replayed", "adopted", "mark-paid"].map(read),
+            ["待审", "此前已结算", "已认领", "标记已付款"]
+        );
     }
 
     #[test]
-    fn a_locale_says_whether_its_text_is_utf8_and_whether_it_is_chinese() {
-        for yes in ["zh_CN.UTF-8", "C.utf8", "en_US.UTF8@euro", "UTF-8"] {
-            assert!(is_utf8(yes), "{yes}");
-        }
-        for no in ["C", "POSIX", "zh_CN.GBK", "zh_CN", "zh_CN.GB18030", "de_DE@euro", "en_US.ISO-8859-1"] {
-            assert!(!is_utf8(no), "{no}");
-        }
+    fn a_locale_says_whether_it_is_chinese() {
         assert_eq!([Lang::of_locale("zh_TW.UTF-8"), Lang::of_locale("C")], [Lang::Zh, Lang::En]);
     }
 }

@@ -117,7 +117,7 @@ async fn gather(options: &Options, model: &mut Model, clock: SteadyClock) -> Sho
                     tokio::spawn(ask(client, what, messages.clone()));
                 }
             }
-            if model.stock.told && open == 0 && fresh.as_ref().is_some_and(|fresh| fresh.is_here(model)) {
+            if model.stock.known && open == 0 && fresh.as_ref().is_some_and(|fresh| fresh.is_here(model)) {
                 return true;
             }
             if lost && options.clients.len() < 2 {

@@ -6,23 +6,37 @@ use crate::domain::ShownIn;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tab(&'static str);
 
-impl Tab {
-    /// What the dashboard begins with.
-    pub const OVERVIEW: Self = Self::named("overview");
-    /// Products and their stock.
-    pub const STOCK: Self = Self::named("stock");
-    /// Failed callbacks.
-    pub const FAILED: Self = Self::named("failed");
-    /// Orders that were found, or delivered just now.
-    pub const ORDERS: Self = Self::named("orders");
-    /// What waits for a person.
-    pub const REVIEW: Self = Self::named("review");
-    /// What buyers and operators were told.
-    pub const NOTICES: Self = Self::named("notices");
-    /// The daemons.
-    pub const INSTANCES: Self = Self::named("instances");
+/// Makes the names that others point at out of their rows.
+macro_rules! pointed_at {
+    ($( $(#[$doc:meta])* $name:ident $word:literal; )*) => {
+        impl Tab {
+            $( $(#[$doc])* pub const $name: Self = Self::named($word); )*
 
-    /// The pane of that name.
+            /// Every one that something points at: each is a pane's, or what points there leads to the overview.
+            pub const POINTED_AT: &[Self] = &[$( Self::$name, )*];
+        }
+    };
+}
+
+pointed_at! {
+    /// What the dashboard begins with.
+    OVERVIEW "overview";
+    /// Products and their stock.
+    STOCK "stock";
+    /// Failed callbacks.
+    FAILED "failed";
+    /// Orders that were found, or delivered just now.
+    ORDERS "orders";
+    /// What waits for a person.
+    REVIEW "review";
+    /// Notices to buyers and operators.
+    NOTICES "notices";
+    /// The daemons.
+    INSTANCES "instances";
+}
+
+impl Tab {
+    /// The pane of that name. A pane that nothing points at names itself so; what others point at has a row above.
     #[must_use]
     pub const fn named(name: &'static str) -> Self {
         Self(name)

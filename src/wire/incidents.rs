@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Brief, Incident, Millis};
+use crate::domain::{Incident, IncidentBrief, Millis};
 
 /// Which incidents are listed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ impl Default for IncidentSearch {
 pub struct IncidentList {
     /// The newest first.
     #[serde(deserialize_with = "crate::domain::snapshot::shown")]
-    pub incidents: Vec<Brief>,
+    pub incidents: Vec<IncidentBrief>,
     /// How many more were only counted.
     pub only_counted: u64,
 }

@@ -23,7 +23,8 @@ impl Default for NoticesWish {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NoticeView {
-    /// Order number; of an operator's notice `topic:notifier:about`.
+    /// What it is about, and what it is sent again by: an order's number, or the id of news to operators,
+    /// `topic:notifier:about`.
     pub order: String,
     /// Product.
     pub product: String,

@@ -2,15 +2,12 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
 use crate::channel::contract::is_number;
+pub use crate::domain::text::encode;
 use crate::domain::{Callback, Rejection};
 
 /// Most parameters in one request.
 const MOST: usize = 100;
-/// What PHP's `urlencode` leaves as it is; a space becomes `+` afterwards.
-const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b' ');
 
 /// Names and values as bytes, in the order they came; no name is there twice. For text that need not be UTF-8.
 #[derive(Debug, Clone, Default)]
@@ -160,12 +157,6 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
 
 /// The content type of a form.
 pub const FORM: &str = "application/x-www-form-urlencoded";
-
-/// Names and values as a query, the way PHP's `http_build_query` writes it.
-pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let part = |text: &str| utf8_percent_encode(text, KEEP).to_string().replace(' ', "+");
-    pairs.into_iter().map(|(name, value)| format!("{}={}", part(name), part(value))).collect::<Vec<_>>().join("&")
-}
 
 #[cfg(test)]
 mod tests {

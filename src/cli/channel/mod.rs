@@ -1,22 +1,35 @@
 //! `kamid channel`.
 
 mod add;
-mod reconcile;
+pub mod reconcile;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::channel::capture::{Capture, replay, replay_steps};
 use crate::channel::{Channels, KINDS};
+use crate::cli::output::Shown;
 use crate::cli::product::moment;
 use crate::cli::{Context, Done, Failure, config};
 use crate::process;
 use crate::settings::Section;
 use crate::wire::channels::TrialWish;
 use crate::wire::{ListChannels, Nothing, TryChannel};
+
+/// Channels as they are listed.
+pub const CHANNELS: Shown<4> = Shown { list: "channels", columns: ["name", "kind", "account", "notify_url"] };
+
+/// Kinds as they are listed.
+pub const KINDS_SHOWN: Shown<2> = Shown { list: "kinds", columns: ["kind", "about"] };
+
+/// What was tried of a channel, and how it went.
+pub const TRIAL: Shown<3> = Shown { list: "steps", columns: ["result", "step", "says"] };
+
+/// How the callbacks of a capture are judged.
+pub const JUDGED: Shown<4> = Shown { list: "steps", columns: ["verdict", "reason", "extracted", "answer"] };
 
 #[derive(Debug, Subcommand)]
 pub enum ChannelCommand {
@@ -76,16 +89,13 @@ pub async fn run(context: &Context, command: ChannelCommand) -> Done {
     match command {
         ChannelCommand::List => {
             let list = context.client()?.whole::<ListChannels>((), &Nothing).await?;
-            context.show(&list, "channels", &["name", "kind", "account", "notify_url"])
+            context.show(&list, &CHANNELS)
         }
-        ChannelCommand::Kinds => {
-            let kinds: Vec<_> = KINDS.iter().map(|kind| json!({"kind": kind.name, "about": kind.about})).collect();
-            context.show(&json!({"kinds": kinds}), "kinds", &["kind", "about"])
-        }
+        ChannelCommand::Kinds => context.show(&kinds(), &KINDS_SHOWN),
         ChannelCommand::Add(args) => add::run(context, args).await,
         ChannelCommand::Test { name, open } => {
             let report = context.client()?.call::<TryChannel>(name, &TrialWish { open }).await?;
-            context.out.told(&report.whole, "steps", ["result", "step", "says"]);
+            context.out.sentences(&report.whole, &TRIAL);
             Ok(if report.works { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         ChannelCommand::Verify { capture, channel, explain } => verify(context, &capture, channel.as_deref(), explain),
@@ -114,6 +124,12 @@ fn channels(context: &Context, capture: &Capture, named: Option<&str>) -> Result
     }
 }
 
+/// Every kind of channel, and what it is.
+pub fn kinds() -> Value {
+    let kinds: Vec<_> = KINDS.iter().map(|kind| json!({"kind": kind.name, "about": kind.about})).collect();
+    json!({ "kinds": kinds })
+}
+
 fn verify(context: &Context, file: &Path, named: Option<&str>, explain: bool) -> Done {
     let fail = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| fail(&error))?;
@@ -138,7 +154,7 @@ fn verify(context: &Context, file: &Path, named: Option<&str>, explain: bool) ->
     let terms = channels.terms(&name).cloned().unwrap_or_default();
     if !capture.steps.is_empty() {
         let all = replay_steps(&capture, channel.as_ref(), &terms, now, explain).map_err(|error| fail(&error))?;
-        context.out.list(&json!(all), "steps", &["verdict", "reason", "extracted", "answer"]);
+        context.out.list(&json!(all), &JUDGED);
         context.out.line(&format!("deliveries: {}", all.deliveries));
         return Ok(ExitCode::SUCCESS);
     }

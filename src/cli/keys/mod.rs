@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use self::parts::FileParts;
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done, Failure, output};
 use crate::client::{Answered, Client};
 use crate::domain::ImportReport;
@@ -25,6 +26,21 @@ const PART_BYTES: usize = 262_144;
 const VOID_BYTES: usize = 131_072;
 /// Requests under way at once.
 const PARTS_AT_ONCE: usize = 3;
+
+/// Stock as it is listed.
+pub const STOCK: Shown<8> = Shown {
+    list: "products",
+    columns: [
+        "id",
+        "stock.available",
+        "stock.pool",
+        "stock.reserved",
+        "stock.given",
+        "stock.voided",
+        "stock.imported",
+        "stock.owed",
+    ],
+};
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
@@ -80,18 +96,8 @@ pub async fn run(context: &Context, command: KeysCommand) -> Done {
             import(context, client, &product, (&file, Said { utf8: encoding.is_some(), as_lines })).await
         }
         KeysCommand::Stock => {
-            let columns = [
-                "id",
-                "stock.available",
-                "stock.pool",
-                "stock.reserved",
-                "stock.given",
-                "stock.voided",
-                "stock.imported",
-                "stock.owed",
-            ];
             let list = client.whole::<ListProducts>((), &ProductsWish::fresh()).await?;
-            context.show(&list, "products", &columns)
+            context.show(&list, &STOCK)
         }
         KeysCommand::Void { product, count, file, as_lines } => {
             let keys = file.map(|file| named(&file, as_lines)).transpose()?.unwrap_or_default();

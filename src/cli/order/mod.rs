@@ -1,23 +1,31 @@
 //! `kamid order`.
 
-mod reconcile;
+pub mod reconcile;
 
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
 use crate::cli::address::expire_all;
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done, Failure, output};
 use crate::client::Client;
-use crate::domain::{Action, Note, Pay, Wanted};
+use crate::domain::{Action, Note, OrderState, Pay, Wanted};
 use crate::wire::orders::{OrderMadeBrief, OrderSearch, OrderWish, OrdersMade, SandboxWish, Several};
 use crate::wire::{ActOnOrder, ListOrders, MakeOrders, PayInSandbox, ShowOrder, With};
 
 /// Orders made by one request, and such requests under way at once.
 const BATCH: u64 = 250;
 const BATCHES: usize = 3;
+
+/// Orders as they are listed.
+pub const ORDERS: Shown<9> = Shown {
+    list: "orders",
+    columns: ["id", "state", "product", "quantity", "amount", "currency", "contact", "created_at", "why"],
+};
 
 #[derive(Debug, Subcommand)]
 pub enum OrderCommand {
@@ -54,9 +62,9 @@ pub enum OrderCommand {
         after_help = "Examples:\n  kamid order list --state held\n  kamid order list --contact me@example.com\n  kamid order list --trade-no 2025112316003140799"
     )]
     List {
-        /// pending, delivered, owed, held, expired, rejected or refunded
-        #[arg(long, value_parser = ["pending", "delivered", "owed", "held", "expired", "rejected", "refunded"])]
-        state: Option<String>,
+        /// Where they stand
+        #[arg(long, value_parser = state())]
+        state: Option<OrderState>,
         /// The buyer's contact
         #[arg(long)]
         contact: Option<String>,
@@ -199,6 +207,12 @@ impl How {
     }
 }
 
+/// Reads the word of a state.
+fn state() -> impl TypedValueParser<Value = OrderState> {
+    let words = PossibleValuesParser::new(OrderState::ALL.map(OrderState::as_str));
+    words.try_map(|word| word.parse::<OrderState>().map_err(|()| "it is no state"))
+}
+
 pub async fn run(context: &Context, command: OrderCommand) -> Done {
     let client = context.client()?;
     let act = |id: String, action: Action, note: Note| {
@@ -212,12 +226,9 @@ pub async fn run(context: &Context, command: OrderCommand) -> Done {
         }
         OrderCommand::Pay { id, how } => client.whole::<PayInSandbox>(id, &SandboxWish { how: how.pay() }).await?,
         OrderCommand::List { state, contact, trade_no, limit } => {
-            // clap let none through that is no state.
-            let state = state.and_then(|state| state.parse().ok());
             let search = OrderSearch { state, contact, trade_no, find: None, limit: limit as usize };
-            let columns = ["id", "state", "product", "quantity", "amount", "currency", "contact", "created_at", "why"];
             let list = client.whole::<ListOrders>((), &search).await?;
-            return context.show(&list, "orders", &columns);
+            return context.show(&list, &ORDERS);
         }
         OrderCommand::Show { id, keys } => client.whole::<ShowOrder>(id, &OrderWish::keys(keys)).await?,
         OrderCommand::MarkPaid { act: Act { id, reason }, trade_no } => {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
+use crate::cli::output::Shown;
 use crate::cli::product::moment;
 use crate::cli::{Context, Done, Failure, output};
 use crate::client::{Client, ClientError};
@@ -52,6 +53,10 @@ pub struct ReconcileArgs {
     #[arg(long, value_name = "NAME", requires = "since")]
     channel: Option<String>,
 }
+
+/// What became of orders.
+pub const HEARD: Shown<7> =
+    Shown { list: "orders", columns: ["id", "result", "amount", "currency", "channel", "trade_no", "why"] };
 
 /// What became of one order.
 #[derive(Debug, Serialize)]
@@ -255,19 +260,19 @@ fn show(context: &Context, heard: &[Heard]) {
         .iter()
         .map(|sum| json!({"currency": sum.currency, "amount": sum.to_string(), "amount_minor": sum.minor}))
         .collect();
-    let told: Vec<&Heard> = heard.iter().filter(|it| !matches!(it.result.as_str(), "unpaid" | "unknown")).collect();
+    let named: Vec<&Heard> = heard.iter().filter(|it| !matches!(it.result.as_str(), "unpaid" | "unknown")).collect();
     let report = json!({
         "asked": heard.len(), "found": found, "amounts": amounts, "settled_before": count("replayed"),
         "unpaid": count("unpaid"), "refunded": count("refunded"), "unknown": count("unknown"),
         "cannot_be_asked": count("cannot_be_asked"), "not_believed": count("mismatch"), "silent": count("silent"),
-        "orders": told,
+        "orders": named,
     });
     let report = context.report(report);
     if context.out.json {
         return context.out.value(&report);
     }
-    if !told.is_empty() {
-        context.out.list(&report, "orders", &["id", "result", "amount", "currency", "channel", "trade_no", "why"]);
+    if !named.is_empty() {
+        context.out.list(&report, &HEARD);
     }
     let amounts: Vec<String> = sums.iter().map(|sum| format!("{sum} {}", sum.currency)).collect();
     let amounts = if amounts.is_empty() { String::new() } else { format!(" ({})", amounts.join(", ")) };
@@ -286,6 +291,16 @@ fn show(context: &Context, heard: &[Heard]) {
         parts.extend(Some(count(word)).filter(|count| *count > 0).map(|count| format!("{count} {text}")));
     }
     context.out.line(&format!("{} orders: {}", heard.len(), parts.join(", ")));
+}
+
+/// One of an order with everything that can be said of it.
+#[cfg(test)]
+pub fn heard() -> Value {
+    let text = String::new;
+    let (state, currency) = (crate::domain::PaymentState::Settled, "CNY".to_owned());
+    let (channel, trade_no, number, amount, time) = (text(), text(), text(), text(), text());
+    let payment = PaymentView { channel, trade_no, state, number, amount, amount_minor: 0, currency, at: 0, time };
+    json!(Heard { id: String::new(), result: String::new(), why: "silent".to_owned(), paid: Some(payment.into()) })
 }
 
 #[cfg(test)]

@@ -177,7 +177,7 @@ impl Reason {
     }
 }
 
-/// None was told: the word that is no word.
+/// No reason was given: the empty word.
 impl Default for Reason {
     fn default() -> Self {
         Self::Other(String::new())
@@ -210,7 +210,7 @@ impl<'de> Deserialize<'de> for Reason {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeSet, HashSet};
 
     use super::*;
 
@@ -249,7 +249,7 @@ mod tests {
             for text in [row.text, row.advice].into_iter().chain(hint) {
                 let chinese = text.zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
                 if text.en.is_empty() || !chinese || text.en.chars().any(|c| ('\u{3000}'..='\u{9fff}').contains(&c)) {
-                    found.push(format!("{}: {text:?} is not told in both languages", row.word));
+                    found.push(format!("{}: {text:?} does not stand there in both languages", row.word));
                 }
             }
         }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_told_in_both_languages_under_a_word_of_its_own() {
+    fn every_reason_is_said_in_both_languages_under_a_word_of_its_own() {
         let rows = || Reason::ALL.iter().map(Reason::row).chain([&OTHER]);
         assert_eq!(faults(rows()), Vec::<String>::new());
         assert_eq!(faults(rows().take(1).chain(rows())).len(), 1, "a word that stands twice is found");
@@ -266,6 +266,49 @@ mod tests {
         for rejection in Rejection::ALL {
             assert_eq!(Reason::from(*rejection).as_str(), rejection.as_str());
         }
+    }
+
+    /// Commands that have others below them, and those that have none.
+    const GROUPS: [&str; 12] = [
+        "address", "channel", "clock", "config", "incident", "keys", "notice", "order", "orphan", "product", "store",
+        "token",
+    ];
+    const ALONE: [&str; 5] = ["audit", "hammer", "serve", "top", "trail"];
+
+    /// What both languages write with the same letters: commands and their flags, settings, words with `_`, files, numbers.
+    fn same_letters(text: &str) -> BTreeSet<String> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+        let words =
+            text.split(|c| !is_part(c)).map(|word| word.trim_end_matches(['.', '/', '-'])).filter(|w| !w.is_empty());
+        let words: Vec<&str> = words.collect();
+        let technical = |word: &&&str| {
+            word.starts_with("--") || word.contains(|c: char| c.is_ascii_digit() || matches!(c, '_' | '.' | '/'))
+        };
+        let mut found: BTreeSet<String> = words.iter().filter(technical).map(|word| (*word).to_owned()).collect();
+        for (at, _) in words.iter().enumerate().filter(|(_, word)| **word == "kamid") {
+            match (words.get(at + 1), words.get(at + 2)) {
+                (Some(group), Some(command)) if GROUPS.contains(group) => found.insert(format!("{group} {command}")),
+                (Some(command), _) if ALONE.contains(command) => found.insert((*command).to_owned()),
+                _ => false,
+            };
+        }
+        found
+    }
+
+    #[test]
+    fn both_languages_name_the_same_commands_settings_files_and_numbers() {
+        for row in Reason::ALL.iter().map(Reason::row).chain([&OTHER]) {
+            for Text { en, zh } in [row.text, row.advice, row.hint] {
+                assert_eq!(same_letters(en), same_letters(zh), "{}: in English, in Chinese", row.word);
+            }
+        }
+        let found = same_letters(
+            "运行 kamid audit 与 kamid order query ID --open(limits.headers):kamid 回答 503,见 docs/a.md。",
+        );
+        assert_eq!(
+            found.iter().map(String::as_str).collect::<Vec<_>>(),
+            ["--open", "503", "audit", "docs/a.md", "limits.headers", "order query"]
+        );
     }
 
     #[test]

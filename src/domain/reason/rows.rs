@@ -121,7 +121,7 @@ reasons! {
         }
         Held "held" Warning Review {
             en "held" => "Paid, but not what was due: `kamid order approve`, `reject` or `refund`.";
-            zh "待审" => "已付款,但与应付不符:通过、拒绝或退款。";
+            zh "待审" => "已付款,但与应付不符:kamid order approve(通过)、reject(拒绝)或 refund(退款)。";
         }
         ExtraPayment "extra_payment" Warning Review {
             en "second payment" => "A second payment for an order that has its own: give it back (`kamid orphan refund`) or use it for another (`kamid orphan adopt`).";
@@ -153,7 +153,7 @@ reasons! {
         }
         SourceUnlisted "source_unlisted" Warning Failed {
             en "unlisted source" => "A genuine callback came from an address that is not among the channel's sources: add it, or see whether a proxy hides the gateway's own.";
-            zh "来源未列出" => "真实回调来自未列出的地址:请核对网关公布的地址,或把它写入 sources。";
+            zh "来源未列出" => "真实回调来自渠道 sources 之外的地址:请写入 sources,或查看是否有代理遮住了网关自己的地址。";
         }
         NoSuchChannel "no_such_channel" Alarm Failed {
             en "no such channel" => "A callback came for a channel that is not configured: compare the notify address in the gateway's console with `kamid channel list`.";
@@ -165,7 +165,7 @@ reasons! {
         }
         UnreadableRequest "unreadable_request" Alarm Failed {
             en "unreadable requests" => "A request to a callback's address was not read, and if it was genuine, it is lost: a raw blank or quote in its address, too many headers (limits.headers) or two hosts. See the proxy in between, then ask for what was paid meanwhile: `kamid order reconcile`.";
-            zh "请求无法解析" => "发往回调地址的请求不是合法的 HTTP:地址里有未编码的空格或引号,或请求头太多(limits.headers):请检查网关与本机之间的代理。";
+            zh "请求无法解析" => "发往回调地址的请求没有被读取,若是真实回调就已丢失:地址里有未编码的空格或引号、请求头太多(limits.headers),或有两个 Host。请检查网关与本机之间的代理,再用 kamid order reconcile 查询期间的付款。";
         }
         OtherProtocol "other_protocol" Warning Failed {
             en "not HTTP" => "Somebody speaks TLS, the PROXY protocol or HTTP/2 to the plain port. If it is your own proxy: http:// (not https://) and HTTP/1.1 towards this machine, and `proxy_protocol` off.";
@@ -173,7 +173,7 @@ reasons! {
         }
         AddressBlocked "address_blocked" Warning Failed {
             en "address blocked" => "Too many rejected callbacks, or requests that did not come whole in time, came from this address: its callbacks hear 429 until they stop, genuine ones too. If it is your own proxy's, name it in server.trusted_proxies; if it is the gateway's, see why its callbacks are rejected.";
-            zh "地址被封" => "此地址被拒的回调太多:在停止之前一律回答 429,真实回调也一样。若是自己的代理,请写入 server.trusted_proxies;若是网关,请查明其回调被拒的原因。";
+            zh "地址被封" => "此地址被拒的回调、或没有及时完整到达的请求太多:在停止之前它的回调一律得到 429,真实回调也一样。若是自己的代理,请写入 server.trusted_proxies;若是网关,请查明其回调被拒的原因。";
         }
         GatewayMisused "gateway_misused" Warning Failed {
             en "gateway misused" => "Many rejected callbacks come from an address that genuine ones come from too: others may make this gateway send what is not for you, or the key here is an old one. Its callbacks are still read and checked: see why they are rejected, and tell whoever runs the gateway.";
@@ -232,23 +232,23 @@ reasons! {
             zh "订单不过期" => "Redis 与本机的时钟不一致已有十分钟以上,期间没有订单过期,未付款的订单占着卡密。请校准时钟(NTP);若确定以 Redis 的时间为准:kamid clock accept --reason …";
         }
         StoreGone "store_gone" Alarm Instances {
-            en "store emptied" => "kamid store show says which places are missing. Bring the right volume, files or newest backup back, and all goes on by itself. If what is lost is lost: void the keys that were sold meanwhile (kamid keys void), then kamid store accept --reason …, then kamid channel reconcile for the orders that are lost with it.";
+            en "store emptied" => "Redis was emptied, or is another one: nothing is sold, and callbacks hear 503, which gateways repeat. kamid store show says which places are missing. Bring the right volume, files or newest backup back, and all goes on by itself. If what is lost is lost: void the keys that were sold meanwhile (kamid keys void), then kamid store accept --reason …, then kamid channel reconcile for the orders that are lost with it.";
             zh "数据被清空" => "Redis 被清空,或换成了另一个:已停止发货,回调得到 503,网关会重发。kamid store show 列出缺少的部分。请恢复原来的数据卷、文件或最新备份,之后自动继续;确实丢失时先把期间卖出的卡密作废(kamid keys void),再用 kamid store accept --reason … 接受现状,并用 kamid channel reconcile 核对账单。";
         }
         StoreBehind "store_behind" Alarm Instances {
-            en "store went back" => "kamid store show says which places are missing. Bring the right volume, files or newest backup back, and all goes on by itself. If what is lost is lost: void the keys that were sold meanwhile (kamid keys void), then kamid store accept --reason …, then kamid channel reconcile for the orders that are lost with it.";
-            zh "数据回到过去" => "Redis 缺少已确认的事件:已停止发货,回调得到 503,网关会重发。kamid store show 列出缺少的部分。请恢复最新的数据,之后自动继续;确实丢失时先把期间卖出的卡密作废(kamid keys void),再用 kamid store accept --reason … 接受现状,并用 kamid channel reconcile 核对账单。";
+            en "store went back" => "Redis lacks events that were acknowledged: nothing is sold, and callbacks hear 503, which gateways repeat. kamid store show says which places are missing. Bring the right volume, files or newest backup back, and all goes on by itself. If what is lost is lost: void the keys that were sold meanwhile (kamid keys void), then kamid store accept --reason …, then kamid channel reconcile for the orders that are lost with it.";
+            zh "数据回到过去" => "Redis 缺少已确认的事件:已停止发货,回调得到 503,网关会重发。kamid store show 列出缺少的部分。请恢复原来的数据卷、文件或最新备份,之后自动继续;确实丢失时先把期间卖出的卡密作废(kamid keys void),再用 kamid store accept --reason … 接受现状,并用 kamid channel reconcile 核对账单。";
         }
         MasterBehind "master_behind" Alarm Instances {
             en "fail-over lost events" => "A replica became the master before it had everything: payments of the last moments may be missing, and their keys in the pool again. Open orders are asked about at their gateways by themselves; look at `kamid order reconcile`, and set store.replicas so that a payment is acknowledged with its copies only.";
-            zh "主从切换丢失数据" => "副本在同步完成前成为主库:最后时刻的付款可能丢失,其卡密可能又回到库存。未付订单会自动向网关查询;请核对 kamid order reconcile,并设置 store.replicas。";
+            zh "主从切换丢失数据" => "副本在同步完成前成为主库:最后时刻的付款可能丢失,其卡密可能又回到库存。未付订单会自动向网关查询;请核对 kamid order reconcile,并设置 store.replicas,使付款有了副本才确认。";
         }
         ReplicaMissing "replica_missing" Alarm Instances {
             en "replica missing" => "A replica is missing or does not keep up: payments wait (503) and no key is shown until it is back; gateways repeat what they heard 503 for. Start it again, or lower store.replicas and restart.";
             zh "缺少副本" => "副本不在或跟不上:付款在等待(503),卡密暂不显示,网关会重发。请重新启动副本,或调低 store.replicas 后重启。";
         }
         SettingsChanged "settings_changed" Alarm Instances {
-            en "Redis settings changed" => "Redis was set so that payments may be lost: callbacks hear 503 and are repeated until it is set back (redis-cli CONFIG SET …, then redis-cli CONFIG REWRITE). kamid store show says what it was set to.";
+            en "Redis settings changed" => "Redis was set so that payments may be lost: callbacks hear 503 and are repeated until it is set back (redis-cli CONFIG SET …, then redis-cli CONFIG REWRITE); what operators do goes on and may be lost. kamid store show says what it was set to.";
             zh "Redis 设置被改" => "Redis 的持久化或淘汰设置在启动后被改动,付款可能丢失:改回(redis-cli CONFIG SET …,再 redis-cli CONFIG REWRITE)之前回调得到 503,网关会重发;操作员的操作照常进行,但可能丢失。kamid store show 说明被改成了什么。";
         }
         AofCut "aof_cut" Alarm Instances {
@@ -260,12 +260,12 @@ reasons! {
             zh "记录损坏" => "该订单在 Redis 里的一条记录无法读取:它的后续通知和索引不会自动进行。请用 kamid order show 和 kamid audit 查看。";
         }
         OtherRing "other_ring" Alarm Instances {
-            en "other key ring" => "Give this daemon the ring.json (or KAMID_RING) that the other daemons have, which the keys in this Redis are sealed with, and start it again.";
-            zh "密钥环不符" => "本机的密钥环与 Redis 中的数据不符:本实例停止销售,回调一律回答 503。请换上封存这些卡密的 ring.json(或 KAMID_RING)后重启。";
+            en "other key ring" => "The key ring here is not the one of what stands in Redis: this daemon sells nothing, and callbacks hear 503. Give it the ring.json (or KAMID_RING) that the other daemons have, which the keys in this Redis are sealed with, and start it again.";
+            zh "密钥环不符" => "本机的密钥环与 Redis 中的数据不符:本实例停止销售,回调一律回答 503。请换上其余实例所用、封存这些卡密的 ring.json(或 KAMID_RING)后重启。";
         }
         RingWaits "ring_waits" Warning Instances {
             en "ring key waits" => "A new key of the ring is sealed under once every daemon of the shop holds it: give the others the same ring.json (or KAMID_RING) and start them again.";
-            zh "新密钥等待启用" => "密钥环里的新密钥要等本店所有实例都持有后才启用:请把同一份 ring.json 交给其余实例并重启它们。";
+            zh "新密钥等待启用" => "密钥环里的新密钥要等本店所有实例都持有后才启用:请把同一份 ring.json(或 KAMID_RING)交给其余实例并重启它们。";
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, FromRequestParts as _, Path, Query, Request};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use axum::{Json, Router};
 use hyper::body::Bytes;
@@ -41,25 +41,25 @@ pub trait Taken: Sized + Send {
 }
 
 /// What is wrong with a request, by the words of whoever read it.
-fn invalid(error: &dyn std::error::Error) -> Response {
+fn invalid(error: &dyn std::error::Error) -> Problem {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    Problem::new(StatusCode::BAD_REQUEST, "invalid", printable(&cause.to_string(), 500)).into_response()
+    Problem::new(StatusCode::BAD_REQUEST, "invalid", printable(&cause.to_string(), 500))
 }
 
 /// What a JSON object asks. Serde would take an array of values for one, whatever their order meant.
-fn object<T: DeserializeOwned>(body: &RawValue) -> Result<T, Response> {
+fn object<T: DeserializeOwned>(body: &RawValue) -> Result<T, Problem> {
     let text = body.get();
     if !text.starts_with('{') {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "the body must be a JSON object").into_response());
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid", "the body must be a JSON object"));
     }
     serde_json::from_str(text).map_err(|error| invalid(&error))
 }
 
 /// The query that a request must have.
-fn query<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
+fn query<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let read = Query::try_from_uri(request.uri()).map(|Query(query)| query);
     read.map_err(|refused: QueryRejection| invalid(&refused))
 }
@@ -67,12 +67,12 @@ fn query<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
 impl<T: DeserializeOwned + Send> Taken for T {
     async fn take(request: Request, verb: Verb) -> Result<Self, Response> {
         if verb == Verb::Get {
-            return query(&request);
+            return query(&request).map_err(IntoResponse::into_response);
         }
         match Json::<Box<RawValue>>::from_request(request, &()).await {
-            Ok(Json(body)) => object(&body),
+            Ok(Json(body)) => object(&body).map_err(IntoResponse::into_response),
             Err(refused @ (JsonRejection::JsonDataError(_) | JsonRejection::JsonSyntaxError(_))) => {
-                Err(invalid(&refused))
+                Err(invalid(&refused).into_response())
             }
             // Too long, or no JSON by what it says of itself.
             Err(refused) => Err(refused.into_response()),
@@ -95,7 +95,7 @@ impl Taken for Raw {
 
 impl<Q: DeserializeOwned + Send, B: Taken> Taken for With<Q, B> {
     async fn take(request: Request, verb: Verb) -> Result<Self, Response> {
-        let query = query(&request)?;
+        let query = query(&request).map_err(IntoResponse::into_response)?;
         Ok(Self { query, body: B::take(request, verb).await? })
     }
 }

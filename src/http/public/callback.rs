@@ -48,28 +48,28 @@ impl Ending {
 }
 
 /// Whether an address is not listened to, in the word that is counted: what an operator shut out is no news to him.
-fn shut_out(web: &Web, client: Caller) -> Option<CallbackOutcome> {
-    if web.shop.is_blocked(network(client.0)) {
+fn shut_out(web: &Web, caller: Caller) -> Option<CallbackOutcome> {
+    if web.shop.is_blocked(network(caller.0)) {
         return Some(CallbackOutcome::Blocked);
     }
-    web.limiter.blocked(client.0).map(|_| CallbackOutcome::Limited)
+    web.limiter.blocked(caller.0).map(|_| CallbackOutcome::Limited)
 }
 
 /// Answers one callback.
-pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Caller) -> Response {
+pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, caller: Caller) -> Response {
     let started = Instant::now();
-    if let Some(outcome) = shut_out(web, client) {
+    if let Some(outcome) = shut_out(web, caller) {
         web.telemetry.record(Observation::Callback {
             channel: "",
             outcome,
             reason: None,
             took: started.elapsed(),
-            address: client.0,
+            address: caller.0,
         });
         return reply(&Reply { status: 429, body: "fail" });
     }
     let Some(channel) = web.channels.get(name) else {
-        no_channel(web, name, &request, client, started);
+        no_channel(web, name, &request, caller, started);
         return reply(&Reply { status: 404, body: "fail" });
     };
     let (head, body) = request.into_parts();
@@ -95,14 +95,14 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Ca
         return tried(&said);
     }
     let terms = web.channels.terms(name);
-    let source = terms.map_or(Source::Listed, |terms| terms.source(client.0));
+    let source = terms.map_or(Source::Listed, |terms| terms.source(caller.0));
     let mut ending = match cut {
         Some(reason) => Ending::rejected(reason),
         None if source == Source::Refused => Ending::rejected(Rejection::SourceRefused),
-        None => settle(web, channel.as_ref(), terms, &callback, client).await,
+        None => settle(web, channel.as_ref(), terms, &callback, caller).await,
     };
     if source == Source::Unlisted && ending.verdict == Verdict::Received {
-        web.shop.unlisted(name, client.0);
+        web.shop.unlisted(name, caller.0);
     }
     let mut reply_data = channel.ack(ending.verdict);
     if cut == Some(Rejection::Incomplete) {
@@ -112,13 +112,13 @@ pub async fn answer(web: &Web, name: &str, request: Request<Awaited>, client: Ca
         ending.number = channel.names(&callback).unwrap_or_default();
     }
     if let Some(reason) = ending.reason {
-        note(web, name, &callback, client, &ending, reason, reply_data.status);
+        note(web, name, &callback, caller, &ending, reason, reply_data.status);
     }
     if let Some(status) = &ending.strange {
-        strange(web, name, &callback, client, (&ending.number, status, reply_data.status));
+        strange(web, name, &callback, caller, (&ending.number, status, reply_data.status));
     }
     let (outcome, reason, took) = (ending.outcome, ending.reason.or(ending.held), started.elapsed());
-    web.telemetry.record(Observation::Callback { channel: name, outcome, reason, took, address: client.0 });
+    web.telemetry.record(Observation::Callback { channel: name, outcome, reason, took, address: caller.0 });
     let mut response = reply(&reply_data);
     if cut.is_some() {
         // What was not read ends the connection: said, so that no gateway sends its next callback into one that closes.
@@ -140,18 +140,18 @@ fn tried(said: &Result<Claim, Rejection>) -> Response {
 }
 
 /// A callback for a channel that is not configured: counted, charged, and an operator hears of it.
-fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, client: Caller, started: Instant) {
-    charge(web, client);
+fn no_channel(web: &Web, name: &str, request: &Request<Awaited>, caller: Caller, started: Instant) {
+    charge(web, caller);
     web.telemetry.record(Observation::Callback {
         channel: "",
         outcome: CallbackOutcome::NoChannel,
         reason: None,
         took: started.elapsed(),
-        address: client.0,
+        address: caller.0,
     });
     web.shop.incident(IncidentNote {
         channel: &printable(name, 32),
-        address: &client.0.to_string(),
+        address: &caller.0.to_string(),
         status: 404,
         // Without its body, which is not read for nobody; it counts as a stranger's all the same.
         request: Some(RawRequest {
@@ -184,26 +184,26 @@ pub struct Nearly<'a> {
 }
 
 /// A near miss: counted, and an operator hears of it, as of what a forger sends.
-pub fn missed(web: &Web, client: Caller, nearly: Nearly<'_>) {
-    let limited = web.limiter.blocked(client.0).is_some() || web.shop.is_blocked(network(client.0));
+pub fn missed(web: &Web, caller: Caller, nearly: Nearly<'_>) {
+    let limited = web.limiter.blocked(caller.0).is_some() || web.shop.is_blocked(network(caller.0));
     web.telemetry.record(Observation::Callback {
         channel: "",
         outcome: if limited { CallbackOutcome::Limited } else { nearly.outcome },
         reason: None,
         took: Duration::ZERO,
-        address: client.0,
+        address: caller.0,
     });
     if limited {
         return;
     }
     if nearly.charged {
-        charge(web, client);
+        charge(web, caller);
     }
     let Some(reason) = nearly.outcome.reason() else { return };
     web.shop.incident(IncidentNote {
         channel: nearly.channel,
         advice: nearly.advice,
-        address: &client.0.to_string(),
+        address: &caller.0.to_string(),
         number: &nearly.number,
         status: nearly.status,
         request: Some(nearly.request),
@@ -216,7 +216,7 @@ async fn settle(
     channel: &dyn Channel,
     terms: Option<&Terms>,
     callback: &Callback<'_>,
-    client: Caller,
+    caller: Caller,
 ) -> Ending {
     let payment = match web.shop.hear(channel, callback).await {
         Ok(Err(reason)) => return Ending::rejected(reason),
@@ -245,7 +245,7 @@ async fn settle(
         }
         Ok(outcome) => {
             if !matches!(outcome, Outcome::Replayed(_)) {
-                web.limiter.paid_from(client.0);
+                web.limiter.paid_from(caller.0);
             }
             let held = if let Outcome::Held(reason, _) = outcome { Some(reason) } else { None };
             Ending { held, ..Ending::new((&outcome).into(), Verdict::Received) }
@@ -288,26 +288,26 @@ fn broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// Charges an address for a rejected callback, or for a request that did not come whole in time; when that blocks it, an
 /// operator should know, since a gateway or a proxy that is not trusted may share the address with a forger.
-pub fn charge(web: &Web, client: Caller) {
-    let Some(news) = web.limiter.reject(client.0, web.channels.calls_from(client.0)) else { return };
+pub fn charge(web: &Web, caller: Caller) {
+    let Some(news) = web.limiter.reject(caller.0, web.channels.calls_from(caller.0)) else { return };
     let (reason, status) = match news {
         News::Blocked => (Reason::AddressBlocked, 429),
         News::Spared => (Reason::GatewayMisused, 400),
     };
-    let address = client.0.to_string();
+    let address = caller.0.to_string();
     web.shop.incident(IncidentNote { address: &address, status, ..IncidentNote::new(reason) });
 }
 
 /// A genuine callback whose status nobody knows: it may mean that money came, so a person should look.
-fn strange(web: &Web, name: &str, callback: &Callback<'_>, client: Caller, told: (&str, &str, u16)) {
-    let (number, said, status) = told;
+fn strange(web: &Web, name: &str, callback: &Callback<'_>, caller: Caller, answered: (&str, &str, u16)) {
+    let (number, said, status) = answered;
     let advice = format!(
         "A genuine callback says {said:?}, which the documents of this kind of gateway do not name: nothing was delivered, and the gateway heard that it came. See in its console what became of the payment; if it was made, `kamid order query ID` or `kamid order mark-paid ID` delivers."
     );
     web.shop.incident(IncidentNote {
         channel: name,
         advice: &advice,
-        address: &client.0.to_string(),
+        address: &caller.0.to_string(),
         number,
         status,
         signed: true,
@@ -333,17 +333,17 @@ fn note(
     web: &Web,
     name: &str,
     callback: &Callback<'_>,
-    client: Caller,
+    caller: Caller,
     ending: &Ending,
     reason: Rejection,
     status: u16,
 ) {
     if ending.outcome != CallbackOutcome::Orphan {
-        charge(web, client);
+        charge(web, caller);
     }
     web.shop.incident(IncidentNote {
         channel: name,
-        address: &client.0.to_string(),
+        address: &caller.0.to_string(),
         number: &ending.number,
         status,
         signed: ending.outcome == CallbackOutcome::Orphan,

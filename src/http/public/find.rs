@@ -53,12 +53,12 @@ pub struct Given {
 /// `POST /o/{id}/find`
 pub async fn find(
     State(web): State<Arc<Web>>,
-    Extension(client): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Form(Given { given }): Form<Given>,
 ) -> Result<Response, Problem> {
-    if let Err(wait) = web.limiter.find(client.0) {
+    if let Err(wait) = web.limiter.find(caller.0) {
         return Ok(busy(&web, &headers, &id, wait));
     }
     let found = web.shop.find_order(&id, &given).await;

@@ -67,19 +67,19 @@ struct Public {
 impl House for Public {
     async fn answer(self, request: Request<Awaited>, peer: SocketAddr) -> Response {
         let Self { web, router, .. } = self;
-        let client = web.client(peer.ip(), request.headers());
+        let caller = web.caller(peer.ip(), request.headers());
         let channel = near::channel_of(request.uri().path()).map(str::to_owned);
         let response = if has_two_hosts(request.headers()) {
-            two_hosts(&web, client, channel.as_deref(), request)
+            two_hosts(&web, caller, channel.as_deref(), request)
         } else if let Some(channel) = channel {
-            return callback::answer(&web, &channel, request, client).await;
+            return callback::answer(&web, &channel, request, caller).await;
         } else {
             let (head, body) = request.into_parts();
             match callback::read(body, web.limits.body_bytes, web.limits.read_seconds).await {
-                Ok(body) => routed(&web, router, (head, body), client).await,
+                Ok(body) => routed(&web, router, (head, body), caller).await,
                 Err(reason) => {
                     if reason == Rejection::Incomplete {
-                        callback::charge(&web, client);
+                        callback::charge(&web, caller);
                     }
                     Problem::body(reason).into_response()
                 }
@@ -118,9 +118,9 @@ impl House for Public {
 
     fn unread(&self, peer: IpAddr, head: &[u8], status: u16) {
         counters::request_refused(status);
-        let client = Caller(plain(peer));
+        let caller = Caller(plain(peer));
         if let Some(spoken) = near::spoken(head) {
-            return self.not_http(client, spoken, head, status);
+            return self.not_http(caller, spoken, head, status);
         }
         let (method, target) = near::first_line(head);
         let path = target.split(['?', ' ']).next().unwrap_or_default();
@@ -138,8 +138,8 @@ impl House for Public {
             cut: true,
         };
         // It does not say whom a proxy of ours sent it for: the proxy's own address must not be shut out for it.
-        let charged = !self.web.proxies.trusts(client.0);
-        unreadable(&self.web, client, (&channel, &why, status), charged, request);
+        let charged = !self.web.proxies.trusts(caller.0);
+        unreadable(&self.web, caller, (&channel, &why, status), charged, request);
     }
 
     fn slow(&self, peer: IpAddr) {
@@ -154,15 +154,15 @@ impl House for Public {
 impl Public {
     /// Somebody speaks another protocol to this port: a proxy of ours that is set up wrong, and then nothing at all comes
     /// through; or a stranger who looks for something else, who is not charged, since it can be no callback.
-    fn not_http(&self, client: Caller, (what, todo): (&str, &str), head: &[u8], status: u16) {
-        if self.web.limiter.blocked(client.0).is_some() || self.web.shop.is_blocked(network(client.0)) {
+    fn not_http(&self, caller: Caller, (what, todo): (&str, &str), head: &[u8], status: u16) {
+        if self.web.limiter.blocked(caller.0).is_some() || self.web.shop.is_blocked(network(caller.0)) {
             return;
         }
         let advice =
             format!("Somebody speaks {what} to the plain port {}. If it is your own proxy: {todo}.", self.port);
         self.web.shop.incident(IncidentNote {
             advice: &advice,
-            address: &client.0.to_string(),
+            address: &caller.0.to_string(),
             status,
             request: Some(RawRequest {
                 method: String::new(),
@@ -179,7 +179,7 @@ impl Public {
 /// A request for a callback's address that is not read any further, and why.
 fn unreadable(
     web: &Web,
-    client: Caller,
+    caller: Caller,
     (channel, why, status): (&str, &str, u16),
     charged: bool,
     request: RawRequest,
@@ -192,24 +192,24 @@ fn unreadable(
     let number = String::new();
     let nearly =
         Nearly { outcome: CallbackOutcome::Unreadable, channel, number, advice: &advice, status, charged, request };
-    callback::missed(web, client, nearly);
+    callback::missed(web, caller, nearly);
 }
 
-fn two_hosts(web: &Web, client: Caller, channel: Option<&str>, request: Request<Awaited>) -> Response {
+fn two_hosts(web: &Web, caller: Caller, channel: Option<&str>, request: Request<Awaited>) -> Response {
     let Some(channel) = channel else { return Problem::two_hosts().into_response() };
     let (head, _) = request.into_parts();
     let why = "it has two Host headers, so a proxy and we could take it for different ones: see what stands in between";
-    unreadable(web, client, (channel, why, 400), true, raw(&head, &Bytes::new(), true));
+    unreadable(web, caller, (channel, why, 400), true, raw(&head, &Bytes::new(), true));
     callback::reply(&Reply { status: 400, body: "fail" })
 }
 
 /// An answer of the routes; where there is none for the address, and it is nearly a callback's, an operator hears of it.
-async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client: Caller) -> Response {
+async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), caller: Caller) -> Response {
     let miss = missed(web, &head, &body).map(|miss| {
         let request = raw(&head, &body, false);
         (number_of(web, &miss.channel, &request, &body), miss, request)
     });
-    let response = route(router, Request::from_parts(head, Body::from(body)), client).await;
+    let response = route(router, Request::from_parts(head, Body::from(body)), caller).await;
     let nowhere = matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
     let Some((number, Miss { channel, says }, request)) = miss.filter(|_| nowhere) else { return response };
     // A mistyped address is the operator's mistake: the gateway behind it may send to the right one, too.
@@ -223,7 +223,7 @@ async fn routed(web: &Web, router: Router, (head, body): (Parts, Bytes), client:
         charged,
         request,
     };
-    callback::missed(web, client, nearly);
+    callback::missed(web, caller, nearly);
     callback::reply(&Reply { status: 404, body: "fail" })
 }
 

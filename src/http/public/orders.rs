@@ -38,9 +38,9 @@ pub fn routes(web: Arc<Web>) -> Router {
 
 async fn products(
     State(web): State<Arc<Web>>,
-    Extension(client): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
 ) -> Result<Json<OfferList>, Problem> {
-    web.limiter.lookup(client.0).map_err(Problem::limited)?;
+    web.limiter.lookup(caller.0).map_err(Problem::limited)?;
     let now = web.shop.now();
     let stock = web.shop.stock().await?;
     let sold = stock.iter().filter(|(product, _)| !product.retired);
@@ -79,11 +79,11 @@ fn read_json<'a, T: Deserialize<'a>>(headers: &HeaderMap, body: &'a Bytes) -> Re
 
 async fn order(
     State(web): State<Arc<Web>>,
-    Extension(client): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    web.limiter.order(client.0).map_err(Problem::limited)?;
+    web.limiter.order(caller.0).map_err(Problem::limited)?;
     let wanted: Wanted = read_json(&headers, &body)?;
     let lang = language(&headers);
     let key = match headers.get("idempotency-key") {
@@ -98,8 +98,8 @@ async fn order(
     let shop = Arc::clone(&web.shop);
     let created = whole(async move {
         match key {
-            None => made(&shop, &wanted, client).await.map_err(|error| Problem::for_buyers(error, lang)),
-            Some(key) => once(&shop, (&key, lang), &wanted, client).await,
+            None => made(&shop, &wanted, caller).await.map_err(|error| Problem::for_buyers(error, lang)),
+            Some(key) => once(&shop, (&key, lang), &wanted, caller).await,
         }
     })
     .await?;
@@ -124,16 +124,16 @@ pub fn cookie(id: &str, token: &str, secure: bool) -> String {
     format!("o_{id}={token}; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax{secure}")
 }
 
-/// Makes an order for whoever asks from an address: the whole one counts, and is what a gateway is told.
-async fn made(shop: &Shop, wanted: &Wanted, client: Caller) -> Result<Created, crate::shop::ShopError> {
-    shop.order(wanted, Buyer::Address(plain(client.0)), By::Asker(Some(client.0))).await
+/// Makes an order for whoever asks from an address: the whole one counts, and is what a gateway hears.
+async fn made(shop: &Shop, wanted: &Wanted, caller: Caller) -> Result<Created, crate::shop::ShopError> {
+    shop.order(wanted, Buyer::Address(plain(caller.0)), By::Asker(Some(caller.0))).await
 }
 
 /// Runs a request once for a key of one address: another buyer's key of the same text is another key.
-async fn once(shop: &Shop, (key, lang): (&str, Lang), wanted: &Wanted, client: Caller) -> Result<Created, Problem> {
+async fn once(shop: &Shop, (key, lang): (&str, Lang), wanted: &Wanted, caller: Caller) -> Result<Created, Problem> {
     let body = serde_json::to_string(wanted).unwrap_or_default();
     let conflict = |status, detail: &str| Problem::new(status, "idempotency", detail);
-    let (request, before) = shop.begin_once(client.0, key, &body).await?;
+    let (request, before) = shop.begin_once(caller.0, key, &body).await?;
     match before {
         Repeat::Run => {}
         Repeat::Running => return Err(conflict(StatusCode::CONFLICT, "The first request under this key still runs.")),
@@ -145,7 +145,7 @@ async fn once(shop: &Shop, (key, lang): (&str, Lang), wanted: &Wanted, client: C
                 .map_err(|_| conflict(StatusCode::INTERNAL_SERVER_ERROR, "The first answer cannot be read any more."));
         }
     }
-    let created = made(shop, wanted, client).await;
+    let created = made(shop, wanted, caller).await;
     let answer = created.as_ref().ok().and_then(|created| serde_json::to_string(created).ok());
     shop.end_once(request, answer.as_deref()).await?;
     created.map_err(|error| Problem::for_buyers(error, lang))
@@ -163,12 +163,12 @@ pub fn token_of(id: &str, headers: &HeaderMap, query: &HashMap<String, String>) 
 /// The order of a request that has its token, charged to the address it comes from.
 pub async fn looked_up(
     web: &Web,
-    client: Caller,
+    caller: Caller,
     id: &str,
     headers: &HeaderMap,
     query: &HashMap<String, String>,
 ) -> Result<Order, Problem> {
-    web.limiter.lookup(client.0).map_err(Problem::limited)?;
+    web.limiter.lookup(caller.0).map_err(Problem::limited)?;
     web.shop.order_for(id, &token_of(id, headers, query)).await.map_err(|error| match error {
         crate::shop::ShopError::NotFound(_) => Problem::not_found(),
         other => other.into(),
@@ -177,29 +177,29 @@ pub async fn looked_up(
 
 async fn show(
     State(web): State<Arc<Web>>,
-    Extension(client): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let order = looked_up(&web, client, &id, &headers, &query).await?;
+    let order = looked_up(&web, caller, &id, &headers, &query).await?;
     let view = web.shop.view(&order).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
 }
 
 async fn pay(
     State(web): State<Arc<Web>>,
-    Extension(client): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let wanted: PayWish = read_json(&headers, &body)?;
-    let order = looked_up(&web, client, &id, &headers, &query).await?;
+    let order = looked_up(&web, caller, &id, &headers, &query).await?;
     let (shop, lang) = (Arc::clone(&web.shop), language(&headers));
     let created = whole(async move {
-        let again = shop.pay_again(order.id, &wanted.channel, By::Asker(Some(client.0))).await;
+        let again = shop.pay_again(order.id, &wanted.channel, By::Asker(Some(caller.0))).await;
         again.map_err(|error| Problem::for_buyers(error, lang))
     })
     .await?;

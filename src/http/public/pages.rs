@@ -122,12 +122,12 @@ pub(super) fn render(web: &Web, name: &str, headers: &HeaderMap, status: StatusC
 
 async fn page(
     State(web): State<Arc<Web>>,
-    Extension(client): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if let Err(wait) = web.limiter.lookup(client.0) {
+    if let Err(wait) = web.limiter.lookup(caller.0) {
         return Ok(find::busy(&web, &headers, &id, wait));
     }
     let token = token_of(&id, &headers, &query);
@@ -225,12 +225,12 @@ struct Way {
 /// The buyer goes to pay, or chose another channel: the page then leads there.
 async fn to_pay(
     State(web): State<Arc<Web>>,
-    Extension(client): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Form(way): Form<Way>,
 ) -> Result<Response, Problem> {
-    if let Err(wait) = web.limiter.lookup(client.0) {
+    if let Err(wait) = web.limiter.lookup(caller.0) {
         return Ok(find::busy(&web, &headers, &id, wait));
     }
     // Never by the query: the cookie is what the browser sends from our own pages alone.
@@ -242,7 +242,7 @@ async fn to_pay(
         }
         Err(error) => return Err(error.into()),
     };
-    match web.shop.go_and_pay(&order, &way.channel, client.0).await {
+    match web.shop.go_and_pay(&order, &way.channel, caller.0).await {
         // A page of its own, with the other ways: whoever stands here has money in hand.
         Err(ShopError::Gateway(_)) => {
             let refused = Some(Refused::Channel(printable(&way.channel, 32)));
@@ -265,12 +265,12 @@ async fn to_pay(
 
 async fn state(
     State(web): State<Arc<Web>>,
-    Extension(client): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let order = looked_up(&web, client, &id, &headers, &query).await?;
+    let order = looked_up(&web, caller, &id, &headers, &query).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(json!({"state": order.state}))).into_response())
 }
 
@@ -278,13 +278,13 @@ async fn state(
 /// Another browser is asked for what its reader knows of the order.
 async fn back(
     State(web): State<Arc<Web>>,
-    Extension(client): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     method: Method,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let order: OrderId = id.parse().map_err(|_| Problem::not_found())?;
-    if let Err(wait) = web.limiter.lookup(client.0) {
+    if let Err(wait) = web.limiter.lookup(caller.0) {
         return Ok(find::busy(&web, &headers, &id, wait));
     }
     // With a form from another site comes no cookie; the page it leads to gets one.

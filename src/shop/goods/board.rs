@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    /// Takes in what was read; what is told to Prometheus now. A product that never had a key comes last there, since its
+    /// Takes in what was read; what Prometheus hears now. A product that never had a key comes last there, since its
     /// numbers are all nothing.
     fn put(&mut self, read: Vec<(ProductId, Stock)>, now: Millis, soon_seconds: u64) -> Vec<StockRow> {
         self.note(read, now);
@@ -147,8 +147,8 @@ impl State {
         let places: Vec<usize> = worst(self.ranked(now), MOST).into_iter().map(|(_, at)| at).collect();
         self.worst = Arc::new(self.rows(&places));
         let products: Vec<&ProductId> = self.catalog.keys().collect();
-        let told = self.ranked(now).map(|(danger, at)| (danger, &self.entries[at].stock, products[at].as_str()));
-        self.alarms = StockAlarms::of(told, soon_seconds);
+        let ranked = self.ranked(now).map(|(danger, at)| (danger, &self.entries[at].stock, products[at].as_str()));
+        self.alarms = StockAlarms::of(ranked, soon_seconds);
         let stocked = self.ranked(now).map(|(danger, at)| match danger.level {
             Level::Unstocked => (Danger { level: Level::Retired, ..danger }, at),
             _ => (danger, at),
@@ -273,18 +273,18 @@ impl Shelf {
     }
 }
 
-/// What one reader wants of the board, and what it was told last.
+/// What one reader wants of the board, and what it heard last.
 pub struct StockReader {
     most: usize,
     needle: String,
-    told: BTreeMap<String, StockRow>,
+    heard: BTreeMap<String, StockRow>,
 }
 
 impl StockReader {
     /// The `most` worst of those whose id or name holds `filter`, in any case.
     #[must_use]
     pub fn new(most: usize, filter: &str) -> Self {
-        Self { most: most.min(MOST), needle: filter.trim().to_lowercase(), told: BTreeMap::new() }
+        Self { most: most.min(MOST), needle: filter.trim().to_lowercase(), heard: BTreeMap::new() }
     }
 
     /// What is new or changed since the last time; nothing before the board was read once.
@@ -297,20 +297,20 @@ impl StockReader {
         let (matching, rows) = state.search(&self.needle, self.most);
         let (at, products, alarms) = (state.at, state.catalog.len() as u64, Some(state.alarms.clone()));
         drop(state);
-        let mut left = std::mem::take(&mut self.told);
+        let mut left = std::mem::take(&mut self.heard);
         let mut changed = Vec::new();
         for row in rows {
             if left.remove(&row.product).as_ref() != Some(&row) {
                 changed.push(row.clone());
             }
-            self.told.insert(row.product.clone(), row);
+            self.heard.insert(row.product.clone(), row);
         }
         Some(StockLine { at, products, matching, rows: changed, gone: left.into_keys().collect(), alarms })
     }
 }
 
 impl Shop {
-    /// Reads the board again each second until told to stop; a stock that is empty within `soon_minutes` is told of.
+    /// Reads the board again each second until told to stop; a stock that is empty within `soon_minutes` is an alarm.
     pub(in crate::shop) async fn board_forever(self: Arc<Self>, soon_minutes: u64, mut stop: watch::Receiver<bool>) {
         loop {
             // A Redis that is away leaves the board as it was.
@@ -333,8 +333,8 @@ impl Shop {
         let chosen = tokio::task::spawn_blocking(move || board.choose(&catalog, now)).await.map_err(bug)?;
         let read = self.read_stocks(&chosen).await?;
         let board = Arc::clone(&self.board);
-        let told = tokio::task::spawn_blocking(move || board.put(read, now, soon_seconds)).await.map_err(bug)?;
-        self.telemetry.stock(told.0, told.1);
+        let seen = tokio::task::spawn_blocking(move || board.put(read, now, soon_seconds)).await.map_err(bug)?;
+        self.telemetry.stock(seen.0, seen.1);
         self.board.turns.send_modify(|turns| *turns += 1);
         Ok(())
     }

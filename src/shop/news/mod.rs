@@ -210,8 +210,8 @@ impl Shop {
         }
         let (rows, at) = (self.board.worst(), self.store.now());
         let low: BTreeMap<String, Value> = rows.iter().filter_map(of_stock).collect();
-        let told = self.newsroom.low.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (about, data) in low.iter().filter(|(about, _)| !told.contains(*about)) {
+        let known = self.newsroom.low.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (about, data) in low.iter().filter(|(about, _)| !known.contains(*about)) {
             self.queue_news(Topic::StockLow, about, &News { at, data: data.to_string() }).await?;
         }
         *self.newsroom.low.lock().unwrap_or_else(PoisonError::into_inner) = low.into_keys().collect();

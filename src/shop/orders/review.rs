@@ -14,7 +14,7 @@ use crate::store::{Changed, Released, Reviewed};
 const LOG_BYTES: usize = 8192;
 
 /// What the history calls an action; `position` is of the key that is replaced.
-fn told(action: Action, position: usize) -> Cow<'static, str> {
+fn in_history(action: Action, position: usize) -> Cow<'static, str> {
     match action {
         Action::Replace => format!("replace key {position}").into(),
         _ => action.as_str().into(),
@@ -36,7 +36,7 @@ impl Shop {
             given(&note.reason)?;
         }
         let position = note.position.unwrap_or(1);
-        let log = HistoryLine::new(self.store.now(), by, &told(action, position), &note.reason).to_string();
+        let log = HistoryLine::new(self.store.now(), by, &in_history(action, position), &note.reason).to_string();
         let result = match action {
             Action::Approve => reviewed(self.store.approve(id, &log).await?),
             Action::Reject => reviewed(self.store.reject(id, &log).await?),

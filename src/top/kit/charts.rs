@@ -113,8 +113,8 @@ pub fn heat(buffer: &mut Buffer, area: Rect, view: &View<'_>, columns: &[Bin]) {
 /// Percentiles over time, on a logarithmic scale.
 pub fn percentiles(frame: &mut Frame<'_>, area: Rect, view: &View<'_>, columns: &[Bin]) {
     let line = |q: f64| -> Vec<(f64, f64)> {
-        let told = |(at, column): (usize, &Bin)| Some((at as f64, (column.latency.quantile(q)? as f64).log10()));
-        columns.iter().enumerate().filter_map(told).collect()
+        let point = |(at, column): (usize, &Bin)| Some((at as f64, (column.latency.quantile(q)? as f64).log10()));
+        columns.iter().enumerate().filter_map(point).collect()
     };
     let lines = [("p50", line(0.5)), ("p90", line(0.9)), ("p99", line(0.99))];
     let values = || lines.iter().flat_map(|(_, line)| line.iter().map(|(_, value)| *value));
@@ -159,13 +159,13 @@ pub fn bar(share: f64, width: usize) -> String {
 
 /// Percentiles of a spread, in columns: p50 p90 p99 p99.9 max.
 pub fn figures(spread: &Spread) -> [String; 5] {
-    let told = |us: Option<u64>| us.map_or_else(|| "–".to_owned(), |us| millis(us as f64));
+    let shown = |us: Option<u64>| us.map_or_else(|| "–".to_owned(), |us| millis(us as f64));
     [
-        told(spread.quantile(0.5)),
-        told(spread.quantile(0.9)),
-        told(spread.quantile(0.99)),
-        told(spread.quantile(0.999)),
-        told(spread.max()),
+        shown(spread.quantile(0.5)),
+        shown(spread.quantile(0.9)),
+        shown(spread.quantile(0.99)),
+        shown(spread.quantile(0.999)),
+        shown(spread.max()),
     ]
 }
 

@@ -11,6 +11,39 @@ use crate::domain::{Lang, Millis, NoticeState, Reason, Severity, Trouble};
 use crate::top::tab::Tab;
 use crate::top::text::{clean, lasting, millis};
 
+/// What a matter costs buyers, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Harm {
+    /// Nothing is seen any more: anything may be wrong.
+    Unseen,
+    /// What was sold may be sold again.
+    Forgotten,
+    /// The keys cannot be opened.
+    Sealed,
+    /// What is paid from now on may be lost.
+    Unsafe,
+    /// Nothing can be paid or delivered.
+    Stopped,
+    /// What is paid is not on the disk.
+    Unwritten,
+    /// Payments wait until their gateway repeats them.
+    Delayed,
+    /// Somebody paid and has no key.
+    Owed,
+    /// A power cut may cost keys.
+    Risky,
+    /// Nobody can order.
+    Full,
+    /// Keys are held by somebody who does not pay.
+    HeldBack,
+    /// Payments are not believed.
+    Refused,
+    /// A product is sold out.
+    SoldOut,
+    /// No buyer loses by it yet.
+    Nothing,
+}
+
 /// Something that is wrong now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
@@ -18,9 +51,11 @@ pub struct Alarm {
     pub id: String,
     /// How bad.
     pub level: Severity,
+    /// What it costs buyers, by which alarms of one level stand.
+    pub harm: Harm,
     /// Since when.
     pub since: Millis,
-    /// It was so already when that was first told: it began before.
+    /// It was so already when that was first heard: it began before.
     pub before: bool,
     /// In English.
     pub en: String,
@@ -38,10 +73,13 @@ impl Alarm {
     }
 }
 
-/// What is wrong so soon after it was first told was wrong before.
+/// What is wrong so soon after it was first heard of was wrong before.
 const FIRST_MS: u64 = 2000;
 /// Callbacks in a minute below which a slow one says nothing.
 const FEW: u64 = 20;
+
+/// How bad, what it costs, and where to look.
+type Place = (Severity, Harm, Tab);
 
 struct Judge<'a> {
     model: &'a Model,
@@ -66,27 +104,17 @@ pub fn judge(model: &Model) -> Vec<Alarm> {
         }
     }
     found.sort_by(|a, b| {
-        let place = |alarm: &Alarm| (alarm.level, harm(&alarm.id), alarm.since);
+        let place = |alarm: &Alarm| (alarm.level, alarm.harm, alarm.since);
         place(a).cmp(&place(b)).then_with(|| a.id.cmp(&b.id))
     });
     found
 }
 
-/// Its place among alarms of one level: what costs buyers most comes first.
-fn harm(id: &str) -> usize {
-    const ORDER: [&str; 13] = [
-        "link", "doubt", "ring", "careless", "redis", "write", "failed", "owed", "relaxed", "full", "holder",
-        "rejected", "empty",
-    ];
-    let kind = id.split(' ').next().unwrap_or_default();
-    ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len())
-}
-
 impl Judge<'_> {
-    fn add(&mut self, id: impl Into<String>, level: Severity, tab: Tab, en: String, zh: String) {
+    fn add(&mut self, id: impl Into<String>, (level, harm, tab): Place, [en, zh]: [String; 2]) {
         let first = if tab == Tab::STOCK { self.model.stock.first } else { self.model.first };
         let before = self.model.now() < first + FIRST_MS;
-        self.found.push(Alarm { id: id.into(), level, since: self.model.now(), before, en, zh, tab });
+        self.found.push(Alarm { id: id.into(), level, harm, since: self.model.now(), before, en, zh, tab });
     }
 
     fn link(&mut self) {
@@ -114,7 +142,7 @@ impl Judge<'_> {
                     format!("守护进程拒绝:{why}{zh_seen};{left} 秒后重试"),
                 ),
             };
-            self.add("link", Severity::Alarm, Tab::INSTANCES, en, zh);
+            self.add("link", (Severity::Alarm, Harm::Unseen, Tab::INSTANCES), [en, zh]);
         }
     }
 
@@ -129,20 +157,21 @@ impl Judge<'_> {
                         format!("instance {name} was not heard for {}", lasting(silent)),
                         format!("实例 {name} 已 {} 没有消息", lasting(silent)),
                     );
-                    self.add(format!("silent {name}"), Severity::Warning, Tab::INSTANCES, en, zh);
+                    self.add(format!("silent {name}"), (Severity::Warning, Harm::Nothing, Tab::INSTANCES), [en, zh]);
                 }
                 continue;
             }
             for (matter, [en, zh]) in matters::of(model, instance) {
                 let (level, tab) = matter.place();
+                let place = (level, matter.harm, tab);
                 if matter.common {
                     if self.found.iter().all(|known| known.id != matter.kind) {
-                        self.add(matter.kind, level, tab, en, zh);
+                        self.add(matter.kind, place, [en, zh]);
                     }
                     continue;
                 }
                 let (en, zh) = (format!("instance {name}: {en}"), format!("实例 {name}:{zh}"));
-                self.add(format!("{} {name}", matter.kind), level, tab, en, zh);
+                self.add(format!("{} {name}", matter.kind), place, [en, zh]);
             }
         }
     }
@@ -173,13 +202,13 @@ impl Judge<'_> {
             let row = known.row();
             let en = format!("{}{count} {} in 1 min{}", of(Lang::En), known.text(Lang::En), row.hint.en);
             let zh = format!("{}1 分钟内 {count} 次{}{}", of(Lang::Zh), known.text(Lang::Zh), row.hint.zh);
-            self.add(format!("rejected {name} {reason}"), row.severity, row.tab.into(), en, zh);
+            self.add(format!("rejected {name} {reason}"), (row.severity, Harm::Refused, row.tab.into()), [en, zh]);
         }
         for (channel, count) in failed.into_iter().filter(|(_, count)| *count > 0) {
             let name = clean(channel, 32);
             let en = format!("channel {name}: {count} callbacks heard 503 in 1 min; their gateway repeats them");
             let zh = format!("渠道 {name}:1 分钟内 {count} 次回调得到 503,网关会重发");
-            self.add(format!("failed {name}"), Severity::Alarm, Tab::INSTANCES, en, zh);
+            self.add(format!("failed {name}"), (Severity::Alarm, Harm::Delayed, Tab::INSTANCES), [en, zh]);
         }
         let latency = &model.minute;
         if let Some(p99) = latency.quantile(0.99).filter(|p99| *p99 > model.thresholds.slow_ms * 1000)
@@ -187,16 +216,17 @@ impl Judge<'_> {
         {
             let en = format!("slow: p99 of the last minute is {} ms", millis(p99 as f64));
             let zh = format!("缓慢:最近一分钟 p99 为 {} 毫秒", millis(p99 as f64));
-            self.add("slow", Severity::Warning, Tab::INSTANCES, en, zh);
+            self.add("slow", (Severity::Warning, Harm::Nothing, Tab::INSTANCES), [en, zh]);
         }
     }
 
     fn stock(&mut self) {
         for trouble in Trouble::ALL {
             let Some(alarm) = self.model.stock.alarms.0.get(trouble.as_str()).cloned() else { continue };
-            let level = match trouble {
-                Trouble::Owed | Trouble::Empty => Severity::Alarm,
-                Trouble::Reserved | Trouble::Low | Trouble::Soon => Severity::Warning,
+            let (level, harm) = match trouble {
+                Trouble::Owed => (Severity::Alarm, Harm::Owed),
+                Trouble::Empty => (Severity::Alarm, Harm::SoldOut),
+                Trouble::Reserved | Trouble::Low | Trouble::Soon => (Severity::Warning, Harm::Nothing),
             };
             let (en, zh) = match trouble {
                 Trouble::Owed => ("{product}: {n} paid orders wait for keys", "{product}:{n} 个已付款订单在等卡密"),
@@ -215,7 +245,7 @@ impl Judge<'_> {
                 form.replace("{n}", &figure).replace("{product}", &clean(&alarm.product, 32)) + &others
             };
             let (en, zh) = (fill(en, " (and {} more)"), fill(zh, "(另有 {} 个)"));
-            self.add(trouble.as_str(), level, Tab::STOCK, en, zh);
+            self.add(trouble.as_str(), (level, harm, Tab::STOCK), [en, zh]);
         }
     }
 
@@ -228,12 +258,12 @@ impl Judge<'_> {
             let why = clean(why, 80);
             let en = format!("notices: {failed} failed in 1 min and none was sent: {why}; they are tried again");
             let zh = format!("通知:1 分钟内 {failed} 次失败、无一成功:{why};会自动重试");
-            self.add("notices", Severity::Alarm, Tab::NOTICES, en, zh);
+            self.add("notices", (Severity::Alarm, Harm::Nothing, Tab::NOTICES), [en, zh]);
         }
         if let Some(NoticeCounts { dead, .. }) = model.fleet.waiting().filter(|counts| counts.dead > 0) {
             let en = format!("{dead} notices were given up: whom they were for was not told");
             let zh = format!("{dead} 条通知已放弃:对方未收到");
-            self.add("dead", Severity::Warning, Tab::NOTICES, en, zh);
+            self.add("dead", (Severity::Warning, Harm::Nothing, Tab::NOTICES), [en, zh]);
         }
     }
 
@@ -243,7 +273,7 @@ impl Judge<'_> {
         let (keys, orders, who) = (holder.keys, holder.orders, clean(&holder.network, 40));
         let en = format!("{keys} keys held unpaid by {who} in {orders} orders; b there blocks it and takes them back");
         let zh = format!("{who} 占着 {keys} 个未付款的卡密({orders} 个订单);在该页按 b 封锁并收回");
-        self.add("holder", Severity::Alarm, Tab::STOCK, en, zh);
+        self.add("holder", (Severity::Alarm, Harm::HeldBack, Tab::STOCK), [en, zh]);
     }
 
     fn waiting(&mut self) {
@@ -252,7 +282,7 @@ impl Judge<'_> {
         if waiting > 0 {
             let en = format!("{waiting} held, extra or orphan payments wait for a person");
             let zh = format!("{waiting} 笔待审、重复或无主付款等待人工处理");
-            self.add("waiting", Severity::Warning, Tab::REVIEW, en, zh);
+            self.add("waiting", (Severity::Warning, Harm::Nothing, Tab::REVIEW), [en, zh]);
         }
     }
 }

@@ -219,7 +219,7 @@ impl Fleet {
             let Some(tally) = tally(second, channel) else { continue };
             let class = Class::of(outcome);
             tally.classes[class as usize] += count;
-            // What waits for a person is told where it has a reason: a wrong amount, an unknown order.
+            // What waits for a person is shown where it has a reason: a wrong amount, an unknown order.
             let reason = match class {
                 Class::Refused | Class::Failed => Some(words.next().unwrap_or(outcome)),
                 Class::Waiting => words.next(),
@@ -372,7 +372,7 @@ mod tests {
         }
         assert_eq!((fleet.seconds.len(), fleet.instances["a"].rates.len()), (SECONDS, SECONDS));
         assert_eq!(fleet.totals["pay/delivered"], 86_399 * 4);
-        let told = columns(&fleet, 90, 10);
-        assert!(told.iter().all(|column| column.heard > 0 && (column.classes[0] - 4.0).abs() < 0.5));
+        let shown = columns(&fleet, 90, 10);
+        assert!(shown.iter().all(|column| column.heard > 0 && (column.classes[0] - 4.0).abs() < 0.5));
     }
 }

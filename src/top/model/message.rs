@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::ui::Hit;
 use crate::domain::snapshot::{NoticeRow, Snapshot, StockLine};
-use crate::domain::{Brief, Severity};
+use crate::domain::{IncidentBrief, Severity};
 use crate::top::ask::{Ask, Received, Row, Unanswered};
 
 /// One line of the stream, or of a recording, which also holds what was asked for beside it.
@@ -20,17 +20,17 @@ pub enum Line {
     /// Notices that wait or were given up.
     Unsent(Vec<NoticeRow>),
     /// Incidents of before the stream.
-    Earlier(Vec<Brief>),
+    Earlier(Vec<IncidentBrief>),
 }
 
 /// A line that is no snapshot: an object of one field.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Told {
+enum Field {
     Stock(Box<StockLine>),
     Review(Vec<Row>),
     Unsent(Vec<NoticeRow>),
-    Earlier(Vec<Brief>),
+    Earlier(Vec<IncidentBrief>),
 }
 
 impl Line {
@@ -39,10 +39,10 @@ impl Line {
     pub fn read(text: &str) -> Option<Self> {
         if Self::kind(text).is_some() {
             return Some(match serde_json::from_str(text).ok()? {
-                Told::Stock(line) => Self::Stock(line),
-                Told::Review(rows) => Self::Review(rows),
-                Told::Unsent(rows) => Self::Unsent(rows),
-                Told::Earlier(briefs) => Self::Earlier(briefs),
+                Field::Stock(line) => Self::Stock(line),
+                Field::Review(rows) => Self::Review(rows),
+                Field::Unsent(rows) => Self::Unsent(rows),
+                Field::Earlier(briefs) => Self::Earlier(briefs),
             });
         }
         serde_json::from_str(text).ok().map(Self::Snapshot)
@@ -87,7 +87,7 @@ pub enum Fault {
 /// A link that is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
-    /// Whose fault it is, as far as that can be told.
+    /// Whose fault it is, as far as that can be seen.
     pub fault: Fault,
     /// Why.
     pub why: String,

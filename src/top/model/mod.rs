@@ -15,7 +15,7 @@ use super::ask::Row;
 use crate::config::Top;
 use crate::domain::snapshot::{Delivery, NoticeRow};
 use crate::domain::time::Zone;
-use crate::domain::{Brief, Lang, Millis, Severity};
+use crate::domain::{IncidentBrief, Lang, Millis, Severity};
 pub use message::{Connection, Effect, Fault, Line, Lost, Message};
 
 use alarm::Alarm;
@@ -32,14 +32,14 @@ pub struct Model {
     /// The stock.
     pub stock: StockBoard,
     /// Failed callbacks, the newest first.
-    pub incidents: VecDeque<Brief>,
+    pub incidents: VecDeque<IncidentBrief>,
     /// Deliveries, the newest first.
     pub deliveries: VecDeque<Delivery>,
     /// Orders that were searched for; `None` shows the deliveries.
     pub found: Option<Vec<Row>>,
     /// What waits for a person.
     pub review: Vec<Row>,
-    /// Notices as they were told, the newest first: sent, put off, given up.
+    /// Notices as they were heard of, the newest first: sent, put off, given up.
     pub notices: VecDeque<NoticeRow>,
     /// Notices that wait or were given up, as they were asked for.
     pub unsent: Vec<NoticeRow>,
@@ -79,7 +79,7 @@ pub struct Model {
     pub lang: Lang,
     /// Whether the terminal shows plain characters alone.
     pub ascii: bool,
-    /// In which zone times are told.
+    /// In which zone times are shown.
     pub zone: Zone,
     /// What the operator is doing.
     pub ui: Ui,

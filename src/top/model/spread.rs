@@ -124,11 +124,11 @@ mod tests {
         assert_eq!(sum.count(), 15_000);
         for q in [0.5, 0.9, 0.99, 0.999] {
             let exact = all[(q * 15_000f64).ceil() as usize - 1] as f64;
-            let told = sum.quantile(q).unwrap() as f64;
-            assert!((told / exact - 1.0).abs() < 0.01, "p{q}: {told} of {exact}");
+            let read = sum.quantile(q).unwrap() as f64;
+            assert!((read / exact - 1.0).abs() < 0.01, "p{q}: {read} of {exact}");
         }
         assert_eq!(sum.heat().iter().map(|n| u64::from(*n)).sum::<u64>(), 15_000);
-        // Of too few values nothing is told.
+        // Of too few values nothing is said.
         let mut few = snapshot::histogram().unwrap();
         few.record_n(500, 20).unwrap();
         let few = Spread::read(&snapshot::encode(&few));

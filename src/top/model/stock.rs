@@ -1,4 +1,4 @@
-//! Stock as it was last told, and what is the matter with it.
+//! Stock as it was last heard, and what is the matter with it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,7 +15,7 @@ pub fn danger_of(row: &StockRow) -> Danger {
     danger(&row.stock, row.low, row.hourly, row.retired)
 }
 
-/// Stock as it was last told.
+/// Stock as it was last heard.
 #[derive(Debug, Clone, Default)]
 pub struct StockBoard {
     /// By product.
@@ -28,9 +28,9 @@ pub struct StockBoard {
     pub matching: u64,
     /// What is wrong with the stock of any product.
     pub alarms: StockAlarms,
-    /// Whether anything was told yet.
-    pub told: bool,
-    /// When it was first told.
+    /// Whether anything is known yet.
+    pub known: bool,
+    /// When it was first heard.
     pub first: Millis,
     sampled: Millis,
 }
@@ -38,8 +38,8 @@ pub struct StockBoard {
 impl StockBoard {
     /// Takes a line in; a daemon that tells of no alarms is judged by the rows it tells, where some are empty soon.
     pub fn take(&mut self, line: StockLine, soon_seconds: u64) {
-        if !self.told {
-            (self.told, self.first) = (true, line.at);
+        if !self.known {
+            (self.known, self.first) = (true, line.at);
         }
         (self.products, self.matching) = (line.products, line.matching);
         for gone in &line.gone {

@@ -42,7 +42,7 @@ static BEGINNING: Place = Place { row: 0, sort: 0, filter: String::new() };
 /// What is open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum About {
-    /// A failed callback, which stays as it was told.
+    /// A failed callback, which stays as it was heard.
     #[default]
     Incident,
     /// An order, as its row in the list was: asked for again while it is open.
@@ -276,7 +276,7 @@ impl Ui {
         self.size.is_some_and(|(width, height)| width < LEAST.0 || height < LEAST.1)
     }
 
-    /// Opens what is not told yet.
+    /// Opens what is not known yet.
     pub fn open(&mut self, id: &str, about: About) {
         self.detail = Some(Detail { id: id.to_owned(), about, ..Detail::default() });
     }

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 
 use super::Opening;
 use super::list::{Column, List, figure, holds, sort, text};
-use crate::domain::Brief;
+use crate::domain::IncidentBrief;
 use crate::domain::Text;
 use crate::top::keys::Command;
 use crate::top::model::Model;
@@ -18,7 +18,7 @@ use crate::top::tab::Tab;
 #[derive(Debug, Clone)]
 pub struct Failed {
     /// The newest of them.
-    brief: Brief,
+    brief: IncidentBrief,
     /// How many.
     count: usize,
     /// The time of the oldest.
@@ -93,15 +93,15 @@ const COLUMNS: &[Column<Failed>] = &[
 ];
 
 /// What a row is called: by its callback, or by what its group has in common.
-fn name(brief: &Brief, model: &Model) -> String {
-    let Brief { id, reason, channel, address, .. } = brief;
+fn name(brief: &IncidentBrief, model: &Model) -> String {
+    let IncidentBrief { id, reason, channel, address, .. } = brief;
     if model.ui.grouped { format!("{reason} {channel} {address}") } else { id.clone() }
 }
 
 /// Failed callbacks, the newest first, or grouped.
 fn rows(model: &Model) -> Vec<Failed> {
     let filter = &model.ui.place_of(Tab::FAILED).filter;
-    let fits = |brief: &&Brief| {
+    let fits = |brief: &&IncidentBrief| {
         let shown = brief.reason.text(model.lang);
         holds(filter, &[brief.reason.as_str(), shown, &brief.channel, &brief.address, &brief.number, &brief.id])
     };
@@ -122,7 +122,7 @@ fn rows(model: &Model) -> Vec<Failed> {
             let known = repeats.entry((brief.reason.as_str(), &brief.channel, &brief.number)).or_insert((0, brief.at));
             *known = (known.0 + 1, known.1.min(brief.at));
         }
-        let count = |brief: &Brief| {
+        let count = |brief: &IncidentBrief| {
             let key = (brief.reason.as_str(), brief.channel.as_str(), brief.number.as_str());
             repeats.get(&key).filter(|_| !brief.number.is_empty()).copied().unwrap_or((1, brief.at))
         };

@@ -46,8 +46,8 @@ const COLUMNS: &[Column<Heard>] = &[
     text("state", "状态", 10, 0, |(_, it), model, theme| state(it, model, theme)),
     figure("a second", "每秒", 8, 0, |(_, it), model, theme| {
         let recent: u64 = it.rates.iter().rev().take(5).map(|(_, count)| count).sum();
-        let told = if is_lost(it, model) { "–".to_owned() } else { rate(recent as f64 / 5.0) };
-        (told, plain(it, model, theme))
+        let shown = if is_lost(it, model) { "–".to_owned() } else { rate(recent as f64 / 5.0) };
+        (shown, plain(it, model, theme))
     }),
     figure("up", "运行", 7, 1, |(_, it), model, theme| {
         (lasting(it.last.at.saturating_sub(it.last.surroundings.started) / 1000), plain(it, model, theme))
@@ -104,8 +104,8 @@ fn plain(it: &Instance, model: &Model, theme: Theme) -> Style {
 
 /// A figure of its Redis: of one that does not answer the last figures are old.
 fn known(text: String, it: &Instance, model: &Model, theme: Theme) -> Cell {
-    let told = if it.last.surroundings.ready && !is_lost(it, model) { text } else { "–".to_owned() };
-    (told, plain(it, model, theme))
+    let shown = if it.last.surroundings.ready && !is_lost(it, model) { text } else { "–".to_owned() };
+    (shown, plain(it, model, theme))
 }
 
 fn state(it: &Instance, model: &Model, theme: Theme) -> Cell {

@@ -228,8 +228,8 @@ impl<R: 'static> Pane for List<R> {
         let mut area = view.panel(frame, area, &(self.heading)(model, rows.len(), &by));
         if let Some(above) = self.above {
             let [line, rest] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
-            let told = clean(&above(model), usize::from(line.width));
-            frame.render_widget(Line::styled(told, view.theme.dim()), line);
+            let text = clean(&above(model), usize::from(line.width));
+            frame.render_widget(Line::styled(text, view.theme.dim()), line);
             area = rest;
         }
         self.table(frame, area, view, &rows);

@@ -194,6 +194,27 @@ mod tests {
         assert!(PANES.0.len() < 10, "each has a key of one digit");
     }
 
+    /// A name that no pane has would lead to the overview, and nobody would notice.
+    #[test]
+    fn whatever_is_pointed_at_is_a_pane_and_only_panes_name_themselves() {
+        for tab in Tab::POINTED_AT {
+            assert!(PANES.number(*tab) > 0, "{tab:?} is no pane");
+        }
+        let mut files = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/top"))];
+        while let Some(path) = files.pop() {
+            if path.is_dir() {
+                files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for line in text.lines().map(str::trim).filter(|line| line.contains("Tab::named(")) {
+                let own = line.starts_with("tab: Tab::named(") && path.parent().unwrap().ends_with("pane");
+                assert!(own, "{}: {line}: give it a row in tab.rs", path.display());
+            }
+        }
+    }
+
     #[test]
     fn no_key_has_two_meanings_on_one_pane_and_none_of_a_panes_own_is_without_a_key() {
         for pane in PANES.0 {

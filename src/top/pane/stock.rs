@@ -49,8 +49,8 @@ pub static PANE: List<StockRow> = List {
         let all = if filter.is_empty() { model.stock.products } else { model.stock.matching };
         format!("{} {rows}/{all} · {by}", model.lang.say("products", "商品"))
     },
-    empty: |model| match (model.stock.told, model.ui.place_of(Tab::STOCK).filter.is_empty()) {
-        (false, _) => Text::new("no stock was told yet", "还没有库存数据"),
+    empty: |model| match (model.stock.known, model.ui.place_of(Tab::STOCK).filter.is_empty()) {
+        (false, _) => Text::new("no stock is known yet", "还没有库存数据"),
         (true, true) => Text::new(
             "no products yet: kamid product add demo --price 9.90",
             "还没有商品:kamid product add demo --price 9.90",
@@ -76,7 +76,7 @@ const COLUMNS: &[Column<StockRow>] = &[
         (if row.low == 0 { "–".to_owned() } else { count(row.low) }, Style::new())
     }),
     text("left", "剩余", 12, 2, |row, model, theme| {
-        // Of what was there when the last keys came in, as far as that can be told.
+        // Of what was there when the last keys came in, as far as that can be seen.
         let whole = row.stock.pool + row.stock.given;
         let share = if whole == 0 { 0.0 } else { row.stock.available() as f64 / whole as f64 };
         (charts::bar(share, 12), style(row, model, theme))

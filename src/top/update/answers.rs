@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{FEED, Turn, shed_incidents};
-use crate::domain::{Action, Brief, Role, Severity};
+use crate::domain::{Action, IncidentBrief, Role, Severity};
 use crate::top::ask::{Ask, Received, Unanswered};
 use crate::top::lang::word;
 use crate::top::model::Effect;
@@ -44,7 +44,8 @@ impl Turn<'_> {
                 }
                 self.model.ui.fill(id, whole);
             }
-            (Ask::Replay(id), Received::Replayed(ReplayReport { verdict, reason, .. })) => {
+            (Ask::Replay(id), Received::Replayed(report)) => {
+                let ReplayReport { verdict, reason, .. } = *report;
                 let reason = reason.unwrap_or_default();
                 let lang = self.model.lang;
                 let what = format!("{id}: {} {}", word(lang, &verdict), word(lang, &reason));
@@ -83,7 +84,7 @@ impl Turn<'_> {
     }
 
     /// Incidents that the daemon kept of the time before the stream.
-    pub(super) fn earlier(&mut self, told: Vec<Brief>) {
+    pub(super) fn earlier(&mut self, told: Vec<IncidentBrief>) {
         let known: HashSet<String> = self.model.incidents.iter().map(|brief| brief.id.clone()).collect();
         self.keeping(|model| {
             model.incidents.extend(told.into_iter().filter(|brief| !known.contains(&brief.id)));

@@ -5,7 +5,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::Turn;
 use crate::domain::snapshot::FILTER_BYTES;
 use crate::domain::text::printable;
-use crate::domain::{Action, Brief, Severity};
+use crate::domain::{Action, IncidentBrief, Severity};
 use crate::top::ask::{Ask, Row};
 use crate::top::keys::{Command, command, number};
 use crate::top::lang::word;
@@ -190,7 +190,7 @@ impl Turn<'_> {
     }
 
     /// The incident that keys act on.
-    fn chosen_incident(&self) -> Option<&Brief> {
+    fn chosen_incident(&self) -> Option<&IncidentBrief> {
         let id = match &self.model.ui.detail {
             Some(detail) => detail.id.clone(),
             None => self.chosen()?.id,

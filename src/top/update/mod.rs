@@ -14,7 +14,7 @@ use super::model::stock::StockBoard;
 use super::model::ui::About;
 use super::model::{Connection, Effect, Line, Message, Model};
 use super::pane::{PANES, Pane, Panes};
-use crate::domain::{Brief, Reason, Severity};
+use crate::domain::{IncidentBrief, Reason, Severity};
 
 /// Incidents and deliveries remembered.
 const FEED: usize = 500;
@@ -129,8 +129,8 @@ impl Turn<'_> {
                 if self.model.first == 0 {
                     self.model.first = self.model.fleet.at;
                 }
-                let known = |brief: &Brief| self.model.incidents.iter().any(|known| known.id == brief.id);
-                let incidents: Vec<Brief> = incidents.into_iter().filter(|brief| !known(brief)).collect();
+                let known = |brief: &IncidentBrief| self.model.incidents.iter().any(|known| known.id == brief.id);
+                let incidents: Vec<IncidentBrief> = incidents.into_iter().filter(|brief| !known(brief)).collect();
                 if !incidents.is_empty() {
                     self.keeping(|model| {
                         incidents.into_iter().for_each(|incident| model.incidents.push_front(incident));
@@ -258,8 +258,8 @@ impl Turn<'_> {
     /// Reads again what is open and known here, if it is not asked for; what left the list stays as it was last.
     fn read_again(&mut self) {
         let here = self.model.ui.detail.as_ref().filter(|detail| detail.about.asks(&detail.id).is_none());
-        let told = here.and_then(|detail| self.pane().read(self.model, detail));
-        if let (Some(value), Some(detail)) = (told, &mut self.model.ui.detail) {
+        let known = here.and_then(|detail| self.pane().read(self.model, detail));
+        if let (Some(value), Some(detail)) = (known, &mut self.model.ui.detail) {
             detail.value = Some(value);
         }
     }

@@ -1,4 +1,4 @@
-//! What is open of an order, an incident, a product: every field the daemon tells, masked as it tells it.
+//! What is open of an order, an incident, a product: every field the daemon shows, masked as it shows it.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::domain::{Lang, Reason};
 use crate::top::kit::View;
-use crate::top::labels::{label, told};
+use crate::top::labels::{in_words, label};
 use crate::top::model::Model;
 use crate::top::text::{clean, columns, left, wrapped};
 
@@ -78,10 +78,21 @@ fn flatten([name, field]: [&str; 2], value: &Value, model: &Model, lines: &mut V
 /// A value as it is read; a word of the daemon's in the operator's language.
 fn plain(field: &str, value: &Value, lang: Lang) -> String {
     match (value, lang) {
-        (Value::String(text), _) => told(lang, field, text).to_owned(),
+        (Value::String(text), _) => in_words(lang, field, text).to_owned(),
         (Value::Bool(is), Lang::Zh) => if *is { "是" } else { "否" }.to_owned(),
         (other, _) => other.to_string(),
     }
+}
+
+/// What to do about an incident, in Chinese: the daemon says it in English. What it says beside that of its reason (which
+/// file, which address, how much) stands below.
+fn advice(incident: &Value, lang: Lang) -> Option<Value> {
+    let general = incident["reason"].as_str().and_then(Reason::find).filter(|_| lang == Lang::Zh)?.row().advice;
+    let own = incident["advice"].as_str().unwrap_or_default();
+    // A row's text may be a part of it.
+    let particular = own.replace(general.en, "");
+    let particular = Some(particular.trim()).filter(|text| !text.is_empty());
+    Some([general.zh].into_iter().chain(particular).collect())
 }
 
 pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
@@ -93,10 +104,8 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
         return;
     };
     let mut value = value.clone();
-    // The daemon tells its advice in English.
-    let reason = value["reason"].as_str().and_then(Reason::find).filter(|_| view.lang() == Lang::Zh);
-    if let Some(reason) = reason {
-        value["advice"] = Value::from(reason.row().advice.zh);
+    if let Some(advice) = advice(&value, view.lang()) {
+        value["advice"] = advice;
     }
     let mut pairs = Vec::new();
     // What is to be done comes before what was sent.
@@ -128,4 +137,25 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, view: &mut View<'_>) {
     view.drawn.last = lines.len().saturating_sub(usize::from(inner.height));
     let scroll = detail.scroll.min(view.drawn.last) as u16;
     frame.render_widget(Paragraph::new(lines).scroll((scroll, 0)).block(block), area);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_an_incident_says_of_itself_stands_below_what_its_reason_says_in_chinese() {
+        let general = Reason::AofCut.row().advice;
+        let of = |own: &str, lang| advice(&json!({"reason": "aof_cut", "advice": own}), lang);
+        let own = "7 bytes of /srv/appendonly.aof were cut off.";
+        assert_eq!(of(own, Lang::Zh), Some(json!([general.zh, own])));
+        assert_eq!(of(&format!("{own} {}", general.en), Lang::Zh), Some(json!([general.zh, own])));
+        for nothing in [general.en, ""] {
+            assert_eq!(of(nothing, Lang::Zh), Some(json!([general.zh])));
+        }
+        assert_eq!(of(own, Lang::En), None, "in English it is whole");
+        assert_eq!(advice(&json!({"reason": "sun_spots", "advice": own}), Lang::Zh), None);
+    }
 }

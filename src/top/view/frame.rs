@@ -58,8 +58,8 @@ pub fn head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     // Of a fleet that is not heard nothing is known.
     let known = lost < all && model.link.lost().is_none();
     let recent: u64 = model.fleet.newest(5).flat_map(|second| second.channels.values()).map(Tally::all).sum();
-    let told = if known { rate(recent as f64 / 5.0) } else { "–".to_owned() };
-    start.push(Span::raw(format!("  {} {told}/s", view.say("callbacks", "回调"))));
+    let shown = if known { rate(recent as f64 / 5.0) } else { "–".to_owned() };
+    start.push(Span::raw(format!("  {} {shown}/s", view.say("callbacks", "回调"))));
     if model.ui.paused {
         let dropped = if model.dropped > 0 { format!(" -{}", model.dropped) } else { String::new() };
         start.push(Span::styled(format!("  ‖ {}{dropped} ", view.say("PAUSED", "已暂停")), view.theme.warn()));

@@ -3,6 +3,7 @@
 use kamid::domain::{Cause, Doubt, Lang, Missing};
 use kamid::telemetry::snapshot::Snapshot;
 use kamid::top::model::Model;
+use kamid::top::model::alarm;
 use kamid::top::model::alarm::matters::{self, MATTERS};
 use kamid::top::model::ui::About;
 use kamid::top::tab::Tab;
@@ -155,4 +156,18 @@ fn clocks_that_differ_by_hours_are_told_in_hours() {
         let value = matters::detail(&model, &model.fleet.instances["a1b2c3d4"]).to_string();
         assert!(value.contains(says) && !value.contains("10800000"), "{value}");
     }
+}
+
+#[test]
+fn of_alarms_of_one_level_that_stands_first_which_costs_buyers_most() {
+    let mut model = Model::default();
+    for (name, row) in [("a1", 6), ("b2", 4), ("c3", 0)] {
+        let mut second = scenes::second(name, 10, 0, 0);
+        second.surroundings.ready = false;
+        WRONG[row].1(&mut second);
+        scenes::tell(&mut model, second);
+    }
+    let alarms = alarm::judge(&model);
+    let ids: Vec<&str> = alarms.iter().map(|alarm| alarm.id.as_str()).collect();
+    assert_eq!(ids, ["doubt c3", "redis b2", "full a1"], "not by their names, which stand the other way");
 }

@@ -1,7 +1,7 @@
 //! Models as they are in the middle of something, made of the lines that a daemon would send.
 
 use kamid::domain::{Lang, NoticeState, Reason, RedisHealth, Stock};
-use kamid::telemetry::incident::Brief;
+use kamid::telemetry::incident::IncidentBrief;
 use kamid::telemetry::snapshot::{
     self, ChannelState, Delivery, NoticeCounts, NoticeRow, Snapshot, StockLine, StockRow, Surroundings, encode,
 };
@@ -154,8 +154,8 @@ pub fn normal(lang: Lang) -> Model {
     model
 }
 
-pub fn brief(n: u64, reason: &str, address: &str, number: &str) -> Brief {
-    Brief {
+pub fn brief(n: u64, reason: &str, address: &str, number: &str) -> IncidentBrief {
+    IncidentBrief {
         id: format!("a1b2c3-{n:x}-{}", &reason[..3]),
         at: BEGAN + 840_000 + n * 1000,
         channel: "alipay".to_owned(),

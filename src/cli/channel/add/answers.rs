@@ -143,7 +143,7 @@ impl Answers {
     }
 
     /// A problem as whoever answers reads it: where, and what is wrong.
-    pub fn told(&self, problem: &ConfigProblem, lang: Lang) -> String {
+    pub fn sentence(&self, problem: &ConfigProblem, lang: Lang) -> String {
         format!("{}: {}", problem.path, words::said(self.blamed(problem), &problem.message, lang))
     }
 

@@ -204,9 +204,11 @@ fn given(args: &AddArgs, target: &ConfigTarget, lang: Lang) -> Result<Answers, F
     }
     fill_in(&mut answers, &mut wrong, lang);
     // Of what is missing the kind would say once more that it is.
-    let told = |problem: &&ConfigProblem| answers.blamed(problem).is_some() || answers.is_unasked(problem);
+    let is_ours = |problem: &&ConfigProblem| answers.blamed(problem).is_some() || answers.is_unasked(problem);
     let problems = answers.problems();
-    wrong.extend(problems.iter().filter(|it| !it.warning).filter(told).map(|problem| answers.told(problem, lang)));
+    wrong.extend(
+        problems.iter().filter(|it| !it.warning).filter(is_ours).map(|problem| answers.sentence(problem, lang)),
+    );
     if wrong.is_empty() {
         Ok(answers)
     } else {
@@ -218,8 +220,8 @@ fn given(args: &AddArgs, target: &ConfigTarget, lang: Lang) -> Result<Answers, F
 /// Gives what has a default, and says what is still missing.
 fn fill_in(answers: &mut Answers, wrong: &mut Vec<String>, lang: Lang) {
     for row in asked(answers.kind) {
-        let told = wrong.iter().any(|line| line.starts_with(&format!("{}: ", row.key)));
-        if told || answers.has(row.key) || !answers.wants(row) {
+        let known = wrong.iter().any(|line| line.starts_with(&format!("{}: ", row.key)));
+        if known || answers.has(row.key) || !answers.wants(row) {
             continue;
         }
         match read(row, "") {

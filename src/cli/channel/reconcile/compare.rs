@@ -25,7 +25,7 @@ impl Billed {
         self.number.parse::<PaymentNo>().ok().map(|number| number.order.to_string())
     }
 
-    fn told(&self) -> String {
+    fn in_words(&self) -> String {
         let shown = |money: &Money| format!("{money} {}", money.currency);
         match (&self.paid, &self.back) {
             (Some(paid), None) => format!("paid {}", shown(paid)),
@@ -62,7 +62,7 @@ pub fn trades(lines: &[BillLine]) -> Vec<Billed> {
     trades
 }
 
-fn told(ours: &PaymentView) -> String {
+fn in_words(ours: &PaymentView) -> String {
     format!("{} {} {}", ours.state, ours.money(), ours.currency)
 }
 
@@ -84,7 +84,7 @@ pub fn missing_here(trade: &Billed, here: String, note: &str) -> Difference {
         difference: "missing_here",
         number: trade.number.clone(),
         trade_no: trade.trade_no.clone(),
-        there: trade.told(),
+        there: trade.in_words(),
         here,
         note: note.to_owned(),
     }
@@ -97,7 +97,7 @@ pub fn missing_there(ours: &PaymentView) -> Difference {
         number: ours.number.clone(),
         trade_no: ours.trade_no.clone(),
         there: String::new(),
-        here: told(ours),
+        here: in_words(ours),
         note: "not in this bill: look at those of the day before and after, then in the gateway's console".to_owned(),
     }
 }
@@ -113,7 +113,7 @@ pub fn judge(trade: &Billed, ours: &PaymentView, currency: bool) -> Vec<Differen
     let (paid, back) = (trade.paid.map(of), trade.back.map(of));
     let differs = |difference, note: &str| Difference {
         difference,
-        here: told(ours),
+        here: in_words(ours),
         ..missing_here(&Billed { paid, back, ..trade.clone() }, String::new(), note)
     };
     let mut found = Vec::new();

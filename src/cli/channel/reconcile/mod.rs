@@ -1,6 +1,6 @@
 //! `kamid channel reconcile`: a gateway's downloaded bill beside our orders.
 
-mod compare;
+pub mod compare;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use self::compare::{Billed, Difference, judge, missing_here, missing_there, trades};
 use crate::channel;
 use crate::channel::bill::{self, Format, Unread};
+use crate::cli::output::Shown;
 use crate::cli::{Context, Done, Failure, output};
 use crate::client::Client;
 use crate::domain::{OrderState, PaymentState, Trade};
@@ -209,6 +210,18 @@ async fn absent(client: &Client, name: &str, period: &Period, trades: &[Billed])
     Ok(ours.iter().filter(|it| known.insert(&it.trade_no)).map(missing_there).collect())
 }
 
+/// Rows of a bill that could not be read.
+pub const UNREAD: Shown<2> = Shown { list: "unread", columns: ["line", "why"] };
+
+/// What is not the same on both sides.
+pub const DIFFERENCES: Shown<6> =
+    Shown { list: "differences", columns: ["difference", "number", "trade_no", "there", "here", "note"] };
+
+/// Rows of a bill that could not be read, each with why.
+pub fn unread(unread: &Unread) -> Vec<Value> {
+    unread.iter().map(|(line, why)| json!({"line": line, "why": why})).collect()
+}
+
 fn show(
     context: &Context,
     (name, kind): (&str, &str),
@@ -218,7 +231,7 @@ fn show(
     both_ways: bool,
 ) {
     let of = |word: &str| differences.iter().filter(|it| it.difference == word).count();
-    let unread: Vec<Value> = unread.iter().map(|(line, why)| json!({"line": line, "why": why})).collect();
+    let unread = self::unread(unread);
     let there = if both_ways { json!(of("missing_there")) } else { Value::Null };
     let report = json!({
         "channel": name, "kind": kind, "payments": trades.len(), "missing_here": of("missing_here"),
@@ -230,9 +243,9 @@ fn show(
         return context.out.value(&report);
     }
     if !unread.is_empty() {
-        context.out.list(&report, "unread", &["line", "why"]);
+        context.out.list(&report, &UNREAD);
     }
-    context.out.list(&report, "differences", &["difference", "number", "trade_no", "there", "here", "note"]);
+    context.out.list(&report, &DIFFERENCES);
     context.out.line(&format!(
         "{} payments in the bill: {} paid there and not here, {} with another amount, {} given back on one side only, {}; {} rows that could not be read{}",
         trades.len(),

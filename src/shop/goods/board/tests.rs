@@ -82,16 +82,16 @@ fn what_never_had_a_key_hides_neither_alarm_nor_gauge() {
     assert_eq!(gauges.iter().filter(|row| row.stock.imported > 0).count(), 994);
     // Whatever a reader asked to see, it hears what is wrong anywhere.
     for (most, filter) in [(0, ""), (5, "p-0000001")] {
-        let told = StockReader::new(most, filter).next(&board).unwrap().alarms.unwrap().0;
-        let told: Vec<(&str, u64, &str, u64)> =
-            told.iter().map(|(word, it)| (word.as_str(), it.products, it.product.as_str(), it.figure)).collect();
+        let alarms = StockReader::new(most, filter).next(&board).unwrap().alarms.unwrap().0;
+        let alarms: Vec<(&str, u64, &str, u64)> =
+            alarms.iter().map(|(word, it)| (word.as_str(), it.products, it.product.as_str(), it.figure)).collect();
         let expected = [
             ("empty", 1, "p-0002998", 0),
             ("low", 1, "p-0002996", 3),
             ("owed", 1, "p-0002999", 2),
             ("reserved", 1, "p-0002997", 6),
         ];
-        assert_eq!(told, expected, "{most} {filter}");
+        assert_eq!(alarms, expected, "{most} {filter}");
     }
     let first: Vec<String> =
         StockReader::new(4, "").next(&board).unwrap().rows.into_iter().map(|r| r.product).collect();
@@ -106,10 +106,10 @@ fn who_looks_at_all_of_it_waits_for_nobody_who_looks() {
     let reader = board.read();
     let (done, asked) = (std::sync::mpsc::channel(), (Arc::clone(&board), Arc::clone(&all)));
     let look = std::thread::spawn(move || done.0.send(asked.0.all(&asked.1)));
-    let told = done.1.recv_timeout(Duration::from_secs(20));
+    let heard = done.1.recv_timeout(Duration::from_secs(20));
     drop(reader);
     look.join().unwrap().unwrap();
-    let (stocks, unknown) = told.expect("it waits for a reader");
+    let (stocks, unknown) = heard.expect("it waits for a reader");
     assert_eq!((stocks.len(), stocks[49].pool, unknown.len()), (50, 49, 0));
 }
 

@@ -1,4 +1,4 @@
-//! What a file is that is not a list of keys, told by how it begins.
+//! What a file is that is not a list of keys, recognised by how it begins.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -41,7 +41,7 @@ const TEXTS: [(&str, &[&str]); 9] = [
 const MAGIC: [(&str, &[u8]); 2] =
     [("an old Office document (.xls, .doc)", b"\xd0\xcf\x11\xe0"), ("an SQLite database", b"SQLite format 3\0")];
 
-/// What `infer` calls it, and what it is called here; others are told by their extension.
+/// What `infer` calls it, and what it is called here; others are recognised by their extension.
 const NAMES: [(&str, &str); 11] = [
     ("zip", "a ZIP archive"),
     ("gz", "a gzip archive"),

@@ -140,7 +140,7 @@ fn documents_are_called_by_their_names() {
 
 #[test]
 fn who_has_looked_says_that_every_line_is_a_key_but_not_of_what_is_no_text() {
-    let told = Said { utf8: false, as_lines: true };
+    let looked = Said { utf8: false, as_lines: true };
     for file in [
         "from: a\nto: b\nsubject: c\n",
         "{\"code\":\"A\"}\n",
@@ -150,10 +150,10 @@ fn who_has_looked_says_that_every_line_is_a_key_but_not_of_what_is_no_text() {
         "a,code\n=\"1\",2\n",
     ] {
         assert!(said(file.as_bytes()).contains("--as-lines (as_lines=true)"), "{file}");
-        assert_eq!(judge(file.as_bytes(), told), Ok(()), "{file}");
+        assert_eq!(judge(file.as_bytes(), looked), Ok(()), "{file}");
     }
     for file in [&b"K-1\nK-2\0\n"[..], b"\x1f\x8b\x08\0\0\0g", b"A\0\n\0", b"K\xff\n", b"A\rB\r", &gbk("魔\n园\n")] {
-        let why = judge(file, told).unwrap_err().0.to_string();
+        let why = judge(file, looked).unwrap_err().0.to_string();
         assert!(!why.contains("--as-lines"), "{why}");
         assert_eq!(why, said(file));
     }

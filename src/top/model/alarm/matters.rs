@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::domain::snapshot::{Snapshot, Surroundings};
 use crate::domain::{Cause, Doubt, Lang, Reason, Severity};
 use crate::top::model::Model;
+use crate::top::model::alarm::Harm;
 use crate::top::model::fleet::Instance;
 use crate::top::tab::Tab;
 use crate::top::text::{apart, clean, lasting};
@@ -14,7 +15,7 @@ use crate::top::text::{apart, clean, lasting};
 const STOPPED_S: u64 = 600;
 /// Events that wait: more than a flash sale leaves behind for a moment.
 const BEHIND: u64 = 10_000;
-/// How long lost lines of a log are told of.
+/// How long lost lines of a log are an alarm.
 const LOG_MS: u64 = 600_000;
 /// Places that are named of those that a doubted store lacks.
 const NAMED: usize = 12;
@@ -27,6 +28,8 @@ pub struct Matter {
     pub docs: &'static str,
     /// How bad it is, where to look, and what to do.
     ground: Ground,
+    /// What it costs buyers.
+    pub harm: Harm,
     /// One matter of the shop, however many instances tell it.
     pub common: bool,
     /// The instance's state in tab 8 where this is so; empty: it is ready all the same.
@@ -90,6 +93,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "doubt",
         docs: "instance …: Redis went back in time",
         ground: Ground::Row(Reason::StoreBehind),
+        harm: Harm::Forgotten,
         common: false,
         state: ["went back", "回到过去"],
         says: |it| {
@@ -112,6 +116,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "doubt",
         docs: "instance …: Redis is empty or another one",
         ground: Ground::Row(Reason::StoreGone),
+        harm: Harm::Forgotten,
         common: false,
         state: ["emptied", "被清空"],
         says: |it| {
@@ -126,6 +131,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "ring",
         docs: "instance …: its key ring is not this store's",
         ground: Ground::Row(Reason::OtherRing),
+        harm: Harm::Sealed,
         common: false,
         state: ["other ring", "密钥环不符"],
         says: |it| {
@@ -141,6 +147,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "careless",
         docs: "instance …: Redis was set to …",
         ground: Ground::Row(Reason::SettingsChanged),
+        harm: Harm::Unsafe,
         common: false,
         state: ["unsafe", "设置不安全"],
         says: |it| {
@@ -155,6 +162,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "redis",
         docs: "instance …: a replica is missing",
         ground: Ground::Row(Reason::ReplicaMissing),
+        harm: Harm::Stopped,
         common: false,
         state: ["no replica", "缺少副本"],
         says: |it| {
@@ -170,6 +178,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "redis",
         docs: "instance …: Redis does not answer or cannot write",
         ground: Ground::Own(Severity::Alarm, Tab::INSTANCES),
+        harm: Harm::Stopped,
         common: false,
         state: ["no Redis", "无 Redis"],
         says: |it| {
@@ -185,6 +194,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "full",
         docs: "instance …: no new orders or keys are taken",
         ground: Ground::Own(Severity::Alarm, Tab::INSTANCES),
+        harm: Harm::Full,
         common: false,
         state: ["full", "已满"],
         says: |it| {
@@ -199,6 +209,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "write",
         docs: "instance …: Redis could not write its append-only file",
         ground: Ground::Own(Severity::Alarm, Tab::INSTANCES),
+        harm: Harm::Unwritten,
         common: false,
         state: ["", ""],
         says: |it| {
@@ -211,6 +222,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "relaxed",
         docs: "durability is relaxed",
         ground: Ground::Own(Severity::Warning, Tab::INSTANCES),
+        harm: Harm::Risky,
         common: true,
         state: ["", ""],
         says: |it| {
@@ -226,6 +238,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "stopped",
         docs: "instance …: clocks disagree, no order expires for …",
         ground: Ground::Row(Reason::ClockStopped),
+        harm: Harm::Nothing,
         common: false,
         state: ["", ""],
         says: |it| {
@@ -240,6 +253,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "skew",
         docs: "instance …: clocks differ by …",
         ground: Ground::Row(Reason::ClockSkew),
+        harm: Harm::Nothing,
         common: false,
         state: ["", ""],
         says: |it| {
@@ -257,6 +271,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "behind",
         docs: "instance …: N events wait to be handled",
         ground: Ground::Own(Severity::Warning, Tab::NOTICES),
+        harm: Harm::Nothing,
         common: false,
         state: ["", ""],
         says: |it| {
@@ -268,6 +283,7 @@ pub const MATTERS: &[Matter] = &[
         kind: "log",
         docs: "instance …: N lines of its log could not be written",
         ground: Ground::Own(Severity::Warning, Tab::INSTANCES),
+        harm: Harm::Nothing,
         common: false,
         state: ["", ""],
         says: |it| {
