@@ -24,6 +24,7 @@ pub mod order;
 pub mod payment;
 pub mod product;
 pub mod reason;
+pub mod result;
 pub mod snapshot;
 pub mod step;
 pub mod text;
@@ -52,6 +53,7 @@ pub use order::{Attempt, HistoryLine, Opened, Order, OrderState, OrderView, Take
 pub use payment::{Due, Origin, Outcome, Payment, PaymentState, ReviewKind};
 pub use product::{Allowance, Product, ProductId, ProductPatch, Stock};
 pub use reason::{Reason, ReasonRow, Rejection, Severity, ShownIn};
+pub use result::ActResult;
 pub use step::Step;
 pub use trade::Trade;
 pub use trial::TrialStep;

@@ -347,7 +347,7 @@ mod tests {
         };
         let mut second = serde_json::to_value(Snapshot::default()).unwrap();
         second["notices"] = serde_json::json!([{"state": "melted"}, 7, row]);
-        second["surroundings"]["doubt"] = serde_json::json!({"cause": "sun_spots"});
+        second["doubt"] = serde_json::json!({"cause": "sun_spots"});
         let read: Snapshot = serde_json::from_value(second).unwrap();
         let orders: Vec<&str> = read.notices.iter().map(|notice| notice.order.as_str()).collect();
         assert_eq!(orders, ["A"]);

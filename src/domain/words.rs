@@ -1,7 +1,7 @@
 //! What operators read for a state, a deed or an outcome. One that is added without its words does not compile; where two
 //! kinds share a word they share what is read for it.
 
-use super::{Action, CallbackOutcome, NoticeState, OrderState, PaymentState, Reason, Text};
+use super::{ActResult, Action, CallbackOutcome, NoticeState, OrderState, PaymentState, Reason, Text};
 
 impl OrderState {
     /// What an operator reads for it.
@@ -61,6 +61,30 @@ impl Action {
             Self::Resend => Text::new("resend", "重新通知"),
             Self::Expire => Text::new("expire", "使其过期"),
             Self::Query => Text::new("query", "向网关查询"),
+        }
+    }
+}
+
+impl ActResult {
+    /// What an operator reads for it.
+    #[must_use]
+    pub const fn text(self) -> Text {
+        match self {
+            Self::Delivered => OrderState::Delivered.text(),
+            Self::Owed => OrderState::Owed.text(),
+            Self::Held => OrderState::Held.text(),
+            Self::Extra => PaymentState::Extra.text(),
+            Self::Orphan => PaymentState::Orphan.text(),
+            Self::Replayed => CallbackOutcome::Replayed.text(),
+            Self::Rejected => OrderState::Rejected.text(),
+            Self::Refunded => OrderState::Refunded.text(),
+            Self::Replaced => Text::new("replaced", "已更换"),
+            Self::Pending => OrderState::Pending.text(),
+            Self::Expired => OrderState::Expired.text(),
+            Self::Waiting => NoticeState::Waiting.text(),
+            Self::Unpaid => Text::new("unpaid", "未付款"),
+            Self::Unknown => Text::new("unknown", "未知"),
+            Self::Mismatch => Text::new("mismatch", "不符"),
         }
     }
 }

@@ -296,7 +296,7 @@ mod tests {
         let (read_, wrong) = read(json!({"mode": "four", "size": 10, "siez": 1}));
         assert_eq!(read_, (None, "one", Some(5)));
         let wanted = "x.name: is missing: its number; x.mode: must be \"one\", \"two\" or \"three\": which; \
-                      x.size: must be a whole number from 1 to 9; x.siez: is not a setting; known here: name, mode, size";
+                      x.size: must be a whole number from 1 to 9; x.siez: is not a setting; did you mean size?";
         assert_eq!(wrong, wanted);
         assert_eq!(read(json!({"name": "a b"})).1, "x.name: must be letters and digits: its number");
     }

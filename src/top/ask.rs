@@ -171,8 +171,10 @@ impl Ask {
             Self::Incidents => Received::Incidents(read::<IncidentList>(first()?)?.incidents),
             Self::Order(_) | Self::Incident(_) | Self::Capture(_) => Received::Whole(first()?.clone()),
             Self::Replay(_) => Received::Replayed(read(first()?)?),
-            Self::Act { .. } | Self::Payment { order: None, .. } => Received::Done(read::<Acted>(first()?)?.result),
-            Self::Payment { order: Some(_), .. } => Received::Done(read::<Adopted>(first()?)?.result),
+            Self::Act { .. } | Self::Payment { order: None, .. } => {
+                Received::Done(read::<Acted>(first()?)?.result.to_string())
+            }
+            Self::Payment { order: Some(_), .. } => Received::Done(read::<Adopted>(first()?)?.result.to_string()),
             Self::Block { .. } => Received::Done(read::<Blocked>(first()?).map(|_| String::new())?),
         })
     }

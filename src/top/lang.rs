@@ -1,7 +1,7 @@
 //! Which language whoever sits here reads, and the daemon's words in it: reasons' by their rows, an enum's by
 //! `domain::words`.
 
-use crate::domain::{Action, CallbackOutcome, Lang, NoticeState, OrderState, PaymentState, Reason, Text};
+use crate::domain::{ActResult, Action, CallbackOutcome, Lang, NoticeState, OrderState, PaymentState, Reason, Text};
 use crate::tty::{first_set, utf8_environment};
 
 /// The language of the environment: Chinese only where the terminal can show it.
@@ -11,12 +11,9 @@ pub fn language() -> Lang {
     named.map_or(Lang::En, |it| Lang::of_locale(&it))
 }
 
-/// Words that stand in the daemon's answers and are of no enum: what a question to a gateway came to, how a request is
-/// judged again, deeds that are done to payments and addresses.
-const OTHERS: [(&str, Text); 9] = [
-    ("unpaid", Text::new("unpaid", "未付款")),
-    ("unknown", Text::new("unknown", "未知")),
-    ("mismatch", Text::new("mismatch", "不符")),
+/// Words that stand in the daemon's answers and are of no enum: how a request is judged again, deeds that are done to
+/// payments and addresses.
+const OTHERS: [(&str, Text); 6] = [
     ("accept", Text::new("accept", "接受")),
     ("hold", Text::new("hold", "待审")),
     ("ignore", Text::new("ignore", "忽略")),
@@ -41,6 +38,7 @@ fn terms() -> impl Iterator<Item = (&'static str, Text)> {
         .chain(each(&NoticeState::ALL, NoticeState::as_str, NoticeState::text))
         .chain(each(&Action::ALL, Action::as_str, Action::text))
         .chain(each(&CallbackOutcome::ALL, CallbackOutcome::as_str, CallbackOutcome::text))
+        .chain(each(&ActResult::ALL, ActResult::as_str, ActResult::text))
         .chain(OTHERS)
 }
 

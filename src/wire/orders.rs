@@ -6,7 +6,7 @@ use super::Word;
 use super::payments::PaymentView;
 use crate::domain::ids::BadId;
 use crate::domain::time::iso;
-use crate::domain::{HistoryLine, Millis, NoticeState, Order, OrderId, OrderState, Pay, Step};
+use crate::domain::{ActResult, HistoryLine, Millis, NoticeState, Order, OrderId, OrderState, Pay, Step};
 
 /// Which orders are listed; the newest where nothing is said.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -347,8 +347,8 @@ pub struct UnpaidList {
 pub struct Acted {
     /// To what.
     pub id: String,
-    /// In a word.
-    pub result: String,
+    /// What.
+    pub result: Word<ActResult>,
 }
 
 /// How an order is paid in the sandbox.

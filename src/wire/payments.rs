@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Word;
 use crate::domain::order::PaymentRecord;
 use crate::domain::time::iso;
-use crate::domain::{Millis, Money, PaymentState, ReviewKind};
+use crate::domain::{ActResult, Millis, Money, PaymentState, ReviewKind};
 
 /// A payment as it stands with its order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -104,5 +104,5 @@ pub struct Adopted {
     /// Which.
     pub order: String,
     /// Where the order stands then.
-    pub result: String,
+    pub result: Word<ActResult>,
 }

@@ -62,8 +62,11 @@ pub const HEARD: Shown<7> =
 #[derive(Debug, Serialize)]
 struct Heard {
     id: String,
-    /// The daemon's word, or `cannot_be_asked` or `silent`.
+    /// The daemon's word, or `cannot_be_asked`, `silent` or `unread`.
     result: String,
+    /// The daemon has a payment now that it did not have.
+    #[serde(skip)]
+    found: bool,
     /// Why, where nothing was heard.
     #[serde(skip_serializing_if = "String::is_empty")]
     why: String,
@@ -91,12 +94,7 @@ impl From<PaymentView> for Paid {
 
 impl Heard {
     fn new(id: &str, result: &str, why: impl Into<String>) -> Self {
-        Self { id: id.to_owned(), result: result.to_owned(), why: why.into(), paid: None }
-    }
-
-    /// The daemon has a payment now that it did not have.
-    fn is_found(&self) -> bool {
-        matches!(self.result.as_str(), "delivered" | "owed" | "held" | "extra" | "orphan")
+        Self { id: id.to_owned(), result: result.to_owned(), why: why.into(), found: false, paid: None }
     }
 }
 
@@ -175,7 +173,11 @@ pub async fn run(context: &Context, args: ReconcileArgs) -> Done {
 /// Has one order's gateways asked.
 async fn ask(client: &Client, id: &str) -> Result<Heard, Failure> {
     match client.call::<ActOnOrder>((id.to_owned(), Action::Query), &Note::default()).await {
-        Ok(answer) => Ok(Heard::new(&answer.id, &answer.result, "")),
+        Ok(answer) => match answer.result.known() {
+            Some(result) => Ok(Heard { found: result.is_found(), ..Heard::new(&answer.id, result.as_str(), "") }),
+            // Whether it is a payment only a newer version can say.
+            None => Ok(Heard::new(&answer.id, "unread", answer.result.to_string())),
+        },
         Err(ClientError::Refused { code, detail, .. }) if matches!(code.as_str(), "gateway" | "unavailable") => {
             Ok(Heard::new(id, "silent", detail))
         }
@@ -227,7 +229,7 @@ async fn ask_all(client: &Client, list: UnpaidList) -> Result<Vec<Heard>, Failur
 
 /// Adds the payments that were found.
 async fn add_payments(client: &Client, heard: &mut [Heard]) -> Result<(), Failure> {
-    let mut found: Vec<&mut Heard> = heard.iter_mut().filter(|it| it.is_found()).collect();
+    let mut found: Vec<&mut Heard> = heard.iter_mut().filter(|it| it.found).collect();
     for batch in found.chunks_mut(BATCH) {
         let ids = LookWish::of(batch.iter().map(|it| it.id.as_str()));
         let ids = ids.map_err(|error| Failure::new(error.to_string()))?;
@@ -254,7 +256,7 @@ fn sums(heard: &[Heard]) -> Vec<Money> {
 
 fn show(context: &Context, heard: &[Heard]) {
     let count = |word: &str| heard.iter().filter(|it| it.result == word).count();
-    let found = heard.iter().filter(|it| it.is_found()).count();
+    let found = heard.iter().filter(|it| it.found).count();
     let sums = sums(heard);
     let amounts: Vec<Value> = sums
         .iter()
@@ -300,7 +302,13 @@ pub fn heard() -> Value {
     let (state, currency) = (crate::domain::PaymentState::Settled, "CNY".to_owned());
     let (channel, trade_no, number, amount, time) = (text(), text(), text(), text(), text());
     let payment = PaymentView { channel, trade_no, state, number, amount, amount_minor: 0, currency, at: 0, time };
-    json!(Heard { id: String::new(), result: String::new(), why: "silent".to_owned(), paid: Some(payment.into()) })
+    json!(Heard {
+        id: String::new(),
+        result: String::new(),
+        why: "silent".to_owned(),
+        found: false,
+        paid: Some(payment.into())
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use super::routes::{Errand, Routes};
 use crate::domain::text::{masked, printable};
 use crate::domain::time::iso;
-use crate::domain::{NewsId, NoticeId, NoticeState};
+use crate::domain::{ActResult, NewsId, NoticeId, NoticeState};
 use crate::http::problem::Problem;
 use crate::http::web::Web;
 use crate::shop::{Refused, ShopError};
@@ -57,7 +57,7 @@ async fn list(Errand { web, wish, .. }: Errand<ListNotices>) -> Result<NoticeLis
 async fn resend(Errand { web, at: id, .. }: Errand<ResendNews>) -> Result<Acted, Problem> {
     let news: NewsId = id.parse().map_err(|()| ShopError::NotFound("news"))?;
     web.shop.resend_news(&news).await?;
-    Ok(Acted { id, result: "waiting".to_owned() })
+    Ok(Acted { id, result: ActResult::Waiting.into() })
 }
 
 async fn try_out(Errand { web, trace, wish: test, .. }: Errand<TryNotifier>) -> Result<NoticeTested, Problem> {

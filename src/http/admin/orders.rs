@@ -217,14 +217,14 @@ async fn act(Errand { web, operator, trace, at, wish: note }: Errand<ActOnOrder>
     let state = async || web.shop.order_of(id).await.ok().map(|order| order.state);
     let before = state().await;
     let result = web.shop.act(id, action, &note, &operator).await?;
-    trace.result(&result);
+    trace.result(result.as_str());
     let after = state().await;
     let mut changes = vec![difference(&json!({"state": before}), &json!({"state": after}))];
     changes.extend(note.trade_no.as_deref().map(|number| format!("trade number {number}")));
     changes.extend(note.position.map(|position| format!("key {position}")));
     changes.extend(note.gateway.then(|| "through the gateway".to_owned()));
     trace.change(&changes.into_iter().filter(|change| !change.is_empty()).collect::<Vec<_>>().join("; "));
-    Ok(Acted { id: id.to_string(), result })
+    Ok(Acted { id: id.to_string(), result: result.into() })
 }
 
 async fn sandbox(Errand { web, at, wish, .. }: Errand<PayInSandbox>) -> Result<SandboxPaid, Problem> {
@@ -252,13 +252,13 @@ async fn adopt(Errand { web, operator, trace, wish: which, .. }: Errand<AdoptOrp
     let order = order_id(&which.order)?;
     trace.on(&format!("{} {} for {order}", which.id, which.payment));
     let result = web.shop.adopt(&which.id, &which.payment, order, &operator).await?;
-    trace.result(&result);
-    Ok(Adopted { order: order.to_string(), result })
+    trace.result(result.as_str());
+    Ok(Adopted { order: order.to_string(), result: result.into() })
 }
 
 async fn refund(Errand { web, trace, wish: which, .. }: Errand<RefundOrphan>) -> Result<Acted, Problem> {
     trace.on(&format!("{} {}", which.id, which.payment));
     let result = web.shop.refund_payment(&which.id, &which.payment).await?;
-    trace.result(&result);
-    Ok(Acted { id: which.id, result })
+    trace.result(result.as_str());
+    Ok(Acted { id: which.id, result: result.into() })
 }

@@ -7,9 +7,9 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::routes::Errand;
-use crate::domain::Deed;
 use crate::domain::text::printable;
 use crate::domain::time::iso;
+use crate::domain::{ActResult, Deed};
 use crate::http::problem::{Code, Problem};
 use crate::http::web::Web;
 use crate::wire::operators::TrailList;
@@ -87,8 +87,10 @@ fn belongs(status: StatusCode) -> bool {
 /// Whether it was a question to a gateway that changed nothing: `kamid order reconcile` asks thousands, and they would
 /// push out what was done.
 fn only_asked(what: &str, result: &str) -> bool {
-    const NOTHING: [&str; 7] = ["unpaid", "unknown", "refunded", "mismatch", "replayed", "gateway", "conflict"];
-    what == "order query" && NOTHING.contains(&result)
+    let found = ActResult::ALL.iter().any(|known| known.is_found() && known.as_str() == result);
+    let refused = ["gateway", "conflict"].contains(&result);
+    let asked = ActResult::ALL.iter().any(|known| known.as_str() == result);
+    what == "order query" && !found && (asked || refused)
 }
 
 /// Between two tries to write a line of the trail, and how many there are: an hour.
@@ -101,16 +103,16 @@ pub async fn recorded(web: Arc<Web>, by: &str, what: String, trace: &Trace, answ
     if !belongs(status) {
         return;
     }
-    let told = trace.deed().clone();
+    let done = trace.deed().clone();
     let result = match code {
         Some(Code(code)) => code.to_owned(),
-        None if told.result.is_empty() => "done".to_owned(),
-        None => told.result,
+        None if done.result.is_empty() => "done".to_owned(),
+        None => done.result,
     };
     if only_asked(&what, &result) {
         return;
     }
-    let deed = Deed { by: by.to_owned(), what, result, ..told };
+    let deed = Deed { by: by.to_owned(), what, result, ..done };
     let Deed { by, what, on, change, reason, result, .. } = &deed;
     tracing::info!(by, what, on, change, reason, result, "An operator acts.");
     if write(&web, &deed).await {

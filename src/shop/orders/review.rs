@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::channel::{Refund, Refunded, is_trade_no};
 use crate::domain::order::PaymentRecord;
-use crate::domain::{Action, Note};
+use crate::domain::{ActResult, Action, Note};
 use crate::domain::{Attempt, HistoryLine, Operator, Order, OrderId, Payment, PaymentState, Trade};
 use crate::shop::payments::settle::{ASKING, QUESTIONS, latest, payment_no};
 use crate::shop::{Shop, ShopError, given};
@@ -22,11 +22,11 @@ fn in_history(action: Action, position: usize) -> Cow<'static, str> {
 }
 
 impl Shop {
-    /// Does it, and writes it into the order's history. Says in a word where the order stands then.
+    /// Does it, and writes it into the order's history. Says what came of it.
     ///
     /// # Errors
     /// The order is not in a state for it, the reason is missing, or Redis cannot.
-    pub async fn act(&self, id: OrderId, action: Action, note: &Note, by: &Operator) -> Result<String, ShopError> {
+    pub async fn act(&self, id: OrderId, action: Action, note: &Note, by: &Operator) -> Result<ActResult, ShopError> {
         let order = self.store.order(id).await?.ok_or(ShopError::NotFound("order"))?;
         if order.log.len() > LOG_BYTES {
             return Err(ShopError::Conflict("this order's history is full".to_owned()));
@@ -44,7 +44,7 @@ impl Shop {
             Action::MarkPaid => self.mark_paid(&order, note.trade_no.as_deref(), &log).await,
             Action::Replace => self.replace(&order, position, &log).await,
             Action::Redeliver => self.redeliver(&order).await,
-            Action::Resend => self.resend(&order).await.map(|()| "waiting".to_owned()),
+            Action::Resend => self.resend(&order).await.map(|()| ActResult::Waiting),
             Action::Expire => self.expire_now(&order, &log).await,
             Action::Query => self.query(&order).await,
         };
@@ -55,7 +55,7 @@ impl Shop {
         result
     }
 
-    async fn mark_paid(&self, order: &Order, trade_no: Option<&str>, log: &str) -> Result<String, ShopError> {
+    async fn mark_paid(&self, order: &Order, trade_no: Option<&str>, log: &str) -> Result<ActResult, ShopError> {
         let Attempt { no, due, .. } = latest(order)?;
         // Under the channel's own name, so that the callback of the same payment, when it comes at last, is a replay.
         let (channel, trade_no) = match trade_no {
@@ -77,11 +77,11 @@ impl Shop {
         let began = std::time::Instant::now();
         let outcome = self.store.settle_as(&payment, &due.channel, log).await?;
         self.after(&number, &outcome, began);
-        Ok(outcome.as_str().to_owned())
+        Ok((&outcome).into())
     }
 
     /// Gives the money back through the gateway, if that is asked for, and marks the order.
-    async fn refund(&self, order: &Order, note: &Note, log: &str) -> Result<String, ShopError> {
+    async fn refund(&self, order: &Order, note: &Note, log: &str) -> Result<ActResult, ShopError> {
         if !note.gateway {
             return reviewed(self.store.refund(order, None, log).await?);
         }
@@ -136,42 +136,42 @@ impl Shop {
         Err(ShopError::Gateway(format!("the gateway refuses refund {number}: {why}")))
     }
 
-    async fn replace(&self, order: &Order, position: usize, log: &str) -> Result<String, ShopError> {
+    async fn replace(&self, order: &Order, position: usize, log: &str) -> Result<ActResult, ShopError> {
         let at = position.checked_sub(1);
         let bad = at.and_then(|at| order.keys.get(at)).ok_or_else(|| ShopError::Invalid {
             field: "position",
             message: format!("from 1 to {}", order.keys.len()),
         })?;
         match self.store.replace(order, position - 1, bad, log).await? {
-            Changed::Done => Ok("replaced".to_owned()),
+            Changed::Done => Ok(ActResult::Replaced),
             Changed::Short => Err(ShopError::Short(0)),
             Changed::Moved => Err(ShopError::Conflict("somebody else changed this order: look again".to_owned())),
             Changed::WrongState(state) => Err(wrong_state(&state)),
         }
     }
 
-    async fn redeliver(&self, order: &Order) -> Result<String, ShopError> {
+    async fn redeliver(&self, order: &Order) -> Result<ActResult, ShopError> {
         self.restock(order.id.slot(), &order.product).await?;
         let order = self.store.order(order.id).await?.ok_or(ShopError::NotFound("order"))?;
-        Ok(order.state.as_str().to_owned())
+        Ok(order.state.into())
     }
 
     /// Expires an order before its time, with a line for its history.
-    pub(in crate::shop) async fn expire_now(&self, order: &Order, log: &str) -> Result<String, ShopError> {
+    pub(in crate::shop) async fn expire_now(&self, order: &Order, log: &str) -> Result<ActResult, ShopError> {
         let keep = self.limits.keep_expired_hours * 3_600_000;
         match self.store.release(order.id, order.expires, keep, log).await? {
-            Released::Expired => Ok("expired".to_owned()),
+            Released::Expired => Ok(ActResult::Expired),
             Released::Waiting | Released::Past => Err(wrong_state(order.state.as_str())),
         }
     }
 }
 
-fn reviewed(done: Reviewed) -> Result<String, ShopError> {
+fn reviewed(done: Reviewed) -> Result<ActResult, ShopError> {
     match done {
-        Reviewed::Delivered => Ok("delivered".to_owned()),
-        Reviewed::Owed => Ok("owed".to_owned()),
-        Reviewed::Rejected => Ok("rejected".to_owned()),
-        Reviewed::Refunded(_) => Ok("refunded".to_owned()),
+        Reviewed::Delivered => Ok(ActResult::Delivered),
+        Reviewed::Owed => Ok(ActResult::Owed),
+        Reviewed::Rejected => Ok(ActResult::Rejected),
+        Reviewed::Refunded(_) => Ok(ActResult::Refunded),
         Reviewed::WrongState(state) => Err(wrong_state(&state)),
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 use self::plan::{MOST, Plan};
 use super::settle::latest;
 use crate::channel::Asked;
-use crate::domain::{Millis, Order, OrderId, OrderState, Reason};
+use crate::domain::{ActResult, Millis, Order, OrderId, OrderState, Reason};
 use crate::shop::{IncidentNote, Shop, ShopError};
 use crate::store::{Event, EventKind, StoreError};
 
@@ -190,12 +190,11 @@ impl Shop {
 
     async fn heard_of(&self, order: Order) -> (Order, Heard) {
         let heard = match self.query(&order).await {
-            Ok(word) if matches!(word.as_str(), "unpaid" | "unknown") => Heard::Unpaid(order.expires),
-            Ok(word) if word == "refunded" => Heard::Settled,
-            Ok(word) if word == "mismatch" => Heard::Silent,
-            Ok(word) => {
-                if word != "replayed" {
-                    self.found(&order, &word);
+            Ok(ActResult::Unpaid | ActResult::Unknown) => Heard::Unpaid(order.expires),
+            Ok(ActResult::Mismatch) => Heard::Silent,
+            Ok(result) => {
+                if result.is_found() {
+                    self.found(&order, result);
                 }
                 Heard::Settled
             }
@@ -206,8 +205,8 @@ impl Shop {
     }
 
     /// A payment that nobody told of: the shop has it now, and its operator should know that callbacks do not come.
-    fn found(&self, order: &Order, word: &str) {
-        tracing::warn!(order = %order.id, word, "A payment was found by asking its gateway: no callback came.");
+    fn found(&self, order: &Order, result: ActResult) {
+        tracing::warn!(order = %order.id, word = %result, "A payment was found by asking its gateway: no callback came.");
         self.incident(IncidentNote {
             channel: latest(order).map_or("", |attempt| attempt.due.channel.as_str()),
             number: order.id.as_str(),

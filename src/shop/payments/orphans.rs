@@ -11,7 +11,8 @@ use super::trades::{Elsewhere, TradeNames};
 use crate::domain::order::{ADOPT, PaymentRecord};
 use crate::domain::text::printable;
 use crate::domain::{
-    HistoryLine, Money, Operator, Order, OrderId, Outcome, Payment, PaymentNo, PaymentState, ReviewKind, Trade,
+    ActResult, HistoryLine, Money, Operator, Order, OrderId, Outcome, Payment, PaymentNo, PaymentState, ReviewKind,
+    Trade,
 };
 use crate::shop::orders::review::wrong_state;
 use crate::shop::{Shop, ShopError};
@@ -79,14 +80,14 @@ impl Shop {
     ///
     /// # Errors
     /// It waits no more, or it is known as the payment of an order.
-    pub async fn refund_payment(&self, id: &str, payment: &str) -> Result<String, ShopError> {
+    pub async fn refund_payment(&self, id: &str, payment: &str) -> Result<ActResult, ShopError> {
         let trade = trade_of(payment)?;
         let record = self.record(id, &trade).await?.ok_or(ShopError::NotFound("payment"))?;
         let item = waiting(id, &trade, record.state)?;
         self.only_here(&item, &[id]).await?;
         self.finish(&item, Finish::Refunded).await?;
         self.take_trade(&item, "refunded", id).await?;
-        Ok("refunded".to_owned())
+        Ok(ActResult::Refunded)
     }
 
     /// Counts an extra or orphan payment for an order. First its record names the order, then the order is settled with it:
@@ -94,7 +95,7 @@ impl Shop {
     ///
     /// # Errors
     /// It waits no more, it is known as the payment of an order, or that order is unknown.
-    pub async fn adopt(&self, id: &str, payment: &str, order: OrderId, by: &Operator) -> Result<String, ShopError> {
+    pub async fn adopt(&self, id: &str, payment: &str, order: OrderId, by: &Operator) -> Result<ActResult, ShopError> {
         let trade = trade_of(payment)?;
         let record = self.record(id, &trade).await?.ok_or(ShopError::NotFound("payment"))?;
         let order = self.store.order(order).await?.ok_or(ShopError::NotFound("order"))?;
@@ -193,7 +194,7 @@ impl Shop {
         record: &PaymentRecord,
         target: &str,
         log: &str,
-    ) -> Result<String, ShopError> {
+    ) -> Result<ActResult, ShopError> {
         let order = PaymentNo::order_part(target);
         self.take_trade(item, &format!("adopted|{target}"), order).await?;
         let due = match target.parse::<PaymentNo>() {
@@ -214,9 +215,9 @@ impl Shop {
                     Ok(id) => self.store.order(id).await?,
                     Err(_) => None,
                 };
-                Ok(order.map_or("replayed", |order: Order| order.state.as_str()).to_owned())
+                Ok(order.map_or(ActResult::Replayed, |order: Order| order.state.into()))
             }
-            outcome => Ok(outcome.as_str().to_owned()),
+            outcome => Ok((&outcome).into()),
         }
     }
 

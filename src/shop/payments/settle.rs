@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::channel::{Answer, Asked, Channel, Claim, Step, Terms};
 use crate::domain::{
-    Attempt, AttemptNo, Call, Callback, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Reason, Rejection,
-    Response,
+    ActResult, Attempt, AttemptNo, Call, Callback, Order, OrderId, OrderState, Outcome, Payment, PaymentNo, Reason,
+    Rejection, Response,
 };
 use crate::outbound::Outbound;
 use crate::shop::once::HOUR_MS;
@@ -190,15 +190,15 @@ impl Shop {
     ///
     /// # Errors
     /// No channel of it can be asked; or none says that it was paid, and a gateway does not answer.
-    pub async fn query(&self, order: &Order) -> Result<String, ShopError> {
+    pub async fn query(&self, order: &Order) -> Result<ActResult, ShopError> {
         let (mut said, mut silent, mut failed) = (None, None, None);
         for attempt in order.attempts.iter().rev() {
             let word = match self.ask_about(order, attempt).await {
-                Ok(Answer::Paid(payment)) => return Ok(self.settle(&payment).await?.as_str().to_owned()),
-                Ok(Answer::Unpaid) => "unpaid",
-                Ok(Answer::Refunded) => "refunded",
-                Ok(Answer::Unknown) => "unknown",
-                Ok(Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_)) => "mismatch",
+                Ok(Answer::Paid(payment)) => return Ok((&self.settle(&payment).await?).into()),
+                Ok(Answer::Unpaid) => ActResult::Unpaid,
+                Ok(Answer::Refunded) => ActResult::Refunded,
+                Ok(Answer::Unknown) => ActResult::Unknown,
+                Ok(Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_)) => ActResult::Mismatch,
                 Err(error @ ShopError::Gateway(_)) => {
                     silent.get_or_insert(error);
                     continue;
@@ -212,7 +212,7 @@ impl Shop {
         }
         match (silent, said) {
             (Some(error), _) => Err(error),
-            (None, Some(word)) => Ok(word.to_owned()),
+            (None, Some(word)) => Ok(word),
             (None, None) => Err(failed.unwrap_or(ShopError::NotFound("attempt"))),
         }
     }
