@@ -20,7 +20,7 @@ pub mod shop;
 mod word;
 
 pub use question::{Content, InPath, Payload, Question};
-pub use route::{Does, Nothing, Raw, Route, RouteRow, Verb, With};
+pub use route::{Nothing, Raw, Route, RouteRow, TrailWord, Verb, With};
 pub use routes::*;
 pub use word::Word;
 

@@ -28,18 +28,18 @@ impl Verb {
     }
 }
 
-/// What a request does, as the command line says it: the word of it in the trail.
+/// What the trail of operators' deeds calls a request, as the command line calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Does {
-    /// Nothing that the trail is for: it looks, or changes nothing of a shop's own.
-    Nothing,
-    /// That.
-    This(&'static str),
-    /// That, and the last part of its path: `order` and `refund`.
-    Action(&'static str),
+pub enum TrailWord {
+    /// It is not written down: it looks, or changes nothing of a shop's own.
+    Unwritten,
+    /// By that word.
+    Written(&'static str),
+    /// By that word and the last part of its path: `order refund`.
+    WrittenWithAction(&'static str),
 }
 
-/// One request of the admin API and its answer. A route that does not say who may use it is none.
+/// One request of the admin API and its answer. Each says who may use it: one without a role does not compile.
 pub trait Route: Send + 'static {
     /// What its path names.
     type At: InPath;
@@ -54,7 +54,7 @@ pub trait Route: Send + 'static {
     /// Who may: that role, and those that may more.
     const ROLE: Role;
     /// What the trail says of it.
-    const DEED: Does;
+    const DEED: TrailWord;
     /// The same as data.
     const ROW: RouteRow = RouteRow { verb: Self::VERB, path: Self::PATH, role: Self::ROLE, deed: Self::DEED };
 }
@@ -69,7 +69,7 @@ pub struct RouteRow {
     /// Who may.
     pub role: Role,
     /// What the trail says of it.
-    pub deed: Does,
+    pub deed: TrailWord,
 }
 
 /// Nothing is asked: whatever stands there is not looked at.
@@ -89,7 +89,7 @@ pub struct With<Q, B> {
     pub body: B,
 }
 
-/// The table of routes: `Name: Verb "/path", Role, Does, At, In => Out;`, a type and a row each.
+/// The table of routes: `Name: Verb "/path", Role, TrailWord, At, In => Out;`, a type and a row each.
 macro_rules! routes {
     ($($(#[$doc:meta])* $name:ident: $verb:ident $path:literal, $role:ident, $deed:expr, $at:ty, $in:ty => $out:ty;)+) => {
         $(
@@ -104,7 +104,7 @@ macro_rules! routes {
                 const VERB: Verb = Verb::$verb;
                 const PATH: &'static str = $path;
                 const ROLE: Role = Role::$role;
-                const DEED: Does = $deed;
+                const DEED: TrailWord = $deed;
             }
         )+
 

@@ -1,7 +1,7 @@
 //! The routes of the operators' side: each is served, lets in whom its row names, and stands on the page that lists them.
 
 use kamid::domain::Role;
-use kamid::wire::{Does, ROUTES, RouteRow};
+use kamid::wire::{ROUTES, RouteRow, TrailWord};
 use serde_json::{Value, json};
 
 use crate::support::shop::Daemon;
@@ -9,9 +9,9 @@ use crate::support::shop::Daemon;
 /// How a row of docs/http.md begins.
 fn told(row: &RouteRow) -> String {
     let word = match row.deed {
-        Does::Nothing => String::new(),
-        Does::This(word) => format!("{word} "),
-        Does::Action(word) => format!("{word} … "),
+        TrailWord::Unwritten => String::new(),
+        TrailWord::Written(word) => format!("{word} "),
+        TrailWord::WrittenWithAction(word) => format!("{word} … "),
     };
     format!("| `{} {}` | {} | {word}|", row.verb.method(), row.path, row.role.as_str())
 }

@@ -13,7 +13,7 @@ use crate::domain::{ActResult, Deed};
 use crate::http::problem::{Code, Problem};
 use crate::http::web::Web;
 use crate::wire::operators::TrailList;
-use crate::wire::{Does, ListTrail};
+use crate::wire::{ListTrail, TrailWord};
 
 /// What a handler tells of the request under way, where the path does not say it.
 #[derive(Clone, Default)]
@@ -70,11 +70,11 @@ fn words(name: &str, value: &Value) -> String {
 
 /// What a request does to what its path names, as the command line says it; `None` for one that changes nothing of a
 /// shop's own.
-pub fn word(deed: Does, named: &[&str]) -> Option<String> {
+pub fn word(deed: TrailWord, named: &[&str]) -> Option<String> {
     match deed {
-        Does::Nothing => None,
-        Does::This(word) => Some(word.to_owned()),
-        Does::Action(word) => Some(format!("{word} {}", named.last().copied().unwrap_or_default())),
+        TrailWord::Unwritten => None,
+        TrailWord::Written(word) => Some(word.to_owned()),
+        TrailWord::WrittenWithAction(word) => Some(format!("{word} {}", named.last().copied().unwrap_or_default())),
     }
 }
 

@@ -20,8 +20,8 @@ use kamid::wire::operators::{NewToken, TrailWish};
 use kamid::wire::orders::{OrderWish, Several};
 use kamid::wire::products::{ImportWish, NewProduct};
 use kamid::wire::{
-    AddProduct, AddToken, Does, ImportKeys, ListChannels, ListNotices, ListTrail, MakeOrders, Nothing, Raw, Route,
-    ShowOrder, TryNotifier, Verb, With,
+    AddProduct, AddToken, ImportKeys, ListChannels, ListNotices, ListTrail, MakeOrders, Nothing, Raw, Route, ShowOrder,
+    TrailWord, TryNotifier, Verb, With,
 };
 use serde::{Deserialize, Serialize};
 
@@ -180,7 +180,7 @@ impl Route for LandOnMoon {
     const VERB: Verb = Verb::Make;
     const PATH: &'static str = "/v1/moons/{id}/land";
     const ROLE: Role = Role::Operate;
-    const DEED: Does = Does::This("moon land");
+    const DEED: TrailWord = TrailWord::Written("moon land");
 }
 
 /// What would be its handler.
