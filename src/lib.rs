@@ -29,7 +29,8 @@
 //! Inside `http`: `serve` (knows nothing of what it serves), `problem` ◄ `web` (what both sides share) ◄ `public`, `admin`.
 //!
 //! Where a kind of thing is a table, its row is all there is to it: settings stand in their kind's file or in `config`,
-//! reasons in `domain/reason`, routes in `wire/routes`, panes in `top/pane`, gateways in `channel/gateway` (`channel::KINDS`),
+//! reasons in `domain/reason`, words of states in `domain/words`, routes in `wire/routes`, panes in `top/pane`, gateways in
+//! `channel/gateway` (`channel::KINDS`),
 //! notifiers in `notify::KINDS`.
 //!
 //! Inside `top`: `model` (what is known) ◄ `kit` (what pictures are made of) ◄ `pane` (a file a tab, `PANES`) ◄ `view` (the whole
