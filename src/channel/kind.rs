@@ -92,8 +92,8 @@ impl Opens {
         Self { lives_ms: Some(minutes * 60_000), ..Self::ONCE }
     }
 
-    /// Told whose address it is for.
-    pub const fn told(self, wants: Wants) -> Self {
+    /// It hears whose address it is for.
+    pub const fn hearing(self, wants: Wants) -> Self {
         Self { wants, ..self }
     }
 

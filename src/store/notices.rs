@@ -192,8 +192,8 @@ impl Store {
         let answers = self.ask_all(pipe).await?;
         let contact = |answer: &Value| {
             let parts = items_of(answer);
-            let told = parts.get(1).and_then(script::bytes_of).is_some();
-            parts.first().and_then(script::bytes_of).filter(|_| !told).map(<[u8]>::to_vec)
+            let has_notice = parts.get(1).and_then(script::bytes_of).is_some();
+            parts.first().and_then(script::bytes_of).filter(|_| !has_notice).map(<[u8]>::to_vec)
         };
         Ok(answers.iter().map(contact).collect())
     }

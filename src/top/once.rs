@@ -103,7 +103,7 @@ async fn gather(options: &Options, model: &mut Model, clock: SteadyClock) -> Sho
     let source = Feed { clients: options.clients.clone(), products, filter, current, recorder: None };
     let following = tokio::spawn(source.follow(clock, messages.clone()));
     let (mut open, mut fresh) = (0usize, None::<Fresh>);
-    let told = tokio::time::timeout(PATIENCE, async {
+    let whole = tokio::time::timeout(PATIENCE, async {
         while let Some(message) = inbox.recv().await {
             let lost = matches!(message, Message::Link(Connection::Lost(_)));
             open = open.saturating_sub(usize::from(matches!(message, Message::Answer(..))));
@@ -129,7 +129,7 @@ async fn gather(options: &Options, model: &mut Model, clock: SteadyClock) -> Sho
     .await;
     following.abort();
     // A Redis that is away tells no stock: that is what the picture has to show then.
-    let is_now = told == Ok(true) || fresh.is_some_and(|fresh| fresh.is_here(model));
+    let is_now = whole == Ok(true) || fresh.is_some_and(|fresh| fresh.is_here(model));
     match model.link.lost() {
         _ if is_now => Shows::Now,
         Some(lost) => Shows::Nobody(lost.clone()),

@@ -37,16 +37,16 @@ mod tests {
 
     #[test]
     fn an_answer_may_say_what_is_not_known_here() {
-        let told = json!({"orders": [{"id": "A", "state": "frozen", "colour": 1}, {"state": "held"}], "more": {}});
-        let list: OrderList = serde_json::from_value(told).unwrap();
+        let answer = json!({"orders": [{"id": "A", "state": "frozen", "colour": 1}, {"state": "held"}], "more": {}});
+        let list: OrderList = serde_json::from_value(answer).unwrap();
         assert_eq!((list.orders[0].state.to_string(), list.orders[0].state.known()), ("frozen".to_owned(), None));
         assert!(list.orders[1].state.is(OrderState::Held));
-        let told = json!({"incidents": [{"id": "A", "reason": "sun_spots", "moon": 1}, {"reason": "held"}, {}]});
-        let list: IncidentList = serde_json::from_value(told).unwrap();
+        let answer = json!({"incidents": [{"id": "A", "reason": "sun_spots", "moon": 1}, {"reason": "held"}, {}]});
+        let list: IncidentList = serde_json::from_value(answer).unwrap();
         let reasons = list.incidents.into_iter().map(|brief| brief.reason).collect::<Vec<_>>();
         assert_eq!(reasons, [Reason::Other("sun_spots".to_owned()), Reason::Held, Reason::default()]);
-        let told = json!({"incidents": [{"id": "A"}, {"id": 7}, "B", {"id": "C"}], "only_counted": 2});
-        let list: IncidentList = serde_json::from_value(told).unwrap();
+        let answer = json!({"incidents": [{"id": "A"}, {"id": 7}, "B", {"id": "C"}], "only_counted": 2});
+        let list: IncidentList = serde_json::from_value(answer).unwrap();
         let ids = list.incidents.iter().map(|brief| brief.id.as_str()).collect::<Vec<_>>();
         assert_eq!((ids, list.only_counted), (vec!["A", "C"], 2));
     }

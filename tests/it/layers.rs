@@ -485,3 +485,26 @@ fn a_public_types_name_stands_once() {
     found.retain(|_, files| files.len() > 1);
     assert!(found.is_empty(), "a reader asks which one is meant: {found:#?}");
 }
+
+/// *Told* is who was notified. What is shown, known, answered or made into a view has another word.
+#[test]
+fn told_means_notified() {
+    const NOTIFIES: [&str; 3] = ["notify/", "http/serve/address.rs", "http/serve/limit.rs"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(&root).unwrap().display().to_string();
+        if NOTIFIES.iter().any(|room| name.starts_with(room)) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| ["fn told(", "let told ", "let mut told "].iter().any(|word| line.contains(word)));
+        wrong.extend(lines.map(|(at, line)| format!("{name}:{}: {}", at + 1, line.trim())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -128,7 +128,7 @@ impl Btcpay {
     }
 
     /// What a callback tells, if the server signed it; what to make of it where it tells of no payment.
-    fn told(&self, callback: &Callback<'_>) -> Result<Result<Told, Claim>, Rejection> {
+    fn hinted(&self, callback: &Callback<'_>) -> Result<Result<Told, Claim>, Rejection> {
         callback::posted(callback, self.body_bytes)?;
         let given = hook::signature(callback, SIGNATURE)?;
         let right = format!("sha256={}", sign::hmac_hex(&self.webhook, callback.body));
@@ -234,7 +234,7 @@ impl Btcpay {
 
 impl Channel for Btcpay {
     fn verify(&self, callback: &Callback<'_>, heard: &[Response], _now: Millis) -> Result<Claim, Rejection> {
-        match (self.told(callback)?, heard.last()) {
+        match (self.hinted(callback)?, heard.last()) {
             (Err(claim), _) => Ok(claim),
             (Ok(told), None) => Ok(self.asking(&told)),
             (Ok(told), Some(answer)) => self.confirmed(&told, answer),

@@ -29,7 +29,7 @@ pub const KIND: Kind = Kind {
     about: "易支付 V2, RSA: cashier page or QR code, query, refund",
     test_only: false,
     reference: Reference::PayType,
-    opens: &[Opens::ONCE.told(Wants::Asker).when(&PAY, "qr")],
+    opens: &[Opens::ONCE.hearing(Wants::Asker).when(&PAY, "qr")],
     account: KnownBy { family: "epay", parts: &[Part::Host(&GATEWAY_URL), Part::Text(&PID)], key: None },
     sources: &[],
     signed_in: None,

@@ -335,10 +335,10 @@ impl Channel for PayPal {
                 }
                 // Only the API's answer may leave out whose it is.
                 strict::inner(capture, "payee")?;
-                let told = self.captured(capture, None)?;
+                let captured = self.captured(capture, None)?;
                 match more.last() {
-                    None => Ok(self.asking(told)),
-                    Some(answer) => self.confirmed(told, answer),
+                    None => Ok(self.asking(captured)),
+                    Some(answer) => self.confirmed(captured, answer),
                 }
             }
             "CHECKOUT.ORDER.APPROVED" => self.agreed(resource()?, more),

@@ -181,7 +181,7 @@ impl TokenPay {
     }
 
     /// What a believed answer says of the order that was asked about.
-    fn told(&self, data: &Map<String, Value>, asked: &Asked<'_>) -> Option<Answer> {
+    fn answer_in(&self, data: &Map<String, Value>, asked: &Asked<'_>) -> Option<Answer> {
         let of = |name: &str| data.get(name).and_then(json::scalar).unwrap_or_default();
         let id = own(asked)?;
         // The address that came with the payment stands beside the one that the attempt was given.
@@ -221,7 +221,7 @@ impl TokenPay {
             return Answer::Mismatch;
         };
         match (fields.get("success"), json::inner(&fields, "data")) {
-            (Some(Value::Bool(true)), Ok(data)) => self.told(data, asked).unwrap_or(Answer::Mismatch),
+            (Some(Value::Bool(true)), Ok(data)) => self.answer_in(data, asked).unwrap_or(Answer::Mismatch),
             _ => Answer::Mismatch,
         }
     }

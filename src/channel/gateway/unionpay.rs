@@ -263,7 +263,7 @@ impl UnionPay {
         Ok(fields)
     }
 
-    fn told(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
+    fn answer_of(&self, asked: &Asked<'_>, answer: &Response, now: Millis) -> Answer {
         let Ok(fields) = self.believed(answer, now) else { return Answer::Mismatch };
         let get = |name: &str| fields.get(name).copied();
         match get("respCode") {
@@ -284,7 +284,7 @@ impl UnionPay {
 
     fn confirmed(&self, payment: &Payment, answer: &Response, now: Millis) -> Result<Claim, Rejection> {
         let reference = payment.reference.as_deref().unwrap_or_default();
-        match self.told(&Asked { number: &payment.number, reference, page: "" }, answer, now) {
+        match self.answer_of(&Asked { number: &payment.number, reference, page: "" }, answer, now) {
             Answer::Paid(payment) => Ok(Claim::Paid(payment)),
             Answer::Unpaid | Answer::Unknown | Answer::Refunded => Ok(Claim::Nothing(Reason::StatusNotPaid)),
             Answer::Mismatch | Answer::Ask(_) | Answer::Agreed(_) => Err(Rejection::OrderMismatch),
@@ -390,7 +390,7 @@ impl Channel for UnionPay {
 
     fn query(&self, asked: &Asked<'_>, heard: &[Response], now: Millis) -> Option<Answer> {
         if let Some(answer) = heard.first() {
-            return Some(self.told(asked, answer, now));
+            return Some(self.answer_of(asked, answer, now));
         }
         (!asked.reference.is_empty()).then(|| Answer::Ask(self.asking(asked.number, asked.reference)))
     }

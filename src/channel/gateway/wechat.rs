@@ -57,7 +57,7 @@ pub const KIND: Kind = Kind {
     about: "微信支付 v3: Native (QR code) or H5, query, refund",
     test_only: false,
     reference: Reference::Own,
-    opens: &[Opens::minutes(4).told(Wants::Buyer).when(&PAY, "h5"), Opens::minutes(110)],
+    opens: &[Opens::minutes(4).hearing(Wants::Buyer).when(&PAY, "h5"), Opens::minutes(110)],
     account: KnownBy { family: "wechat", parts: &[Part::Text(&MCHID)], key: None },
     sources: SOURCES,
     signed_in: Some(platform::SIGNATURE),
@@ -235,7 +235,7 @@ impl WeChat {
         }
     }
 
-    fn told(&self, fields: &Map<String, Value>, number: &str) -> Answer {
+    fn answer_of(&self, fields: &Map<String, Value>, number: &str) -> Answer {
         if json::text(fields, "out_trade_no") != Ok(number) {
             return Answer::Mismatch;
         }
@@ -329,7 +329,7 @@ impl Channel for WeChat {
         if let Some((answer, seen)) = heard.split_first() {
             return Some(match self.believed(answer, seen, now) {
                 _ if answer.status == 404 => Answer::Unknown,
-                Ok(fields) => self.told(&fields, asked.number),
+                Ok(fields) => self.answer_of(&fields, asked.number),
                 Err(Unheard::Fetch) => Answer::Ask(self.certificates(seen.len(), now)),
                 Err(Unheard::Words(_)) => Answer::Mismatch,
             });

@@ -23,7 +23,7 @@ pub fn routes(to: Routes) -> Routes {
     to.on(list).on(block).on(expire).on(unblock)
 }
 
-fn told(address: IpAddr, block: &Block) -> BlockView {
+fn view_of(address: IpAddr, block: &Block) -> BlockView {
     BlockView {
         address,
         until_at: block.until,
@@ -36,7 +36,7 @@ fn told(address: IpAddr, block: &Block) -> BlockView {
 
 async fn list(Errand { web, .. }: Errand<ListAddresses>) -> Result<AddressList, Problem> {
     let blocks = web.shop.list_blocks().await.map_err(ShopError::from)?;
-    Ok(AddressList { addresses: blocks.iter().map(|(address, block)| told(*address, block)).collect() })
+    Ok(AddressList { addresses: blocks.iter().map(|(address, block)| view_of(*address, block)).collect() })
 }
 
 fn wrong(message: String) -> ShopError {
@@ -81,7 +81,7 @@ async fn block(Errand { web, operator, trace, wish, .. }: Errand<BlockAddress>) 
     let before = before.map_or(Value::Null, |block| json!({"until": block.until}));
     trace.change(&difference(&before, &json!({"until": block.until})));
     trace.result(&format!("{} minutes", wish.minutes));
-    let mut done = Blocked { block: told(counted, &block), advice: ADVICE.to_owned(), expired: None, left: None };
+    let mut done = Blocked { block: view_of(counted, &block), advice: ADVICE.to_owned(), expired: None, left: None };
     if wish.orders {
         let net = named(&counted.to_string()).ok_or_else(|| wrong("an IPv4 or IPv6 address".to_owned()))?;
         let (expired, left) = web.shop.expire_of(&net, &wish.reason, &operator, AT_ONCE).await?;

@@ -16,13 +16,13 @@ pub fn routes(to: Routes) -> Routes {
 }
 
 async fn list(Errand { web, .. }: Errand<ListChannels>) -> Result<ChannelList, Problem> {
-    let told = |(name, kind): (&str, &str)| ChannelView {
+    let view = |(name, kind): (&str, &str)| ChannelView {
         name: name.to_owned(),
         kind: kind.to_owned(),
         notify_url: web.shop.notify_url(name),
         account: web.shop.account_of(name).to_owned(),
     };
-    Ok(ChannelList { channels: web.channels.list().map(told).collect() })
+    Ok(ChannelList { channels: web.channels.list().map(view).collect() })
 }
 
 async fn try_out(Errand { web, at: channel, wish, .. }: Errand<TryChannel>) -> Result<TrialReport, Problem> {

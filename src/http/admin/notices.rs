@@ -49,8 +49,8 @@ async fn list(Errand { web, wish, .. }: Errand<ListNotices>) -> Result<NoticeLis
         notices.extend(web.shop.list_notices(state, limit).await?.iter().map(|listed| row(&web, listed)));
     }
     let NoticeCounts { waiting, dead } = web.shop.count_notices().await?;
-    let told = |(name, kind): (&str, &str)| NotifierView { name: name.to_owned(), kind: kind.to_owned() };
-    Ok(NoticeList { notices, waiting, dead, notifiers: web.notifiers.list().map(told).collect() })
+    let view = |(name, kind): (&str, &str)| NotifierView { name: name.to_owned(), kind: kind.to_owned() };
+    Ok(NoticeList { notices, waiting, dead, notifiers: web.notifiers.list().map(view).collect() })
 }
 
 /// Tells operators some news again; a buyer's notice is sent again by an action on its order.

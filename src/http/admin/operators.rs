@@ -37,13 +37,13 @@ pub async fn operators_only(State(web): State<Arc<Web>>, mut request: Request, n
     next.run(request).await
 }
 
-fn told(known: &KnownOperator) -> TokenView {
+fn view_of(known: &KnownOperator) -> TokenView {
     TokenView { name: known.operator.name().to_owned(), role: known.operator.role.into(), created_at: known.created }
 }
 
 async fn list(Errand { web, .. }: Errand<ListTokens>) -> Result<TokenList, Problem> {
     let known = web.shop.list_operators().await.map_err(ShopError::from)?;
-    Ok(TokenList { tokens: known.iter().map(told).collect() })
+    Ok(TokenList { tokens: known.iter().map(view_of).collect() })
 }
 
 async fn add(Errand { web, trace, wish: new, .. }: Errand<AddToken>) -> Result<TokenMade, Problem> {
@@ -51,7 +51,7 @@ async fn add(Errand { web, trace, wish: new, .. }: Errand<AddToken>) -> Result<T
     let (known, token) = web.shop.add_operator(&new.name, new.role).await?;
     trace.change(&difference(&Value::Null, &json!({"role": new.role})));
     trace.result(new.role.as_str());
-    Ok(TokenMade { operator: told(&known), token: token.to_string() })
+    Ok(TokenMade { operator: view_of(&known), token: token.to_string() })
 }
 
 async fn remove(Errand { web, trace, at: name, .. }: Errand<RemoveToken>) -> Result<TokenRemoved, Problem> {

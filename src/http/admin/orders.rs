@@ -113,13 +113,13 @@ async fn unpaid(Errand { web, wish, .. }: Errand<ListUnpaid>) -> Result<UnpaidLi
     let through = |order: &&Order| {
         wish.channel.as_ref().is_none_or(|name| order.attempts.iter().any(|attempt| attempt.due.channel == *name))
     };
-    let told = |order: &Order| UnpaidOrder {
+    let view = |order: &Order| UnpaidOrder {
         id: order.id.to_string(),
         state: order.state.into(),
         created_at: order.created,
         channels: order.attempts.iter().map(|attempt| attempt.due.channel.clone()).collect(),
     };
-    let orders = orders.iter().filter(through).map(told).collect();
+    let orders = orders.iter().filter(through).map(view).collect();
     Ok(UnpaidList { orders, asks_per_second: web.limits.asks_per_second })
 }
 
@@ -237,7 +237,7 @@ async fn sandbox(Errand { web, at, wish, .. }: Errand<PayInSandbox>) -> Result<S
 
 async fn orphans(Errand { web, .. }: Errand<ListOrphans>) -> Result<OrphanList, Problem> {
     let waiting = web.shop.orphans().await?;
-    let told = waiting.into_iter().map(|it| OrphanView {
+    let views = waiting.into_iter().map(|it| OrphanView {
         kind: it.kind.into(),
         id: it.id,
         payment: it.payment,
@@ -245,7 +245,7 @@ async fn orphans(Errand { web, .. }: Errand<ListOrphans>) -> Result<OrphanList, 
         amount: it.paid.map(|paid| paid.to_string()),
         currency: it.paid.map(|paid| paid.currency.to_string()),
     });
-    Ok(OrphanList { payments: told.collect() })
+    Ok(OrphanList { payments: views.collect() })
 }
 
 async fn adopt(Errand { web, operator, trace, wish: which, .. }: Errand<AdoptOrphan>) -> Result<Adopted, Problem> {

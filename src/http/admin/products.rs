@@ -42,11 +42,11 @@ async fn add(Errand { web, trace, wish: new, .. }: Errand<AddProduct>) -> Result
     trace.on(&new.id);
     let product = web.shop.add_product(&new.id, &new.patch).await?;
     let asked = serde_json::to_value(&new.patch).unwrap_or_default();
-    let mut told = settable(&product);
-    if let Some(fields) = told.as_object_mut() {
+    let mut view = settable(&product);
+    if let Some(fields) = view.as_object_mut() {
         fields.retain(|name, _| asked.get(name).is_some());
     }
-    trace.change(&difference(&Value::Null, &told));
+    trace.change(&difference(&Value::Null, &view));
     Ok(ProductView::of(&product, Stock::default()))
 }
 

@@ -48,11 +48,11 @@ impl Trace {
 /// What differs between two views of one thing, as `price 9.90 → 8.00`; of a new one its values are told.
 pub fn difference(before: &Value, after: &Value) -> String {
     let fields = after.as_object().into_iter().flatten().filter(|(name, value)| before[name.as_str()] != **value);
-    let told = fields.map(|(name, value)| match &before[name.as_str()] {
+    let changes = fields.map(|(name, value)| match &before[name.as_str()] {
         Value::Null if before.is_null() => format!("{name} {}", words(name, value)),
         old => format!("{name} {} → {}", words(name, old), words(name, value)),
     });
-    told.collect::<Vec<_>>().join("; ")
+    changes.collect::<Vec<_>>().join("; ")
 }
 
 /// A value as people read it.

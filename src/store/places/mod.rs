@@ -337,12 +337,12 @@ impl State {
     fn compare(&mut self, before: &Kept, seen: &Seen) {
         let missing = |fits: &dyn Fn(&str, &Known) -> bool| -> Vec<Missing> {
             let places = before.places.iter().filter(|(place, known)| fits(place, known));
-            let told = |(place, known): (&String, &Known)| Missing {
+            let missing = |(place, known): (&String, &Known)| Missing {
                 place: place.clone(),
                 id: known.id.clone(),
                 mark: known.mark.to_string(),
             };
-            places.map(told).collect()
+            places.map(missing).collect()
         };
         let gone = missing(&|place, known| seen.ids.get(place) != Some(&known.id));
         let behind = missing(&|place, known| seen.ends.get(place).copied().unwrap_or_default() < known.mark);

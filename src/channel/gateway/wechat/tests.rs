@@ -74,7 +74,7 @@ fn answers_are_believed_when_signed_and_mean_what_they_say() {
     let (page, pay) = vector("q01-query");
     let number = page["order"]["order_no"].as_str().unwrap();
     for answer in page["answers"].as_array().unwrap().iter().filter(|answer| answer["status"] == 200) {
-        let said = pay.told(answer["body"].as_object().unwrap(), number);
+        let said = pay.answer_of(answer["body"].as_object().unwrap(), number);
         let fits = match answer["means"].as_str().unwrap() {
             "paid" => matches!(&said, Answer::Paid(payment) if payment.paid.minor == 2000),
             "unpaid" => said == Answer::Unpaid,
