@@ -121,6 +121,10 @@ impl<T> std::ops::Deref for Answered<T> {
 /// # Errors
 /// It is another one.
 pub fn read<T: DeserializeOwned>(whole: &Value) -> Result<T, ClientError> {
+    // Serde would take an array of values for an object.
+    if !whole.is_object() {
+        return Err(ClientError::Answer("it is no object".to_owned()));
+    }
     T::deserialize(whole).map_err(|error| ClientError::Answer(error.to_string()))
 }
 
