@@ -2,8 +2,8 @@
 //!
 //! What is compared takes turns in short rounds, so that a machine whose speed drifts slows both; ratios are taken round
 //! by round. `make bench`; KAMID_BENCH_ROUNDS, KAMID_BENCH_CALLS and KAMID_BENCH_KEYS change its length. With
-//! KAMID_BENCH_ONLY=siege the rows of the siege are measured alone, with KAMID_PARENT=PATH those beside another binary of
-//! kamid; both are printed only.
+//! KAMID_BENCH_ONLY=siege (or sizes) the rows of the siege (of memory) are measured alone, with KAMID_PARENT=PATH those
+//! beside another binary of kamid; both are printed only.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -72,6 +72,16 @@ async fn besiege() {
     rig.stop().await;
 }
 
+/// What things take, alone.
+async fn weigh() {
+    let folder = tempfile::Builder::new().prefix("kb").tempdir().unwrap();
+    let (shop, rig) = (Shop::start(&folder.path().join("s")).await, Rig::start(folder.path()).await);
+    report::say(&sizes::idle(&shop));
+    report::say(&sizes::pooled(&shop, 1_000).await);
+    sizes::orders(&shop, &rig).await.iter().for_each(report::say);
+    rig.stop().await;
+}
+
 fn main() {
     if let Ok(port_file) = std::env::var("KAMID_BENCH_HYPER") {
         return rig::serve_bare_hyper(&port_file);
@@ -92,7 +102,8 @@ fn main() {
     }
     match std::env::var("KAMID_BENCH_ONLY").as_deref() {
         Ok("siege") => return runtime.block_on(besiege()),
-        Ok(other) => panic!("KAMID_BENCH_ONLY takes \"siege\", not {other:?}"),
+        Ok("sizes") => return runtime.block_on(weigh()),
+        Ok(other) => panic!("KAMID_BENCH_ONLY takes \"siege\" or \"sizes\", not {other:?}"),
         Err(_) => {}
     }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
