@@ -151,17 +151,23 @@ pub async fn serve(mut config: Config, data: &Path, shell: &str, moved: bool) ->
     greet(&web, &whereabouts, data, began, shell);
     let shop = Arc::clone(&web.shop);
     let running = Running::start(&config, web, (public, admin, room), embedded, data, started);
+    let why = until_ended(running, &shop, signals, Duration::from_secs(config.server.drain_seconds)).await;
+    let _gone = std::fs::remove_file(Whereabouts::file(data));
+    tracing::info!("Stopped.");
+    why
+}
+
+/// Runs until a signal ends it, or a newer daemon that raised the layout, then drains.
+async fn until_ended(running: Running, shop: &Shop, mut signals: Signals, drain: Duration) -> Result<(), DaemonError> {
     let why = tokio::select! {
         () = signals.next() => Ok(()),
         newer = shop.outdated() => Err(newer.into()),
     };
     leave_at_the_next(signals);
-    running.drain(Duration::from_secs(config.server.drain_seconds)).await;
+    running.drain(drain).await;
     if let Err(error) = shop.keep_places() {
         tracing::error!(%error, "How far the store got could not be written into the data directory.");
     }
-    let _gone = std::fs::remove_file(Whereabouts::file(data));
-    tracing::info!("Stopped.");
     why
 }
 

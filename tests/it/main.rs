@@ -56,3 +56,4 @@ mod tour;
 mod trail;
 mod unpaid;
 mod upgrade;
+mod words;
