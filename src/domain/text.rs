@@ -166,6 +166,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_could_turn_or_hide_what_stands_beside_it_is_not_printed() {
+        for c in ['\u{1b}', '\u{7f}', '\u{9b}', '\u{ad}', '\u{61c}', '\u{180e}', '\u{202e}', '\u{2066}', '\u{e0041}'] {
+            assert_eq!(printable(&format!("a{c}b"), 9), "a\u{fffd}b", "{c:?}");
+        }
+        assert_eq!(printable("a\tb 中文", 9), "a\tb 中文");
+    }
+
+    #[test]
     fn what_is_not_seen_is_no_part_of_a_text() {
         let around = ["\u{feff}", " ", "\u{a0}", "\u{200b}", "\r\n", "\u{3000}", "\u{2060}\u{feff}\n", "\u{ad}"];
         for edge in around {

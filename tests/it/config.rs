@@ -25,6 +25,27 @@ fn every_problem_is_told_at_once_with_its_line_and_no_secret() {
 }
 
 #[test]
+fn channels_are_judged_by_the_files_own_mode_whatever_else_is_wrong_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.toml");
+    let text = "[server]\nadminn = \"x\"\n[store]\nurl = \"redis://h:99999/0\"\n[test]\nmode = false\n[channel.sb]\nkind = \"sandbox\"\n[channel.p]\nkind = \"epay_v1\"\npid = \"1\"\nkey_env = \"SECRET5abcdef\"\ngatewya_url = \"https://pay.example\"\n";
+    std::fs::write(&file, text).unwrap();
+    let done =
+        Command::new(env!("CARGO_BIN_EXE_kamid")).args(["config", "check", "--config"]).arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    for part in [
+        "server.adminn: is not a setting; did you mean admin?",
+        "store.url: must be redis://host:port/number",
+        "exists in test mode only",
+        "channel.p.key_env: must be the name of a variable that is set",
+        "did you mean gateway_url?",
+    ] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+    assert!(!said.contains("SECRET5"), "{said}");
+}
+
+#[test]
 fn what_cannot_work_with_real_money_is_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let check = |text: &str| {

@@ -74,3 +74,27 @@ async fn every_route_lets_in_whom_its_row_names() {
     }
     assert_eq!(shop.admin("/v1/trail").await["trail"].as_array().unwrap().len(), 2, "the two tokens, and nothing else");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_is_an_object_with_fields_that_are_known() {
+    let shop = Daemon::start("");
+    shop.product("p", &[], 1);
+    let (order, product) = (format!("{}/v1/orders", shop.admin_url()), format!("{}/v1/products", shop.admin_url()));
+    let json = "application/json";
+    for (url, kind, body, wanted) in [
+        (&product, json, r#"["q", "1"]"#, 400),
+        (&product, json, r#"{"id": "q", "id": "r", "price": "1"}"#, 400),
+        (&product, json, r#"{"id": "q", "prise": "1"}"#, 400),
+        (&product, json, r#"{"id": "q""#, 400),
+        (&product, "text/plain", r#"{"id": "q", "price": "1"}"#, 415),
+        (&order, json, r#"["p", 1, "a@example.com", "pay"]"#, 400),
+        (&format!("{order}?cuont=2"), json, r#"{"product": "p", "contact": "a@example.com", "channel": "pay"}"#, 400),
+        (&order, json, r#"{"product": "p", "contact": "a@example.com", "channel": "pay"}"#, 201),
+    ] {
+        let ask = shop.http.post(url).header("authorization", format!("bearer {}", shop.token()));
+        let answer = ask.header("content-type", kind).body(body).send().await.unwrap();
+        let (status, said) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert_eq!(status, wanted, "{url} {body}: {said}");
+    }
+    assert_eq!(shop.admin("/v1/orders").await["orders"].as_array().unwrap().len(), 1, "nothing was done by half");
+}
