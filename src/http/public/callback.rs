@@ -14,7 +14,7 @@ use crate::channel::{Channel, Claim, Source, Terms, Verdict};
 use crate::domain::network::network;
 use crate::domain::text::printable;
 use crate::domain::{Callback, CallbackOutcome, Outcome, Reason, Rejection, Reply};
-use crate::http::serve::limit::News;
+use crate::http::serve::limit::TooManyRejected;
 use crate::http::serve::socket::Awaited;
 use crate::http::web::Caller;
 use crate::http::web::Web;
@@ -291,8 +291,8 @@ fn broken_off(error: &(dyn std::error::Error + 'static)) -> bool {
 pub fn charge(web: &Web, caller: Caller) {
     let Some(news) = web.limiter.reject(caller.0, web.channels.calls_from(caller.0)) else { return };
     let (reason, status) = match news {
-        News::Blocked => (Reason::AddressBlocked, 429),
-        News::Spared => (Reason::GatewayMisused, 400),
+        TooManyRejected::Blocked => (Reason::AddressBlocked, 429),
+        TooManyRejected::Spared => (Reason::GatewayMisused, 400),
     };
     let address = caller.0.to_string();
     web.shop.incident(IncidentNote { address: &address, status, ..IncidentNote::new(reason) });

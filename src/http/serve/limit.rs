@@ -141,7 +141,7 @@ const TOLD: usize = 100;
 
 /// What a rejected callback came to, where an operator should hear of it: once in a while for an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum TooManyRejected {
     /// Its address is not listened to for a moment.
     Blocked,
     /// It would be, if it were not a gateway's.
@@ -245,7 +245,7 @@ impl Limiter {
 
     /// Charges a rejected callback, and blocks its address when there were too many; `listed`: it is one of those that a
     /// channel's gateway is known to call from. Says what an operator should hear and has not lately.
-    pub fn reject(&self, address: IpAddr, listed: bool) -> Option<News> {
+    pub fn reject(&self, address: IpAddr, listed: bool) -> Option<TooManyRejected> {
         let wait = self.rejected.charge(network(address)).err()?;
         let spared = listed || self.is_gateways(network(address));
         let wait = if spared { self.of_gateways.charge(network(address)).err() } else { Some(wait) };
@@ -255,7 +255,7 @@ impl Limiter {
             let until = now + wait.max(Duration::from_secs(1));
             self.blocked.lock().unwrap_or_else(PoisonError::into_inner).put(network(address), until);
         }
-        let news = if wait.is_some() { News::Blocked } else { News::Spared };
+        let news = if wait.is_some() { TooManyRejected::Blocked } else { TooManyRejected::Spared };
         let subject = (network(address), wait.is_some());
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() >= TOLD {
@@ -340,7 +340,7 @@ mod tests {
         for (address, listed) in [(gateway, false), (listed, true)] {
             let (count, news) = read(address, listed);
             assert!((5 * GATEWAYS + 6..5 * GATEWAYS + 50).contains(&count), "{count}");
-            assert_eq!(news, [News::Spared, News::Blocked]);
+            assert_eq!(news, [TooManyRejected::Spared, TooManyRejected::Blocked]);
         }
     }
 
