@@ -158,11 +158,17 @@ impl Shop {
         Ok(self.store.deeds(most).await?)
     }
 
+    /// The id of a new line of the trail.
+    #[must_use]
+    pub fn new_line(&self) -> String {
+        self.store.new_line()
+    }
+
     /// Writes down what an operator did.
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn add_deed(&self, deed: &Deed) -> Result<(), ShopError> {
-        Ok(self.store.add_deed(deed).await?)
+    pub async fn add_deed(&self, deed: &Deed, line: &mut String) -> Result<(), ShopError> {
+        Ok(self.store.add_deed(deed, line).await?)
     }
 }

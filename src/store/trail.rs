@@ -8,6 +8,10 @@ use crate::domain::Deed;
 
 /// Entries kept, about.
 const MOST: usize = 10_000;
+/// Ids that are tried for one line, where others write at the same moment.
+const TRIES: usize = 20;
+/// What Redis says of an id that is no later than the newest one.
+const OVERTAKEN: &str = "equal or smaller";
 
 fn read(entry: &Value) -> Option<Deed> {
     let [id, pairs] = items_of(entry) else { return None };
@@ -28,13 +32,37 @@ fn read(entry: &Value) -> Option<Deed> {
 }
 
 impl Store {
-    /// Adds to the trail.
+    /// The id of a new line of the trail: whoever writes it again by the same id writes it once.
+    #[must_use]
+    pub fn new_line(&self) -> String {
+        format!("{}-{}", self.now(), fastrand::u32(..))
+    }
+
+    /// Adds to the trail under that id, or under a later one where others were quicker. A try of which nobody heard is
+    /// not doubled: an id that does not stand once a later one does can never come to stand.
     ///
     /// # Errors
     /// Redis cannot do it.
-    pub async fn add_deed(&self, deed: &Deed) -> Result<(), StoreError> {
+    pub async fn add_deed(&self, deed: &Deed, line: &mut String) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            match self.add_line(deed, line).await {
+                Err(StoreError::Bug(why)) if why.contains(OVERTAKEN) => {}
+                done => return done,
+            }
+            let mut stands = redis::cmd("XRANGE");
+            let stands: Value = self.ask(At::Catalog, stands.arg(self.names.trail()).arg(&*line).arg(&*line)).await?;
+            if !items_of(&stands).is_empty() {
+                return Ok(());
+            }
+            let newest = self.deeds(1).await?.first().map_or(0, |deed| deed.at);
+            *line = format!("{}-{}", self.now().max(newest + 1), fastrand::u32(..));
+        }
+        Err(StoreError::Unavailable("others write into the trail at the same moment".to_owned()))
+    }
+
+    async fn add_line(&self, deed: &Deed, line: &str) -> Result<(), StoreError> {
         let mut cmd = redis::cmd("XADD");
-        cmd.arg(self.names.trail()).arg("MAXLEN").arg("~").arg(MOST).arg("*");
+        cmd.arg(self.names.trail()).arg("MAXLEN").arg("~").arg(MOST).arg(line);
         for (name, text) in [
             ("by", &deed.by),
             ("what", &deed.what),

@@ -1,5 +1,6 @@
 //! The trail of what operators did. Every route's row says what it does, so that a new one cannot be forgotten.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -97,6 +98,19 @@ fn only_asked(what: &str, result: &str) -> bool {
 const PAUSE: Duration = Duration::from_secs(5);
 const TRIES: u32 = 720;
 
+/// Lines that wait for the store, at most, and how many there are.
+const MOST_WAITING: usize = 1_000;
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them.
+struct Place;
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Writes what an operator did, as far as it belongs there.
 pub async fn recorded(web: Arc<Web>, by: &str, what: String, trace: &Trace, answered: (StatusCode, Option<Code>)) {
     let (status, code) = answered;
@@ -115,24 +129,34 @@ pub async fn recorded(web: Arc<Web>, by: &str, what: String, trace: &Trace, answ
     let deed = Deed { by: by.to_owned(), what, result, ..done };
     let Deed { by, what, on, change, reason, result, .. } = &deed;
     tracing::info!(by, what, on, change, reason, result, "An operator acts.");
-    if write(&web, &deed).await {
+    let mut line = web.shop.new_line();
+    if write(&web, &deed, &mut line).await {
         return;
+    }
+    let place = Place;
+    if WAITING.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+        return unwritten(&deed);
     }
     // The store may be away for a while: what was done is written when it is back, and nobody is kept waiting.
     tokio::spawn(async move {
+        let _place = place;
         for _ in 0..TRIES {
             tokio::time::sleep(PAUSE).await;
-            if write(&web, &deed).await {
+            if write(&web, &deed, &mut line).await {
                 return;
             }
         }
-        let Deed { by, what, on, .. } = &deed;
-        tracing::error!(by, what, on, "The trail could not be written: what stands in the log is all there is of it.");
+        unwritten(&deed);
     });
 }
 
-async fn write(web: &Web, deed: &Deed) -> bool {
-    let written = web.shop.add_deed(deed).await;
+fn unwritten(deed: &Deed) {
+    let Deed { by, what, on, .. } = deed;
+    tracing::error!(by, what, on, "The trail could not be written: what stands in the log is all there is of it.");
+}
+
+async fn write(web: &Web, deed: &Deed, line: &mut String) -> bool {
+    let written = web.shop.add_deed(deed, line).await;
     if let Err(error) = &written {
         tracing::warn!(%error, by = deed.by, what = deed.what, on = deed.on, "The trail could not be written yet.");
     }
